@@ -1,0 +1,8 @@
+"""Coalesce's computing core: loads, inspects, compresses and transcribes; knows no user interface."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("coalesce")
+except PackageNotFoundError:  # run from a checkout that is not installed
+    __version__ = "0+unknown"

@@ -1,0 +1,312 @@
+"""Loading: a bundled demo, a local folder or a hub id becomes a read-only `SpeechModel`."""
+
+import hashlib
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+from transformers import PretrainedConfig, PreTrainedModel, ProcessorMixin
+
+from analysis.architectures import ARCHITECTURES, Architecture
+from analysis.checkpoint_files import CheckpointFiles, inspect_folder
+from analysis.errors import UserError
+from analysis.hub import download
+from analysis.plan import CompressionPlan
+from analysis.units import locate_groups, resize_group
+
+if TYPE_CHECKING:
+    from analysis.units import UnitGroup
+
+# Progress is reported through callables; bars of the library would run into them.
+transformers.utils.logging.disable_progress_bar()
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+DEMO_MODELS: Mapping[str, Path] = {
+    "demo-whisper": _ROOT / "demo" / "whisper",
+    "demo-hubert": _ROOT / "demo" / "hubert",
+}
+"""The bundled models, which need no network."""
+
+MERGED_UNITS = "merged_units"
+"""Field of `config.json` that holds K of the unit groups that were made smaller, by group id."""
+
+DTYPES: Mapping[str, torch.dtype] = {
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeechModel:
+    """A speech recogniser, shared by all who use it and never changed.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+        In evaluation mode, without gradients.
+    processor : ProcessorMixin
+        Its feature extractor and tokenizer.
+    architecture : Architecture
+        The family.
+    name : str
+        For people.
+    source : str
+        What `load` was given: a demo's name, an absolute folder, a hub id.
+    revision : str or None
+        Commit of the hub id.
+    weight_hash : str
+        SHA-256 over the tensors, hexadecimal; of a compressed model, over the original's hash and
+        the plan.
+    plan : CompressionPlan or None
+        The recipe, if this is a compressed model.
+    lock : threading.Lock
+        Held while the model infers.
+    """
+
+    model: PreTrainedModel
+    processor: ProcessorMixin
+    architecture: Architecture
+    name: str
+    source: str
+    revision: str | None
+    weight_hash: str
+    plan: CompressionPlan | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return self.model.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights."""
+        return self.model.dtype
+
+    @property
+    def config(self) -> PretrainedConfig:
+        """The model's configuration."""
+        return self.model.config
+
+
+def available_devices() -> tuple[str, ...]:
+    """Devices that this machine has: "cpu", and "cuda" and "mps" where present."""
+    devices = ["cpu"]
+    if torch.cuda.is_available():
+        devices.append("cuda")
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return tuple(devices)
+
+
+def default_dtype(device: str) -> str:
+    """float16 on CUDA, float32 elsewhere, where half precision is slow or incomplete."""
+    return "float16" if device == "cuda" else "float32"
+
+
+def load(
+    source: str,
+    *,
+    revision: str | None = None,
+    device: str = "cpu",
+    dtype: str | None = None,
+) -> SpeechModel:
+    """Load a speech recogniser.
+
+    Parameters
+    ----------
+    source : str
+        A name of `DEMO_MODELS`, a folder in `save_pretrained` layout (also one that Coalesce
+        wrote), or a hub id.
+    revision : str, optional
+        Branch, tag or commit of a hub id.
+    device : {"cpu", "cuda", "mps"}
+        Where to put the weights.
+    dtype : {"float32", "float16", "bfloat16"}, optional
+        Of the weights; by default what suits the device (`default_dtype`).
+
+    Returns
+    -------
+    SpeechModel
+
+    Raises
+    ------
+    UserError
+        For an unknown family, a folder without weights, a truncated or pickled checkpoint, a hub
+        id that cannot be reached, a device that is not there.
+    """
+    dtype = dtype or default_dtype(device)
+    if device not in available_devices():
+        raise UserError(
+            f"This machine has no {device}.", f"Choose one of {', '.join(available_devices())}."
+        )
+    if dtype not in DTYPES:
+        raise UserError(f"dtype is {dtype!r}.", f"Choose one of {', '.join(DTYPES)}.")
+    folder, name, origin, revision = _resolve(source, revision)
+    files = inspect_folder(folder, name)
+    architecture = _architecture(files, name)
+    config = _read_config(files, architecture, name)
+    processor = _load_processor(files, architecture, name)
+    merged = getattr(config, MERGED_UNITS, None)
+    model = (
+        _load_merged(files, architecture, config, merged, DTYPES[dtype], name)
+        if merged
+        else _load_stock(files, architecture, DTYPES[dtype], name)
+    )
+    model = model.to(device)  # type: ignore[arg-type]
+    model.eval().requires_grad_(False)
+    locate_groups(model, architecture)
+    plan = CompressionPlan.from_json(files.plan_text) if files.plan_text is not None else None
+    return SpeechModel(
+        model, processor, architecture, name, origin, revision, hash_weights(model), plan
+    )
+
+
+def hash_weights(model: PreTrainedModel) -> str:
+    """SHA-256 over names, dtypes, shapes and bytes of a model's tensors.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+        digest.update(raw.numpy().data)
+    return digest.hexdigest()
+
+
+def _resolve(source: str, revision: str | None) -> tuple[Path, str, str, str | None]:
+    """Folder, name for people, canonical source and commit of what the person typed."""
+    if source in DEMO_MODELS:
+        return DEMO_MODELS[source], source, source, None
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        resolved = folder.resolve()
+        return resolved, resolved.name, str(resolved), None
+    if folder.exists():
+        raise UserError(
+            f"{source} is a file, not a model.", "Give the folder that holds config.json."
+        )
+    looks_like_path = folder.is_absolute() or source.startswith((".", "~")) or source.count("/") > 1
+    if looks_like_path or not source.strip():
+        raise UserError(
+            f"There is no folder {source!r}.",
+            f"Give {', '.join(DEMO_MODELS)}, a folder with config.json, or a hub id.",
+        )
+    snapshot, commit = download(source, revision)
+    return snapshot, source, source, commit
+
+
+def _architecture(files: CheckpointFiles, name: str) -> Architecture:
+    model_type = files.config.get("model_type")
+    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
+        families = ", ".join(family.title for family in ARCHITECTURES.values())
+        raise UserError(
+            f"{name} is of the family {model_type!r}, which Coalesce does not know.",
+            f"Choose a checkpoint of {families}.",
+        )
+    return ARCHITECTURES[model_type]
+
+
+def _read_config(files: CheckpointFiles, architecture: Architecture, name: str) -> PretrainedConfig:
+    model_class = getattr(transformers, architecture.model_class)
+    try:
+        return model_class.config_class.from_pretrained(files.folder, local_files_only=True)
+    except Exception as error:  # transformers raises many types for a bad field
+        raise UserError(
+            f"The configuration of {name} cannot be read.",
+            "Get a fresh copy of config.json.",
+            f"{type(error).__name__}: {error}",
+        ) from error
+
+
+def _load_processor(
+    files: CheckpointFiles, architecture: Architecture, name: str
+) -> ProcessorMixin:
+    processor_class = getattr(transformers, architecture.processor_class)
+    try:
+        return processor_class.from_pretrained(files.folder, local_files_only=True)
+    except Exception as error:  # each tokenizer and extractor has its own ways to fail
+        raise UserError(
+            f"{name} has no usable processor (feature extractor and tokenizer).",
+            "Put preprocessor_config.json and the tokenizer's files beside config.json.",
+            f"{type(error).__name__}: {error}",
+        ) from error
+
+
+def _load_stock(
+    files: CheckpointFiles, architecture: Architecture, dtype: torch.dtype, name: str
+) -> PreTrainedModel:
+    model_class = getattr(transformers, architecture.model_class)
+    try:
+        model, info = model_class.from_pretrained(
+            files.folder,
+            dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except Exception as error:  # size mismatches, bad fields: all mean the files disagree
+        raise UserError(
+            f"The weights of {name} do not fit its configuration.",
+            "Get a fresh copy of the checkpoint.",
+            f"{type(error).__name__}: {error}",
+        ) from error
+    _require_complete(set(info["missing_keys"]), architecture, name)
+    return model
+
+
+def _load_merged(
+    files: CheckpointFiles,
+    architecture: Architecture,
+    config: PretrainedConfig,
+    merged: Mapping[str, Any],
+    dtype: torch.dtype,
+    name: str,
+) -> PreTrainedModel:
+    """Load a checkpoint whose groups have shapes of their own: built on meta, then filled."""
+    model_class = getattr(transformers, architecture.model_class)
+    with torch.device("meta"):
+        model: PreTrainedModel = model_class._from_config(config, dtype=dtype)
+    groups: dict[str, UnitGroup] = {g.id: g for g in locate_groups(model, architecture)}
+    for group_id, k in merged.items():
+        if group_id not in groups or not isinstance(k, int) or k < 1:
+            raise UserError(
+                f"The configuration of {name} gives {group_id} the size {k!r}.",
+                "The checkpoint is damaged; compress it again.",
+            )
+        resize_group(model, groups[group_id], k)
+    shapes = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
+    tensors = files.read_tensors(shapes, name)
+    missing, _ = model.load_state_dict(
+        {key: tensor.to(dtype) for key, tensor in tensors.items()}, strict=False, assign=True
+    )
+    model.tie_weights()
+    left = {key for key, tensor in model.named_parameters() if tensor.is_meta}
+    _require_complete(left & set(missing), architecture, name)
+    if files.generation_config and architecture.decoding == "seq2seq":
+        model.generation_config = transformers.GenerationConfig.from_pretrained(files.folder)
+    return model
+
+
+def _require_complete(missing: set[str], architecture: Architecture, name: str) -> None:
+    if missing:
+        head = " It may lack the speech recognition head." if "lm_head.weight" in missing else ""
+        raise UserError(
+            f"{name} lacks {len(missing)} of the tensors that {architecture.title} needs.{head}",
+            "Choose a checkpoint that was fine-tuned for speech recognition.",
+            ", ".join(sorted(missing)),
+        )

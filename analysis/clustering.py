@@ -1,0 +1,256 @@
+"""Clusters of units: the Ward merge tree (every K at once), Hartigan moves, k-means."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.cluster.hierarchy import linkage
+from scipy.spatial.distance import squareform
+from sklearn.cluster import KMeans
+
+from analysis.distances import SquaredDistances
+from analysis.errors import UserError
+
+ENGINES: Mapping[str, str] = {
+    "ward": "A merge tree built once: clusters for every K, nested, so that they do not flicker.",
+    "kmeans": "The paper's k-means, solved anew for each K.",
+}
+"""Each clustering engine, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MergeTree:
+    """A Ward tree over the units of one group, cut at any K.
+
+    Parameters
+    ----------
+    linkage : ndarray of float64, (n - 1, 4)
+        SciPy's format; row i merges two nodes into node n + i at height `linkage[i, 2]`.
+    norms : ndarray of float64, (n,)
+        Squared norm of each unit vector.
+    """
+
+    linkage: np.ndarray
+    norms: np.ndarray
+
+    @property
+    def n_units(self) -> int:
+        """Leaves of the tree."""
+        return len(self.norms)
+
+    @property
+    def total(self) -> float:
+        """Sum of the squared norms of the unit vectors, the scale that errors are relative to."""
+        return float(self.norms.sum())
+
+    @property
+    def merge_costs(self) -> np.ndarray:
+        """Inertia that each merge adds, in the order of merging, ascending: (n - 1,)."""
+        return 0.5 * np.square(self.linkage[:, 2])
+
+    @property
+    def inertia_curve(self) -> np.ndarray:
+        """Inertia for K = 0..n, at index K; nothing is defined at 0: (n + 1,), [0] is nan."""
+        added = np.concatenate(([0.0], np.cumsum(self.merge_costs)))
+        return np.concatenate(([np.nan], added[::-1]))
+
+    def inertia(self, n_clusters: int) -> float:
+        """Sum of squared distances to the cluster means at `n_clusters`.
+
+        inertia(K) = ½·Σ h², over the first n - K merges of height h; for distances that are not
+        Euclidean (aligned heads) this is Σ_C 1/(2|C|)·Σ_{i,j ∈ C} D²_ij (`clustering_inertia`).
+        """
+        check_n_clusters(n_clusters, self.n_units)
+        return float(self.merge_costs[: self.n_units - n_clusters].sum())
+
+    def labels(self, n_clusters: int) -> np.ndarray:
+        """Cut the tree.
+
+        Parameters
+        ----------
+        n_clusters : int
+            1 <= K <= n.
+
+        Returns
+        -------
+        ndarray of int64, (n,)
+            Exactly K distinct values 0..K-1, numbered by the first unit of each cluster, so that
+            K = n gives 0..n-1.
+        """
+        check_n_clusters(n_clusters, self.n_units)
+        n, n_merges = self.n_units, self.n_units - n_clusters
+        root = np.arange(n + n_merges)
+        children = self.linkage[:n_merges, :2].astype(np.int64)
+        # From the last merge down, so that a node's own root is final before it is handed on.
+        for merge in range(n_merges - 1, -1, -1):
+            root[children[merge]] = root[n + merge]
+        return compact_labels(root[:n])
+
+
+def check_n_clusters(n_clusters: int, n_units: int) -> None:
+    """Refuse a K that no clustering of n units has.
+
+    Raises
+    ------
+    UserError
+        When K is not in 1..n.
+    """
+    if not 1 <= n_clusters <= n_units:
+        raise UserError(f"K = {n_clusters} is out of range.", f"Choose K from 1 to {n_units}.")
+
+
+def compact_labels(labels: np.ndarray) -> np.ndarray:
+    """Renumber clusters 0, 1, … by their first member; -1 (dropped) stays.
+
+    >>> compact_labels(np.array([7, 3, -1, 7])).tolist()
+    [0, 1, -1, 0]
+    """
+    kept = labels >= 0
+    _, first, inverse = np.unique(labels[kept], return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    compact = np.full(len(labels), -1, dtype=np.int64)
+    compact[kept] = rank[inverse]
+    return compact
+
+
+def ward_tree(distances: SquaredDistances) -> MergeTree:
+    """Build the Ward merge tree of a group.
+
+    Parameters
+    ----------
+    distances : SquaredDistances
+
+    Returns
+    -------
+    MergeTree
+
+    References
+    ----------
+    Ward, "Hierarchical grouping to optimize an objective function", 1963.
+    """
+    if distances.matrix.shape[0] == 1:
+        return MergeTree(np.empty((0, 4)), distances.norms)
+    condensed = squareform(distances.matrix, checks=False).astype(np.float64)
+    np.sqrt(condensed, out=condensed)
+    return MergeTree(linkage(condensed, method="ward"), distances.norms)
+
+
+def clustering_inertia(distances: SquaredDistances, labels: np.ndarray) -> float:
+    """Inertia of a clustering from pairwise distances: Σ_C 1/(2|C|)·Σ_{i,j ∈ C} D²_ij.
+
+    Parameters
+    ----------
+    distances : SquaredDistances
+    labels : ndarray of int, (n,)
+        Compact; no unit dropped.
+    """
+    return float(sum(_within(distances.matrix, labels)[0]))
+
+
+def _within(matrix: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Inertia and size of each cluster."""
+    n_clusters = int(labels.max()) + 1
+    sizes = np.bincount(labels, minlength=n_clusters)
+    inertia = np.zeros(n_clusters)
+    for cluster in np.flatnonzero(sizes > 1):
+        members = np.flatnonzero(labels == cluster)
+        inertia[cluster] = matrix[np.ix_(members, members)].sum(dtype=np.float64) / (
+            2 * sizes[cluster]
+        )
+    return inertia, sizes
+
+
+def hartigan_refine(
+    distances: SquaredDistances, labels: np.ndarray, max_passes: int = 10
+) -> np.ndarray:
+    """Move single units between clusters while that lowers the inertia (Hartigan 1975).
+
+    A unit leaves A for B when |B|/(|B|+1)·d²(x, B) < |A|/(|A|-1)·d²(x, A). A cluster's last unit
+    stays, so K is kept.
+
+    Parameters
+    ----------
+    distances : SquaredDistances
+    labels : ndarray of int, (n,)
+        Compact.
+    max_passes : int
+        Passes over all units, at most.
+
+    Returns
+    -------
+    ndarray of int64, (n,)
+        Compact; its inertia is never above that of `labels`.
+    """
+    labels = labels.copy()
+    matrix = distances.matrix.astype(np.float64)
+    inertia, sizes = _within(matrix, labels)
+    n_clusters = len(sizes)
+    # reach[i, C] = Σ_{j ∈ C} D²_ij, from which every distance to a mean follows
+    one_hot = np.zeros((len(labels), n_clusters))
+    one_hot[np.arange(len(labels)), labels] = 1
+    reach = matrix @ one_hot
+    for _ in range(max_passes):
+        moved = False
+        for unit, source in enumerate(labels):
+            if sizes[source] == 1:
+                continue
+            to_means = (reach[unit] - inertia) / sizes
+            gains = sizes / (sizes + 1) * to_means
+            gains[source] = sizes[source] / (sizes[source] - 1) * to_means[source]
+            target = int(gains.argmin())
+            if target == source or gains[target] >= gains[source] * (1 - 1e-9):
+                continue
+            inertia[target] += gains[target]
+            inertia[source] -= gains[source]
+            sizes[source] -= 1
+            sizes[target] += 1
+            reach[:, source] -= matrix[unit]
+            reach[:, target] += matrix[unit]
+            labels[unit] = target
+            moved = True
+        if not moved:
+            break
+    return compact_labels(labels)
+
+
+def kmeans_labels(
+    vectors: np.ndarray, n_clusters: int, *, seed: int, n_init: int = 1, init: str = "k-means++"
+) -> np.ndarray:
+    """Cluster as the paper does: k-means.
+
+    Parameters
+    ----------
+    vectors : ndarray of float32, (n, unit_dim)
+    n_clusters : int
+    seed : int
+    n_init : int
+        Restarts; the one of lowest inertia is kept.
+    init : {"k-means++", "random"}
+        Seeding.
+
+    Returns
+    -------
+    ndarray of int64, (n,)
+        Compact, exactly `n_clusters` distinct values.
+
+    Raises
+    ------
+    UserError
+        When there are fewer distinct units than clusters.
+
+    References
+    ----------
+    arXiv 2606.11836, section on parameter clustering.
+    """
+    check_n_clusters(n_clusters, len(vectors))
+    if n_clusters == len(vectors):
+        return np.arange(len(vectors))
+    solver = KMeans(n_clusters, init=init, n_init=n_init, random_state=seed)
+    labels = compact_labels(solver.fit(vectors).labels_)
+    if int(labels.max()) + 1 < n_clusters:
+        raise UserError(
+            f"k-means found only {int(labels.max()) + 1} distinct clusters, not {n_clusters}.",
+            "Choose a smaller K, or the ward engine, which keeps equal units apart.",
+        )
+    return labels

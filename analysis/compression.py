@@ -1,0 +1,219 @@
+"""Applying a plan: a new model that shares every untouched tensor with the original."""
+
+import hashlib
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from transformers import PreTrainedModel
+
+from analysis.checkpoints import MERGED_UNITS, SpeechModel
+from analysis.clustering import MergeTree, clustering_inertia, hartigan_refine, kmeans_labels
+from analysis.distances import euclidean_distances, squared_distances, unit_vectors
+from analysis.merging import merge_units
+from analysis.plan import CompressionPlan
+from analysis.progress import (
+    Progress,
+    ShouldCancel,
+    check_cancelled,
+    never_cancel,
+    no_progress,
+)
+from analysis.selection import kept_units, predicted_error, pruning_error
+from analysis.trees import build_tree
+from analysis.units import (
+    UnitGroup,
+    UnitWeights,
+    read_units,
+    share_modules,
+    unit_groups,
+    write_units,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompressedGroup:
+    """What became of one unit group.
+
+    Parameters
+    ----------
+    group : UnitGroup
+        As it was in the original.
+    labels : ndarray of int64, (n,)
+        The new unit that each old one went into; -1 for a dropped one.
+    error : float
+        Relative squared weight error: inertia, or squared norm dropped, over the summed squared
+        norms of all unit vectors, under the plan's distance.
+    weights : UnitWeights
+        The K merged units, float32.
+    """
+
+    group: UnitGroup
+    labels: np.ndarray
+    error: float
+    weights: UnitWeights
+
+    @property
+    def n_clusters(self) -> int:
+        """Units afterwards."""
+        return self.weights.n_units
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compression:
+    """A compressed model and how it came about.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The compressed model; its `plan` is set.
+    plan : CompressionPlan
+    groups : mapping of str to CompressedGroup
+        By id, the groups that were made smaller.
+    """
+
+    model: SpeechModel
+    plan: CompressionPlan
+    groups: Mapping[str, CompressedGroup]
+
+
+def compress(
+    model: SpeechModel,
+    plan: CompressionPlan,
+    *,
+    trees: Mapping[str, MergeTree] | None = None,
+    reuse: Compression | None = None,
+    progress: Progress = no_progress,
+    should_cancel: ShouldCancel = never_cancel,
+) -> Compression:
+    """Compress a model as a plan says; the model itself stays as it is.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original.
+    plan : CompressionPlan
+        Made for this model.
+    trees : mapping of str to MergeTree, optional
+        Of this model under the plan's distance and head alignment; built (or read from the cache)
+        where they are not given.
+    reuse : Compression, optional
+        An earlier compression of the same model; groups whose K and method did not change are
+        taken from it.
+    progress : callable
+        Called after each group.
+    should_cancel : callable
+        Asked before each group.
+
+    Returns
+    -------
+    Compression
+
+    Raises
+    ------
+    UserError
+        When the plan does not fit the model.
+    Cancelled
+    """
+    groups = unit_groups(model)
+    plan.validate(groups, model.weight_hash)
+    smaller = [group for group in groups if plan.n_clusters[group.id] < group.n_units]
+    earlier = _reusable(plan, reuse)
+    compressed: dict[str, CompressedGroup] = {}
+    for done, group in enumerate(smaller, start=1):
+        check_cancelled(should_cancel)
+        known = earlier.get(group.id)
+        if known is not None and known.n_clusters == plan.n_clusters[group.id]:
+            compressed[group.id] = known
+        else:
+            tree = (trees or {}).get(group.id) or build_tree(
+                model, group, plan.distance, align_heads=plan.align_heads
+            )
+            compressed[group.id] = compress_group(model, group, plan, tree)
+        progress(done, len(smaller), group.title)
+    return Compression(_assemble(model, plan, compressed), plan, compressed)
+
+
+def compress_group(
+    model: SpeechModel, group: UnitGroup, plan: CompressionPlan, tree: MergeTree
+) -> CompressedGroup:
+    """Select and merge the units of one group.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original.
+    group : UnitGroup
+    plan : CompressionPlan
+    tree : MergeTree
+        Of this group, under the plan's distance and head alignment.
+
+    Returns
+    -------
+    CompressedGroup
+    """
+    k = plan.n_clusters[group.id]
+    align = plan.align_heads and group.component == "heads"
+    if plan.method != "cluster":
+        labels = kept_units(tree, k, plan.method, seed=plan.seed, group=group.id)
+        error = pruning_error(tree, labels)
+    elif plan.engine == "kmeans":
+        vectors = unit_vectors(model.model, group, plan.distance)
+        labels = kmeans_labels(vectors, k, seed=plan.seed, n_init=plan.n_init, init=plan.seeding)
+        error = clustering_inertia(euclidean_distances(vectors), labels) / (tree.total or 1.0)
+    else:
+        labels = tree.labels(k)
+        error = predicted_error(tree, k, "cluster", seed=plan.seed, group=group.id)
+        if plan.refine:
+            distances = squared_distances(model.model, group, plan.distance, align_heads=align)
+            labels = hartigan_refine(distances, labels)
+            error = clustering_inertia(distances, labels) / (tree.total or 1.0)
+    merged = merge_units(read_units(model.model, group), labels, plan.merge, align_heads=align)
+    return CompressedGroup(group, labels, error, merged)
+
+
+def _reusable(plan: CompressionPlan, reuse: Compression | None) -> Mapping[str, CompressedGroup]:
+    """Groups of an earlier compression that a plan would make the same again."""
+    if reuse is None:
+        return {}
+    same = replace(
+        plan,
+        n_clusters=reuse.plan.n_clusters,
+        allocation=reuse.plan.allocation,
+        sparsity=reuse.plan.sparsity,
+        components=reuse.plan.components,
+    )
+    return reuse.groups if same == reuse.plan else {}
+
+
+def _assemble(
+    model: SpeechModel, plan: CompressionPlan, compressed: Mapping[str, CompressedGroup]
+) -> SpeechModel:
+    """Build the new model around the merged groups."""
+    module = share_modules(model.model)
+    for result in compressed.values():
+        write_units(module, result.group, result.weights)
+    merged = dict(getattr(model.config, MERGED_UNITS, None) or {})
+    merged |= {group_id: result.n_clusters for group_id, result in compressed.items()}
+    if merged:
+        setattr(module.config, MERGED_UNITS, merged)
+    _remap_alignment_heads(module, compressed)
+    identity = hashlib.sha256((model.weight_hash + plan.to_json()).encode()).hexdigest()
+    return replace(model, model=module, weight_hash=identity, plan=plan, lock=threading.Lock())
+
+
+def _remap_alignment_heads(
+    module: PreTrainedModel, compressed: Mapping[str, CompressedGroup]
+) -> None:
+    """Point Whisper's word-timestamp heads at the clusters that they went into."""
+    heads = getattr(module.generation_config, "alignment_heads", None)
+    if not heads:
+        return
+    remapped: dict[tuple[int, int], None] = {}
+    for layer, head in heads:
+        result = compressed.get(f"decoder.{layer}.cross_attention")
+        target = head if result is None else int(result.labels[head])
+        if target >= 0:
+            remapped[(layer, target)] = None
+    module.generation_config.update(alignment_heads=[list(pair) for pair in remapped])
