@@ -28,7 +28,7 @@ def read_arrays(path: Path) -> Mapping[str, np.ndarray] | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
-    except (OSError, ValueError, EOFError, BadZipFile):
+    except (OSError, ValueError, EOFError, BadZipFile, TypeError):  # TypeError: a bare array
         return None
 
 

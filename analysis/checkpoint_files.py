@@ -1,5 +1,6 @@
 """What lies in a checkpoint folder, checked before anything is built or allocated from it."""
 
+import hashlib
 import json
 import struct
 from collections.abc import Mapping
@@ -41,6 +42,29 @@ class CheckpointFiles:
     weights: tuple[Path, ...]
     plan_text: str | None
     generation_config: bool
+
+    def hash_tensors(self) -> str:
+        """SHA-256 over names, dtypes, shapes and bytes of the stored tensors.
+
+        The same whatever dtype and device they are loaded to, and however they are split over
+        files.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits.
+        """
+        where: dict[str, Path] = {}
+        for path in self.weights:
+            with safe_open(path, framework="pt") as file:
+                where |= dict.fromkeys(file.keys(), path)
+        digest = hashlib.sha256()
+        for key, path in sorted(where.items()):
+            with safe_open(path, framework="pt") as file:
+                tensor = file.get_tensor(key)
+            digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+        return digest.hexdigest()
 
     def read_tensors(
         self, shapes: Mapping[str, tuple[int, ...]], name: str
@@ -117,7 +141,7 @@ def _read_json(path: Path, name: str) -> dict[str, Any] | None:
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise UserError(
             f"{path.name} of {name} cannot be read as JSON.",
             "Get a fresh copy of the file.",
@@ -135,9 +159,15 @@ def _find_weights(folder: Path, name: str) -> tuple[Path, ...]:
         return (single,)
     index = _read_json(folder / "model.safetensors.index.json", name)
     if index is not None:
-        shards = sorted(set(index.get("weight_map", {}).values()))
+        named = index.get("weight_map")
+        shards = set(named.values()) if isinstance(named, dict) else set()
         # a shard is a plain file name: an index must not point outside the folder
-        paths = tuple(folder / Path(shard).name for shard in shards)
+        if not all(isinstance(shard, str) and Path(shard).name == shard for shard in shards):
+            raise UserError(
+                f"The index of {name} names weight files outside of its folder.",
+                "Get a fresh copy of the checkpoint.",
+            )
+        paths = tuple(folder / shard for shard in sorted(shards))
         missing = [path.name for path in paths if not path.is_file()]
         if missing or not paths:
             raise UserError(
@@ -165,11 +195,16 @@ def _check_whole(path: Path) -> None:
             header = json.loads(file.read(header_size))
         ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
         expected = 8 + header_size + max(ends, default=0)
-    except (OSError, ValueError, KeyError, TypeError, struct.error, AttributeError) as error:
+    except (
+        *(OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError),
+        struct.error,
+    ) as error:
         raise UserError(
             f"{path.name} is not a whole safetensors file.", "Download it again.", str(error)
         ) from error
     if size != expected:
         raise UserError(
-            f"{path.name} is cut short: {size:,} bytes of {expected:,}.", "Download it again."
+            f"{path.name} is {'cut short' if size < expected else 'too long'}: "
+            f"{size:,} bytes, not {expected:,}.",
+            "Download it again.",
         )

@@ -1,8 +1,7 @@
 """Loading: a bundled demo, a local folder or a hub id becomes a read-only `SpeechModel`."""
 
-import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import transformers
 from transformers import PretrainedConfig, PreTrainedModel, ProcessorMixin
 
 from analysis.architectures import ARCHITECTURES, Architecture
-from analysis.checkpoint_files import CheckpointFiles, inspect_folder
+from analysis.checkpoint_files import PLAN_FILE, CheckpointFiles, inspect_folder
 from analysis.errors import UserError
 from analysis.hub import download
 from analysis.plan import CompressionPlan
@@ -21,8 +20,10 @@ from analysis.units import locate_groups, resize_group
 if TYPE_CHECKING:
     from analysis.units import UnitGroup
 
-# Progress is reported through callables; bars of the library would run into them.
+# Progress is reported through callables and faults as `UserError`; the library's own bars and
+# warnings would run into them.
 transformers.utils.logging.disable_progress_bar()
+transformers.utils.logging.set_verbosity_error()
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,6 +41,14 @@ DTYPES: Mapping[str, torch.dtype] = {
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
 }
+
+
+# The library switches the process-wide default dtype and torch.nn.init while it builds a model; two
+# threads at once may leave them switched for good.
+_BUILDING = threading.Lock()
+
+# What some published checkpoints lack and only training reads: it masks stretches of the input.
+_TRAINING_ONLY = "masked_spec_embed"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,8 +70,8 @@ class SpeechModel:
     revision : str or None
         Commit of the hub id.
     weight_hash : str
-        SHA-256 over the tensors, hexadecimal; of a compressed model, over the original's hash and
-        the plan.
+        SHA-256 over the tensors as they are stored, hexadecimal; of a model that was compressed
+        here, over the original's hash and the plan.
     plan : CompressionPlan or None
         The recipe, if this is a compressed model.
     lock : threading.Lock
@@ -154,49 +163,37 @@ def load(
     config = _read_config(files, architecture, name)
     processor = _load_processor(files, architecture, name)
     merged = getattr(config, MERGED_UNITS, None)
-    model = (
-        _load_merged(files, architecture, config, merged, DTYPES[dtype], name)
-        if merged
-        else _load_stock(files, architecture, DTYPES[dtype], name)
-    )
+    with _BUILDING:
+        model = (
+            _load_merged(files, architecture, config, merged, DTYPES[dtype], name)
+            if merged
+            else _load_stock(files, architecture, DTYPES[dtype], name)
+        )
     model = model.to(device)  # type: ignore[arg-type]
     model.eval().requires_grad_(False)
-    locate_groups(model, architecture)
-    plan = CompressionPlan.from_json(files.plan_text) if files.plan_text is not None else None
+    plan = _read_plan(files, locate_groups(model, architecture), name)
     return SpeechModel(
-        model, processor, architecture, name, origin, revision, hash_weights(model), plan
+        model, processor, architecture, name, origin, revision, files.hash_tensors(), plan
     )
-
-
-def hash_weights(model: PreTrainedModel) -> str:
-    """SHA-256 over names, dtypes, shapes and bytes of a model's tensors.
-
-    Parameters
-    ----------
-    model : PreTrainedModel
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-    """
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
-        digest.update(raw.numpy().data)
-    return digest.hexdigest()
 
 
 def _resolve(source: str, revision: str | None) -> tuple[Path, str, str, str | None]:
     """Folder, name for people, canonical source and commit of what the person typed."""
     if source in DEMO_MODELS:
         return DEMO_MODELS[source], source, source, None
-    folder = Path(source).expanduser()
-    if folder.is_dir():
+    try:
+        folder = Path(source).expanduser()
+        is_folder, exists = folder.is_dir(), folder.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, unreadable, no such home
+        raise UserError(
+            f"{source[:80]!r} cannot be looked up.",
+            "Give a shorter path, or one that you may read.",
+            str(error),
+        ) from error
+    if is_folder:
         resolved = folder.resolve()
         return resolved, resolved.name, str(resolved), None
-    if folder.exists():
+    if exists:
         raise UserError(
             f"{source} is a file, not a model.", "Give the folder that holds config.json."
         )
@@ -221,16 +218,37 @@ def _architecture(files: CheckpointFiles, name: str) -> Architecture:
     return ARCHITECTURES[model_type]
 
 
+def _read_plan(
+    files: CheckpointFiles, groups: Sequence["UnitGroup"], name: str
+) -> CompressionPlan | None:
+    """The plan that a compressed checkpoint carries, if it is the plan of these weights."""
+    if files.plan_text is None:
+        return None
+    plan = CompressionPlan.from_json(files.plan_text)
+    for group in groups:
+        if plan.n_clusters.get(group.id) != group.n_units:
+            raise UserError(
+                f"{PLAN_FILE} in {name} does not describe its weights: {group.id} has "
+                f"{group.n_units} units, not {plan.n_clusters.get(group.id)}.",
+                "Delete that file or compress again.",
+            )
+    return plan
+
+
 def _read_config(files: CheckpointFiles, architecture: Architecture, name: str) -> PretrainedConfig:
     model_class = getattr(transformers, architecture.model_class)
     try:
         return model_class.config_class.from_pretrained(files.folder, local_files_only=True)
     except Exception as error:  # transformers raises many types for a bad field
-        raise UserError(
-            f"The configuration of {name} cannot be read.",
-            "Get a fresh copy of config.json.",
-            f"{type(error).__name__}: {error}",
-        ) from error
+        raise _bad_configuration(name, error) from error
+
+
+def _bad_configuration(name: str, error: Exception) -> UserError:
+    return UserError(
+        f"The configuration of {name} cannot be read.",
+        "Get a fresh copy of config.json and generation_config.json.",
+        f"{type(error).__name__}: {error}",
+    )
 
 
 def _load_processor(
@@ -265,7 +283,12 @@ def _load_stock(
             "Get a fresh copy of the checkpoint.",
             f"{type(error).__name__}: {error}",
         ) from error
-    _require_complete(set(info["missing_keys"]), architecture, name)
+    missing = set(info["missing_keys"])
+    unused = {key for key in missing if key.endswith(_TRAINING_ONLY)}
+    for key in unused:
+        # drawn at random otherwise, so that the same checkpoint would have another hash each time
+        model.get_parameter(key).data.zero_()
+    _require_complete(missing - unused, architecture, name)
     return model
 
 
@@ -278,12 +301,23 @@ def _load_merged(
     name: str,
 ) -> PreTrainedModel:
     """Load a checkpoint whose groups have shapes of their own: built on meta, then filled."""
+    if not isinstance(merged, Mapping):
+        raise UserError(
+            f"The configuration of {name} has a {MERGED_UNITS} that is no table.",
+            "The checkpoint is damaged; compress it again.",
+        )
     model_class = getattr(transformers, architecture.model_class)
-    with torch.device("meta"):
-        model: PreTrainedModel = model_class._from_config(config, dtype=dtype)
+    try:
+        with torch.device("meta"):
+            model: PreTrainedModel = model_class._from_config(config, dtype=dtype)
+        if files.generation_config and architecture.decoding == "seq2seq":
+            model.generation_config = transformers.GenerationConfig.from_pretrained(files.folder)
+    except Exception as error:  # transformers raises many types for a bad field
+        raise _bad_configuration(name, error) from error
     groups: dict[str, UnitGroup] = {g.id: g for g in locate_groups(model, architecture)}
     for group_id, k in merged.items():
-        if group_id not in groups or not isinstance(k, int) or k < 1:
+        fits = isinstance(k, int) and not isinstance(k, bool)
+        if group_id not in groups or not fits or not 1 <= k <= groups[group_id].n_units:
             raise UserError(
                 f"The configuration of {name} gives {group_id} the size {k!r}.",
                 "The checkpoint is damaged; compress it again.",
@@ -297,8 +331,6 @@ def _load_merged(
     model.tie_weights()
     left = {key for key, tensor in model.named_parameters() if tensor.is_meta}
     _require_complete(left & set(missing), architecture, name)
-    if files.generation_config and architecture.decoding == "seq2seq":
-        model.generation_config = transformers.GenerationConfig.from_pretrained(files.folder)
     return model
 
 

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from analysis.checkpoints import MERGED_UNITS, SpeechModel
 from analysis.clustering import MergeTree, clustering_inertia, hartigan_refine, kmeans_labels
 from analysis.distances import euclidean_distances, squared_distances, unit_vectors
+from analysis.errors import UserError
 from analysis.merging import merge_units
 from analysis.plan import CompressionPlan
 from analysis.progress import (
@@ -160,7 +161,12 @@ def compress_group(
         error = pruning_error(tree, labels)
     elif plan.engine == "kmeans":
         vectors = unit_vectors(model.model, group, plan.distance)
-        labels = kmeans_labels(vectors, k, seed=plan.seed, n_init=plan.n_init, init=plan.seeding)
+        try:
+            labels = kmeans_labels(
+                vectors, k, seed=plan.seed, n_init=plan.n_init, init=plan.seeding
+            )
+        except UserError as error:
+            raise UserError(f"{group.title}: {error.message}", error.remedy) from error
         error = clustering_inertia(euclidean_distances(vectors), labels) / (tree.total or 1.0)
     else:
         labels = tree.labels(k)
@@ -213,7 +219,12 @@ def _remap_alignment_heads(
     remapped: dict[tuple[int, int], None] = {}
     for layer, head in heads:
         result = compressed.get(f"decoder.{layer}.cross_attention")
-        target = head if result is None else int(result.labels[head])
-        if target >= 0:
-            remapped[(layer, target)] = None
-    module.generation_config.update(alignment_heads=[list(pair) for pair in remapped])
+        if result is None:
+            remapped[(layer, head)] = None
+        elif head < len(result.labels) and result.labels[head] >= 0:
+            remapped[(layer, int(result.labels[head]))] = None
+    if remapped:
+        module.generation_config.update(alignment_heads=[list(pair) for pair in remapped])
+    else:
+        # without the field, transformers says that it has no word timestamps; an empty list crashes
+        del module.generation_config.alignment_heads

@@ -177,7 +177,7 @@ def procrustes_distances(weights: UnitWeights) -> SquaredDistances:
     matrix = torch.zeros(n, n, dtype=torch.float64)
     norms = torch.zeros(n, dtype=torch.float64)
     for frame in alignment_frames(weights):
-        frame = frame.double().cpu()
+        frame = frame.cpu().double()  # in this order: some accelerators have no float64
         own = frame.square().sum(dim=(1, 2))
         norms += own
         for i in range(n - 1):

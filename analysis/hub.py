@@ -1,5 +1,6 @@
 """Fetching a checkpoint from the Hugging Face hub: safetensors only, no code, clear failures."""
 
+import errno
 from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
@@ -62,6 +63,12 @@ def download(repository: str, revision: str | None) -> tuple[Path, str | None]:
         cached = _cached(repository, revision)
         if cached is not None:
             return cached, cached.name
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise UserError(
+                f"The disk is full; {where} was not downloaded.",
+                "Free some space, or move the hub's cache (HF_HOME).",
+                str(error),
+            ) from error
         raise UserError(
             f"The hub cannot be reached for {where}; this machine is offline or behind a firewall.",
             "Use a bundled demo model, or download it elsewhere and give its folder.",

@@ -122,7 +122,7 @@ def align_to(weights: UnitWeights, medoid: int) -> UnitWeights:
     """
     rotations = []
     for frame in alignment_frames(weights):
-        frame = frame.double()
+        frame = frame.cpu().double()  # in this order: some accelerators have no float64
         left, _, right = torch.linalg.svd(frame[medoid] @ frame.mT)
         rotation = left @ right
         rotation[medoid] = torch.eye(frame.shape[1], dtype=torch.float64)
@@ -130,7 +130,7 @@ def align_to(weights: UnitWeights, medoid: int) -> UnitWeights:
     by_role = {"query": rotations[0], "key": rotations[0], "value": rotations[1]}
 
     def rotate(rotation: torch.Tensor, units: torch.Tensor) -> torch.Tensor:
-        return (rotation @ units.double()).float()
+        return (rotation @ units.cpu().double()).float().to(units.device)
 
     return UnitWeights(
         {role: rotate(by_role[role], weight) for role, weight in weights.inputs.items()},

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -35,6 +35,7 @@ _CHOICES: Mapping[str, Mapping[str, str]] = {
     "allocation": {**ALLOCATIONS, "manual": "What the person set, group by group."},
 }
 _FORMAT = 1
+_SEED_LIMIT = 2**32  # of NumPy's generators, which k-means uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class CompressionPlan:
     revision : str or None
         Hub revision of the original.
     weight_hash : str
-        SHA-256 over the original's tensors; a plan fits no other weights.
+        SHA-256 over the original's stored tensors; a plan fits no other weights.
     n_clusters : mapping of str to int
         K of every unit group, by group id; 1 <= K <= n.
     method : str
@@ -110,8 +111,12 @@ class CompressionPlan:
             raise UserError(
                 f"sparsity is {self.sparsity:g}.", "Choose a fraction from 0 up to below 1."
             )
-        if self.n_init < 1 or self.seed < 0:
-            raise UserError("n_init or seed is negative.", "n_init starts at 1 and seed at 0.")
+        if self.n_init < 1:
+            raise UserError(f"n_init is {self.n_init}.", "Choose 1 restart or more.")
+        if not 0 <= self.seed < _SEED_LIMIT:
+            raise UserError(
+                f"seed is {self.seed}.", f"Choose a number from 0 to {_SEED_LIMIT - 1}."
+            )
         object.__setattr__(self, "n_clusters", MappingProxyType(dict(self.n_clusters)))
 
     def validate(self, groups: Sequence[UnitGroup], weight_hash: str | None = None) -> None:
@@ -153,6 +158,10 @@ class CompressionPlan:
                     f"K = {k} is out of range for {name}.", f"Choose K from 1 to {group.n_units}."
                 )
 
+    def with_clusters(self, n_clusters: Mapping[str, int]) -> "CompressionPlan":
+        """The same plan with other K."""
+        return replace(self, n_clusters=n_clusters)
+
     def to_json(self) -> str:
         """The plan as JSON text, stable in order and layout."""
         values = {"format": _FORMAT} | {
@@ -182,7 +191,7 @@ class CompressionPlan:
         """
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(
                 "This file is not a plan: it is not JSON.",
                 "Choose a file written by Coalesce.",
@@ -232,5 +241,5 @@ def _checked_types(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _require_choice(name: str, value: object, choices: Mapping[str, str]) -> None:
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise UserError(f"{name} is {value!r}.", f"Choose one of {', '.join(choices)}.")

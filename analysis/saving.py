@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 
 from analysis import __version__
 from analysis.checkpoint_files import PLAN_FILE
@@ -55,8 +56,11 @@ def save(model: SpeechModel, folder: Path, *, overwrite: bool = False) -> Path:
             (temporary / PLAN_FILE).write_text(text, encoding="utf-8")
         temporary.chmod(0o755)  # mkdtemp makes private folders
         _put_in_place(temporary, folder)
-    except OSError as error:
-        full = error.errno == errno.ENOSPC
+    except (OSError, SafetensorError) as error:
+        # safetensors has its own exception, which holds the number of the fault in its text only
+        full = f"os error {errno.ENOSPC}" in str(error) or (
+            isinstance(error, OSError) and error.errno == errno.ENOSPC
+        )
         raise UserError(
             f"The disk is full; {folder.name} was not saved."
             if full
@@ -93,11 +97,12 @@ def _put_in_place(temporary: Path, folder: Path) -> None:
         temporary.replace(folder)
         return
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-    folder.replace(aside / folder.name)
     try:
+        folder.replace(aside / folder.name)
         temporary.replace(folder)
     except OSError:
-        (aside / folder.name).replace(folder)
+        if not folder.exists():
+            (aside / folder.name).replace(folder)
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)

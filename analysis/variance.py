@@ -23,6 +23,6 @@ def group_variances(model: SpeechModel) -> Mapping[str, float]:
     arXiv 2606.11836, section on mixed sparsity.
     """
     return {
-        group.id: float(read_units(model.model, group).vectors().double().var(correction=0))
+        group.id: float(read_units(model.model, group).vectors().cpu().double().var(correction=0))
         for group in unit_groups(model)
     }

@@ -1,0 +1,140 @@
+"""The shell's commands: the same engine as the app, for scripts and machines without a screen."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from analysis import __version__
+from analysis.errors import Cancelled, UserError
+
+_METHODS = ("cluster", "magnitude", "random")
+_ALLOCATIONS = ("uniform", "variance", "distortion")
+_ENGINES = ("ward", "kmeans")
+_SEEDINGS = ("k-means++", "random")
+_DISTANCES = ("weights", "normalised")
+_MERGE_RULES = ("mean", "medoid", "centroid")
+_NORMALISERS = ("whisper-english", "basic", "none")
+_MODEL_HELP = "demo-whisper, demo-hubert, a folder, or a hub id"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Bad input gets one line, not a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Without the program's name; by default those of the process.
+
+    Returns
+    -------
+    int
+        0 when it worked, 2 on bad input, 130 when interrupted.
+    """
+    options = _parser().parse_args(arguments)
+    # the engine takes seconds to import, which --help and typing errors need not wait for
+    from analysis import commands
+
+    command = {
+        "inspect": commands.inspect,
+        "compress": commands.compress,
+        "transcribe": commands.transcribe,
+        "app": commands.app,
+    }[options.command]
+    try:
+        command(options)
+    except UserError as error:
+        print(f"coalesce {options.command}: {error}", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, Cancelled):
+        print("coalesce: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="coalesce",
+        description="See the redundancy inside a speech model, merge it away, hear the difference.",
+    )
+    parser.add_argument("--version", action="version", version=f"coalesce {__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    inspect = subparsers.add_parser("inspect", help="what a model holds that can be merged")
+    inspect.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
+    _add_loading(inspect)
+
+    compress = subparsers.add_parser("compress", help="merge a model's units and save it")
+    compress.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
+    compress.add_argument("out", metavar="OUT", help="folder for the compressed model")
+    _add_compression(compress)
+    _add_loading(compress)
+
+    transcribe = subparsers.add_parser("transcribe", help="text of clips through one model or more")
+    transcribe.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="MODEL… AUDIO…",
+        help=f"models ({_MODEL_HELP}), then audio files",
+    )
+    transcribe.add_argument(
+        "--reference", metavar="TEXT|FILE", help="what was said; a file holds a line per clip"
+    )
+    transcribe.add_argument("--normaliser", choices=_NORMALISERS, default="whisper-english")
+    transcribe.add_argument("--language", help="of the speech, for multilingual models")
+    transcribe.add_argument("--task", choices=("transcribe", "translate"), default="transcribe")
+    _add_loading(transcribe)
+
+    app = subparsers.add_parser("app", help="open the dashboard in a browser")
+    app.add_argument("model", nargs="?", metavar="MODEL", help=_MODEL_HELP)
+    app.add_argument("--port", type=int, default=8501)
+    app.add_argument("--headless", action="store_true", help="serve only, open no browser")
+    return parser
+
+
+def _add_loading(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--revision", help="branch, tag or commit of a hub id")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
+    parser.add_argument("--dtype", help="float32, float16 or bfloat16; default suits the device")
+    parser.add_argument("--json", action="store_true", help="print results as JSON")
+
+
+def _add_compression(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sparsity", type=float, default=0.1, help="fraction removed (0.1)")
+    parser.add_argument("--method", choices=_METHODS, default="cluster")
+    parser.add_argument("--allocation", choices=_ALLOCATIONS, default="uniform")
+    parser.add_argument(
+        "--budget",
+        choices=("exact", "literal"),
+        default="exact",
+        help="literal: the paper's variance formula, which misses the budget",
+    )
+    parser.add_argument("--engine", choices=_ENGINES, default="ward")
+    parser.add_argument("--seeding", choices=_SEEDINGS, default="k-means++")
+    parser.add_argument("--n-init", type=int, default=1, help="restarts of k-means (1)")
+    parser.add_argument("--refine", action="store_true", help="Hartigan moves after the Ward cut")
+    parser.add_argument("--distance", choices=_DISTANCES, default="weights")
+    parser.add_argument("--merge", choices=_MERGE_RULES, default="mean")
+    parser.add_argument(
+        "--align-heads",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="rotate heads into agreement before averaging (on)",
+    )
+    parser.add_argument(
+        "--components", default="ffn,heads", help="what to merge: ffn, heads or both (ffn,heads)"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--plan", metavar="FILE", help="a plan in JSON, instead of the options")
+    parser.add_argument("--overwrite", action="store_true", help="replace a checkpoint at OUT")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

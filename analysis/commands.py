@@ -1,0 +1,317 @@
+"""What each command of the shell does; `analysis.cli` reads its options."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from analysis.allocation import achieved_sparsity, allocate
+from analysis.audio import SUPPORTED_EXTENSIONS, read_audio
+from analysis.checkpoints import DEMO_MODELS, SpeechModel, load
+from analysis.clustering import MergeTree
+from analysis.compression import compress as compress_model
+from analysis.errors import UserError
+from analysis.footprint import Footprint, footprint
+from analysis.plan import CompressionPlan
+from analysis.progress import Progress
+from analysis.references import read_references
+from analysis.saving import save
+from analysis.scoring import Score, score
+from analysis.transcription import Transcript, TranscriptionOptions
+from analysis.transcription import transcribe as transcribe_audio
+from analysis.trees import build_trees
+from analysis.units import UnitGroup, unit_groups
+from analysis.variance import group_variances
+
+_APP = Path(__file__).resolve().parent.parent / "app.py"
+
+
+def inspect(options: argparse.Namespace) -> None:
+    """Print a model's unit groups, their sizes and how redundant they are."""
+    model = _load(options.model, options)
+    with _bar("merge trees") as progress:
+        trees = build_trees(model, progress=progress)
+    variances = group_variances(model)
+    cost = footprint(model)
+    groups = [_describe_group(g, cost, trees[g.id], variances[g.id]) for g in unit_groups(model)]
+    facts = {
+        "model": model.name,
+        "family": model.architecture.title,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "revision": model.revision,
+        "weight_hash": model.weight_hash,
+        "compressed_from": model.plan.model if model.plan else None,
+        **asdict(cost),
+    }
+    if options.json:
+        _print_json({**facts, "groups": groups})
+        return
+    print(f"{model.name}: {model.architecture.title}, {_cost_line(cost)}")
+    mergeable = cost.mergeable_parameters / cost.parameters
+    print(f"{mergeable:.1%} of the parameters belong to attention heads and FFN channels")
+    print(f"{'group':<28}{'n':>6}{'unit':>8}{'share':>8}{'variance':>11}{'-10 %':>9}{'-30 %':>9}")
+    for row in groups:
+        print(
+            f"{row['id']:<28}{row['n_units']:>6}{row['unit_dim']:>8}{row['share']:>8.1%}"
+            f"{row['variance']:>11.2e}{row['error_at_10_percent']:>9.2%}"
+            f"{row['error_at_30_percent']:>9.2%}"
+        )
+    print(
+        "-10 %, -30 %: squared weight error, relative, when that share of the units is merged away"
+    )
+
+
+def compress(options: argparse.Namespace) -> None:
+    """Compress a model, save it, and say what became of it."""
+    model = _load(options.model, options)
+    out = Path(options.out)
+    groups = unit_groups(model)
+    plan, trees = _plan(model, groups, options)
+    with _bar("compress") as progress:
+        result = compress_model(model, plan, trees=trees, progress=progress)
+    folder = save(result.model, out, overwrite=options.overwrite)
+    before, after = footprint(model), footprint(result.model)
+    achieved = achieved_sparsity(groups, plan.n_clusters, plan.components)
+    if options.json:
+        _print_json(
+            {
+                "model": model.name,
+                "out": str(folder),
+                "achieved_sparsity": achieved,
+                "before": asdict(before),
+                "after": asdict(after),
+                "errors": {g: r.error for g, r in result.groups.items()},
+                "plan": json.loads(plan.to_json()),
+            }
+        )
+        return
+    print(f"before: {_cost_line(before)}")
+    print(f"after:  {_cost_line(after)}")
+    whole = 1 - after.parameters / before.parameters
+    print(
+        f"asked for {plan.sparsity:.1%} ({plan.allocation}); removed {achieved:.1%} of the "
+        f"mergeable parameters, {whole:.1%} of the whole model"
+    )
+    print(f"saved in {folder}; hear it: coalesce transcribe {options.out} CLIP")
+
+
+def transcribe(options: argparse.Namespace) -> None:
+    """Transcribe clips through every model; score them where a reference is given."""
+    sources, paths = _split_inputs(options.inputs)
+    references = read_references(options.reference, paths) if options.reference else None
+    clips = [read_audio(path) for path in paths]
+    settings = TranscriptionOptions(language=options.language, task=options.task)
+    rows: list[dict[str, Any]] = []
+    with _bar("transcribe") as progress:
+        for source in sources:
+            model = _load(source, options)
+            for index, clip in enumerate(clips):
+                transcript = transcribe_audio(model, clip, settings)
+                result = (
+                    score(references[index], transcript.text, options.normaliser)
+                    if references
+                    else None
+                )
+                rows.append(_row(source, str(paths[index]), transcript, result))
+                progress(len(rows), len(sources) * len(clips), clip.name)
+    if options.json:
+        _print_json(rows)
+        return
+    for row in rows:
+        print(f"{row['audio']}  [{row['model']}]  RTF {row['real_time_factor']:.3f}")
+        print(f"  {row['text']}")
+        for note in row["notes"]:
+            print(f"  ({note})")
+        if "wer" in row:
+            print(
+                f"  WER {_percent(row['wer'])}, CER {_percent(row['cer'])} "
+                f"({row['substitutions']} S, {row['insertions']} I, {row['deletions']} D "
+                f"of {row['words']} words; normaliser: {row['normaliser']})"
+            )
+
+
+def app(options: argparse.Namespace) -> None:
+    """Serve the dashboard until interrupted."""
+    if not _APP.is_file():
+        raise UserError(
+            "The dashboard's files are not installed.",
+            "Install Coalesce from a clone of its repository with pip install -e .",
+        )
+    environment = os.environ | ({"COALESCE_MODEL": options.model} if options.model else {})
+    command = [sys.executable, "-m", "streamlit", "run", str(_APP)]
+    command += ["--server.port", str(options.port)]
+    command += ["--server.headless", str(options.headless).lower()]
+    # the theme and the upload limit lie beside the app, where Streamlit looks from
+    code = subprocess.call(command, cwd=_APP.parent, env=environment)
+    if code:
+        raise UserError(f"The dashboard stopped with code {code}.", "See the lines above.")
+
+
+def _load(source: str, options: argparse.Namespace) -> SpeechModel:
+    return load(source, revision=options.revision, device=options.device, dtype=options.dtype)
+
+
+def _plan(
+    model: SpeechModel, groups: tuple[UnitGroup, ...], options: argparse.Namespace
+) -> tuple[CompressionPlan, Mapping[str, MergeTree]]:
+    """The plan of a file or of the options, checked before any tree is built, and its trees."""
+    if options.plan:
+        try:
+            text = Path(options.plan).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(
+                f"The plan {options.plan} cannot be read.", "Check the path.", str(error)
+            ) from error
+        plan = CompressionPlan.from_json(text)
+        plan.validate(groups, model.weight_hash)
+        return plan, _trees(model, plan)
+    allocation = options.allocation
+    if options.budget == "literal":
+        if allocation != "variance":
+            raise UserError(
+                "--budget literal is a formula of the variance allocation.",
+                "Add --allocation variance.",
+            )
+        allocation = "variance-literal"
+    plan = CompressionPlan(
+        model=model.source,
+        revision=model.revision,
+        weight_hash=model.weight_hash,
+        n_clusters={group.id: group.n_units for group in groups},
+        method=options.method,
+        engine=options.engine,
+        seeding=options.seeding,
+        n_init=options.n_init,
+        refine=options.refine,
+        distance=options.distance,
+        merge=options.merge,
+        align_heads=options.align_heads,
+        components=tuple(part.strip() for part in options.components.split(",")),
+        allocation=allocation,
+        sparsity=options.sparsity,
+        seed=options.seed,
+    )
+    trees = _trees(model, plan)
+    variances = group_variances(model) if allocation.startswith("variance") else None
+    n_clusters = allocate(
+        groups,
+        sparsity=plan.sparsity,
+        strategy=allocation,
+        components=plan.components,
+        trees=trees,
+        variances=variances,
+    )
+    return plan.with_clusters(n_clusters), trees
+
+
+def _trees(model: SpeechModel, plan: CompressionPlan) -> Mapping[str, MergeTree]:
+    with _bar("merge trees") as progress:
+        return build_trees(model, plan.distance, align_heads=plan.align_heads, progress=progress)
+
+
+def _split_inputs(inputs: list[str]) -> tuple[list[str], list[Path]]:
+    """Tell models from audio files: what is a file or is called like one is audio."""
+    models, paths = [], []
+    for text in inputs:
+        path = Path(text).expanduser()
+        if path.is_file():
+            paths.append(path)
+        elif path.suffix.lower() in SUPPORTED_EXTENSIONS and not path.is_dir():
+            raise UserError(f"There is no audio file {text}.", "Check the path.")
+        else:
+            models.append(text)
+    if not models:
+        raise UserError("No model was given.", f"Start with {', '.join(DEMO_MODELS)} or a folder.")
+    if not paths:
+        raise UserError("No audio file was given.", "Name one or more after the model.")
+    return models, paths
+
+
+def _row(source: str, path: str, transcript: Transcript, result: Score | None) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "audio": path,
+        "model": source,
+        "text": transcript.text,
+        "real_time_factor": transcript.real_time_factor,
+        "duration": transcript.duration,
+        "processing_time": transcript.processing_time,
+        "peak_memory": transcript.peak_memory,
+        "notes": list(transcript.notes),
+    }
+    if result is not None:
+        row |= {
+            "wer": result.wer,
+            "cer": result.cer,
+            "substitutions": result.substitutions,
+            "insertions": result.insertions,
+            "deletions": result.deletions,
+            "words": result.words,
+            "normaliser": result.normaliser,
+        }
+    return row
+
+
+def _describe_group(
+    group: UnitGroup, cost: Footprint, tree: MergeTree, variance: float
+) -> dict[str, Any]:
+    def error(sparsity: float) -> float:
+        k = max(1, round(group.n_units * (1 - sparsity)))
+        return tree.inertia(k) / tree.total if tree.total else 0.0
+
+    return {
+        "id": group.id,
+        "kind": group.block,
+        "layer": group.layer,
+        "n_units": group.n_units,
+        "unit_dim": group.unit_dim,
+        "parameters": group.n_parameters,
+        "share": group.n_parameters / cost.parameters,
+        "variance": variance,
+        "error_at_10_percent": error(0.1),
+        "error_at_30_percent": error(0.3),
+    }
+
+
+def _cost_line(cost: Footprint) -> str:
+    return (
+        f"{cost.parameters / 1e6:.2f} M parameters, {cost.bytes / 1e6:.1f} MB, "
+        f"{cost.macs / 1e6:.0f} M MAC per second of audio"
+    )
+
+
+def _percent(rate: float) -> str:
+    return "undefined (empty reference)" if rate != rate else f"{rate:.1%}"
+
+
+def _print_json(value: object) -> None:
+    # a rate without reference words is null: NaN is no JSON
+    print(json.dumps(_without_nan(value), indent=2, ensure_ascii=False))
+
+
+def _without_nan(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+@contextmanager
+def _bar(label: str) -> Iterator[Progress]:
+    """A progress bar on stderr, shown where stderr is a terminal."""
+    with tqdm(desc=label, leave=False, disable=None, file=sys.stderr) as bar:
+
+        def report(done: int, total: int, note: str) -> None:
+            bar.total = total
+            bar.set_postfix_str(note, refresh=False)
+            bar.update(done - bar.n)
+
+        yield report

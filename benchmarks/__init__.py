@@ -1,0 +1,1 @@
+"""What is timed and measured; each prints a ratio against a peer in the same run."""
