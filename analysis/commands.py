@@ -23,7 +23,7 @@ from analysis.footprint import Footprint, footprint
 from analysis.plan import CompressionPlan
 from analysis.progress import Progress
 from analysis.references import read_references
-from analysis.saving import save
+from analysis.saving import check_target, save
 from analysis.scoring import Score, score
 from analysis.transcription import Transcript, TranscriptionOptions
 from analysis.transcription import transcribe as transcribe_audio
@@ -71,8 +71,9 @@ def inspect(options: argparse.Namespace) -> None:
 
 def compress(options: argparse.Namespace) -> None:
     """Compress a model, save it, and say what became of it."""
-    model = _load(options.model, options)
     out = Path(options.out)
+    check_target(out, overwrite=options.overwrite)
+    model = _load(options.model, options)
     groups = unit_groups(model)
     plan, trees = _plan(model, groups, options)
     with _bar("compress") as progress:

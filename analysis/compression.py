@@ -165,8 +165,8 @@ def compress_group(
             labels = kmeans_labels(
                 vectors, k, seed=plan.seed, n_init=plan.n_init, init=plan.seeding
             )
-        except UserError as error:
-            raise UserError(f"{group.title}: {error.message}", error.remedy) from error
+        except UserError as fault:
+            raise UserError(f"{group.title}: {fault.message}", fault.remedy) from fault
         error = clustering_inertia(euclidean_distances(vectors), labels) / (tree.total or 1.0)
     else:
         labels = tree.labels(k)
@@ -213,8 +213,9 @@ def _remap_alignment_heads(
     module: PreTrainedModel, compressed: Mapping[str, CompressedGroup]
 ) -> None:
     """Point Whisper's word-timestamp heads at the clusters that they went into."""
-    heads = getattr(module.generation_config, "alignment_heads", None)
-    if not heads:
+    settings = getattr(module, "generation_config", None)  # models that do not generate have none
+    heads = getattr(settings, "alignment_heads", None)
+    if settings is None or not heads:
         return
     remapped: dict[tuple[int, int], None] = {}
     for layer, head in heads:
@@ -224,7 +225,7 @@ def _remap_alignment_heads(
         elif head < len(result.labels) and result.labels[head] >= 0:
             remapped[(layer, int(result.labels[head]))] = None
     if remapped:
-        module.generation_config.update(alignment_heads=[list(pair) for pair in remapped])
+        settings.update(alignment_heads=[list(pair) for pair in remapped])
     else:
         # without the field, transformers says that it has no word timestamps; an empty list crashes
-        del module.generation_config.alignment_heads
+        del settings.alignment_heads

@@ -45,7 +45,7 @@ def save(model: SpeechModel, folder: Path, *, overwrite: bool = False) -> Path:
         When the folder is taken, cannot be written, or the disk is full.
     """
     folder = folder.expanduser().resolve()
-    _check_target(folder, overwrite)
+    check_target(folder, overwrite=overwrite)
     temporary: Path | None = None
     try:
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -74,7 +74,21 @@ def save(model: SpeechModel, folder: Path, *, overwrite: bool = False) -> Path:
     return folder
 
 
-def _check_target(folder: Path, overwrite: bool) -> None:
+def check_target(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that a model cannot be saved to, before anything is computed for it.
+
+    Parameters
+    ----------
+    folder : Path
+    overwrite : bool
+        Whether a checkpoint that is already there may be replaced.
+
+    Raises
+    ------
+    UserError
+        When it is taken, or its parent does not exist.
+    """
+    folder = folder.expanduser().resolve()
     if not folder.parent.is_dir():
         raise UserError(f"There is no folder {folder.parent}.", "Make it first, or choose another.")
     if not folder.exists():

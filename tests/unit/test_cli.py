@@ -1,0 +1,166 @@
+"""The shell's commands, run in the process as a person would call them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from analysis import cli
+from analysis.allocation import ALLOCATIONS
+from analysis.checkpoints import SpeechModel, load
+from analysis.clustering import ENGINES
+from analysis.distances import DISTANCES
+from analysis.merging import MERGE_RULES
+from analysis.plan import SEEDINGS
+from analysis.saving import save
+from analysis.scoring import NORMALISERS
+from analysis.selection import METHODS
+from analysis.units import unit_groups
+
+Shell = Callable[..., str]
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str]) -> Shell:
+    """Run a command that must succeed; gives what it printed."""
+
+    def run(*arguments: str | Path) -> str:
+        code = cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert code == 0, captured.err
+        return captured.out
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def folder(hubert: SpeechModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny CTC model as a checkpoint folder."""
+    return save(hubert, tmp_path_factory.mktemp("models") / "tiny-hubert")
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """A second of seeded noise."""
+    path = tmp_path / "noise.wav"
+    samples = np.random.default_rng(0).normal(0, 0.1, 16_000)
+    soundfile.write(path, samples, 16_000)
+    return path
+
+
+def test_choices_are_those_of_the_engine() -> None:
+    assert set(cli._METHODS) == set(METHODS)
+    assert {*cli._ALLOCATIONS, "variance-literal"} == set(ALLOCATIONS)
+    assert set(cli._ENGINES) == set(ENGINES)
+    assert set(cli._SEEDINGS) == set(SEEDINGS)
+    assert set(cli._DISTANCES) == set(DISTANCES)
+    assert set(cli._MERGE_RULES) == set(MERGE_RULES)
+    assert set(cli._NORMALISERS) == set(NORMALISERS)
+
+
+def test_inspect_lists_every_group(shell: Shell, folder: Path) -> None:
+    model = load(str(folder))
+    facts = json.loads(shell("inspect", folder, "--json"))
+    assert facts["family"] == "HuBERT-CTC"
+    assert [row["id"] for row in facts["groups"]] == [g.id for g in unit_groups(model)]
+    assert sum(row["parameters"] for row in facts["groups"]) == facts["mergeable_parameters"]
+    text = shell("inspect", folder)
+    assert all(group.id in text for group in unit_groups(model))
+
+
+def test_compressed_model_reloads_and_transcribes(
+    shell: Shell, folder: Path, clip: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "smaller"
+    facts = json.loads(shell("compress", folder, out, "--sparsity", "0.5", "--json"))
+    assert facts["after"]["parameters"] < facts["before"]["parameters"]
+    reloaded = load(str(out))
+    sizes = {group.id: group.n_units for group in unit_groups(reloaded)}
+    assert sizes == facts["plan"]["n_clusters"]
+    rows = json.loads(shell("transcribe", folder, out, clip, "--reference", "yes no", "--json"))
+    assert [row["model"] for row in rows] == [str(folder), str(out)]
+    for row in rows:
+        assert row["audio"] == str(clip)
+        assert row["words"] == 2
+        assert row["real_time_factor"] > 0
+        errors = row["substitutions"] + row["insertions"] + row["deletions"]
+        assert row["wer"] == pytest.approx(errors / 2)
+
+
+def test_no_reference_gives_no_score(shell: Shell, folder: Path, clip: Path) -> None:
+    (row,) = json.loads(shell("transcribe", folder, clip, "--json"))
+    assert "wer" not in row
+    assert isinstance(row["text"], str)
+
+
+def test_empty_reference_gives_null_not_nan(
+    shell: Shell, folder: Path, clip: Path, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty.txt"
+    empty.write_text("")
+    (row,) = json.loads(shell("transcribe", folder, clip, "--reference", empty, "--json"))
+    assert row["words"] == 0
+    assert row["wer"] in (None, 0)
+
+
+def test_plan_file_gives_the_same_weights(shell: Shell, folder: Path, tmp_path: Path) -> None:
+    first = json.loads(
+        shell("compress", folder, tmp_path / "a", "--method", "random", "--seed", "3", "--json")
+    )
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps(first["plan"]))
+    shell("compress", folder, tmp_path / "b", "--plan", plan)
+    bytes_a = (tmp_path / "a" / "model.safetensors").read_bytes()
+    assert bytes_a == (tmp_path / "b" / "model.safetensors").read_bytes()
+
+
+def test_components_leave_the_others_alone(shell: Shell, folder: Path, tmp_path: Path) -> None:
+    facts = json.loads(shell("compress", folder, tmp_path / "a", "--components", "ffn", "--json"))
+    before = {group.id: group for group in unit_groups(load(str(folder)))}
+    for group_id, k in facts["plan"]["n_clusters"].items():
+        changed = k < before[group_id].n_units
+        assert changed == (before[group_id].component == "ffn")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["inspect", "no/such/folder"], "no folder"),
+        (["compress", "FOLDER", "OUT", "--sparsity", "1.5"], "sparsity"),
+        (["compress", "FOLDER", "OUT", "--components", "layers"], "components"),
+        (["compress", "FOLDER", "OUT", "--budget", "literal"], "--allocation variance"),
+        (["compress", "FOLDER", "OUT", "--plan", "nowhere.json"], "nowhere.json"),
+        (["compress", "FOLDER", "OUT", "--device", "tpu"], "tpu"),
+        (["compress", "FOLDER", "FOLDER"], "already"),
+        (["transcribe", "FOLDER"], "No audio"),
+        (["transcribe", "CLIP"], "No model"),
+        (["transcribe", "FOLDER", "missing.flac"], "missing.flac"),
+        (["transcribe", "FOLDER", "CLIP", "CLIP", "--reference", "one text"], "2 clips"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(
+    arguments: list[str],
+    said: str,
+    folder: Path,
+    clip: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = {"FOLDER": str(folder), "CLIP": str(clip), "OUT": str(tmp_path / "out")}
+    assert cli.main([names.get(argument, argument) for argument in arguments]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_option_is_one_line_and_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["compress", "demo-whisper", "out", "--method", "magic"])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert "magic" in error
+    assert len(error.strip().splitlines()) == 1
