@@ -1,0 +1,83 @@
+"""Fixtures that all tests share: tiny read-only models, an own cache, no network."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read by huggingface_hub when it is imported
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+# One thread: tiny matrices gain nothing from more, and on a busy machine each operation would wait
+# for the slowest thread (measured: 20 times as long). Read when NumPy and PyTorch are imported.
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from analysis.checkpoints import DEMO_MODELS, SpeechModel, load
+from tests.tiny_models import BUILDERS, hash_weights
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep the person's own cache out of the tests, and the tests out of it."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COALESCE_CACHE", str(folder))
+        yield folder
+
+
+def _read_only(build: Callable[[], SpeechModel]) -> Iterator[SpeechModel]:
+    """A model for the whole session, and the proof that no test wrote to it."""
+    model = build()
+    before = hash_weights(model.model)
+    yield model
+    assert hash_weights(model.model) == before, f"a test changed {model.name}"
+
+
+@pytest.fixture(scope="session")
+def whisper() -> Iterator[SpeechModel]:
+    yield from _read_only(BUILDERS["whisper"])
+
+
+@pytest.fixture(scope="session")
+def hubert() -> Iterator[SpeechModel]:
+    yield from _read_only(BUILDERS["hubert"])
+
+
+@pytest.fixture(scope="session")
+def hubert_large() -> Iterator[SpeechModel]:
+    yield from _read_only(BUILDERS["hubert_large"])
+
+
+@pytest.fixture(scope="session")
+def wav2vec2() -> Iterator[SpeechModel]:
+    yield from _read_only(BUILDERS["wav2vec2"])
+
+
+@pytest.fixture(scope="session")
+def wav2vec2_large() -> Iterator[SpeechModel]:
+    yield from _read_only(BUILDERS["wav2vec2_large"])
+
+
+@pytest.fixture(scope="session")
+def data2vec_audio() -> Iterator[SpeechModel]:
+    yield from _read_only(BUILDERS["data2vec_audio"])
+
+
+@pytest.fixture(scope="session", params=list(BUILDERS))
+def speech_model(request: pytest.FixtureRequest) -> SpeechModel:
+    """Every family in turn."""
+    model: SpeechModel = request.getfixturevalue(request.param)
+    return model
+
+
+@pytest.fixture(scope="session", params=list(DEMO_MODELS))
+def demo_model(request: pytest.FixtureRequest) -> Iterator[SpeechModel]:
+    """Both bundled models in turn, in float32."""
+    folder = DEMO_MODELS[request.param]
+    if not (folder / "model.safetensors").is_file():
+        pytest.skip(f"the bundled model {request.param} has not been built")
+    yield from _read_only(lambda: load(request.param))
