@@ -179,11 +179,13 @@ def load(
 
 def _resolve(source: str, revision: str | None) -> tuple[Path, str, str, str | None]:
     """Folder, name for people, canonical source and commit of what the person typed."""
+    source = source.strip()
     if source in DEMO_MODELS:
         return DEMO_MODELS[source], source, source, None
     try:
         folder = Path(source).expanduser()
-        is_folder, exists = folder.is_dir(), folder.exists()
+        # nothing typed is the path of the working directory, which nobody meant
+        is_folder, exists = bool(source) and folder.is_dir(), bool(source) and folder.exists()
     except (OSError, RuntimeError, ValueError) as error:  # too long, unreadable, no such home
         raise UserError(
             f"{source[:80]!r} cannot be looked up.",
@@ -198,7 +200,7 @@ def _resolve(source: str, revision: str | None) -> tuple[Path, str, str, str | N
             f"{source} is a file, not a model.", "Give the folder that holds config.json."
         )
     looks_like_path = folder.is_absolute() or source.startswith((".", "~")) or source.count("/") > 1
-    if looks_like_path or not source.strip():
+    if looks_like_path or not source:
         raise UserError(
             f"There is no folder {source!r}.",
             f"Give {', '.join(DEMO_MODELS)}, a folder with config.json, or a hub id.",
@@ -286,7 +288,7 @@ def _load_stock(
     missing = set(info["missing_keys"])
     unused = {key for key in missing if key.endswith(_TRAINING_ONLY)}
     for key in unused:
-        # drawn at random otherwise, so that the same checkpoint would have another hash each time
+        # drawn at random otherwise, so that what is saved from it would differ each time
         model.get_parameter(key).data.zero_()
     _require_complete(missing - unused, architecture, name)
     return model

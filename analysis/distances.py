@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from analysis.errors import UserError
 from analysis.units import UnitGroup, UnitWeights, read_units
 
 DISTANCES: Mapping[str, str] = {
@@ -95,11 +96,22 @@ def squared_distances(
     Returns
     -------
     SquaredDistances
+
+    Raises
+    ------
+    UserError
+        When the group's weights are not finite.
     """
     weights = distance_weights(module, group, distance)
+    vectors = weights.vectors()
+    if not torch.isfinite(vectors).all():
+        raise UserError(
+            f"The weights of {group.id} hold numbers that are not finite (NaN or infinity).",
+            "The checkpoint is damaged; get a fresh copy, or load it as float32.",
+        )
     if align_heads and group.component == "heads":
         return procrustes_distances(weights)
-    return euclidean_distances(weights.vectors().cpu().numpy())
+    return euclidean_distances(vectors.cpu().numpy())
 
 
 def euclidean_distances(vectors: np.ndarray) -> SquaredDistances:
@@ -119,9 +131,9 @@ def euclidean_distances(vectors: np.ndarray) -> SquaredDistances:
     centred = vectors - vectors.mean(axis=0, dtype=np.float64).astype(vectors.dtype)
     matrix = centred @ centred.T
     diagonal = np.diagonal(matrix).copy()
-    matrix *= -2
-    matrix += diagonal[:, None]
-    matrix += diagonal[None, :]
+    matrix *= 2
+    # the two norms are added first: any other order rounds (i, j) and (j, i) differently
+    np.subtract(np.add.outer(diagonal, diagonal), matrix, out=matrix)
     np.maximum(matrix, 0, out=matrix)
     np.fill_diagonal(matrix, 0)
     return SquaredDistances(matrix, np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))

@@ -63,8 +63,8 @@ def predicted_error(
     """Relative squared weight error of a group at K, before anything is merged.
 
     For "cluster" the Ward inertia at K over the summed squared norms of all unit vectors; for the
-    baselines the squared norm that they drop, on the same scale. Clustering with K units is never
-    worse than dropping down to K - 1.
+    baselines the squared norm that they drop, on the same scale. The best clustering with K units
+    is never worse than dropping down to K - 1; Ward's is greedy, and misses that on rare weights.
 
     Parameters
     ----------

@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from analysis.cache import cache_folder, read_arrays, write_arrays
 from analysis.checkpoints import SpeechModel
 from analysis.clustering import MergeTree, ward_tree
 from analysis.distances import squared_distances
-from analysis.errors import UserError
 from analysis.progress import (
     Progress,
     ShouldCancel,
@@ -50,13 +47,7 @@ def build_tree(
         tree = MergeTree(cached["linkage"], cached["norms"])
         if tree.n_units == group.n_units and tree.linkage.shape == (group.n_units - 1, 4):
             return tree
-    distances = squared_distances(model.model, group, distance, align_heads=align_heads)
-    if not np.isfinite(distances.norms).all():
-        raise UserError(
-            f"The weights of {group.id} hold numbers that are not finite (NaN or infinity).",
-            "The checkpoint is damaged; get a fresh copy, or load it as float32.",
-        )
-    tree = ward_tree(distances)
+    tree = ward_tree(squared_distances(model.model, group, distance, align_heads=align_heads))
     write_arrays(path, {"linkage": tree.linkage, "norms": tree.norms})
     return tree
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import pre_tokenizers
@@ -45,7 +45,7 @@ CONTROL_TOKENS = (
     "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>",
 )  # fmt: skip
 CTC_VOCABULARY = ("<pad>", "<s>", "</s>", "<unk>", "|", "'", *"abcdefghijklmnopqrstuvwxyz")
-CTC_CONVOLUTIONS = {
+CTC_CONVOLUTIONS: dict[str, Any] = {
     "conv_dim": (12, 12, 12),
     "conv_kernel": (400, 3, 3),
     "conv_stride": (160, 1, 2),

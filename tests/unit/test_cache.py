@@ -1,0 +1,93 @@
+"""Results on disk: found again, rebuilt when broken, done without when nothing can be written."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.cache import cache_folder, read_arrays, write_arrays
+
+ARRAYS = {"linkage": np.arange(8.0).reshape(2, 4), "norms": np.array([1.0, 2.0, 3.0])}
+
+
+def test_arrays_there_and_back(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "down" / "x.npz"
+    write_arrays(path, ARRAYS)
+    found = read_arrays(path)
+    assert found is not None
+    assert found.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        assert np.array_equal(found[name], array)
+        assert found[name].dtype == array.dtype
+    assert [p.name for p in path.parent.iterdir()] == ["x.npz"], "temporary files are left"
+
+
+def test_an_entry_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    write_arrays(path, {"a": np.zeros(3)})
+    write_arrays(path, {"a": np.ones(2)})
+    found = read_arrays(path)
+    assert found is not None
+    assert found["a"].tolist() == [1.0, 1.0]
+
+
+def test_what_is_not_there_is_none(tmp_path: Path) -> None:
+    assert read_arrays(tmp_path / "x.npz") is None
+
+
+def whole(tmp_path: Path) -> bytes:
+    write_arrays(tmp_path / "whole.npz", ARRAYS)
+    return (tmp_path / "whole.npz").read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["empty", "half", "text", "flipped", "bare", "pickled"])
+def test_what_is_broken_is_none(tmp_path: Path, damage: str) -> None:
+    path, good = tmp_path / "x.npz", whole(tmp_path)
+    if damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "half":
+        path.write_bytes(good[: len(good) // 2])
+    elif damage == "text":
+        path.write_text("not an archive")
+    elif damage == "flipped":  # a bit of the data, which the archive's checksum tells
+        at = good.index(ARRAYS["norms"].tobytes())
+        path.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+    elif damage == "bare":
+        with path.open("wb") as file:
+            np.save(file, np.zeros(3))
+    else:
+        with path.open("wb") as file:
+            np.savez(file, a=np.array([{"an": "object"}], dtype=object))
+    assert read_arrays(path) is None
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    write_arrays(tmp_path / "file" / "x.npz", ARRAYS)
+    assert read_arrays(tmp_path / "file" / "x.npz") is None
+
+
+def test_a_full_disk_leaves_no_half_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.npz"
+    write_arrays(path, {"a": np.zeros(3)})
+
+    def full(file: object, **_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    write_arrays(path, ARRAYS)
+    assert [p.name for p in tmp_path.iterdir()] == ["x.npz"]
+    found = read_arrays(path)
+    assert found is not None
+    assert list(found) == ["a"]
+
+
+def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COALESCE_CACHE", str(tmp_path / "own"))
+    assert cache_folder("trees") == tmp_path / "own" / "trees"
+    monkeypatch.delenv("COALESCE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder("trees") == tmp_path / "xdg" / "coalesce" / "trees"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder("trees") == tmp_path / ".cache" / "coalesce" / "trees"
