@@ -1,4 +1,4 @@
-"""Coalesce's computing core: loads, inspects, compresses and transcribes; knows no user interface."""
+"""Coalesce's computing core: loads, inspects, compresses, transcribes; knows no interface."""
 
 from importlib.metadata import PackageNotFoundError, version
 

@@ -1,0 +1,413 @@
+"""Pictures of one group's units and of the clusters that they fall into."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from analysis.cluster_views import TreeDrawing
+from analysis.clustering import MergeTree
+from analysis.figures import _lay_out as lay_out
+from analysis.palette import (
+    BLUE,
+    DIVERGING,
+    GREEN,
+    NEUTRAL,
+    ORANGE,
+    PURPLE,
+    SEQUENTIAL,
+    SKY,
+    VERMILLION,
+    with_alpha,
+)
+from analysis.projection import Projection
+from analysis.units import BLOCK_TITLES, UnitGroup
+
+MAP_HEIGHT = 560
+CURVE_HEIGHT = 300
+SIZES_HEIGHT = 250
+MATRIX_HEIGHT = 360
+
+CLUSTER_COLORS = (VERMILLION, GREEN, SKY, PURPLE, ORANGE, BLUE)
+"""Used in turn; clusters far apart may share one."""
+
+_KIND_SYMBOLS: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("encoder", "self_attention"): (SKY, "circle"),
+    ("decoder", "self_attention"): (ORANGE, "square"),
+    ("decoder", "cross_attention"): (PURPLE, "diamond"),
+}
+_MARKS = {"circle": "●", "square": "■", "diamond": "◆"}
+
+
+def cluster_colors(labels: np.ndarray) -> list[str]:
+    """A colour for each unit: grey for a unit by itself, one in turn for each cluster."""
+    sizes = np.bincount(labels)
+    colors: dict[int, str] = {}
+    for label in labels.tolist():
+        if sizes[label] > 1 and label not in colors:
+            colors[label] = CLUSTER_COLORS[len(colors) % len(CLUSTER_COLORS)]
+    return [colors.get(label, with_alpha(NEUTRAL, 0.55)) for label in labels.tolist()]
+
+
+def unit_map(
+    group: UnitGroup,
+    projection: Projection,
+    labels: np.ndarray,
+    norms: np.ndarray,
+    *,
+    values: np.ndarray | None = None,
+    value_title: str = "",
+    chosen: Sequence[int] = (),
+) -> go.Figure:
+    """All units of a group as points, none left out.
+
+    Parameters
+    ----------
+    group : UnitGroup
+    projection : Projection
+        In two or three dimensions.
+    labels : ndarray of int64, (n,)
+        Cluster of each unit.
+    norms : ndarray of float64, (n,)
+        Of the unit vectors.
+    values : ndarray, (n,), optional
+        Colours the points; without it they are coloured by cluster.
+    value_title : str
+        Name and unit of the values.
+    chosen : sequence of int
+        Units to outline.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Each point carries its unit as `customdata[0]`.
+    """
+    unit = "channel" if group.component == "ffn" else "head"
+    sizes = np.bincount(labels)[labels]
+    marker: dict[str, object] = {"size": _point_size(projection), "opacity": 0.85}
+    if values is None:
+        marker["color"] = cluster_colors(labels)
+    else:
+        marker |= {"color": values, "colorscale": SEQUENTIAL, "showscale": True}
+        marker["colorbar"] = {
+            "title": {"text": value_title, "side": "right"},
+            "thickness": 12,
+            "outlinewidth": 0,
+            "exponentformat": "e",
+        }
+    figure = go.Figure()
+    # lists, for the browser reports a point's part of a packed array as a table, not a list
+    shown = zip(labels.tolist(), sizes.tolist(), np.round(norms, 5).tolist(), strict=True)
+    data = [[index, *facts] for index, facts in enumerate(shown)]
+    hover = (
+        f"<b>{unit} %{{customdata[0]:d}}</b><br>cluster %{{customdata[1]:d}} of"
+        " %{customdata[2]:d}<br>norm %{customdata[3]:.4g}<extra></extra>"
+    )
+    _add_points(figure, projection.coordinates, marker, data, hover)
+    if len(chosen):
+        ring = {
+            "size": _point_size(projection) + 5,
+            "color": "rgba(0, 0, 0, 0)",
+            "line": {"color": NEUTRAL, "width": 2},
+        }
+        if projection.coordinates.shape[1] == 3:
+            ring = {"size": _point_size(projection) + 4, "color": NEUTRAL, "opacity": 0.6}
+        _add_points(figure, projection.coordinates[list(chosen)], ring, None, None)
+    n_clusters = int(labels.max()) + 1
+    alone = int((sizes == 1).sum())
+    key = "" if values is not None else f"   <span style='color:{NEUTRAL}'>●</span> unmerged"
+    title = f"{n_clusters:,} clusters of {len(labels):,} {unit}s; {alone:,} stay by themselves{key}"
+    _frame_map(figure, projection, title)
+    return figure
+
+
+def head_map(groups: Sequence[UnitGroup], projection: Projection, *, by_layer: bool) -> go.Figure:
+    """All heads of a model as points, by layer or by kind.
+
+    Parameters
+    ----------
+    groups : sequence of UnitGroup
+        Of heads, in the order of the projection.
+    projection : Projection
+    by_layer : bool
+        Colour by layer; shapes tell the kinds apart either way.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Each point carries its group's id and its head as `customdata[0]` and `[1]`.
+    """
+    figure = go.Figure()
+    start = 0
+    spans: dict[tuple[str, str], list[tuple[UnitGroup, int]]] = {}
+    for group in groups:
+        spans.setdefault((group.stack, group.block), []).append((group, start))
+        start += group.n_units
+    deepest = max(group.layer for group in groups)
+    for kind, members in spans.items():
+        color, symbol = _KIND_SYMBOLS[kind]
+        index = np.concatenate([np.arange(at, at + group.n_units) for group, at in members])
+        layers = np.concatenate([np.full(group.n_units, group.layer) for group, _ in members])
+        data = [[g.id, head, g.title] for g, _ in members for head in range(g.n_units)]
+        marker: dict[str, object] = {"symbol": symbol, "size": 9, "opacity": 0.9}
+        if by_layer:
+            marker |= {"color": layers, "colorscale": SEQUENTIAL, "cmin": 0, "cmax": deepest}
+            marker["showscale"] = kind == next(iter(spans))
+            marker["colorbar"] = {
+                "title": {"text": "layer (index)", "side": "right"},
+                "thickness": 12,
+                "outlinewidth": 0,
+                "dtick": 1 if deepest < 12 else 4,
+            }
+        else:
+            marker["color"] = color
+        hover = "<b>%{customdata[2]}</b><br>head %{customdata[1]}<extra></extra>"
+        _add_points(figure, projection.coordinates[index], marker, data, hover)
+    key = ""
+    for stack, block in spans:
+        color, symbol = _KIND_SYMBOLS[stack, block]
+        kind_name = BLOCK_TITLES[block].rsplit(" ", 1)[0]
+        shown = NEUTRAL if by_layer else color
+        key += f"   <span style='color:{shown}'>{_MARKS[symbol]}</span> {stack} {kind_name}"
+    _frame_map(figure, projection, f"All {start:,} heads{key}")
+    return figure
+
+
+def _point_size(projection: Projection) -> int:
+    n, dimensions = projection.coordinates.shape
+    size = 12 if n <= 50 else 8 if n <= 1000 else 6
+    return size if dimensions == 2 else max(3, size // 2)
+
+
+def _add_points(
+    figure: go.Figure, coordinates: np.ndarray, marker: object, data: object, hover: str | None
+) -> None:
+    shared = {"mode": "markers", "marker": marker, "customdata": data, "hovertemplate": hover}
+    if hover is None:
+        shared["hoverinfo"] = "skip"
+    x, y, *rest = coordinates.astype(np.float32).T
+    if rest:
+        figure.add_scatter3d(x=x, y=y, z=rest[0], **shared)
+    else:
+        figure.add_scatter(x=x, y=y, **shared)
+
+
+def _frame_map(figure: go.Figure, projection: Projection, title: str) -> None:
+    if projection.explained is None:
+        names = [f"UMAP {i + 1} (no unit)" for i in range(projection.coordinates.shape[1])]
+    else:
+        names = [
+            f"component {i + 1} ({share:.1%} of the variance)"
+            for i, share in enumerate(projection.explained)
+        ]
+    if projection.coordinates.shape[1] == 3:
+        axes = zip(("xaxis", "yaxis", "zaxis"), names, strict=True)
+        figure.update_scenes({axis: {"title": {"text": name}} for axis, name in axes})
+    else:
+        figure.update_xaxes(title_text=names[0], zeroline=False)
+        figure.update_yaxes(title_text=names[1], zeroline=False)
+    lay_out(figure, MAP_HEIGHT, title)
+    if projection.coordinates.shape[1] == 2:
+        figure.update_layout(clickmode="event+select", dragmode="pan")
+        figure.update_traces(unselected_marker_opacity=0.85)
+
+
+def cut_curve(group: UnitGroup, tree: MergeTree, n_clusters: int, knee: int) -> go.Figure:
+    """The error at every K, exact, with the K that is set and the knee marked.
+
+    Parameters
+    ----------
+    group : UnitGroup
+    tree : MergeTree
+    n_clusters : int
+        The K that is set.
+    knee : int
+        See `analysis.curves.knee`.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    errors = tree.inertia_curve[1:] / (tree.total or 1.0)
+    ks = np.arange(1, tree.n_units + 1)
+    figure = go.Figure()
+    figure.add_scatter(
+        x=ks,
+        y=errors.astype(np.float32),
+        mode="lines",
+        line={"color": NEUTRAL, "width": 2},
+        hovertemplate="K = %{x:,}<br>error %{y:.2%}<extra></extra>",
+    )
+    for k, color, symbol, name in (
+        (knee, PURPLE, "diamond", "knee"),
+        (n_clusters, VERMILLION, "circle", "K"),
+    ):
+        figure.add_scatter(
+            x=[k, k],
+            y=[0, errors[k - 1]],
+            mode="lines+markers",
+            line={"color": color, "width": 2, "dash": "dot"},
+            marker={"color": color, "symbol": symbol, "size": [0, 11]},
+            hovertemplate=f"{name}: %{{x:,}}<br>error %{{y:.2%}}<extra></extra>",
+        )
+    unit = "channels" if group.component == "ffn" else "heads"
+    figure.update_xaxes(title_text=f"clusters K ({unit})", range=[0, tree.n_units * 1.02])
+    figure.update_yaxes(title_text="weight error (% of squared norm)", tickformat=".0%")
+    lay_out(
+        figure,
+        CURVE_HEIGHT,
+        f"<span style='color:{VERMILLION}'>●</span> K = {n_clusters:,} costs"
+        f" {errors[n_clusters - 1]:.1%}   <span style='color:{PURPLE}'>◆</span> knee at {knee:,}:"
+        f" {errors[knee - 1]:.1%}",
+    )
+    return figure
+
+
+def cluster_sizes(group: UnitGroup, labels: np.ndarray) -> go.Figure:
+    """How many clusters there are of each size.
+
+    Parameters
+    ----------
+    group : UnitGroup
+    labels : ndarray of int64, (n,)
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    counts = np.bincount(np.bincount(labels))
+    sizes = np.flatnonzero(counts)
+    unit = "channels" if group.component == "ffn" else "heads"
+    figure = go.Figure()
+    figure.add_bar(
+        x=sizes,
+        y=counts[sizes],
+        marker={"color": [NEUTRAL if size == 1 else VERMILLION for size in sizes]},
+        hovertemplate=f"%{{y:,}} clusters of %{{x:,}} {unit}<extra></extra>",
+    )
+    dtick = 1 if sizes.max() <= 12 else None
+    figure.update_xaxes(title_text=f"size of the cluster ({unit})", nticks=8, dtick=dtick)
+    figure.update_yaxes(
+        title_text="clusters (count, log)", type="log", dtick=1, rangemode="nonnegative"
+    )
+    figure.update_yaxes(range=[-0.3, float(np.log10(counts.max())) + 0.2])
+    lay_out(figure, SIZES_HEIGHT, f"The largest cluster has {int(sizes.max()):,} {unit}")
+    return figure
+
+
+def similarity_matrices(
+    matrices: Mapping[str, np.ndarray], names: Sequence[int], unit: str
+) -> go.Figure:
+    """Cosines between units, one square per matrix, on one scale from -1 to 1.
+
+    Parameters
+    ----------
+    matrices : mapping of str to ndarray, (n, n)
+        By title.
+    names : sequence of int
+        Index of each row's unit.
+    unit : str
+        "head" or "channel".
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    figure = make_subplots(
+        rows=1, cols=len(matrices), subplot_titles=list(matrices), horizontal_spacing=0.12
+    )
+    figure.update_annotations(font_size=13)
+    labels = [str(name) for name in names]
+    for column, matrix in enumerate(matrices.values(), start=1):
+        figure.add_heatmap(
+            z=np.round(matrix.astype(np.float32), 4),
+            x=labels,
+            y=labels,
+            coloraxis="coloraxis",
+            hovertemplate=f"{unit}s %{{x}} and %{{y}}<br>cosine %{{z:.3f}}<extra></extra>",
+            row=1,
+            col=column,
+        )
+        figure.update_xaxes(
+            title_text=f"{unit} (index)", type="category", nticks=20, row=1, col=column
+        )
+        figure.update_yaxes(type="category", autorange="reversed", nticks=20, row=1, col=column)
+    figure.update_yaxes(title_text=f"{unit} (index)", col=1)
+    off = {title: _strongest(matrix) for title, matrix in matrices.items()}
+    figure.update_layout(
+        coloraxis={
+            "colorscale": DIVERGING,
+            "cmin": -1,
+            "cmax": 1,
+            "colorbar": {
+                "title": {"text": "cosine (1)", "side": "right"},
+                "thickness": 12,
+                "outlinewidth": 0,
+            },
+        }
+    )
+    best = "; ".join(
+        f"{value:.2f}{f' {title[0].lower()}{title[1:]}' if len(off) > 1 else ''}"
+        for title, value in off.items()
+    )
+    lay_out(figure, MATRIX_HEIGHT, f"Highest cosine: {best}")
+    figure.update_layout(margin_t=78)
+    return figure
+
+
+def _strongest(matrix: np.ndarray) -> float:
+    return float(matrix[~np.eye(len(matrix), dtype=bool)].max()) if len(matrix) > 1 else 1.0
+
+
+def merge_dendrogram(group: UnitGroup, drawing: TreeDrawing, n_clusters: int) -> go.Figure:
+    """The merge tree of few units, with the cut at K.
+
+    Parameters
+    ----------
+    group : UnitGroup
+    drawing : TreeDrawing
+    n_clusters : int
+        The K that is set.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    unit = "channel" if group.component == "ffn" else "head"
+    figure = go.Figure()
+    for x, y in zip(drawing.x, drawing.y, strict=True):
+        figure.add_scatter(
+            x=x,
+            y=y,
+            mode="lines",
+            line={"color": VERMILLION if y[1] <= drawing.cut else NEUTRAL, "width": 2},
+            hovertemplate=f"merging here adds {y[1]:.2%}<extra></extra>",
+        )
+    last = len(drawing.order) - 1
+    figure.add_scatter(
+        x=[-0.5, last + 0.5],
+        y=[drawing.cut] * 2,
+        mode="lines",
+        line={"color": PURPLE, "width": 2, "dash": "dash"},
+        hovertemplate=f"cut at K = {n_clusters}<extra></extra>",
+    )
+    figure.update_xaxes(
+        title_text=f"{unit} (index)",
+        tickvals=list(range(last + 1)),
+        ticktext=[str(leaf) for leaf in drawing.order],
+        tickangle=0,
+        range=[-0.6, last + 0.6],
+        showgrid=False,
+    )
+    figure.update_yaxes(
+        title_text="error added (% of squared norm)", tickformat=".3~p", rangemode="tozero"
+    )
+    merged = last + 1 - n_clusters
+    lay_out(
+        figure,
+        MATRIX_HEIGHT,
+        f"<span style='color:{VERMILLION}'>━</span> {merged} merges below the"
+        f" <span style='color:{PURPLE}'>┅</span> cut at K = {n_clusters}",
+    )
+    return figure

@@ -1,0 +1,260 @@
+"""The pictures: Plotly figures of computed results, without any user interface.
+
+Text and axes take the colours of the page they are shown on (no colour is set for them here);
+only data is coloured, from `analysis.palette`. Heights are fixed so that nothing moves.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from analysis.palette import NEUTRAL, ORIGINAL, VARIANTS, with_alpha
+from analysis.units import BLOCK_TITLES, UnitGroup
+
+KEPT_UNITS_HEIGHT = 290
+ERROR_CURVE_HEIGHT = 300
+WAVEFORM_HEIGHT = 140
+
+WAVEFORM_BINS = 1200
+"""Bins of the waveform; about one per pixel of a wide page."""
+
+EVEN_WITHIN = 0.03
+"""Shares kept that differ by less than this are called the same in a title."""
+
+
+def kept_units(
+    groups: Sequence[UnitGroup],
+    n_clusters: Mapping[str, int],
+    *,
+    selected: str | None = None,
+    color: str = VARIANTS[0],
+) -> go.Figure:
+    """Units kept in every group, in front of those that there were; one facet per kind.
+
+    Parameters
+    ----------
+    groups : sequence of UnitGroup
+        All groups of the model.
+    n_clusters : mapping of str to int
+        K by group id.
+    selected : str, optional
+        Id of a group to outline.
+    color : str
+        Of the kept units.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Each bar carries its group's id as `customdata[0]`.
+    """
+    facets: dict[tuple[str, str], list[UnitGroup]] = {}
+    for group in groups:
+        facets.setdefault((group.stack, group.block), []).append(group)
+    figure = make_subplots(
+        rows=1,
+        cols=len(facets),
+        horizontal_spacing=0.4 / max(len(facets), 3) ** 1.1,
+        subplot_titles=[f"{stack.capitalize()} {_kind(block)}" for stack, block in facets],
+    )
+    for column, members in enumerate(facets.values(), start=1):
+        _kept_facet(figure, column, members, n_clusters, selected, color)
+    figure.update_annotations(font_size=13)
+    _lay_out(figure, KEPT_UNITS_HEIGHT, _kept_title(groups, n_clusters, color))
+    figure.update_layout(barmode="overlay", bargap=0.25, margin_t=72, clickmode="event+select")
+    figure.update_traces(unselected_marker_opacity=1)
+    return figure
+
+
+def _kept_facet(
+    figure: go.Figure,
+    column: int,
+    members: Sequence[UnitGroup],
+    n_clusters: Mapping[str, int],
+    selected: str | None,
+    color: str,
+) -> None:
+    """Bars of one kind of group over the layers."""
+    layers = [group.layer for group in members]
+    kept = [n_clusters[group.id] for group in members]
+    data = [
+        [g.id, g.title, k, g.n_units, k / g.n_units] for g, k in zip(members, kept, strict=True)
+    ]
+    hover = (
+        "<b>%{customdata[1]}</b><br>K = %{customdata[2]:,} of %{customdata[3]:,}"
+        " (%{customdata[4]:.1%} kept)<extra></extra>"
+    )
+    figure.add_bar(
+        x=layers,
+        y=[group.n_units for group in members],
+        customdata=data,
+        hovertemplate=hover,
+        marker={"color": with_alpha(ORIGINAL, 0.22), "line": {"color": ORIGINAL, "width": 1}},
+        row=1,
+        col=column,
+    )
+    outlines = [2.5 if group.id == selected else 0 for group in members]
+    figure.add_bar(
+        x=layers,
+        y=kept,
+        customdata=data,
+        hovertemplate=hover,
+        marker={"color": color, "line": {"color": NEUTRAL, "width": outlines}},
+        row=1,
+        col=column,
+    )
+    figure.update_yaxes(
+        title_text="channels (count)" if members[0].component == "ffn" else "heads (count)",
+        title_standoff=4,
+        range=[0, 1.05 * max(group.n_units for group in members)],
+        nticks=5,
+        tickformat=",d",
+        row=1,
+        col=column,
+    )
+    figure.update_xaxes(
+        title_text="layer (index)",
+        title_standoff=4,
+        dtick=1 if len(layers) <= 12 else 4,
+        tickformat="d",
+        showgrid=False,
+        row=1,
+        col=column,
+    )
+
+
+def error_curve(
+    group: UnitGroup,
+    n_clusters: Sequence[int],
+    errors: Sequence[float],
+    *,
+    current: int,
+    current_error: float,
+    color: str = VARIANTS[0],
+) -> go.Figure:
+    """Relative squared weight error of one group against K, with the current K marked.
+
+    Parameters
+    ----------
+    group : UnitGroup
+    n_clusters : sequence of int
+        K of each point, ascending.
+    errors : sequence of float
+        Relative squared weight error at each K, as fractions.
+    current : int
+        The K that is set.
+    current_error : float
+        The error there, as a fraction.
+    color : str
+        Of the mark.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    figure = go.Figure()
+    figure.add_scatter(
+        x=list(n_clusters),
+        y=list(errors),
+        mode="lines",
+        line={"color": NEUTRAL, "width": 2},
+        hovertemplate="K = %{x:,}<br>error %{y:.2%}<extra></extra>",
+    )
+    figure.add_scatter(
+        x=[current, current],
+        y=[0, current_error],
+        mode="lines+markers",
+        marker={"color": color, "size": [0, 11]},
+        line={"color": color, "width": 2, "dash": "dot"},
+        cliponaxis=False,
+        hovertemplate="K = %{x:,}<br>error %{y:.2%}<extra></extra>",
+    )
+    unit = "channels" if group.component == "ffn" else "heads"
+    figure.update_xaxes(title_text=f"clusters K ({unit})", range=[0, group.n_units * 1.02])
+    figure.update_yaxes(title_text="weight error (% of squared norm)", tickformat=".0%")
+    figure.update_yaxes(range=[0, 1.05 * max(max(errors), 1e-6)])
+    _lay_out(
+        figure,
+        ERROR_CURVE_HEIGHT,
+        f"K = {current:,} of {group.n_units:,} costs {current_error:.1%} of the squared norm",
+    )
+    return figure
+
+
+def waveform(samples: np.ndarray, sampling_rate: int) -> go.Figure:
+    """Envelope of a clip: the least and the greatest sample of each bin.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, (n,)
+        Mono, within -1..1.
+    sampling_rate : int
+        Samples per second.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    n_bins = max(1, min(WAVEFORM_BINS, len(samples)))
+    starts = np.linspace(0, len(samples), n_bins, endpoint=False).astype(np.int64)
+    lowest = np.minimum.reduceat(samples, starts)
+    highest = np.maximum.reduceat(samples, starts)
+    seconds = np.round(starts / sampling_rate, 4)
+    figure = go.Figure()
+    figure.add_scatter(
+        x=np.concatenate([seconds, seconds[::-1]]),
+        y=np.round(np.concatenate([highest, lowest[::-1]]), 4),
+        fill="toself",
+        fillcolor=NEUTRAL,
+        line={"color": NEUTRAL, "width": 0.5},
+        hovertemplate="%{x:.2f} s<br>amplitude %{y:.2f}<extra></extra>",
+    )
+    peak = max(float(np.abs(samples).max(initial=0.0)), 1e-3) * 1.05
+    figure.update_xaxes(
+        title_text="time (s)", title_standoff=8, range=[0, len(samples) / sampling_rate]
+    )
+    figure.update_yaxes(
+        title_text="amplitude (1)", title_standoff=4, range=[-peak, peak], nticks=4, zeroline=False
+    )
+    _lay_out(figure, WAVEFORM_HEIGHT, None)
+    figure.update_layout(margin={"t": 6, "b": 44})
+    return figure
+
+
+def _kind(block: str) -> str:
+    """``"FFN"``, ``"self-attention"``: a block without its unit."""
+    return BLOCK_TITLES[block].rsplit(" ", 1)[0]
+
+
+def _kept_title(groups: Sequence[UnitGroup], n_clusters: Mapping[str, int], color: str) -> str:
+    """State what stands out, then the key to the colours."""
+    key = (
+        f"   <span style='color:{color}'>■</span> kept"
+        f"   <span style='color:{ORIGINAL}'>□</span> original"
+    )
+    shares = {group.id: n_clusters[group.id] / group.n_units for group in groups}
+    if min(shares.values()) == 1:
+        return f"Every group keeps all its units{key}"
+    even = []
+    for component, name in (("heads", "heads"), ("ffn", "channels")):
+        own = [shares[group.id] for group in groups if group.component == component]
+        if own and max(own) - min(own) < EVEN_WITHIN:
+            even.append(f"{sum(own) / len(own):.0%} of its {name}")
+    if len(even) == len({group.component for group in groups}):
+        return f"Every layer keeps {' and '.join(even)}{key}"
+    least = min(groups, key=lambda group: shares[group.id])
+    return f"{least.title} lose most: {shares[least.id]:.0%} kept{key}"
+
+
+def _lay_out(figure: go.Figure, height: int, title: str | None) -> None:
+    """What all figures share: fixed height, narrow margins, no legend box, view kept on updates."""
+    figure.update_layout(
+        height=height,
+        title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left"} if title else None,
+        showlegend=False,
+        margin={"l": 8, "r": 8, "t": 44 if title else 8, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        uirevision="constant",
+    )

@@ -1,0 +1,1 @@
+"""One file per page: lays out, calls `analysis`, draws."""

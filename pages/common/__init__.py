@@ -1,0 +1,1 @@
+"""What several pages use: the session, background jobs, cached computing, widgets."""

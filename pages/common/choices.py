@@ -1,0 +1,50 @@
+"""One of a few, side by side: remembered across pages, never empty."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import streamlit as st
+
+T = TypeVar("T")
+
+
+def choose_one(
+    label: str,
+    options: Sequence[T],
+    *,
+    key: str,
+    default: T | None = None,
+    format_func: Callable[[T], str] = str,
+    help_text: str | None = None,
+) -> T:
+    """A row of buttons of which exactly one is pressed.
+
+    Parameters
+    ----------
+    label : str
+    options : sequence
+    key : str
+        Of the widget; a value that is none of the options is forgotten.
+    default : optional
+        By default the first option.
+    format_func : callable
+        From an option to its name.
+    help_text : str, optional
+
+    Returns
+    -------
+    One of the options.
+    """
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = options[0] if default is None else default
+    chosen = st.segmented_control(
+        label,
+        options,
+        format_func=format_func,
+        required=True,
+        key=key,
+        persist_state="session",
+        help=help_text,
+    )
+    # the browser sends nothing while a widget is being replaced
+    return options[0] if chosen is None else chosen

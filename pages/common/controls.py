@@ -1,0 +1,251 @@
+"""The settings of a compression: what the widgets hold, and what they mean for every group's K."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import streamlit as st
+
+from analysis.allocation import ALLOCATIONS, allocate
+from analysis.checkpoints import SpeechModel
+from analysis.clustering import ENGINES, MergeTree
+from analysis.distances import DISTANCES
+from analysis.merging import MERGE_RULES
+from analysis.plan import COMPONENTS, SEEDINGS, CompressionPlan
+from analysis.selection import METHODS
+from analysis.units import UnitGroup
+
+MANUAL = "manual"
+
+ALLOCATION_CHOICES: Mapping[str, str] = {
+    **ALLOCATIONS,
+    MANUAL: "Set by hand, group by group, in the table below.",
+}
+
+SENTENCE_HEIGHT = 92
+"""Four lines in a narrow column, in pixels: a longer sentence must not push the page down."""
+
+MAX_SPARSITY = 90
+"""Percent; beyond it nothing that was ever a speech model is left."""
+
+_DEFAULTS: Mapping[str, Any] = {
+    "sparsity": 10,
+    "method": "cluster",
+    "allocation": "uniform",
+    "distance": "weights",
+    "merge": "mean",
+    "engine": "ward",
+    "seeding": "k-means++",
+    "n_init": 1,
+    "refine": False,
+    "align_heads": True,
+    "components": list(COMPONENTS),
+    "seed": 0,
+}
+
+COMPONENT_NAMES: Mapping[str, str] = {"ffn": "FFN channels", "heads": "attention heads"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What decides a compression besides K; fields as in `CompressionPlan`."""
+
+    sparsity: float
+    method: str
+    allocation: str
+    distance: str
+    merge: str
+    engine: str
+    seeding: str
+    n_init: int
+    refine: bool
+    align_heads: bool
+    components: tuple[str, ...]
+    seed: int
+
+    def plan(self, model: SpeechModel, n_clusters: Mapping[str, int]) -> CompressionPlan:
+        """The plan that these settings and K make for a model."""
+        return CompressionPlan(
+            model=model.source,
+            revision=model.revision,
+            weight_hash=model.weight_hash,
+            n_clusters=n_clusters,
+            method=self.method,
+            engine=self.engine,
+            seeding=self.seeding,
+            n_init=self.n_init,
+            refine=self.refine,
+            distance=self.distance,
+            merge=self.merge,
+            align_heads=self.align_heads,
+            components=self.components,
+            allocation=self.allocation,
+            sparsity=self.sparsity,
+            seed=self.seed,
+        )
+
+
+def widget_key(model: SpeechModel, name: str) -> str:
+    """Key of a setting's widget; every model keeps its own settings."""
+    return f"plan:{model.weight_hash[:16]}:{name}"
+
+
+def read_settings(model: SpeechModel) -> Settings:
+    """What the widgets say, or will say when they are first drawn."""
+    values = {
+        name: st.session_state.setdefault(widget_key(model, name), default)
+        for name, default in _DEFAULTS.items()
+    }
+    return Settings(
+        **values | {"sparsity": values["sparsity"] / 100, "components": tuple(values["components"])}
+    )
+
+
+def write_setting(model: SpeechModel, name: str, value: object) -> None:
+    """Set a widget, from a callback or before it is drawn."""
+    st.session_state[widget_key(model, name)] = value
+
+
+def adopt(model: SpeechModel, plan: CompressionPlan, allocation: str) -> None:
+    """Set all widgets as a plan says; from a callback."""
+    for name in _DEFAULTS:
+        write_setting(model, name, getattr(plan, name))
+    write_setting(model, "sparsity", min(MAX_SPARSITY, round(100 * plan.sparsity)))
+    write_setting(model, "components", list(plan.components))
+    write_setting(model, "allocation", allocation)
+
+
+def choose_n_clusters(
+    groups: Sequence[UnitGroup],
+    settings: Settings,
+    trees: Mapping[str, MergeTree] | None,
+    variances: Mapping[str, float] | None,
+    last: Mapping[str, int] | None,
+) -> dict[str, int]:
+    """K of every group under the settings.
+
+    Parameters
+    ----------
+    groups : sequence of UnitGroup
+    settings : Settings
+    trees, variances
+        As `analysis.allocation.allocate` takes them.
+    last : mapping of str to int or None
+        The K so far: they stay where they were set by hand, and while trees are being built.
+    """
+    waiting = settings.allocation == "distortion" and trees is None
+    if last is not None and (settings.allocation == MANUAL or waiting):
+        return dict(last)
+    return allocate(
+        groups,
+        sparsity=settings.sparsity,
+        strategy="uniform" if settings.allocation == MANUAL or waiting else settings.allocation,
+        components=settings.components,
+        trees=trees,
+        variances=variances,
+    )
+
+
+def draw_sparsity(model: SpeechModel) -> None:
+    """The one slider that moves everything."""
+    by_hand = st.session_state[widget_key(model, "allocation")] == MANUAL
+    st.slider(
+        "Sparsity"
+        if not by_hand
+        else "Sparsity (K is set by hand; choose an allocation to use it)",
+        0,
+        MAX_SPARSITY,
+        step=1,
+        format="%d %%",
+        key=widget_key(model, "sparsity"),
+        persist_state="session",
+        disabled=by_hand,
+        help=(
+            "Nominal share of units removed from every group. Without training, models bear about"
+            " 10 %; beyond 20 % most collapse. Heads are few, so what is achieved differs."
+        ),
+    )
+
+
+def draw_choices(model: SpeechModel) -> None:
+    """Four choices in a row, each with a sentence on what is chosen."""
+    for column, label, name, options in zip(
+        st.columns(4),
+        ("Method", "Allocation", "Distance", "Merge rule"),
+        ("method", "allocation", "distance", "merge"),
+        (METHODS, ALLOCATION_CHOICES, DISTANCES, MERGE_RULES),
+        strict=True,
+    ):
+        with column:
+            _choice(model, label, name, options, SENTENCE_HEIGHT)
+
+
+def draw_more(model: SpeechModel) -> None:
+    """What most people leave alone, folded away."""
+    with st.popover("More", icon=":material/tune:", width="stretch"):
+        _more(model)
+
+
+def _more(model: SpeechModel) -> None:
+    st.pills(
+        "Units to remove",
+        list(COMPONENTS),
+        selection_mode="multi",
+        format_func=lambda name: COMPONENT_NAMES[name],
+        key=widget_key(model, "components"),
+        persist_state="session",
+        help=" ".join(COMPONENTS.values()),
+    )
+    st.toggle(
+        "Align heads before averaging",
+        key=widget_key(model, "align_heads"),
+        persist_state="session",
+        help="Rotates heads inside Q/K and V/O onto each other; no head's function changes.",
+    )
+    st.toggle(
+        "Refine the clusters",
+        key=widget_key(model, "refine"),
+        persist_state="session",
+        help="Hartigan moves of single units after the Ward cut; never raises the error.",
+    )
+    _choice(model, "Clustering engine", "engine", ENGINES)
+    _choice(model, "k-means seeding", "seeding", SEEDINGS)
+    left, right = st.columns(2)
+    left.number_input(
+        "k-means restarts",
+        min_value=1,
+        max_value=50,
+        step=1,
+        key=widget_key(model, "n_init"),
+        persist_state="session",
+    )
+    right.number_input(
+        "Seed",
+        min_value=0,
+        max_value=2**31 - 1,
+        step=1,
+        key=widget_key(model, "seed"),
+        persist_state="session",
+        help="Of k-means and of the random baseline; same seed, same bits.",
+    )
+
+
+def _choice(
+    model: SpeechModel,
+    label: str,
+    name: str,
+    options: Mapping[str, str],
+    height: Literal["content"] | int = "content",
+) -> None:
+    """A choice with the sentence of what is chosen under it, in a box of some pixels' height."""
+    with st.container(gap="xxsmall"):
+        chosen = st.selectbox(
+            label,
+            list(options),
+            key=widget_key(model, name),
+            persist_state="session",
+            filter_mode=None,
+            help="  \n".join(f"**{option}**: {sentence}" for option, sentence in options.items()),
+        )
+        with st.container(height=height, border=False):
+            st.caption(options[chosen])

@@ -1,0 +1,73 @@
+"""The view in the address: whoever opens a copied link sees what its sender saw.
+
+`bind="query-params"` is not used: it drops a parameter when the first script run ends before its
+widget is drawn, which is what happens while the model is being loaded.
+"""
+
+from collections.abc import Callable, Mapping
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from analysis.checkpoints import SpeechModel
+from pages.common.formatting import escape_markdown
+
+_WRITTEN = "link:written"
+
+MODEL = "model"
+
+Reader = Callable[[str], object | None]
+"""From a parameter's text to the widget's value; None where it has none."""
+
+
+def follow(model: SpeechModel, widgets: Mapping[str, tuple[str, Reader]]) -> None:
+    """Set the widgets that an opened link names; before they are drawn.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The one in use; a link made with another one is not followed, and the page says so.
+    widgets : mapping of str to (str, callable)
+        Parameter name → key of the widget, and the reader of its text.
+    """
+    written = st.session_state.get(_WRITTEN, {})
+    opened = st.query_params.to_dict()
+    if opened == written:
+        return
+    wanted = opened.get(MODEL, model.source)
+    if wanted != model.source:
+        # a toast, for the address is about to become that of the view that is shown
+        st.toast(
+            f"This link was made with the model **{escape_markdown(wanted)}**. Load it with"
+            " **Change model** in the sidebar, then open the link again.",
+            icon=":material/link:",
+            duration="long",
+        )
+        return
+    for name, (key, read) in widgets.items():
+        value = read(opened[name]) if name in opened else None
+        if value is not None:
+            st.session_state[key] = value
+
+
+def publish(model: SpeechModel, values: Mapping[str, str]) -> None:
+    """Write the view into the address, and offer the link.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    values : mapping of str to str
+        Parameter name → text.
+    """
+    view = {MODEL: model.source, **values}
+    if st.query_params.to_dict() != view:
+        st.query_params.from_dict(view)
+    st.session_state[_WRITTEN] = view
+    with st.popover("Link", icon=":material/link:", help="A link to this very view."):
+        st.code(f"{st.context.url}?{urlencode(view)}", language=None, wrap_lines=True)
+        st.caption("It also stands in the browser's address bar.")
+
+
+def one_of(options: Mapping[str, object] | tuple[str, ...]) -> Reader:
+    """A reader that takes nothing but the given options."""
+    return lambda text: text if text in options else None

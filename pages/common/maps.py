@@ -1,0 +1,75 @@
+"""Maps of units that are computed beside the script: PCA at once, UMAP when it is asked for."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import streamlit as st
+
+from analysis.checkpoints import SpeechModel
+from analysis.progress import Progress, ShouldCancel
+from analysis.projection import Projection, UmapSettings, project_pca, project_umap
+from analysis.units import UnitGroup
+from pages.common.jobs import Job
+from pages.common.models import Shelf
+from pages.common.session import Session
+
+MAX_MAPS = 24
+"""Maps kept in memory; all are on disk."""
+
+
+@st.cache_resource(show_spinner=False)
+def map_shelf() -> Shelf[Projection]:
+    """Maps by weight hash, dtype, groups, distance and settings."""
+    return Shelf(MAX_MAPS)
+
+
+def find_map(
+    session: Session,
+    model: SpeechModel,
+    groups: Sequence[UnitGroup],
+    distance: str,
+    settings: UmapSettings | int,
+    slot: str,
+) -> Projection | None:
+    """A map of the units; starts computing where there is none yet.
+
+    Parameters
+    ----------
+    session : Session
+    model : SpeechModel
+    groups : sequence of UnitGroup
+    distance : str
+        See `analysis.distances.DISTANCES`.
+    settings : UmapSettings or int
+        Of a UMAP, or the dimensions of a PCA.
+    slot : str
+        Of the job; a newer map for the same slot replaces the one being computed.
+    """
+    shelf = map_shelf()
+    key = (
+        model.weight_hash,
+        str(model.dtype),
+        tuple(group.id for group in groups),
+        distance,
+        settings if isinstance(settings, int) else tuple(asdict(settings).values()),
+    )
+    found = shelf.find(key)
+    running = session.jobs.running(slot)
+    title = "Principal components" if isinstance(settings, int) else "UMAP"
+    title = f"{title} of {groups[0].title}" if len(groups) == 1 else f"{title} of all heads"
+    if found is not None or slot in session.jobs.problems:
+        return found
+    if running is not None and running.title == title:
+        return None
+
+    def make(progress: Progress) -> Projection:
+        if isinstance(settings, int):
+            return project_pca(model, groups, distance, settings)
+        return project_umap(model, groups, distance, settings, progress=progress)
+
+    def work(progress: Progress, should_cancel: ShouldCancel) -> Projection:
+        return shelf.get(key, lambda: make(progress))
+
+    # a lane of its own: a map must not wait for a transcription, nor the other way round
+    session.jobs.start(slot, Job(title, work, lambda projection: None), lane="maps")
+    return shelf.find(key)

@@ -1,0 +1,76 @@
+"""What the exploring pages wait for: merge trees and statistics, computed beside the script."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from analysis.checkpoints import SpeechModel
+from analysis.clustering import MergeTree
+from analysis.progress import Progress, ShouldCancel
+from analysis.statistics import Cell, MatrixStatistics, model_statistics
+from pages.common.jobs import Job
+from pages.common.models import Shelf, load_trees, tree_key, tree_shelf
+from pages.common.session import Session
+
+MAX_STATISTICS = 12
+"""Models whose statistics are kept in memory; all are on disk."""
+
+Statistics = Mapping[Cell, MatrixStatistics]
+
+
+@st.cache_resource(show_spinner=False)
+def statistics_shelf() -> Shelf[Statistics]:
+    """Statistics by weight hash and dtype."""
+    return Shelf(MAX_STATISTICS)
+
+
+def statistics_slot(model: SpeechModel) -> str:
+    """Slot of the job that measures a model."""
+    return f"statistics:{model.weight_hash[:16]}:{model.dtype}"
+
+
+def find_statistics(session: Session, model: SpeechModel) -> Statistics | None:
+    """Statistics of every matrix; starts measuring where there are none yet."""
+    shelf, key = statistics_shelf(), (model.weight_hash, str(model.dtype))
+    slot = statistics_slot(model)
+    found = shelf.find(key)
+    if found is None and _is_idle(session, slot):
+
+        def work(progress: Progress, should_cancel: ShouldCancel) -> Statistics:
+            return shelf.get(
+                key,
+                lambda: model_statistics(model, progress=progress, should_cancel=should_cancel),
+            )
+
+        # a lane of its own: nobody who wants to transcribe should wait for statistics
+        job = Job("Measuring every matrix", work, lambda statistics: None)
+        session.jobs.start(slot, job, lane="measure")
+        found = shelf.find(key)
+    return found
+
+
+def tree_slot(distance: str, align_heads: bool) -> str:
+    """Slot of the job that builds merge trees, the same on all pages."""
+    return f"trees:{distance}:{align_heads}"
+
+
+def find_trees(
+    session: Session, model: SpeechModel, distance: str, align_heads: bool
+) -> Mapping[str, MergeTree] | None:
+    """Merge trees of all groups; starts building them where there are none yet."""
+    shelf, key = tree_shelf(), tree_key(model, distance, align_heads)
+    slot = tree_slot(distance, align_heads)
+    found = shelf.find(key)
+    if found is None and _is_idle(session, slot):
+
+        def work(progress: Progress, should_cancel: ShouldCancel) -> Mapping[str, MergeTree]:
+            return load_trees(shelf, model, distance, align_heads, progress, should_cancel)
+
+        session.jobs.start(slot, Job("Building merge trees", work, lambda trees: None))
+        found = shelf.find(key)
+    return found
+
+
+def _is_idle(session: Session, slot: str) -> bool:
+    """Neither running, nor stopped by an error or the person, who then starts it again."""
+    return session.jobs.running(slot) is None and slot not in session.jobs.problems

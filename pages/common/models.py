@@ -1,0 +1,175 @@
+"""Models and merge trees that all sessions of this server share, loaded once and read-only."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import streamlit as st
+
+from analysis.checkpoints import DEMO_MODELS, SpeechModel, load
+from analysis.clustering import MergeTree
+from analysis.footprint import Footprint, footprint
+from analysis.progress import Progress, ShouldCancel, no_progress
+from analysis.trees import build_trees
+from analysis.units import UnitGroup, unit_groups
+from analysis.variance import group_variances
+
+MAX_MODELS = 3
+"""Originals kept in memory beyond those that a session is using."""
+
+MAX_TREES = 12
+"""Models times distances whose merge trees are kept in memory; all are on disk."""
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelKey:
+    """Everything that decides which weights are loaded, and how.
+
+    Parameters
+    ----------
+    source : str
+        Demo name, folder or hub id, as typed.
+    revision : str or None
+        Of a hub id.
+    device, dtype : str
+    """
+
+    source: str
+    revision: str | None
+    device: str
+    dtype: str
+
+    @property
+    def stamp(self) -> tuple[tuple[str, int, int], ...]:
+        """Names, sizes and times of a folder's files: one that was rewritten is loaded anew."""
+        folder = DEMO_MODELS.get(self.source, Path(self.source).expanduser())
+        if not folder.is_dir():
+            return ()
+        files = [*folder.glob("*.json"), *folder.glob("*.safetensors")]
+        return tuple(
+            sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file())
+        )
+
+
+class Shelf(Generic[V]):
+    """Keeps the values used last; each is made once, however many sessions ask at a time.
+
+    Parameters
+    ----------
+    capacity : int
+        Values kept.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._values: OrderedDict[Hashable, V] = OrderedDict()
+        self._making: dict[Hashable, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def find(self, key: Hashable) -> V | None:
+        """The value, if it is on the shelf."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
+    def get(self, key: Hashable, make: Callable[[], V]) -> V:
+        """The value, made by the first who asks; the others wait for it."""
+        with self._lock:
+            making = self._making.setdefault(key, threading.Lock())
+        try:
+            with making:
+                value = self.find(key)
+                if value is None:
+                    value = make()
+                    with self._lock:
+                        self._values[key] = value
+                        while len(self._values) > self._capacity:
+                            self._values.popitem(last=False)
+                return value
+        finally:
+            with self._lock:
+                self._making.pop(key, None)
+
+
+@st.cache_resource(show_spinner=False)
+def model_shelf() -> Shelf[SpeechModel]:
+    """Originals, by key and folder stamp."""
+    return Shelf(MAX_MODELS)
+
+
+@st.cache_resource(show_spinner=False)
+def tree_shelf() -> Shelf[Mapping[str, MergeTree]]:
+    """Merge trees, by weight hash, distance and head alignment."""
+    return Shelf(MAX_TREES)
+
+
+def load_model(
+    shelf: Shelf[SpeechModel], key: ModelKey, progress: Progress = no_progress
+) -> SpeechModel:
+    """Load through the shelf; safe in a worker thread.
+
+    Raises
+    ------
+    UserError
+        See `analysis.checkpoints.load`.
+    """
+    progress(0, 0, "reading weights")
+    return shelf.get(
+        (key, key.stamp),
+        lambda: load(key.source, revision=key.revision, device=key.device, dtype=key.dtype),
+    )
+
+
+def tree_key(model: SpeechModel, distance: str, align_heads: bool) -> tuple[str, str, bool]:
+    """What decides a model's merge trees."""
+    return (model.weight_hash, distance, align_heads)
+
+
+def load_trees(
+    shelf: Shelf[Mapping[str, MergeTree]],
+    model: SpeechModel,
+    distance: str,
+    align_heads: bool,
+    progress: Progress,
+    should_cancel: ShouldCancel,
+) -> Mapping[str, MergeTree]:
+    """Build or read trees through the shelf; safe in a worker thread.
+
+    Raises
+    ------
+    Cancelled
+    """
+    return shelf.get(
+        tree_key(model, distance, align_heads),
+        lambda: build_trees(
+            model,
+            distance,
+            align_heads=align_heads,
+            progress=progress,
+            should_cancel=should_cancel,
+        ),
+    )
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def groups_of(weight_hash: str, _model: SpeechModel) -> tuple[UnitGroup, ...]:
+    """Unit groups of a model; the hash stands for the model in the key."""
+    return unit_groups(_model)
+
+
+@st.cache_data(show_spinner="Measuring the variance of every group", max_entries=64)
+def variances_of(weight_hash: str, _model: SpeechModel) -> Mapping[str, float]:
+    """Parameter variance of every group; the hash stands for the model in the key."""
+    return group_variances(_model)
+
+
+@st.cache_data(show_spinner="Counting the model's multiply-accumulates", max_entries=64)
+def footprint_of(weight_hash: str, _model: SpeechModel) -> Footprint:
+    """Size and cost of a model; the hash stands for the model in the key."""
+    return footprint(_model)

@@ -1,0 +1,88 @@
+"""A recipe leaves as JSON and comes back as the settings that it was made with."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from analysis.allocation import allocate
+from analysis.checkpoints import SpeechModel
+from analysis.errors import UserError
+from analysis.plan import CompressionPlan
+from pages.common.controls import MANUAL, Settings, adopt, widget_key
+from pages.common.models import groups_of, tree_key, tree_shelf, variances_of
+from pages.common.session import Session
+from pages.common.widgets import show_problem
+
+_PROBLEM = "recipe"
+
+
+def draw(
+    model: SpeechModel, settings: Settings, n_clusters: Mapping[str, int], session: Session
+) -> None:
+    """Two ways with a recipe: take this one along, or load one."""
+    with st.popover("Recipe", icon=":material/receipt_long:", width="stretch"):
+        st.caption(
+            "A recipe holds K of every group and all settings; with the same model it gives the"
+            " same bits, here and from the command line."
+        )
+        if settings.components:
+            st.download_button(
+                "Download these settings (JSON)",
+                settings.plan(model, n_clusters).to_json(),
+                file_name="coalesce-recipe.json",
+                mime="application/json",
+                icon=":material/download:",
+                on_click="ignore",
+                width="stretch",
+                key=widget_key(model, "recipe-download"),
+            )
+        version = st.session_state.setdefault("recipe:version", 0)
+        key = f"recipe:upload:{version}"
+        st.file_uploader(
+            "Load a recipe",
+            type="json",
+            key=key,
+            max_upload_size=5,
+            on_change=lambda: _load(session, model, key),
+        )
+
+
+def show_problem_of(session: Session) -> None:
+    """Why the last recipe was refused."""
+    show_problem(session.jobs, _PROBLEM)
+
+
+def _load(session: Session, model: SpeechModel, key: str) -> None:
+    """Callback: adopt an uploaded recipe, or say why not."""
+    file = st.session_state[key]
+    if file is None:
+        return
+    session.jobs.problems.pop(_PROBLEM, None)
+    # The file has been dealt with either way: the next uploader starts empty.
+    st.session_state["recipe:version"] += 1
+    try:
+        plan = CompressionPlan.from_json(file.getvalue().decode("utf-8", errors="replace"))
+        groups = groups_of(model.weight_hash, model)
+        plan.validate(groups, model.weight_hash)
+    except UserError as error:
+        session.jobs.problems[_PROBLEM] = error
+        return
+    session.n_clusters[model.weight_hash] = dict(plan.n_clusters)
+    adopt(model, plan, plan.allocation if _reproduces(model, plan) else MANUAL)
+    st.toast("The recipe is loaded; press Compress to make the model.", icon=":material/check:")
+
+
+def _reproduces(model: SpeechModel, plan: CompressionPlan) -> bool:
+    """Whether the plan's allocation, at the slider's whole percent, gives the plan's K."""
+    trees = tree_shelf().find(tree_key(model, plan.distance, plan.align_heads))
+    if plan.allocation == MANUAL or (plan.allocation == "distortion" and trees is None):
+        return False
+    allocated = allocate(
+        groups_of(model.weight_hash, model),
+        sparsity=round(100 * plan.sparsity) / 100,
+        strategy=plan.allocation,
+        components=plan.components,
+        trees=trees,
+        variances=variances_of(model.weight_hash, model),
+    )
+    return allocated == dict(plan.n_clusters)

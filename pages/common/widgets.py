@@ -1,0 +1,109 @@
+"""Small things that every page draws the same way."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from analysis.errors import UserError
+from analysis.palette import BACKGROUNDS
+from pages.common.formatting import escape_markdown
+from pages.common.jobs import Jobs, watch
+
+JOB_HEIGHT = 116
+WIDE_JOB_HEIGHT = 62
+"""Room kept for a progress bar, in pixels, so that nothing moves when a job starts."""
+
+
+def swatch(color: str) -> str:
+    """A small square in a palette colour, as Markdown."""
+    return f':color[■]{{foreground="{color}"}}'
+
+
+def theme() -> str:
+    """The theme that the page is shown in: "light" or "dark"."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def primary_button(label: str, icon: str, *, key: str, **options: Any) -> bool:
+    """A button in the accent colour whose text can be read in both themes.
+
+    Streamlit writes it in white, which the dark theme's light accent gives no contrast.
+    """
+    text = f":material/{icon}: {label}"
+    if not options.get("disabled"):
+        text = f':color[{text}]{{foreground="{BACKGROUNDS[theme()][0]}"}}'
+    return st.button(text, type="primary", key=key, **options)
+
+
+def show_error(error: UserError) -> None:
+    """One sentence, one remedy, the technical detail folded away."""
+    st.error(
+        f"**{escape_markdown(error.message)}** {escape_markdown(error.remedy)}",
+        icon=":material/error:",
+    )
+    if error.detail:
+        with st.expander("Technical detail"):
+            st.code(error.detail, language=None, wrap_lines=True)
+
+
+def show_problem(jobs: Jobs, slot: str, button: str = "Dismiss") -> None:
+    """The error that the last job of a slot ended in, until the button under it is pressed."""
+    error = jobs.problems.get(slot)
+    if error is None:
+        return
+    show_error(error)
+
+    def dismiss() -> None:
+        jobs.problems.pop(slot, None)
+
+    st.button(button, key=f"dismiss:{slot}", on_click=dismiss)
+
+
+def job_slot(jobs: Jobs, slot: str, idle: str = "") -> None:
+    """A box of fixed height: a job's progress and Cancel button, or a line of text."""
+    job_box(jobs, (slot,), lambda: st.markdown(f":small[{idle}]") if idle else None)
+
+
+def job_box(
+    jobs: Jobs, slots: Sequence[str], idle: Callable[[], object], *, wide: bool = False
+) -> None:
+    """A box of fixed height: the progress of the first job that runs, or what `idle` draws."""
+    height = WIDE_JOB_HEIGHT if wide else JOB_HEIGHT
+    with st.container(height=height, border=False, key=f"job-{slots[0]}"):
+        for slot in slots:
+            job = jobs.running(slot)
+            if job is not None:
+                watch(jobs, slot, job.n_parts, wide)
+                return
+        idle()
+
+
+def job_line(jobs: Jobs, slot: str) -> None:
+    """A job's progress while it runs; nothing, and no room kept, while it does not."""
+    job = jobs.running(slot)
+    if job is not None:
+        watch(jobs, slot, job.n_parts, wide=False)
+
+
+def figure(chart: go.Figure, *, key: str, alt: str, **options: Any) -> Any:
+    """A Plotly chart with the page's theme, a vector export and a text for screen readers."""
+    return st.plotly_chart(
+        chart,
+        key=key,
+        alt=alt,
+        config={
+            "displaylogo": False,
+            "toImageButtonOptions": {"format": "svg", "filename": key.split(":")[0]},
+            "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d"],
+        },
+        **options,
+    )
+
+
+def explain(paragraphs: Sequence[str]) -> None:
+    """The lecture behind a page, folded."""
+    with st.expander("What am I looking at?", icon=":material/school:"):
+        for paragraph in paragraphs:
+            st.markdown(paragraph)

@@ -1,0 +1,311 @@
+"""Compress: choose what to merge, see what it saves and costs at once, make the model."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from analysis.allocation import achieved_sparsity
+from analysis.checkpoints import SpeechModel
+from analysis.clustering import MergeTree
+from analysis.compression import Compression, compress
+from analysis.figures import KEPT_UNITS_HEIGHT, kept_units
+from analysis.footprint import Footprint, footprint, predict_footprint
+from analysis.forecast import Forecast, forecast, measured_error
+from analysis.palette import variant_color
+from analysis.progress import Progress, ShouldCancel
+from pages.common import group_editor, recipes
+from pages.common.controls import (
+    MANUAL,
+    Settings,
+    choose_n_clusters,
+    draw_choices,
+    draw_more,
+    draw_sparsity,
+    read_settings,
+    widget_key,
+)
+from pages.common.formatting import count, escape_markdown, percent, size
+from pages.common.frame import run_page
+from pages.common.jobs import Job
+from pages.common.models import (
+    footprint_of,
+    groups_of,
+    load_trees,
+    tree_key,
+    tree_shelf,
+    variances_of,
+)
+from pages.common.session import Session, Variant, current
+from pages.common.variants import draw_variants
+from pages.common.widgets import explain, figure, job_box, primary_button, show_problem, swatch
+
+SENTENCE_HEIGHT = 54
+"""Two lines, in pixels: numbers that grow must not push the page down."""
+
+EXPLANATION = (
+    "A transformer layer is built from **units** that do the same kind of work side by side:"
+    " attention heads, and channels of the feed-forward network (FFN). Units of one layer that"
+    " are alike can share the work of one: similar units fall into **K clusters**, and each"
+    " cluster becomes a single unit. Nothing is trained, no data is needed.",
+    r"For a cluster $C$ of FFN channels the merged unit reads with the **mean** of the members'"
+    r" input weights, $\bar w_1 = \frac{1}{|C|}\sum_{i \in C} w_{1,i}$, and writes with the **sum**"
+    r" of their output weights, $\sum_{i \in C} w_{2,i}$, because equal channels add up:"
+    r" $\sum_i w_{2,i}\,\mathrm{act}(w_{1,i}x+b_i)$.",
+    "**Worked example.** Two channels both compute act(3·x); one writes 2 times that, the other 5"
+    " times. One channel act(3·x) that writes 7 times it does exactly the same with half the"
+    " parameters. Had they read 3·x and 5·x, the merged one would read 4·x: that difference is the"
+    " **weight error**, the squared distance of the units to their cluster's mean relative to the"
+    " squared norm of all units.",
+    "The paper calls the share of removed units **sparsity**. Heads come in small numbers (6, 16,"
+    " 20), so 10 % of them is often none or one: the table shows what is **achieved**.",
+)
+
+
+def main() -> None:
+    """Draw the page."""
+    session = current()
+    model = session.model
+    assert model is not None
+    groups = groups_of(model.weight_hash, model)
+    group_editor.take_edits(session, model, groups)
+    settings = read_settings(model)
+    trees = _trees(session, model, settings)
+    variances = (
+        variances_of(model.weight_hash, model) if settings.allocation.startswith("var") else None
+    )
+    n_clusters = choose_n_clusters(
+        groups, settings, trees, variances, session.n_clusters.get(model.weight_hash)
+    )
+    session.n_clusters[model.weight_hash] = n_clusters
+    base = footprint_of(model.weight_hash, model)
+    cost = predict_footprint(model, base, n_clusters)
+    expected = forecast(trees, n_clusters, settings.method, seed=settings.seed) if trees else None
+    achieved = achieved_sparsity(groups, n_clusters)
+
+    # The same plan is the same model: it keeps its colour; a new one shows the colour it will get.
+    plan = settings.plan(model, n_clusters)
+    twin = next((v for v in session.variants_of(model) if v.compression.plan == plan), None)
+    color = twin.color if twin else variant_color(session.n_variants_made)
+
+    st.title("Compress")
+    with st.container(height=SENTENCE_HEIGHT, border=False):
+        st.markdown(_sentence(settings, base, cost, expected, achieved))
+    left, right = st.columns([3, 1], gap="large")
+    with left:
+        slider, more, recipe = st.columns([2, 1, 1], vertical_alignment="bottom")
+        with slider:
+            draw_sparsity(model)
+        with more:
+            draw_more(model)
+        with recipe:
+            recipes.draw(model, settings, n_clusters, session)
+        draw_choices(model)
+    with right:
+        _compress_controls(session, model, settings, n_clusters, twin)
+        _job_area(session, settings, twin)
+    recipes.show_problem_of(session)
+    _metrics(base, cost, expected, achieved)
+    chosen = group_editor.selected_group(model, groups)
+    figure(
+        kept_units(groups, n_clusters, selected=chosen.id, color=color),
+        key=f"kept:{model.weight_hash[:16]}",
+        alt="Units kept in every layer, in front of the units of the original model.",
+        height=KEPT_UNITS_HEIGHT,
+        on_select=lambda: group_editor.select_from_chart(model),
+        selection_mode="points",
+    )
+    group_editor.draw(session, model, groups, n_clusters, trees, expected, settings, color)
+    draw_variants(session, model, groups)
+    if session.variants_of(model) and st.button(
+        "Next: listen to what it did", icon=":material/arrow_forward:", icon_position="right"
+    ):
+        st.switch_page("pages/transcribe.py")
+    explain(EXPLANATION)
+
+
+def _tree_slot(settings: Settings) -> str:
+    return f"trees:{settings.distance}:{settings.align_heads}"
+
+
+def _trees(
+    session: Session, model: SpeechModel, settings: Settings
+) -> Mapping[str, MergeTree] | None:
+    """The merge trees under the chosen distance; starts building them where there are none."""
+    shelf, key = tree_shelf(), tree_key(model, settings.distance, settings.align_heads)
+    trees = shelf.find(key)
+    slot = _tree_slot(settings)
+    jobs = session.jobs
+    if trees is None and jobs.running(slot) is None and slot not in jobs.problems:
+
+        def work(progress: Progress, should_cancel: ShouldCancel) -> Mapping[str, MergeTree]:
+            return load_trees(
+                shelf, model, settings.distance, settings.align_heads, progress, should_cancel
+            )
+
+        jobs.start(slot, Job("Building merge trees", work, lambda trees: None))
+        trees = shelf.find(key)
+    return trees
+
+
+def _sentence(
+    settings: Settings,
+    base: Footprint,
+    cost: Footprint,
+    expected: Forecast | None,
+    achieved: float,
+) -> str:
+    """The page's answer, which writes itself."""
+    verb = {
+        "cluster": "Merge",
+        "magnitude": "Drop the smallest",
+        "random": "Drop a random",
+    }[settings.method]
+    amount = (
+        f"the units set by hand, {percent(achieved)} of all,"
+        if settings.allocation == MANUAL
+        else percent(settings.sparsity, 0)
+    )
+    names = {"ffn": "channels", "heads": "heads"}
+    kinds = " and ".join(names[name] for name in reversed(settings.components)) or "nothing"
+    error = percent(expected.error) if expected else "being computed"
+    return (
+        f"{verb} {amount} of {kinds} ({settings.allocation} allocation, distance:"
+        f" {settings.distance}): "
+        f"**{count(base.parameters)} → {count(cost.parameters)} parameters**, "
+        f"predicted weight error **{error}**."
+    )
+
+
+def _metrics(base: Footprint, cost: Footprint, expected: Forecast | None, achieved: float) -> None:
+    columns = st.columns(4)
+    for column, label, now, before, text, help_text in (
+        (
+            columns[0],
+            "Parameters",
+            cost.parameters,
+            base.parameters,
+            count,
+            "Unique parameters of the whole model; tied ones count once.",
+        ),
+        (columns[1], "Size", cost.bytes, base.bytes, size, "Bytes of the weights, in their dtype."),
+        (
+            columns[2],
+            "MACs per second of audio",
+            cost.macs,
+            base.macs,
+            count,
+            "Multiply-accumulates, encoder and decoder, at a usual rate of speech.",
+        ),
+    ):
+        column.metric(
+            label,
+            text(now),
+            percent(now / before - 1).replace("-", "−"),
+            delta_color="off",
+            delta_arrow="off",
+            delta_description=f"from {text(before)}",
+            border=True,
+            help=help_text,
+        )
+    columns[3].metric(
+        "Predicted weight error",
+        percent(expected.error) if expected else "…",
+        percent(achieved),
+        delta_color="off",
+        delta_arrow="off",
+        delta_description="removed",
+        border=True,
+        help=(
+            "Squared distance of all units to what replaces them, over the squared norm of all"
+            " units; from the merge trees, before anything is compressed. Below it: the achieved"
+            " sparsity, the share of the heads' and channels' parameters that is removed."
+        ),
+    )
+
+
+def _job_area(session: Session, settings: Settings, twin: Variant | None) -> None:
+    """Progress of trees and compression in one place; errors where they stopped."""
+    slot = _tree_slot(settings)
+    show_problem(session.jobs, slot, "Build them now")
+    show_problem(session.jobs, "compress")
+
+    def idle() -> None:
+        text = "Makes a new model; the original stays as it is."
+        if twin is not None:
+            name = escape_markdown(twin.name)
+            text = f"Made: {swatch(twin.color)} **{name}** has these settings."
+        st.markdown(f":small[{text}]")
+
+    job_box(session.jobs, ("compress", slot), idle)
+
+
+def _compress_controls(
+    session: Session,
+    model: SpeechModel,
+    settings: Settings,
+    n_clusters: Mapping[str, int],
+    twin: Variant | None,
+) -> None:
+    name_key = widget_key(model, "name")
+    share = "by hand" if settings.allocation == MANUAL else percent(settings.sparsity, 0)
+    suggestion = session.free_name(f"{settings.method} {share} {settings.allocation}")
+    st.text_input(
+        "Name of the new variant",
+        key=name_key,
+        placeholder=suggestion,
+        max_chars=60,
+        help="Left empty, it is named after its settings.",
+    )
+
+    def start() -> None:
+        name = " ".join(st.session_state[name_key].split()) or suggestion
+        st.session_state[name_key] = ""
+        _compress(session, model, settings, n_clusters, name)
+
+    primary_button(
+        "Compress",
+        "compress",
+        key="compress",
+        width="stretch",
+        on_click=start,
+        disabled=twin is not None or session.jobs.running("compress") is not None,
+    )
+
+
+def _compress(
+    session: Session,
+    model: SpeechModel,
+    settings: Settings,
+    n_clusters: Mapping[str, int],
+    name: str,
+) -> None:
+    """Start the job that makes a variant."""
+    plan = settings.plan(model, n_clusters)
+    shelf = tree_shelf()
+    earlier = session.variants_of(model)
+    reuse = earlier[-1].compression if earlier else None
+
+    def work(
+        progress: Progress, should_cancel: ShouldCancel
+    ) -> tuple[Compression, Footprint, float]:
+        trees = load_trees(
+            shelf, model, settings.distance, settings.align_heads, progress, should_cancel
+        )
+        compression = compress(
+            model,
+            plan,
+            trees=trees,
+            reuse=reuse,
+            progress=progress,
+            should_cancel=should_cancel,
+        )
+        return compression, footprint(compression.model), measured_error(trees, compression)
+
+    def deliver(made: tuple[Compression, Footprint, float]) -> None:
+        variant = session.add_variant(name, *made)
+        st.toast(f"Compressed: {variant.name}", icon=":material/check:")
+
+    session.jobs.start("compress", Job(f"Compressing {name}", work, deliver))
+
+
+run_page(main)

@@ -1,0 +1,474 @@
+"""Transcribe: hear what compression did, the original and its variants side by side."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from analysis.audio import SAMPLING_RATE
+from analysis.checkpoints import SpeechModel
+from analysis.figures import waveform
+from analysis.languages import languages
+from analysis.palette import ORIGINAL
+from analysis.progress import Progress, ShouldCancel
+from analysis.recognition import LongForm
+from analysis.scoring import NORMALISERS
+from analysis.transcription import Transcript, TranscriptionOptions, transcribe
+from pages.common.clips import READ_SLOT, choose_clip, draw_sources
+from pages.common.formatting import escape_markdown, percent, seconds, size
+from pages.common.frame import run_page
+from pages.common.jobs import Job
+from pages.common.marked_words import legend, marked_transcript, plain_transcript
+from pages.common.models import footprint_of
+from pages.common.results import Result, compare, overall, row, to_csv, to_json
+from pages.common.session import Clip, Session, TranscriptKey, current, model_id
+from pages.common.widgets import (
+    explain,
+    figure,
+    job_box,
+    primary_button,
+    show_problem,
+    swatch,
+)
+
+AUTO_SECONDS = 90.0
+"""Audio times models that is transcribed without asking; more waits for the button."""
+
+PLAYER_SECONDS = 600.0
+"""What the player holds of a long clip; an hour would be 115 MB on its way to the browser."""
+
+TRANSCRIPT_HEIGHT = 170
+COLUMN_WIDTH = 270
+
+_SLOT = "transcribe"
+
+EXPLANATION = (
+    "Each model hears the same audio. The **original** is always first and blue; every variant has"
+    " its own colour. Words that differ are marked by shape and letter: substituted words are"
+    " underlined (S), inserted ones boxed (I), missing ones struck through (D).",
+    r"**Word error rate.** With a reference text, $\mathrm{WER} = \frac{S + I + D}{N}$, where $N$"
+    " is the number of words in the reference. Both sides first pass through the same normaliser,"
+    " which is named beside the number. CER counts characters instead of words.",
+    "**Worked example.** Reference *turn on the light in here*, transcript *turn the lights in here"
+    " now*: *on* is missing (D), *light* became *lights* (S), *now* is new (I). That makes 3 errors"
+    " in 6 words, a WER of 50 %.",
+    "**Divergence.** Without a reference nobody knows what is right. Then the variants are"
+    " compared with the original's words: a divergence of 0 % says that compression changed"
+    " nothing, not that either is correct.",
+    "**Real-time factor** is computing time over audio time: 0.1 is ten times faster than speech.",
+)
+
+Contender = tuple[str, str, SpeechModel]
+"""Name for people, colour, model."""
+
+
+def main() -> None:
+    """Draw the page."""
+    session = current()
+    model = session.model
+    assert model is not None
+    st.title("Transcribe")
+    st.markdown(
+        f"Give {escape_markdown(model.name)} something to hear and read, word by word, what each"
+        " compressed variant makes of it."
+    )
+    draw_sources(session)
+    clip = choose_clip(session)
+    if clip is None:
+        with st.container(border=True):
+            job_box(session.jobs, (READ_SLOT,), _invite, wide=True)
+        explain(EXPLANATION)
+        return
+    _player(session, clip)
+    contenders, options = _choices(session, model)
+    normaliser = st.session_state["normaliser"]
+    _run(session, clip, contenders, options)
+    results = [
+        result
+        for each in session.clips.values()
+        for result in _results(session, each, contenders, options, normaliser)
+    ]
+    _side_by_side(session, clip, contenders, results)
+    _table(session, contenders, results, normaliser, options)
+    explain(EXPLANATION)
+
+
+def _invite() -> None:
+    st.markdown(
+        "**Here will be the transcripts, side by side.** Pick a bundled clip above to start;"
+        " nothing leaves this server."
+    )
+
+
+def _player(session: Session, clip: Clip) -> None:
+    audio = clip.audio
+    left, right = st.columns([2, 1], gap="large")
+    with left:
+        figure(
+            waveform(audio.samples, SAMPLING_RATE),
+            key="waveform",
+            alt=f"Waveform of {audio.name}, {seconds(audio.duration)}.",
+        )
+        played = audio.samples[: int(PLAYER_SECONDS * SAMPLING_RATE)]
+        st.audio(
+            (np.clip(played, -1, 1) * 32767).astype(np.int16),
+            sample_rate=SAMPLING_RATE,
+            alt=f"Player for {audio.name}",
+        )
+        if len(played) < len(audio.samples):
+            st.caption(f"The player holds the first {seconds(PLAYER_SECONDS)}.")
+    with right:
+        key = f"reference:{clip.id}"
+
+        def changed() -> None:
+            clip.reference = st.session_state[key]
+
+        st.text_area(
+            "Reference text",
+            value=clip.reference,
+            key=key,
+            on_change=changed,
+            height=132,
+            placeholder="What is said, if you know it: then errors are counted against it.",
+            help="Without it, variants are compared with the original's transcript.",
+        )
+        channels = "mono" if audio.original_channels == 1 else f"{audio.original_channels} channels"
+        st.caption(
+            f"{seconds(audio.duration)} · {audio.original_sampling_rate / 1000:g} kHz · {channels}"
+        )
+
+
+def _choices(session: Session, model: SpeechModel) -> tuple[list[Contender], TranscriptionOptions]:
+    """Which variants to compare, and how."""
+    variants = session.variants_of(model)
+    by_id = {model_id(variant.model): variant for variant in variants}
+    left, middle, right = st.columns([3, 1.2, 1], vertical_alignment="bottom")
+    with left:
+        # New variants, new pills: a late answer of the old ones must not hide what is new.
+        key = f"compare:{','.join(variant.id for variant in variants)}"
+
+        def changed() -> None:
+            session.hidden_variants = set(by_id) - set(st.session_state[key])
+
+        if variants:
+            st.pills(
+                "Compare the original with",
+                list(by_id),
+                selection_mode="multi",
+                default=[name for name in by_id if name not in session.hidden_variants],
+                format_func=lambda name: escape_markdown(by_id[name].name) if name in by_id else "",
+                key=key,
+                on_change=changed,
+            )
+        else:
+            st.page_link(
+                "pages/compress.py",
+                label="No variant yet: make one on Compress, then compare it here",
+                icon=":material/compress:",
+            )
+    with middle:
+        st.selectbox(
+            "Normaliser",
+            list(NORMALISERS),
+            key="normaliser",
+            persist_state="session",
+            help="  \n".join(f"**{name}**: {text}" for name, text in NORMALISERS.items()),
+        )
+    with right, st.popover("Options", icon=":material/tune:", width="stretch"):
+        options = _options(model)
+    chosen = [by_id[name] for name in by_id if name not in session.hidden_variants]
+    contenders = [("original", ORIGINAL, model)]
+    contenders += [(variant.name, variant.color, variant.model) for variant in chosen]
+    return contenders, options
+
+
+def _options(model: SpeechModel) -> TranscriptionOptions:
+    known = languages(model) if model.architecture.decoding == "seq2seq" else ()
+    language = st.selectbox(
+        "Language",
+        ["detected", *known],
+        key=f"language:{model.weight_hash[:16]}",
+        persist_state="session",
+        disabled=not known,
+        help="For multilingual Whisper; other models know one language.",
+    )
+    task = st.segmented_control(
+        "Task",
+        ["transcribe", "translate"],
+        default="transcribe",
+        required=True,
+        key=f"task:{model.weight_hash[:16]}",
+        persist_state="session",
+        disabled=not known,
+        help="Translate: into English, by multilingual Whisper.",
+    )
+    modes: list[LongForm] = ["auto", "timestamps", "windows"]
+    long_form: LongForm = st.selectbox(
+        "Audio beyond the model's window",
+        modes,
+        key=f"long-form:{model.weight_hash[:16]}",
+        persist_state="session",
+        disabled=model.architecture.decoding == "ctc",
+        help=(
+            "timestamps: Whisper's sequential algorithm. windows: pieces cut at pauses. auto:"
+            " timestamps where the model predicts them. CTC models use overlapping windows."
+        ),
+    )
+    return TranscriptionOptions(
+        language=None if language == "detected" else language,
+        task=task or "transcribe",
+        long_form=long_form,
+    )
+
+
+def _run(
+    session: Session,
+    clip: Clip,
+    contenders: Sequence[Contender],
+    options: TranscriptionOptions,
+) -> None:
+    """Start what is missing: at once if it is short, else when the button is pressed."""
+    jobs = session.jobs
+    here = _missing(session, [clip], contenders, options)
+    amount = sum(each.audio.duration for each, _ in here)
+    if (
+        here
+        and amount <= AUTO_SECONDS
+        and jobs.running(_SLOT) is None
+        and _SLOT not in jobs.problems
+    ):
+        _start(session, here, options)
+        here = _missing(session, [clip], contenders, options)
+    everywhere = _missing(session, list(session.clips.values()), contenders, options)
+
+    def idle() -> None:
+        if here and _SLOT not in jobs.problems:
+            primary_button(
+                f"Transcribe {seconds(amount)} of audio in all",
+                "graphic_eq",
+                key="transcribe",
+                on_click=lambda: _start(session, here, options),
+            )
+        elif len(everywhere) > len(here):
+            st.button(
+                f"Transcribe the other clips, too ({len(everywhere)} transcripts)",
+                icon=":material/graphic_eq:",
+                on_click=lambda: _start(session, everywhere, options),
+            )
+        elif not here:
+            st.caption("Every chosen model has heard every clip.")
+
+    job_box(jobs, (_SLOT, READ_SLOT), idle, wide=True)
+    show_problem(jobs, _SLOT, "Try again" if here else "Dismiss")
+
+
+def _missing(
+    session: Session,
+    clips: Sequence[Clip],
+    contenders: Sequence[Contender],
+    options: TranscriptionOptions,
+) -> list[tuple[Clip, Contender]]:
+    return [
+        (clip, contender)
+        for clip in clips
+        for contender in contenders
+        if _key(clip, contender[2], options) not in session.transcripts
+    ]
+
+
+def _key(clip: Clip, model: SpeechModel, options: TranscriptionOptions) -> TranscriptKey:
+    return clip.id, model_id(model), options
+
+
+def _start(
+    session: Session,
+    pairs: Sequence[tuple[Clip, Contender]],
+    options: TranscriptionOptions,
+) -> None:
+    transcripts = session.transcripts
+
+    def work(progress: Progress, should_cancel: ShouldCancel) -> None:
+        steps = 100
+        for done, (clip, (name, _, model)) in enumerate(pairs):
+
+            def inner(part: int, parts: int, note: str, done: int = done, name: str = name) -> None:
+                share = steps * part // parts if parts else 0
+                progress(done * steps + share, len(pairs) * steps, f"{name}: {note}")
+
+            progress(done * steps, len(pairs) * steps, name)
+            transcript = transcribe(
+                model, clip.audio, options, progress=inner, should_cancel=should_cancel
+            )
+            # One assignment to a dict is atomic; each transcript is shown as soon as it is there.
+            transcripts[_key(clip, model, options)] = replace(transcript, model=name)
+            job.part_is_ready()
+
+    job: Job[None] = Job("Transcribing", work, lambda nothing: None)
+    session.jobs.start(_SLOT, job, lane="listen")
+
+
+def _results(
+    session: Session,
+    clip: Clip,
+    contenders: Sequence[Contender],
+    options: TranscriptionOptions,
+    normaliser: str,
+) -> list[Result]:
+    """Of one clip, in the order of the models."""
+    found: list[tuple[str, Transcript]] = []
+    for name, _, model in contenders:
+        transcript = session.transcripts.get(_key(clip, model, options))
+        if transcript is not None:
+            found.append((name, transcript))
+    original = found[0][1] if found and found[0][0] == "original" else None
+    return [
+        compare(clip, name, transcript, None if name == "original" else original, normaliser)
+        for name, transcript in found
+    ]
+
+
+def _side_by_side(
+    session: Session, clip: Clip, contenders: Sequence[Contender], results: Sequence[Result]
+) -> None:
+    by_model = {result.model: result for result in results if result.clip is clip}
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    left.subheader("Side by side")
+    with right.container(horizontal=True, horizontal_alignment="right"):
+        view = st.segmented_control(
+            "View",
+            ["Differences", "As written"],
+            default="Differences",
+            required=True,
+            key="view",
+            label_visibility="collapsed",
+            help="Differences are marked on normalised words; as written is the model's own text.",
+        )
+    if view == "Differences" and any(result.score for result in by_model.values()):
+        st.html(legend())
+    with st.grid(max(2, min(3, len(contenders))), min_column_width=COLUMN_WIDTH):
+        for name, color, model in contenders:
+            with st.container(border=True):
+                st.markdown(f"{swatch(color)} **{escape_markdown(name)}**")
+                _card(by_model.get(name), model, view == "Differences")
+
+
+def _card(result: Result | None, model: SpeechModel, differences: bool) -> None:
+    """One model's transcript, its errors and what it cost."""
+    with st.container(height=TRANSCRIPT_HEIGHT, border=False, gap="xxsmall"):
+        for note in result.transcript.notes if result else ():
+            st.caption(escape_markdown(note))
+        if result is None:
+            st.caption("Not transcribed yet.")
+        elif differences and result.score is not None:
+            st.html(marked_transcript(result.score.alignment))
+        else:
+            st.html(plain_transcript(result.transcript.text))
+    label, value, counts = _error(result)
+    first, second = st.columns(2)
+    first.metric(
+        label,
+        value,
+        help="(S + I + D) / words of the reference; divergence: the same against the original.",
+    )
+    second.metric(
+        "Real-time factor",
+        f"{result.transcript.real_time_factor:.3f}" if result else "–",
+        help="Computing time over audio time; below 1 is faster than speech.",
+    )
+    weights = size(footprint_of(model.weight_hash, model).bytes)
+    if result is None:
+        st.caption(f"{counts}  \n{weights} of weights")
+        return
+    transcript = result.transcript
+    memory = ""
+    if transcript.peak_memory is not None:
+        whose = "process" if transcript.memory_kind == "process" else "GPU"
+        memory = f" · {whose} peak {size(transcript.peak_memory)}"
+    took = seconds(transcript.processing_time)
+    st.caption(f"{counts}  \n{took} computing · {weights} of weights{memory}")
+
+
+def _error(result: Result | None) -> tuple[str, str, str]:
+    """Label, value and counts of the error, named for what it was measured against."""
+    if result is None:
+        return "WER", "–", "–"
+    own = result.score
+    if own is None:
+        return "Divergence", "–", "Variants are compared with this transcript."
+    label = "WER" if result.against == "reference" else "Divergence"
+    counts = (
+        f"CER {percent(own.cer)} · S {own.substitutions} · I {own.insertions} ·"
+        f" D {own.deletions} of {own.words} words · {own.normaliser}"
+    )
+    return label, percent(own.wer), counts
+
+
+def _table(
+    session: Session,
+    contenders: Sequence[Contender],
+    results: Sequence[Result],
+    normaliser: str,
+    options: TranscriptionOptions,
+) -> None:
+    """All clips of the session, and the way out for the numbers."""
+    if not results:
+        return
+    left, middle, right = st.columns([3, 1, 1], vertical_alignment="bottom")
+    left.subheader("All clips")
+    middle.download_button(
+        "CSV",
+        to_csv(results),
+        file_name="coalesce-transcripts.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        width="stretch",
+    )
+    right.download_button(
+        "JSON",
+        to_json(results),
+        file_name="coalesce-transcripts.json",
+        mime="application/json",
+        icon=":material/download:",
+        on_click="ignore",
+        width="stretch",
+        help="With the word alignment of every transcript.",
+    )
+    scores = overall(results, normaliser)
+    if scores:
+        st.caption(
+            "Over all clips with a reference, every word counting alike: "
+            + " · ".join(
+                f"{escape_markdown(name)} WER **{percent(own.wer)}** of {own.words} words"
+                for name, own in scores.items()
+            )
+        )
+    rows = pd.DataFrame([row(result) for result in results])
+    numbers = st.column_config.NumberColumn
+    st.dataframe(
+        rows.assign(wer=100 * rows["wer"].astype(float), cer=100 * rows["cer"].astype(float)),
+        hide_index=True,
+        column_order=[
+            *("clip", "model", "text", "compared_with", "wer", "cer"),
+            *("substitutions", "insertions", "deletions", "real_time_factor"),
+        ],
+        column_config={
+            "clip": "Clip",
+            "model": "Model",
+            "text": st.column_config.TextColumn("Transcript", width="large"),
+            "compared_with": "Against",
+            "wer": numbers("WER or divergence (%)", format="%.1f"),
+            "cer": numbers("CER (%)", format="%.1f"),
+            "substitutions": numbers("S", width="small"),
+            "insertions": numbers("I", width="small"),
+            "deletions": numbers("D", width="small"),
+            "real_time_factor": numbers("Real-time factor", format="%.3f"),
+        },
+        key="all-clips",
+        alt="Transcripts and errors of all clips and models.",
+    )
+
+
+run_page(main)

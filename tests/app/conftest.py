@@ -1,0 +1,49 @@
+"""The app in a simulated browser, with the bundled model loaded."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from analysis.checkpoints import DEMO_MODELS
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+SLOTS = ("load", "trees:weights:True", "compress", "save", "read", "transcribe")
+
+Settle = Callable[[AppTest], AppTest]
+
+
+def settle(app: AppTest, seconds: float = 60) -> AppTest:
+    """Run the app until its background jobs are done and collected."""
+    deadline = time.monotonic() + seconds
+    app.run()
+    jobs = app.session_state["session"].jobs
+    while any(jobs.running(slot) for slot in SLOTS):
+        assert time.monotonic() < deadline, "a background job did not finish"
+        time.sleep(0.05)
+        app.run()
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+@pytest.fixture
+def open_app(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AppTest]:
+    """Open the app as another visitor, who goes to the Compress page."""
+    if not (DEMO_MODELS["demo-whisper"] / "model.safetensors").is_file():
+        pytest.skip("the bundled model demo-whisper has not been built")
+    monkeypatch.setenv("COALESCE_MODEL", "demo-whisper")
+
+    def open_compress() -> AppTest:
+        app = settle(AppTest.from_file(APP, default_timeout=60))
+        return settle(app.switch_page("pages/compress.py"))
+
+    return open_compress
+
+
+@pytest.fixture
+def app(open_app: Callable[[], AppTest]) -> AppTest:
+    """The app on its Compress page, the bundled Whisper loaded."""
+    return open_app()

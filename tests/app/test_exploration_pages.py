@@ -1,0 +1,207 @@
+"""The exploring pages: numbers are the model's, the selection and the link hold across pages."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from analysis.allocation import allocate
+from analysis.anatomy import parameter_parts
+from analysis.checkpoints import SpeechModel
+from analysis.curves import knee, redundancy
+from analysis.statistics import STATISTICS, UNITS, model_statistics
+from analysis.trees import build_trees
+from analysis.units import unit_groups
+from analysis.variance import group_variances
+from pages.common.controls import widget_key
+from pages.common.session import Session
+
+Visit = Callable[[str], AppTest]
+
+
+def settle(app: AppTest, seconds: float = 120) -> AppTest:
+    """Run until nothing is computed in the background any more."""
+    deadline = time.monotonic() + seconds
+    app.run()
+    jobs = app.session_state["session"].jobs
+    while jobs._running:
+        assert time.monotonic() < deadline, "a background job did not finish"
+        time.sleep(0.05)
+        app.run()
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+@pytest.fixture
+def visit(open_app: Callable[[], AppTest]) -> Visit:
+    """Open the app and go to a page."""
+    return lambda page: settle(open_app().switch_page(f"pages/{page}.py"))
+
+
+def model_of(app: AppTest) -> SpeechModel:
+    session: Session = app.session_state["session"]
+    assert session.model is not None
+    return session.model
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(element.value for element in (*app.markdown, *app.caption))
+
+
+def test_overview_tells_what_can_be_merged(visit: Visit) -> None:
+    app = visit("overview")
+    model = model_of(app)
+    assert app.title[0].value == "Overview"
+    parts = parameter_parts(model)
+    mergeable = sum(part.n_parameters for part in parts if part.group)
+    assert f"**{100 * mergeable / parts[0].n_parameters:.0f} %** of them" in texts(app)
+    assert "Start here" in texts(app)
+
+
+def test_overview_lists_every_group_with_its_variance_and_redundancy(visit: Visit) -> None:
+    app = visit("overview")
+    model = model_of(app)
+    table = app.dataframe[0].value
+    groups = unit_groups(model)
+    trees, variances = build_trees(model), group_variances(model)
+    assert table["Parameters"].tolist() == [g.n_parameters for g in groups]
+    assert table["Variance"].tolist() == pytest.approx([variances[g.id] for g in groups])
+    assert table["Redundancy (%)"].tolist() == pytest.approx(
+        [100 * redundancy(trees[g.id]) for g in groups]
+    )
+
+
+def test_variance_shows_each_statistic_with_its_definition(visit: Visit) -> None:
+    app = visit("variance")
+    for name, definition in STATISTICS.items():
+        app.session_state["variance:statistic"] = name
+        settle(app)
+        assert definition in texts(app)
+
+
+def test_variance_defines_what_the_allocation_uses(visit: Visit) -> None:
+    app = visit("variance")
+    model = model_of(app)
+    groups = unit_groups(model)
+    statistics = model_statistics(model)
+    shown = {group.id: statistics[group.id, UNITS].variance for group in groups}
+    assert allocate(groups, sparsity=0.1, strategy="variance", variances=shown) == allocate(
+        groups, sparsity=0.1, strategy="variance", variances=group_variances(model)
+    )
+    assert any(head.value == "From variance to K" for head in app.subheader)
+
+
+def test_group_chosen_on_one_page_is_chosen_on_the_next(visit: Visit) -> None:
+    app = visit("variance")
+    key = widget_key(model_of(app), "group")
+    app.selectbox(key=key).set_value("decoder.1.ffn")
+    settle(app)
+    settle(app.switch_page("pages/clusters.py"))
+    assert app.selectbox(key=key).value == "decoder.1.ffn"
+    settle(app.switch_page("pages/compress.py"))
+    assert app.selectbox(key=key).value == "decoder.1.ffn"
+    settle(app.switch_page("pages/variance.py"))
+    assert app.selectbox(key=key).value == "decoder.1.ffn"
+
+
+def test_slider_of_clusters_leaves_the_plan_until_it_is_taken_over(visit: Visit) -> None:
+    app = visit("clusters")
+    model = model_of(app)
+    group = "encoder.1.ffn"
+    app.selectbox(key=widget_key(model, "group")).set_value(group)
+    settle(app)
+    slider = app.slider(key=widget_key(model, f"look-k:{group}"))
+    planned = slider.value
+    slider.set_value(planned - 100)
+    settle(app)
+    session: Session = app.session_state["session"]
+    assert session.n_clusters.get(model.weight_hash, {group: planned})[group] == planned
+    next(b for b in app.button if b.label.startswith("Use K =")).click()
+    settle(app)
+    assert session.n_clusters[model.weight_hash][group] == planned - 100
+    settle(app.switch_page("pages/compress.py"))
+    assert app.slider(key=widget_key(model, f"k:{group}")).value == planned - 100
+
+
+def test_knee_button_goes_to_the_knee(visit: Visit) -> None:
+    app = visit("clusters")
+    model = model_of(app)
+    group = unit_groups(model)[1]
+    app.selectbox(key=widget_key(model, "group")).set_value(group.id)
+    settle(app)
+    next(b for b in app.button if b.label == "Go to the knee").click()
+    settle(app)
+    expected = knee(build_trees(model)[group.id])
+    assert app.slider(key=widget_key(model, f"look-k:{group.id}")).value == expected
+
+
+def test_cluster_chosen_from_the_list_shows_its_members(visit: Visit) -> None:
+    app = visit("clusters")
+    model = model_of(app)
+    group = unit_groups(model)[1]
+    app.selectbox(key=widget_key(model, "group")).set_value(group.id)
+    settle(app)
+    k = app.slider(key=widget_key(model, f"look-k:{group.id}")).value
+    labels = build_trees(model)[group.id].labels(k)
+    picker = app.selectbox(key=widget_key(model, "look-cluster"))
+    picker.select_index(0)
+    settle(app)
+    label = app.selectbox(key=widget_key(model, "look-cluster")).value
+    assert app.dataframe[0].value["channel"].tolist() == np.flatnonzero(labels == label).tolist()
+    assert np.bincount(labels)[label] == np.bincount(labels).max()
+
+
+def test_copied_link_brings_a_colleague_to_the_same_view(open_app: Callable[[], AppTest]) -> None:
+    app = open_app()
+    model = model_of(app)
+    view = {"group": "decoder.0.ffn", "k": "500", "units": "3,9", "model": model.source}
+    for name, text in view.items():
+        app.query_params[name] = text
+    settle(app.switch_page("pages/clusters.py"))
+    for name, text in view.items():
+        app.query_params[name] = text
+    settle(app)
+    assert app.selectbox(key=widget_key(model, "group")).value == "decoder.0.ffn"
+    assert app.slider(key=widget_key(model, "look-k:decoder.0.ffn")).value == 500
+    assert app.dataframe[0].value["channel"].tolist() == [3, 9]
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        {"group": "decoder.9.ffn"},
+        {"group": "encoder.0.ffn", "k": "0"},
+        {"group": "encoder.0.ffn", "k": "99999"},
+        {"group": "encoder.0.ffn", "k": "²"},
+        {"group": "encoder.0.ffn", "units": "5,x"},
+        {"group": "encoder.0.ffn", "units": "123456"},
+        {"view": "nothing"},
+    ],
+)
+def test_broken_link_is_not_followed(open_app: Callable[[], AppTest], view: dict[str, str]) -> None:
+    app = open_app()
+    settle(app.switch_page("pages/clusters.py"))
+    for name, text in view.items():
+        app.query_params[name] = text
+    settle(app)
+    assert app.title[0].value == "Clusters"
+
+
+def test_link_of_another_model_says_so(open_app: Callable[[], AppTest]) -> None:
+    app = settle(open_app().switch_page("pages/variance.py"))
+    app.query_params["model"] = "some/other-model"
+    app.run()
+    assert any("some/other" in toast.value.replace("\\", "") for toast in app.toast)
+
+
+def test_heads_of_a_layer_and_of_the_model(visit: Visit) -> None:
+    app = visit("clusters")
+    model = model_of(app)
+    app.selectbox(key=widget_key(model, "group")).set_value("encoder.1.self_attention")
+    settle(app)
+    app.session_state["clusters:view"] = "All heads of the model"
+    settle(app)
+    assert "Click on a head" in texts(app)

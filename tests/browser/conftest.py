@@ -1,0 +1,102 @@
+"""A real server and a real Chromium."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Request, expect, sync_playwright
+
+from analysis.checkpoints import DEMO_MODELS
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 60
+WAIT_MILLISECONDS = 90_000
+CHROMIUM_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def server(own_cache: Path) -> Iterator[str]:
+    """Address of the app, started as a person starts it."""
+    if not (DEMO_MODELS["demo-whisper"] / "model.safetensors").is_file():
+        pytest.skip("the bundled model demo-whisper has not been built")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py")]
+    options = {
+        "server.port": port,
+        "server.address": "127.0.0.1",
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+    }
+    process = subprocess.Popen(
+        [*command, *(f"--{name}={value}" for name, value in options.items())],
+        cwd=ROOT,
+        env={**os.environ, "COALESCE_MODEL": "demo-whisper", "COALESCE_CACHE": str(own_cache)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{address}/_stcore/health", process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the server stopped"
+        try:
+            with urllib.request.urlopen(address, timeout=1):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError("the server did not start")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[BrowserContext]:
+    """The system's Chromium, headless; one context, so that scripts are fetched only once."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("there is no chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
+        expect.set_options(timeout=WAIT_MILLISECONDS)
+        yield browser.new_context(viewport={"width": 1440, "height": 1000})
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: BrowserContext) -> Iterator[Page]:
+    """A fresh visitor, whose every request must stay on the server."""
+    page = chromium.new_page()
+    page.set_default_timeout(WAIT_MILLISECONDS)
+    outside: list[str] = []
+
+    def note(request: Request) -> None:
+        if not request.url.startswith(("http://127.0.0.1", "data:", "blob:")):
+            outside.append(request.url)
+
+    page.on("request", note)
+    yield page
+    page.close()
+    assert outside == [], "the page asked the network for something"
