@@ -330,9 +330,9 @@ def similarity_matrices(
             col=column,
         )
         figure.update_xaxes(
-            title_text=f"{unit} (index)", type="category", nticks=20, row=1, col=column
+            title_text=f"{unit} (index)", type="category", nticks=10, tickangle=0, row=1, col=column
         )
-        figure.update_yaxes(type="category", autorange="reversed", nticks=20, row=1, col=column)
+        figure.update_yaxes(type="category", autorange="reversed", nticks=10, row=1, col=column)
     figure.update_yaxes(title_text=f"{unit} (index)", col=1)
     off = {title: _strongest(matrix) for title, matrix in matrices.items()}
     figure.update_layout(
@@ -396,7 +396,7 @@ def merge_dendrogram(group: UnitGroup, drawing: TreeDrawing, n_clusters: int) ->
         title_text=f"{unit} (index)",
         tickvals=list(range(last + 1)),
         ticktext=[str(leaf) for leaf in drawing.order],
-        tickangle=0,
+        tickangle=0 if last < 12 else 90,
         range=[-0.6, last + 0.6],
         showgrid=False,
     )

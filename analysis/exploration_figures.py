@@ -314,7 +314,8 @@ def statistic_heatmap(
                 "orientation": "h",
                 "yanchor": "top",
                 "y": -0.02,
-                "nticks": 6,
+                "nticks": 5,
+                "tickangle": 0,
                 **(ticks if per_matrix else {}),
             },
         }

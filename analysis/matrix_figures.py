@@ -120,7 +120,7 @@ def unit_norms(group: UnitGroup, matrix: str, detail: MatrixDetail) -> go.Figure
             marker={"color": BLUE},
             hovertemplate=f"{unit} %{{x}}: norm %{{y:.4g}}<extra></extra>",
         )
-        figure.update_xaxes(title_text=f"{unit} (index)", dtick=1 if len(norms) <= 20 else 4)
+        figure.update_xaxes(title_text=f"{unit} (index)", dtick=1 if len(norms) <= 12 else 4)
         figure.update_yaxes(title_text="norm (weight)", nticks=5)
     else:
         counts, edges = np.histogram(norms, bins=40)
@@ -220,7 +220,7 @@ def variance_allocation(
             row=2,
             col=column,
         )
-        step = 1 + len(places) // 16
+        step = 1 + len(places) // 9  # names as long as "D31" side by side
         figure.update_xaxes(
             range=[-0.7, len(members) - 0.3],
             tickvals=places[::step],

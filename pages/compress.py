@@ -190,7 +190,7 @@ def _metrics(base: Footprint, cost: Footprint, expected: Forecast | None, achiev
         (columns[1], "Size", cost.bytes, base.bytes, size, "Bytes of the weights, in their dtype."),
         (
             columns[2],
-            "MACs per second of audio",
+            "MACs/s of audio",
             cost.macs,
             base.macs,
             count,

@@ -1,6 +1,6 @@
 """Differences are marked by tag, letter and ink; foreign words never become markup."""
 
-from doctest import testmod
+import doctest
 
 from analysis.palette import BACKGROUNDS, DIFFERENCES, contrast_ratio
 from analysis.scoring import score
@@ -52,4 +52,4 @@ def test_nothing_recognised_is_said() -> None:
 
 def test_documented_examples() -> None:
     for module in (formatting, variants):
-        assert testmod(module).failed == 0
+        assert doctest.testmod(module).failed == 0

@@ -11,7 +11,7 @@ from analysis.units import unit_groups
 
 
 def axis_titles(figure: go.Figure) -> list[str]:
-    axes = [a for a in figure.layout if a.startswith(("xaxis", "yaxis"))]
+    axes = sorted(a for a in figure.layout if a.startswith(("xaxis", "yaxis")))
     return [figure.layout[name].title.text for name in axes]
 
 
