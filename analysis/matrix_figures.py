@@ -220,7 +220,7 @@ def variance_allocation(
             row=2,
             col=column,
         )
-        step = 1 + len(places) // 9  # names as long as "D31" side by side
+        step = 1 + (len(places) - 1) // 10  # names as long as "D31" side by side
         figure.update_xaxes(
             range=[-0.7, len(members) - 0.3],
             tickvals=places[::step],

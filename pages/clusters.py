@@ -63,6 +63,9 @@ HEAD_COLOR_KEY = "clusters:head-color"
 MAX_LISTED = 500
 """Clusters that can be picked from the list, the largest first; all can be picked on the map."""
 
+MAX_LINKED = 200
+"""Units chosen by hand that fit an address; of more, the link leads to the group and K alone."""
+
 EXPLANATION = (
     "Every point is one **unit** of the chosen group, an FFN channel or an attention head, given by"
     " all its numbers: what it reads with and what it writes with. **PCA** shows the two directions"
@@ -88,7 +91,7 @@ def main() -> None:
     model = session.model
     assert model is not None
     settings = read_settings(model)
-    groups = groups_of(model.weight_hash, model)
+    groups = groups_of(model)
     title, corner = st.columns([2, 1], vertical_alignment="bottom")
     title.title("Clusters")
     st.markdown(
@@ -112,12 +115,8 @@ def main() -> None:
         plan = _plan(session, model, groups, trees, settings)
         group, k = _choose(model, groups, trees, plan)
         figures, tables = _one_group(session, model, group, trees[group.id], k, settings, plan)
-        units = st.session_state.get(_units_key(model, group), ())
-        link |= {
-            "group": group.id,
-            "k": str(k),
-            "units": ",".join(str(unit) for unit in units[:40]),
-        }
+        link |= {"group": group.id, "k": str(k)}
+        link |= _link_to_units(model, group, trees[group.id].labels(k))
     with corner, st.container(horizontal=True, horizontal_alignment="right"):
         publish(model, {name: text for name, text in link.items() if text})
         draw_exports("clusters", figures, tables)
@@ -136,12 +135,31 @@ def _units_key(model: SpeechModel, group: UnitGroup) -> str:
     return widget_key(model, f"look-units:{group.id}")
 
 
+def _anchor_key(model: SpeechModel, group: UnitGroup) -> str:
+    """Holds the unit whose cluster an opened link names, until that cluster is chosen."""
+    return widget_key(model, f"look-anchor:{group.id}")
+
+
+def _link_to_units(model: SpeechModel, group: UnitGroup, labels: np.ndarray) -> dict[str, str]:
+    """What is chosen, for the address: a cluster by its first unit, units by their indices."""
+    units = np.array(st.session_state.get(_units_key(model, group), ()), dtype=np.int64)
+    if _whole_cluster(units, labels) is not None:
+        return {"cluster": str(units[0])}
+    if 0 < len(units) <= MAX_LINKED:
+        return {"units": ",".join(str(unit) for unit in units)}
+    return {}
+
+
 def _follow_link(model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
     by_id = {group.id: group for group in groups}
     group = by_id.get(st.query_params.get("group", ""), groups[0])
 
     def read_k(text: str) -> int | None:
         return int(text) if text.isascii() and text.isdigit() and _fits(int(text), group) else None
+
+    def read_unit(text: str) -> int | None:
+        fits = text.isascii() and text.isdigit() and int(text) < group.n_units
+        return int(text) if fits else None
 
     def read_units(text: str) -> tuple[int, ...] | None:
         parts = text.split(",")
@@ -156,6 +174,7 @@ def _follow_link(model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
             "group": (widget_key(model, "group"), one_of(tuple(by_id))),
             "k": (_k_key(model, group), read_k),
             "units": (_units_key(model, group), read_units),
+            "cluster": (_anchor_key(model, group), read_unit),
         },
     )
 
@@ -173,7 +192,7 @@ def _plan(
 ) -> Mapping[str, int]:
     """K of every group as the Compress page has it, or will have it when it is opened."""
     by_variance = settings.allocation.startswith("var")
-    variances = variances_of(model.weight_hash, model) if by_variance else None
+    variances = variances_of(model) if by_variance else None
     last = session.n_clusters.get(model.weight_hash)
     return choose_n_clusters(groups, settings, trees, variances, last)
 
@@ -249,6 +268,10 @@ def _one_group(
 ) -> tuple[dict[str, go.Figure], dict[str, pd.DataFrame]]:
     """Map, curve and sizes; for heads also the matrices and the tree; then what is chosen."""
     labels = tree.labels(k)
+    anchor = st.session_state.pop(_anchor_key(model, group), None)
+    if anchor is not None:
+        members = np.flatnonzero(labels == labels[anchor])
+        st.session_state[_units_key(model, group)] = tuple(int(unit) for unit in members)
     norms = np.sqrt(tree.norms)
     bend = knee(tree)
     curve = cut_curve(group, tree, k, bend)

@@ -66,18 +66,16 @@ def main() -> None:
     session = current()
     model = session.model
     assert model is not None
-    groups = groups_of(model.weight_hash, model)
+    groups = groups_of(model)
     group_editor.take_edits(session, model, groups)
     settings = read_settings(model)
     trees = _trees(session, model, settings)
-    variances = (
-        variances_of(model.weight_hash, model) if settings.allocation.startswith("var") else None
-    )
+    variances = variances_of(model) if settings.allocation.startswith("var") else None
     n_clusters = choose_n_clusters(
         groups, settings, trees, variances, session.n_clusters.get(model.weight_hash)
     )
     session.n_clusters[model.weight_hash] = n_clusters
-    base = footprint_of(model.weight_hash, model)
+    base = footprint_of(model)
     cost = predict_footprint(model, base, n_clusters)
     expected = forecast(trees, n_clusters, settings.method, seed=settings.seed) if trees else None
     achieved = achieved_sparsity(groups, n_clusters)

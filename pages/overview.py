@@ -62,8 +62,8 @@ def main() -> None:
     model = session.model
     assert model is not None
     settings = read_settings(model)
-    groups = groups_of(model.weight_hash, model)
-    base = footprint_of(model.weight_hash, model)
+    groups = groups_of(model)
+    base = footprint_of(model)
     statistics, trees = _measurements(session, model, settings, base.mergeable_parameters)
     redundancies = {name: redundancy(tree) for name, tree in trees.items()} if trees else None
     variances = (

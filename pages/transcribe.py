@@ -21,9 +21,9 @@ from pages.common.formatting import escape_markdown, percent, seconds, size
 from pages.common.frame import run_page
 from pages.common.jobs import Job
 from pages.common.marked_words import legend, marked_transcript, plain_transcript
-from pages.common.models import footprint_of
+from pages.common.models import footprint_of, model_id
 from pages.common.results import Result, compare, overall, row, to_csv, to_json
-from pages.common.session import Clip, Session, TranscriptKey, current, model_id
+from pages.common.session import Clip, Session, TranscriptKey, current
 from pages.common.widgets import (
     explain,
     figure,
@@ -377,7 +377,7 @@ def _card(result: Result | None, model: SpeechModel, differences: bool) -> None:
         f"{result.transcript.real_time_factor:.3f}" if result else "–",
         help="Computing time over audio time; below 1 is faster than speech.",
     )
-    weights = size(footprint_of(model.weight_hash, model).bytes)
+    weights = size(footprint_of(model).bytes)
     if result is None:
         st.caption(f"{counts}  \n{weights} of weights")
         return

@@ -76,7 +76,7 @@ def main() -> None:
     session = current()
     model = session.model
     assert model is not None
-    groups = groups_of(model.weight_hash, model)
+    groups = groups_of(model)
     title, corner = st.columns([2, 1], vertical_alignment="bottom")
     title.title("Variance")
     statistics = find_statistics(session, model)

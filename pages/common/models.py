@@ -105,7 +105,7 @@ def model_shelf() -> Shelf[SpeechModel]:
 
 @st.cache_resource(show_spinner=False)
 def tree_shelf() -> Shelf[Mapping[str, MergeTree]]:
-    """Merge trees, by weight hash, distance and head alignment."""
+    """Merge trees, by model, distance and head alignment."""
     return Shelf(MAX_TREES)
 
 
@@ -128,7 +128,7 @@ def load_model(
 
 def tree_key(model: SpeechModel, distance: str, align_heads: bool) -> tuple[str, str, bool]:
     """What decides a model's merge trees."""
-    return (model.weight_hash, distance, align_heads)
+    return (model_id(model), distance, align_heads)
 
 
 def load_trees(
@@ -157,19 +157,39 @@ def load_trees(
     )
 
 
+def groups_of(model: SpeechModel) -> tuple[UnitGroup, ...]:
+    """Unit groups of a model, found once."""
+    return _groups(model_id(model), model)
+
+
+def variances_of(model: SpeechModel) -> Mapping[str, float]:
+    """Parameter variance of every group, measured once."""
+    return _variances(model_id(model), model)
+
+
+def footprint_of(model: SpeechModel) -> Footprint:
+    """Size and cost of a model, counted once."""
+    return _footprint(model_id(model), model)
+
+
+def model_id(model: SpeechModel) -> str:
+    """Tells apart all that changes a number or a transcript: weights, device and dtype."""
+    return f"{model.weight_hash}:{model.device}:{model.dtype}"
+
+
+# The id stands for the model in the keys: hashing a model would take longer than the work.
+
+
 @st.cache_data(show_spinner=False, max_entries=64)
-def groups_of(weight_hash: str, _model: SpeechModel) -> tuple[UnitGroup, ...]:
-    """Unit groups of a model; the hash stands for the model in the key."""
+def _groups(identity: str, _model: SpeechModel) -> tuple[UnitGroup, ...]:
     return unit_groups(_model)
 
 
 @st.cache_data(show_spinner="Measuring the variance of every group", max_entries=64)
-def variances_of(weight_hash: str, _model: SpeechModel) -> Mapping[str, float]:
-    """Parameter variance of every group; the hash stands for the model in the key."""
+def _variances(identity: str, _model: SpeechModel) -> Mapping[str, float]:
     return group_variances(_model)
 
 
 @st.cache_data(show_spinner="Counting the model's multiply-accumulates", max_entries=64)
-def footprint_of(weight_hash: str, _model: SpeechModel) -> Footprint:
-    """Size and cost of a model; the hash stands for the model in the key."""
+def _footprint(identity: str, _model: SpeechModel) -> Footprint:
     return footprint(_model)

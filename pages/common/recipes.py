@@ -62,7 +62,7 @@ def _load(session: Session, model: SpeechModel, key: str) -> None:
     st.session_state["recipe:version"] += 1
     try:
         plan = CompressionPlan.from_json(file.getvalue().decode("utf-8", errors="replace"))
-        groups = groups_of(model.weight_hash, model)
+        groups = groups_of(model)
         plan.validate(groups, model.weight_hash)
     except UserError as error:
         session.jobs.problems[_PROBLEM] = error
@@ -78,11 +78,11 @@ def _reproduces(model: SpeechModel, plan: CompressionPlan) -> bool:
     if plan.allocation == MANUAL or (plan.allocation == "distortion" and trees is None):
         return False
     allocated = allocate(
-        groups_of(model.weight_hash, model),
+        groups_of(model),
         sparsity=round(100 * plan.sparsity) / 100,
         strategy=plan.allocation,
         components=plan.components,
         trees=trees,
-        variances=variances_of(model.weight_hash, model),
+        variances=variances_of(model),
     )
     return allocated == dict(plan.n_clusters)

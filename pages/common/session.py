@@ -6,7 +6,7 @@ the whole session, variants included, `server.disconnectedSessionTTL` seconds af
 """
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
@@ -22,7 +22,7 @@ from analysis.footprint import Footprint
 from analysis.palette import ORIGINAL, variant_color
 from analysis.transcription import Transcript, TranscriptionOptions
 from pages.common.jobs import Job, Jobs
-from pages.common.models import ModelKey, load_model, model_shelf
+from pages.common.models import ModelKey, load_model, model_id, model_shelf
 
 DEFAULT_MODEL = "demo-whisper"
 
@@ -43,8 +43,8 @@ class Variant:
     footprint : Footprint
     error : float
         Relative squared weight error over all groups.
-    base_hash : str
-        Weight hash of the original.
+    base : str
+        `model_id` of the original.
     color : str
         On every page.
     """
@@ -54,7 +54,7 @@ class Variant:
     compression: Compression
     footprint: Footprint
     error: float
-    base_hash: str
+    base: str
     color: str
 
     @property
@@ -105,7 +105,7 @@ class Session:
 
     def variants_of(self, model: SpeechModel) -> list[Variant]:
         """Variants made from a model, the oldest first."""
-        return [v for v in self.variants if v.base_hash == model.weight_hash]
+        return [v for v in self.variants if v.base == model_id(model)]
 
     def add_variant(
         self, name: str, compression: Compression, footprint: Footprint, error: float
@@ -117,7 +117,8 @@ class Session:
             compression,
             footprint,
             error,
-            compression.plan.weight_hash,
+            # a variant lies where its original does, in the same dtype
+            model_id(replace(compression.model, weight_hash=compression.plan.weight_hash)),
             variant_color(self.n_variants_made),
         )
         self.n_variants_made += 1
@@ -154,11 +155,6 @@ class Session:
             ),
             lane="load",
         )
-
-
-def model_id(model: SpeechModel) -> str:
-    """Tells apart all that changes a transcript: weights, device and dtype."""
-    return f"{model.weight_hash}:{model.device}:{model.dtype}"
 
 
 def model_color(model: SpeechModel, variants: list[Variant]) -> str:

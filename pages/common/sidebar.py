@@ -34,7 +34,7 @@ def _model_card(session: Session) -> None:
         st.markdown(f"**{escape_markdown(session.key.source)}**")
         st.caption("not loaded")
         return
-    sizes = footprint_of(model.weight_hash, model)
+    sizes = footprint_of(model)
     st.markdown(f"{swatch(ORIGINAL)} **{escape_markdown(model.name)}**")
     dtype = str(model.dtype).removeprefix("torch.")
     st.caption(
@@ -63,7 +63,7 @@ def _variants(session: Session) -> None:
     st.markdown("**Variants**")
     if not variants:
         st.caption("None yet: Compress makes one.")
-    groups = groups_of(session.model.weight_hash, session.model)
+    groups = groups_of(session.model)
     for variant in variants:
         removed = achieved_sparsity(groups, variant.compression.plan.n_clusters)
         st.markdown(

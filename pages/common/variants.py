@@ -46,7 +46,7 @@ def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGro
     with st.container(border=True, key="variants", gap="xsmall"):
         for column, head in zip(st.columns(_WIDTHS), _HEADS, strict=True):
             column.markdown(f":small[:gray[{head}]]")
-        base = footprint_of(model.weight_hash, model)
+        base = footprint_of(model)
         _row(f"{swatch(ORIGINAL)} **{escape_markdown(model.name)}**", "original", "", "", base, "")
         for variant in variants:
             plan = variant.compression.plan

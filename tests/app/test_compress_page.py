@@ -59,7 +59,7 @@ def test_first_visit_shows_the_demo_model_and_what_ten_percent_would_save(app: A
     assert model is not None
     assert model.name == "demo-whisper"
     assert any(escape_markdown("demo-whisper") in text.value for text in app.sidebar.markdown)
-    base = footprint_of(model.weight_hash, model)
+    base = footprint_of(model)
     predicted = predict_footprint(model, base, n_clusters(app))
     assert app.metric[0].value == count(predicted.parameters)
     assert f"{count(base.parameters)} → {count(predicted.parameters)}" in app.markdown[0].value
@@ -237,5 +237,5 @@ def test_a_model_that_cannot_be_loaded_leaves_the_loaded_one(app: AppTest) -> No
     assert session.model is model
     assert "/no/such/folder".replace("/", "") in app.error[0].value.replace("/", "")
     assert [head.value for head in app.title] == ["Compress"]
-    groups = groups_of(model.weight_hash, model) if model else ()
+    groups = groups_of(model) if model else ()
     assert len(app.data_editor[0].value) == len(groups)

@@ -176,6 +176,20 @@ def test_copied_link_brings_a_colleague_to_the_same_view(open_app: Callable[[], 
     assert app.dataframe[0].value["channel"].tolist() == [3, 9]
 
 
+def test_link_to_a_cluster_chooses_all_of_it(open_app: Callable[[], AppTest]) -> None:
+    app = settle(open_app().switch_page("pages/clusters.py"))
+    model = model_of(app)
+    labels = build_trees(model)["encoder.1.ffn"].labels(40)
+    largest = np.flatnonzero(labels == np.bincount(labels).argmax())
+    view = {"group": "encoder.1.ffn", "k": "40", "cluster": str(largest[0]), "model": model.source}
+    for name, text in view.items():
+        app.query_params[name] = text
+    settle(app)
+    assert app.dataframe[0].value["channel"].tolist() == largest.tolist()
+    assert app.query_params["cluster"] == str(largest[0])
+    assert "units" not in app.query_params
+
+
 @pytest.mark.parametrize(
     "view",
     [
@@ -185,6 +199,7 @@ def test_copied_link_brings_a_colleague_to_the_same_view(open_app: Callable[[], 
         {"group": "encoder.0.ffn", "k": "²"},
         {"group": "encoder.0.ffn", "units": "5,x"},
         {"group": "encoder.0.ffn", "units": "123456"},
+        {"group": "encoder.0.ffn", "cluster": "99999"},
         {"view": "nothing"},
     ],
 )
