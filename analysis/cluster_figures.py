@@ -40,14 +40,30 @@ _KIND_SYMBOLS: Mapping[tuple[str, str], tuple[str, str]] = {
 _MARKS = {"circle": "●", "square": "■", "diamond": "◆"}
 
 
-def cluster_colors(labels: np.ndarray) -> list[str]:
-    """A colour for each unit: grey for a unit by itself, one in turn for each cluster."""
-    sizes = np.bincount(labels)
-    colors: dict[int, str] = {}
-    for label in labels.tolist():
-        if sizes[label] > 1 and label not in colors:
-            colors[label] = CLUSTER_COLORS[len(colors) % len(CLUSTER_COLORS)]
-    return [colors.get(label, with_alpha(NEUTRAL, 0.55)) for label in labels.tolist()]
+def cluster_colors(labels: np.ndarray) -> np.ndarray:
+    """Colour of each unit, by number: 0 (grey) alone, then one of `CLUSTER_COLORS` per cluster.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, (n,)
+
+    Returns
+    -------
+    ndarray of int64, (n,)
+        0..len(CLUSTER_COLORS).
+    """
+    several = np.bincount(labels) > 1
+    turn = (np.cumsum(several) - 1) % len(CLUSTER_COLORS) + 1
+    colors: np.ndarray = np.where(several, turn, 0)[labels]
+    return colors
+
+
+def _color_steps() -> list[list[object]]:
+    """A colour scale of flat steps: numbers for colours are checked and sent far faster than names."""
+    names = (with_alpha(NEUTRAL, 0.55), *CLUSTER_COLORS)
+    edges = np.linspace(0, 1, len(names) + 1)
+    steps = zip(names, edges[:-1], edges[1:], strict=True)
+    return [[float(edge), name] for name, low, high in steps for edge in (low, high)]
 
 
 def unit_map(
@@ -87,7 +103,9 @@ def unit_map(
     sizes = np.bincount(labels)[labels]
     marker: dict[str, object] = {"size": _point_size(projection), "opacity": 0.85}
     if values is None:
-        marker["color"] = cluster_colors(labels)
+        last = len(CLUSTER_COLORS)
+        marker |= {"color": cluster_colors(labels), "colorscale": _color_steps()}
+        marker |= {"cmin": -0.5, "cmax": last + 0.5, "showscale": False}
     else:
         marker |= {"color": values, "colorscale": SEQUENTIAL, "showscale": True}
         marker["colorbar"] = {

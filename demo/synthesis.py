@@ -24,8 +24,10 @@ from demo.grammar import sentences
 
 SAMPLING_RATE = 16_000  # Hz
 
+# "en" is British English by the name under which espeak-ng heeds the variant: it ignores the
+# variant of "en-gb", so that all of those are one voice.
 TRAIN_ACCENTS = (
-    "en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan", "en-029", "en-us-nyc",
+    "en-us", "en", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan", "en-029", "en-us-nyc",
 )  # fmt: skip
 HELD_OUT_ACCENTS = (*TRAIN_ACCENTS, "en-gb-x-gbcwmd")  # West Midlands is in no training voice
 TRAIN_VARIANTS = (

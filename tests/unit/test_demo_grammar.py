@@ -22,6 +22,7 @@ from demo.grammar import (
     vocabulary,
 )
 from demo.synthesis import (
+    HELD_OUT_ACCENTS,
     HELD_OUT_FLITE,
     HELD_OUT_VARIANTS,
     TRAIN_FLITE,
@@ -110,6 +111,11 @@ def test_held_out_voices_share_no_speaker_with_training_voices() -> None:
     for _ in range(200):
         voice = draw_voice(rng, held_out=True)
         assert voice.name in HELD_OUT_FLITE or voice.name.split("+")[1] in HELD_OUT_VARIANTS
+
+
+def test_no_accent_is_one_whose_variants_espeak_ng_ignores() -> None:
+    # all variants of "en-gb" are its default voice, hence the same in training and in tests
+    assert "en-gb" not in HELD_OUT_ACCENTS
 
 
 def test_silence_is_trimmed_but_for_its_margin() -> None:
