@@ -59,7 +59,7 @@ def cluster_colors(labels: np.ndarray) -> np.ndarray:
 
 
 def _color_steps() -> list[list[object]]:
-    """A colour scale of flat steps: numbers for colours are checked and sent far faster than names."""
+    """A colour scale of flat steps: numbers are checked and sent far faster than colour names."""
     names = (with_alpha(NEUTRAL, 0.55), *CLUSTER_COLORS)
     edges = np.linspace(0, 1, len(names) + 1)
     steps = zip(names, edges[:-1], edges[1:], strict=True)

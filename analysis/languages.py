@@ -34,7 +34,7 @@ def language_tokens(model: SpeechModel) -> dict[str, int]:
     dict of str to int
         ``{"<|en|>": 50259, ...}``; empty for models with one language.
     """
-    config = model.model.generation_config
+    config = getattr(model.model, "generation_config", None)  # CTC models have none
     return getattr(config, "lang_to_id", {}) if getattr(config, "is_multilingual", False) else {}
 
 

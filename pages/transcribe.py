@@ -185,7 +185,7 @@ def _choices(session: Session, model: SpeechModel) -> tuple[list[Contender], Tra
 
 
 def _options(model: SpeechModel) -> TranscriptionOptions:
-    known = languages(model) if model.architecture.decoding == "seq2seq" else ()
+    known = languages(model)
     language = st.selectbox(
         "Language",
         ["detected", *known],

@@ -18,7 +18,13 @@ from analysis.distances import euclidean_distances, unit_vectors
 from analysis.errors import Cancelled, UserError
 from analysis.exploration_figures import parameter_treemap, statistic_heatmap, statistic_lines
 from analysis.palette import contrast_ratio
-from analysis.projection import METRICS, UmapSettings, project_pca, project_umap
+from analysis.projection import (
+    METRICS,
+    UmapSettings,
+    principal_components,
+    project_pca,
+    project_umap,
+)
 from analysis.statistics import (
     STATISTIC_TITLES,
     STATISTICS,
@@ -187,6 +193,17 @@ def test_pca_is_the_svds(whisper: SpeechModel) -> None:
     found = project_pca(whisper, [group], "normalised", 3)
     assert np.abs(found.coordinates) == pytest.approx(np.abs(u[:, :3] * s[:3]), abs=1e-3)
     assert found.explained == pytest.approx((s[:3] ** 2 / np.square(s).sum()).tolist(), abs=1e-5)
+
+
+def test_pca_of_many_units_is_as_exact_as_the_map_needs() -> None:
+    generator = np.random.default_rng(0)
+    vectors = generator.standard_normal((150, 60)) * np.linspace(3, 1, 60)
+    scores, explained = principal_components(vectors @ vectors.T)
+    centred = vectors - vectors.mean(axis=0)
+    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    width = np.ptp(u[:, 0] * s[0])
+    assert np.abs(np.abs(scores[:, :3]) - np.abs(u[:, :3] * s[:3])).max() < 1e-3 * width
+    assert explained[:3] == pytest.approx(s[:3] ** 2 / np.square(s).sum(), rel=1e-4)
 
 
 def test_pca_of_one_and_two_units(whisper: SpeechModel) -> None:
