@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 
 from analysis.cluster_views import TreeDrawing
 from analysis.clustering import MergeTree
-from analysis.figures import _lay_out as lay_out
+from analysis.figures import lay_out
 from analysis.palette import (
     BLUE,
     DIVERGING,

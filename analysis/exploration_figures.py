@@ -9,7 +9,7 @@ from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
 from analysis.anatomy import Part
-from analysis.figures import _lay_out as lay_out
+from analysis.figures import lay_out
 from analysis.palette import (
     BACKGROUNDS,
     BLUE,

@@ -61,7 +61,7 @@ def kept_units(
     for column, members in enumerate(facets.values(), start=1):
         _kept_facet(figure, column, members, n_clusters, selected, color)
     figure.update_annotations(font_size=13)
-    _lay_out(figure, KEPT_UNITS_HEIGHT, _kept_title(groups, n_clusters, color))
+    lay_out(figure, KEPT_UNITS_HEIGHT, _kept_title(groups, n_clusters, color))
     figure.update_layout(barmode="overlay", bargap=0.25, margin_t=72, clickmode="event+select")
     figure.update_traces(unselected_marker_opacity=1)
     return figure
@@ -174,7 +174,7 @@ def error_curve(
     figure.update_xaxes(title_text=f"clusters K ({unit})", range=[0, group.n_units * 1.02])
     figure.update_yaxes(title_text="weight error (% of squared norm)", tickformat=".0%")
     figure.update_yaxes(range=[0, 1.05 * max(max(errors), 1e-6)])
-    _lay_out(
+    lay_out(
         figure,
         ERROR_CURVE_HEIGHT,
         f"K = {current:,} of {group.n_units:,} costs {current_error:.1%} of the squared norm",
@@ -217,7 +217,7 @@ def waveform(samples: np.ndarray, sampling_rate: int) -> go.Figure:
     figure.update_yaxes(
         title_text="amplitude (1)", title_standoff=4, range=[-peak, peak], nticks=4, zeroline=False
     )
-    _lay_out(figure, WAVEFORM_HEIGHT, None)
+    lay_out(figure, WAVEFORM_HEIGHT, None)
     figure.update_layout(margin={"t": 6, "b": 44})
     return figure
 
@@ -247,7 +247,7 @@ def _kept_title(groups: Sequence[UnitGroup], n_clusters: Mapping[str, int], colo
     return f"{least.title} lose most: {shares[least.id]:.0%} kept{key}"
 
 
-def _lay_out(figure: go.Figure, height: int, title: str | None) -> None:
+def lay_out(figure: go.Figure, height: int, title: str | None) -> None:
     """What all figures share: fixed height, narrow margins, no legend box, view kept on updates."""
     figure.update_layout(
         height=height,

@@ -6,7 +6,6 @@ import streamlit as st
 
 from analysis.allocation import achieved_sparsity
 from analysis.checkpoints import SpeechModel
-from analysis.clustering import MergeTree
 from analysis.compression import Compression, compress
 from analysis.figures import KEPT_UNITS_HEIGHT, kept_units
 from analysis.footprint import Footprint, footprint, predict_footprint
@@ -27,11 +26,11 @@ from pages.common.controls import (
 from pages.common.formatting import count, escape_markdown, percent, size
 from pages.common.frame import run_page
 from pages.common.jobs import Job
+from pages.common.measurements import find_trees, tree_slot
 from pages.common.models import (
     footprint_of,
     groups_of,
     load_trees,
-    tree_key,
     tree_shelf,
     variances_of,
 )
@@ -69,7 +68,7 @@ def main() -> None:
     groups = groups_of(model)
     group_editor.take_edits(session, model, groups)
     settings = read_settings(model)
-    trees = _trees(session, model, settings)
+    trees = find_trees(session, model, settings.distance, settings.align_heads)
     variances = variances_of(model) if settings.allocation.startswith("var") else None
     n_clusters = choose_n_clusters(
         groups, settings, trees, variances, session.n_clusters.get(model.weight_hash)
@@ -119,30 +118,6 @@ def main() -> None:
     ):
         st.switch_page("pages/transcribe.py")
     explain(EXPLANATION)
-
-
-def _tree_slot(settings: Settings) -> str:
-    return f"trees:{settings.distance}:{settings.align_heads}"
-
-
-def _trees(
-    session: Session, model: SpeechModel, settings: Settings
-) -> Mapping[str, MergeTree] | None:
-    """The merge trees under the chosen distance; starts building them where there are none."""
-    shelf, key = tree_shelf(), tree_key(model, settings.distance, settings.align_heads)
-    trees = shelf.find(key)
-    slot = _tree_slot(settings)
-    jobs = session.jobs
-    if trees is None and jobs.running(slot) is None and slot not in jobs.problems:
-
-        def work(progress: Progress, should_cancel: ShouldCancel) -> Mapping[str, MergeTree]:
-            return load_trees(
-                shelf, model, settings.distance, settings.align_heads, progress, should_cancel
-            )
-
-        jobs.start(slot, Job("Building merge trees", work, lambda trees: None))
-        trees = shelf.find(key)
-    return trees
 
 
 def _sentence(
@@ -223,7 +198,7 @@ def _metrics(base: Footprint, cost: Footprint, expected: Forecast | None, achiev
 
 def _job_area(session: Session, settings: Settings, twin: Variant | None) -> None:
     """Progress of trees and compression in one place; errors where they stopped."""
-    slot = _tree_slot(settings)
+    slot = tree_slot(settings.distance, settings.align_heads)
     show_problem(session.jobs, slot, "Build them now")
     show_problem(session.jobs, "compress")
 
