@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 
 from analysis.allocation import variance_thirds
 from analysis.cells import REACH, MatrixDetail
-from analysis.figures import _lay_out as lay_out
+from analysis.figures import lay_out
 from analysis.palette import BLUE, GREEN, NEUTRAL, ORANGE, SKY
 from analysis.statistics import MatrixStatistics, matrix_label
 from analysis.units import BLOCK_TITLES, UnitGroup
