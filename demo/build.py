@@ -41,7 +41,7 @@ from demo.train import load_average, train
 DEMO = Path(__file__).resolve().parent
 DEFAULT_DIGITS = DEMO.parent.parent / "shared" / "testbed" / "digits"
 STAGES = ("synthesise", "train", "export", "record", "evaluate")
-TRAIN_CORPUS = (40_000, 1)  # utterances, seed
+TRAIN_CORPUS = (60_000, 1)  # utterances, seed
 HELD_OUT_CORPUS = (1_500, 2)
 
 

@@ -27,7 +27,7 @@ from demo.synthesis import SAMPLING_RATE, Corpus
 
 TRAIN_SPEAKERS = ("george", "jackson", "lucas", "nicolas")
 HELD_OUT_SPEAKERS = ("theo", "yweweler")
-HUMAN_SHARE = 0.22  # of all spoken sentences
+HUMAN_SHARE = 0.28  # of all spoken sentences
 
 Recordings = dict[str, list[list[Waveform]]]
 
@@ -142,7 +142,7 @@ class ExampleSource:
         else:
             index = int(rng.integers(len(self._corpus.utterances)))
             text = self._corpus.utterances[index].text
-            waveform = change_speed(self._corpus.waveform(index), float(rng.uniform(0.85, 1.2)))
+            waveform = change_speed(self._corpus.waveform(index), float(rng.uniform(0.8, 1.25)))
             telephone = rng.random() < 0.25
         room = random_room(rng) if rng.random() < 0.4 * strength else None
         waveform = disturb(waveform, rng, telephone=telephone, room=room, strength=strength)

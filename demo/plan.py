@@ -12,7 +12,7 @@ class Phase:
     ``n_steps`` optimiser steps of ``batch_size`` windows. A window lasts ``window`` seconds for
     Whisper, at most that for HuBERT, which hears as many sentences at once as a draw from
     ``sentence_counts`` says. ``disturbance`` from 0 to 1 is how much rooms, microphones and noise
-    get in the way.
+    get in the way; with ``follow_teacher`` Whisper's encoder follows HuBERT frame by frame.
     """
 
     n_steps: int
@@ -20,6 +20,7 @@ class Phase:
     window: float = 8.0
     sentence_counts: tuple[int, ...] = (1, 2, 3)
     disturbance: float = 1.0
+    follow_teacher: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,11 @@ class TrainingPlan:
     """
 
     phases: tuple[Phase, ...]
-    peak_learning_rate: float = 1.5e-3
+    peak_learning_rate: float = 8e-4
     warmup_steps: int = 200
     decay_share: float = 0.3
     weight_decay: float = 0.01
-    ema_decay: float = 0.998
+    ema_decay: float = 0.999
     max_gradient_norm: float = 1.0
     checkpoint_every: int = 200
     n_threads: int = 1
@@ -69,13 +70,15 @@ PLANS = {
         phases=(
             Phase(1000, batch_size=16),
             Phase(4550, batch_size=10, sentence_counts=(1, 1, 1, 2, 2, 3), disturbance=0.5),
+            Phase(9450, batch_size=12, sentence_counts=(1, 1, 1, 2, 2, 3), disturbance=0.6),
         ),
-        decay_share=1.0,
     ),
     "whisper": TrainingPlan(
         phases=(
-            Phase(2000, batch_size=12, window=4.0, disturbance=0.5),
-            Phase(900, batch_size=8, window=8.0, disturbance=0.5),
-        )
+            Phase(2000, batch_size=12, window=4.0, disturbance=0.5, follow_teacher=True),
+            Phase(900, batch_size=8, window=8.0, disturbance=0.5, follow_teacher=True),
+            Phase(8000, batch_size=12, window=5.0, disturbance=0.5),
+            Phase(3100, batch_size=8, window=8.0, disturbance=0.5),
+        ),
     ),
 }

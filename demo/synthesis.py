@@ -21,6 +21,7 @@ import soundfile as sf
 import soxr
 
 from demo.grammar import sentences
+from demo.random_voices import RANDOM_VARIANTS, espeak_environment
 
 SAMPLING_RATE = 16_000  # Hz
 
@@ -42,6 +43,7 @@ HELD_OUT_VARIANTS = (
     "m5", "m8", "f3", "f5", "Andrea", "announcer", "gustave", "iven", "iven2", "iven3", "iven4",
     "kaukovalta", "steph", "steph2", "steph3",
 )  # fmt: skip
+RANDOM_VARIANT_SHARE = 0.6  # of the training sentences that espeak-ng speaks
 TRAIN_FLITE = ("kal", "kal16", "awb", "slt")
 HELD_OUT_FLITE = ("rms",)
 FLITE_PITCH = {"kal": 105.0, "kal16": 105.0, "awb": 120.0, "slt": 180.0, "rms": 100.0}  # Hz
@@ -94,13 +96,16 @@ class Corpus:
 
 
 def draw_voice(rng: np.random.Generator, *, held_out: bool, flite_share: float = 0.25) -> Voice:
-    """Draw a random voice from one side of the voice split."""
+    """Draw a random voice from one side of the voice split; random variants only train."""
     if rng.random() < flite_share:
         name = str(rng.choice(HELD_OUT_FLITE if held_out else TRAIN_FLITE))
         pitch = FLITE_PITCH[name] * float(rng.uniform(0.75, 1.35))
         return Voice("flite", name, round(float(rng.uniform(0.8, 1.3)), 2), round(pitch, 1))
     accent = str(rng.choice(HELD_OUT_ACCENTS if held_out else TRAIN_ACCENTS))
-    variant = str(rng.choice(HELD_OUT_VARIANTS if held_out else TRAIN_VARIANTS))
+    variants = HELD_OUT_VARIANTS if held_out else TRAIN_VARIANTS
+    if not held_out and rng.random() < RANDOM_VARIANT_SHARE:
+        variants = RANDOM_VARIANTS
+    variant = str(rng.choice(variants))
     rate, pitch = float(rng.integers(115, 216)), float(rng.integers(20, 81))
     return Voice("espeak-ng", f"{accent}+{variant}", rate, pitch)
 
@@ -146,7 +151,8 @@ def synthesise(voice: Voice, text: str) -> npt.NDArray[np.float32]:
     with tempfile.NamedTemporaryFile(suffix=".wav") as target:
         try:
             command = _command(voice, text, target.name)
-            subprocess.run(command, check=True, capture_output=True)
+            environment = espeak_environment() if voice.engine == "espeak-ng" else None
+            subprocess.run(command, check=True, capture_output=True, env=environment)
         except (OSError, subprocess.CalledProcessError) as error:
             raise RuntimeError(
                 f"{voice.label} could not speak {text!r}: install espeak-ng and flite "

@@ -45,6 +45,18 @@ LAYER_PARTS = {  # of Whisper's encoder layer, and what HuBERT calls them
 Batch = dict[str, torch.Tensor]
 
 
+class FramedConv1d(nn.Conv1d):
+    """A convolution of one channel as one matrix product of its frames.
+
+    The same result as that of the convolution, whose backward pass on the CPU is ten times slower.
+    """
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Convolve ``input`` (batch, 1, n_samples) to (batch, out_channels, n_frames)."""
+        frames = input[:, 0].unfold(1, self.kernel_size[0], self.stride[0])
+        return functional.linear(frames, self.weight[:, 0], self.bias).transpose(1, 2)
+
+
 class WhisperTask(nn.Module):
     """Whisper with its training loss: next token, plus character CTC on the encoder.
 
@@ -56,6 +68,8 @@ class WhisperTask(nn.Module):
         """Add the helper head to ``model``."""
         super().__init__()
         self.model = model
+        self.model.set_attn_implementation("eager")  # whose backward pass is faster
+        self.teacher: HubertForCTC | None = None
         self._positions = model.model.encoder.embed_positions.weight.detach().clone()
         self.ctc_processor = build_hubert_processor()
         self.ctc_head = nn.Linear(HIDDEN_SIZE, len(self.ctc_processor.tokenizer))
@@ -140,6 +154,7 @@ class WhisperTask(nn.Module):
                 "inputs": inputs,
                 "labels": labels,
                 "characters": character_labels(self.ctc_processor, examples),
+                "follow_teacher": torch.tensor(phase.follow_teacher),
             }
 
     def learn_from(self, teacher: HubertForCTC) -> None:
@@ -160,12 +175,15 @@ class WhisperTask(nn.Module):
         self.ctc_head.load_state_dict(teacher.lm_head.state_dict())
 
     def _distance_to_teacher(
-        self, waveforms: torch.Tensor, hidden_states: Sequence[torch.Tensor]
+        self,
+        teacher: HubertForCTC,
+        waveforms: torch.Tensor,
+        hidden_states: Sequence[torch.Tensor],
     ) -> torch.Tensor:
         """Mean squared difference of normalised hidden states, over some layers and all frames."""
         loudness = waveforms.std(dim=1, keepdim=True).clamp(min=1e-4)
         with torch.no_grad():
-            heard = self.teacher.hubert(waveforms / loudness, output_hidden_states=True)
+            heard = teacher.hubert(waveforms / loudness, output_hidden_states=True)
         total = torch.zeros(())
         for layer in TEACHING_LAYERS:
             theirs = heard.hidden_states[layer].float()
@@ -192,8 +210,13 @@ class WhisperTask(nn.Module):
         logits = self.ctc_head(output.encoder_last_hidden_state).float()
         lengths = torch.full((len(logits),), logits.shape[1])
         spelling = ctc_loss(logits, lengths, batch["characters"])
-        distance = self._distance_to_teacher(batch["waveforms"], output.encoder_hidden_states)
-        return token_loss + CTC_WEIGHT * spelling + TEACHER_WEIGHT * distance
+        loss = token_loss + CTC_WEIGHT * spelling
+        if self.teacher is not None and batch["follow_teacher"]:
+            states = output.encoder_hidden_states
+            loss = loss + TEACHER_WEIGHT * self._distance_to_teacher(
+                self.teacher, batch["waveforms"], states
+            )
+        return loss
 
 
 class HubertTask(nn.Module):
@@ -205,6 +228,12 @@ class HubertTask(nn.Module):
         self.model = model
         self.processor = processor
         self.model.config.apply_spec_augment = True  # for training only
+        self.model.set_attn_implementation("eager")  # whose backward pass is faster
+        first = cast(nn.Module, self.model.hubert.feature_extractor.conv_layers[0])
+        conv = cast(nn.Conv1d, first.conv)
+        framed = FramedConv1d(1, conv.out_channels, conv.kernel_size[0], conv.stride[0])
+        framed.load_state_dict(conv.state_dict())
+        first.conv = framed
 
     def batches(
         self, source: ExampleSource, plan: TrainingPlan, first: int, pool: int = 8
