@@ -1,7 +1,6 @@
 """Clusters: which units of a layer are alike, which fall together at a K, and what that costs."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,6 @@ from analysis.cluster_figures import (
     head_map,
     merge_dendrogram,
     similarity_matrices,
-    unit_map,
 )
 from analysis.cluster_views import (
     MAX_SHOWN,
@@ -29,10 +27,31 @@ from analysis.cluster_views import (
     view_cluster,
 )
 from analysis.clustering import MergeTree
-from analysis.curves import KNEE_DEFINITION, first_merge_errors, knee
-from analysis.projection import METRICS, MIN_UNITS, Projection, UmapSettings
+from analysis.curves import KNEE_DEFINITION, knee
 from analysis.units import UnitGroup
 from pages.common.choices import choose_one
+from pages.common.cluster_map import (
+    BY_CLUSTER,
+    BY_MERGE,
+    BY_NORM,
+    BY_SIZE,
+    draw_map,
+    draw_unit_map,
+    map_controls,
+    map_note,
+)
+from pages.common.cluster_selection import (
+    ALL_HEADS,
+    ONE_GROUP,
+    VIEW_KEY,
+    anchor_key,
+    choose_cluster,
+    choose_group,
+    follow_link,
+    k_key,
+    link_to_units,
+    units_key,
+)
 from pages.common.controls import (
     MANUAL,
     Settings,
@@ -44,27 +63,16 @@ from pages.common.controls import (
 from pages.common.exports import draw_exports
 from pages.common.formatting import percent
 from pages.common.frame import run_page
-from pages.common.group_editor import selected_group
-from pages.common.link import follow, one_of, publish
-from pages.common.maps import find_map
+from pages.common.link import publish
 from pages.common.measurements import find_trees, tree_slot
 from pages.common.models import groups_of, variances_of
 from pages.common.session import Session, current
 from pages.common.widgets import explain, figure, job_slot, show_problem
 
-ONE_GROUP, ALL_HEADS = "One group", "All heads of the model"
-PCA, UMAP = "PCA", "UMAP"
-BY_CLUSTER, BY_SIZE, BY_NORM, BY_MERGE = "Cluster", "Cluster size", "Norm", "First merge"
 BY_LAYER, BY_KIND = "Layer", "Kind"
 
-VIEW_KEY, METHOD_KEY, COLOR_KEY = "clusters:view", "clusters:method", "clusters:color"
+COLOR_KEY = "clusters:color"
 HEAD_COLOR_KEY = "clusters:head-color"
-
-MAX_LISTED = 500
-"""Clusters that can be picked from the list, the largest first; all can be picked on the map."""
-
-MAX_LINKED = 200
-"""Units chosen by hand that fit an address; of more, the link leads to the group and K alone."""
 
 EXPLANATION = (
     "Every point is one **unit** of the chosen group, an FFN channel or an attention head, given by"
@@ -105,7 +113,7 @@ def main() -> None:
         show_problem(session.jobs, slot, "Build them now")
         job_slot(session.jobs, slot)
         return
-    _follow_link(model, groups)
+    follow_link(model, groups)
     view = choose_one("Look at", [ONE_GROUP, ALL_HEADS], key=VIEW_KEY)
     link = {"view": "heads" if view == ALL_HEADS else "group"}
     if view == ALL_HEADS:
@@ -113,10 +121,10 @@ def main() -> None:
         tables: dict[str, pd.DataFrame] = {}
     else:
         plan = _plan(session, model, groups, trees, settings)
-        group, k = _choose(model, groups, trees, plan)
+        group, k = choose_group(model, groups, trees, plan)
         figures, tables = _one_group(session, model, group, trees[group.id], k, settings, plan)
         link |= {"group": group.id, "k": str(k)}
-        link |= _link_to_units(model, group, trees[group.id].labels(k))
+        link |= link_to_units(model, group, trees[group.id].labels(k))
     with corner, st.container(horizontal=True, horizontal_alignment="right"):
         publish(model, {name: text for name, text in link.items() if text})
         draw_exports("clusters", figures, tables)
@@ -125,62 +133,6 @@ def main() -> None:
     ):
         st.switch_page("pages/compress.py")
     explain(EXPLANATION)
-
-
-def _k_key(model: SpeechModel, group: UnitGroup) -> str:
-    return widget_key(model, f"look-k:{group.id}")
-
-
-def _units_key(model: SpeechModel, group: UnitGroup) -> str:
-    return widget_key(model, f"look-units:{group.id}")
-
-
-def _anchor_key(model: SpeechModel, group: UnitGroup) -> str:
-    """Holds the unit whose cluster an opened link names, until that cluster is chosen."""
-    return widget_key(model, f"look-anchor:{group.id}")
-
-
-def _link_to_units(model: SpeechModel, group: UnitGroup, labels: np.ndarray) -> dict[str, str]:
-    """What is chosen, for the address: a cluster by its first unit, units by their indices."""
-    units = np.array(st.session_state.get(_units_key(model, group), ()), dtype=np.int64)
-    if _whole_cluster(units, labels) is not None:
-        return {"cluster": str(units[0])}
-    if 0 < len(units) <= MAX_LINKED:
-        return {"units": ",".join(str(unit) for unit in units)}
-    return {}
-
-
-def _follow_link(model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
-    by_id = {group.id: group for group in groups}
-    group = by_id.get(st.query_params.get("group", ""), groups[0])
-
-    def read_k(text: str) -> int | None:
-        return int(text) if text.isascii() and text.isdigit() and _fits(int(text), group) else None
-
-    def read_unit(text: str) -> int | None:
-        fits = text.isascii() and text.isdigit() and int(text) < group.n_units
-        return int(text) if fits else None
-
-    def read_units(text: str) -> tuple[int, ...] | None:
-        parts = text.split(",")
-        if not all(part.isascii() and part.isdigit() for part in parts):
-            return None
-        return tuple(unit for unit in map(int, parts) if unit < group.n_units)
-
-    follow(
-        model,
-        {
-            "view": (VIEW_KEY, lambda text: ALL_HEADS if text == "heads" else ONE_GROUP),
-            "group": (widget_key(model, "group"), one_of(tuple(by_id))),
-            "k": (_k_key(model, group), read_k),
-            "units": (_units_key(model, group), read_units),
-            "cluster": (_anchor_key(model, group), read_unit),
-        },
-    )
-
-
-def _fits(k: int, group: UnitGroup) -> bool:
-    return 1 <= k <= group.n_units
 
 
 def _plan(
@@ -197,66 +149,6 @@ def _plan(
     return choose_n_clusters(groups, settings, trees, variances, last)
 
 
-def _choose(
-    model: SpeechModel,
-    groups: Sequence[UnitGroup],
-    trees: Mapping[str, MergeTree],
-    plan: Mapping[str, int],
-) -> tuple[UnitGroup, int]:
-    """The group and the K to look at; K starts as the plan has it."""
-    key = widget_key(model, "group")
-    st.session_state.setdefault(key, selected_group(model, groups).id)
-    by_id = {group.id: group for group in groups}
-    group = by_id[st.session_state[key]]
-    same_kind = [g for g in groups if (g.stack, g.block) == (group.stack, group.block)]
-    place = same_kind.index(group)
-
-    def step(by: int) -> None:
-        st.session_state[key] = same_kind[place + by].id
-
-    back, picker, forth, slider = st.columns([0.5, 2.6, 0.5, 4.4], vertical_alignment="bottom")
-    back.button(
-        ":material/chevron_left:",
-        key="clusters:back",
-        on_click=step,
-        args=(-1,),
-        disabled=place == 0,
-        help="The same kind, one layer closer to the input.",
-    )
-    picker.selectbox(
-        "Layer and kind",
-        list(by_id),
-        format_func=lambda name: by_id[name].title,
-        key=key,
-        persist_state="session",
-        help="The selected group, the same on all pages.",
-    )
-    forth.button(
-        ":material/chevron_right:",
-        key="clusters:forth",
-        on_click=step,
-        args=(1,),
-        disabled=place == len(same_kind) - 1,
-        help="The same kind, one layer further from the input.",
-    )
-    k_key = _k_key(model, group)
-    st.session_state.setdefault(k_key, plan[group.id])
-    bend = knee(trees[group.id])
-    with slider:
-        st.slider(
-            f"Clusters K of {group.n_units:,} units (knee at {bend:,})",
-            min_value=1,
-            # a slider cannot have one value only
-            max_value=max(2, group.n_units),
-            step=1,
-            key=k_key,
-            persist_state="session",
-            disabled=group.n_units == 1,
-            help="To look only; the plan stays as it is until you take this K over.",
-        )
-    return group, min(group.n_units, int(st.session_state[k_key]))
-
-
 def _one_group(
     session: Session,
     model: SpeechModel,
@@ -268,21 +160,29 @@ def _one_group(
 ) -> tuple[dict[str, go.Figure], dict[str, pd.DataFrame]]:
     """Map, curve and sizes; for heads also the matrices and the tree; then what is chosen."""
     labels = tree.labels(k)
-    anchor = st.session_state.pop(_anchor_key(model, group), None)
+    anchor = st.session_state.pop(anchor_key(model, group), None)
     if anchor is not None:
         members = np.flatnonzero(labels == labels[anchor])
-        st.session_state[_units_key(model, group)] = tuple(int(unit) for unit in members)
+        st.session_state[units_key(model, group)] = tuple(int(unit) for unit in members)
     norms = np.sqrt(tree.norms)
     bend = knee(tree)
     curve = cut_curve(group, tree, k, bend)
     sizes = cluster_sizes(group, labels)
     figures = {"error-versus-k": curve, "cluster-sizes": sizes}
     options = [BY_CLUSTER, BY_SIZE, BY_NORM, BY_MERGE]
-    color_by, projection = _map_controls(session, model, [group], settings, options, COLOR_KEY)
+    color_by, projection = map_controls(session, model, [group], settings, options, COLOR_KEY)
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
-        if projection is not None:
-            figures["map"] = _map(model, group, tree, labels, norms, projection, color_by)
+        with st.container(height=MAP_HEIGHT, border=False):
+            if projection is not None:
+                figures["map"] = draw_unit_map(
+                    model, group, tree, labels, norms, projection, color_by
+                )
+        map_note(
+            session,
+            f"All {group.n_units:,} units are drawn. Click on one to choose its cluster; choose"
+            " several with the box or the lasso above the map.",
+        )
     with right:
         _plan_buttons(session, model, group, k, bend, plan)
         figure(
@@ -299,7 +199,7 @@ def _one_group(
         )
     if group.component == "heads" and group.n_units > 1:
         figures |= _heads(model, group, tree, k, settings)
-    chosen = _chosen(model, group, labels)
+    chosen = choose_cluster(model, group, labels)
     table = pd.DataFrame({"unit": np.arange(len(labels)), "cluster": labels, "norm": norms})
     tables = {"clusters": table}
     if chosen.size:
@@ -322,7 +222,7 @@ def _plan_buttons(
         st.toast(f"K = {k:,} is in the plan for {group.title}.", icon=":material/check:")
 
     def to_knee() -> None:
-        st.session_state[_k_key(model, group)] = bend
+        st.session_state[k_key(model, group)] = bend
 
     with st.container(horizontal=True):
         st.button("Go to the knee", icon=":material/turn_right:", on_click=to_knee)
@@ -333,133 +233,6 @@ def _plan_buttons(
             disabled=plan[group.id] == k,
             help="Sets K of this group on the Compress page, whose allocation becomes manual.",
         )
-
-
-def _map(
-    model: SpeechModel,
-    group: UnitGroup,
-    tree: MergeTree,
-    labels: np.ndarray,
-    norms: np.ndarray,
-    projection: Projection,
-    color_by: str,
-) -> go.Figure:
-    """Every unit of the group; a click chooses its cluster."""
-    values, title = None, ""
-    if color_by == BY_SIZE:
-        values, title = np.bincount(labels)[labels], "cluster size (units)"
-    elif color_by == BY_NORM:
-        values, title = norms, "norm (weight)"
-    elif color_by == BY_MERGE:
-        values, title = first_merge_errors(tree), "error of the first merge (1)"
-    units = st.session_state.get(_units_key(model, group), ())
-    chart = unit_map(
-        group, projection, labels, norms, values=values, value_title=title, chosen=units
-    )
-    key = f"map:{model.weight_hash[:16]}:{group.id}"
-
-    def choose() -> None:
-        points = st.session_state[key]["selection"]["points"]
-        picked = sorted({int(p["customdata"][0]) for p in points if p.get("customdata")})
-        if len(picked) == 1:
-            members = np.flatnonzero(labels == labels[picked[0]])
-            picked = [int(unit) for unit in members]
-        if picked:
-            st.session_state[_units_key(model, group)] = tuple(picked)
-
-    _plotly(chart, key=key, alt=f"Map of the units of {group.title}.", on_select=choose)
-    st.caption(
-        f"All {group.n_units:,} units are drawn. Click on one to choose its cluster; choose several"
-        " with the box or the lasso above the map."
-    )
-    return chart
-
-
-def _plotly(chart: go.Figure, *, key: str, alt: str, **options: Any) -> None:
-    """A chart that keeps the box and the lasso, which `widgets.figure` leaves out."""
-    st.plotly_chart(
-        chart,
-        key=key,
-        alt=alt,
-        height=MAP_HEIGHT,
-        selection_mode=("points", "box", "lasso"),
-        config={
-            "displaylogo": False,
-            "scrollZoom": True,
-            "toImageButtonOptions": {"format": "svg", "filename": "map"},
-        },
-        **options,
-    )
-
-
-def _map_controls(
-    session: Session,
-    model: SpeechModel,
-    groups: Sequence[UnitGroup],
-    settings: Settings,
-    colors: Sequence[str],
-    color_key: str,
-) -> tuple[str, Projection | None]:
-    """What colours the map and how it is made; the map itself, or the one shown meanwhile."""
-    n = sum(group.n_units for group in groups)
-    how, dimensions, color, more = st.columns([1.3, 1.1, 3.4, 1.2], vertical_alignment="bottom")
-    with how:
-        method = choose_one("Map", [PCA, UMAP], key=METHOD_KEY)
-    with dimensions:
-        n_dimensions = choose_one("Axes", [2, 3], key="clusters:axes", format_func="{}-D".format)
-    with color:
-        color_by = choose_one("Colour", colors, key=color_key)
-    with more:
-        umap = _umap_settings(n_dimensions, n)
-    slots = ("map:pca", "map:umap")
-    projection = find_map(session, model, groups, settings.distance, n_dimensions, slots[0])
-    if method == UMAP and n < MIN_UNITS:
-        st.info(f"UMAP needs at least {MIN_UNITS} units; here are the principal components.")
-    elif method == UMAP:
-        learned = find_map(session, model, groups, settings.distance, umap, slots[1])
-        if learned is None and projection is not None:
-            st.caption("Meanwhile, the principal components:")
-        projection = learned or projection
-    for slot in slots:
-        show_problem(session.jobs, slot)
-        if session.jobs.running(slot) is not None:
-            job_slot(session.jobs, slot)
-    return color_by, projection
-
-
-def _umap_settings(n_dimensions: int, n_units: int) -> UmapSettings:
-    with st.popover("UMAP", icon=":material/tune:", width="stretch"):
-        most = max(2, min(200, n_units - 1))
-        n_neighbors = st.slider(
-            "Neighbours",
-            2,
-            max(3, most),
-            min(15, most),
-            key=f"clusters:neighbors:{most}",
-            persist_state="session",
-            help="Few show detail, many the whole.",
-        )
-        min_dist = st.slider(
-            "Least distance on the map",
-            0.0,
-            1.0,
-            0.1,
-            0.05,
-            key="clusters:min-dist",
-            persist_state="session",
-            help="Small values pack groups tightly.",
-        )
-        metric = st.selectbox(
-            "Metric",
-            list(METRICS),
-            key="clusters:metric",
-            persist_state="session",
-            help="  \n".join(f"**{name}**: {text}" for name, text in METRICS.items()),
-        )
-        seed = st.number_input(
-            "Seed", 0, 2**31 - 1, 0, key="clusters:seed", persist_state="session"
-        )
-    return UmapSettings(n_dimensions, min(n_neighbors, most), min_dist, metric, int(seed))
 
 
 def _heads(
@@ -487,47 +260,6 @@ def _heads(
             height=MATRIX_HEIGHT,
         )
     return {"head-similarity": matrices, "merge-tree": tree_chart}
-
-
-def _chosen(model: SpeechModel, group: UnitGroup, labels: np.ndarray) -> np.ndarray:
-    """The units that are looked at: from the map, or a cluster from the list."""
-    st.subheader("What falls together")
-    counts = np.bincount(labels)
-    several = np.flatnonzero(counts > 1)
-    order = several[np.argsort(-counts[several], kind="stable")][:MAX_LISTED].tolist()
-    units_key = _units_key(model, group)
-    units = np.array(st.session_state.get(units_key, ()), dtype=np.int64)
-    whole = _whole_cluster(units, labels)
-    list_key = widget_key(model, "look-cluster")
-    st.session_state[list_key] = whole if whole in order else None
-
-    def pick() -> None:
-        label = st.session_state[list_key]
-        members = () if label is None else np.flatnonzero(labels == label)
-        st.session_state[units_key] = tuple(int(unit) for unit in members)
-
-    if not order:
-        st.caption("At K = n no units are merged: move the slider to the left.")
-    else:
-        listed = f", the {MAX_LISTED} largest" if len(several) > MAX_LISTED else ""
-        st.selectbox(
-            f"Clusters of two or more units ({len(several):,}{listed})",
-            order,
-            format_func=lambda label: f"Cluster {label}: {counts[label]:,} units",
-            key=list_key,
-            index=None,
-            placeholder="Choose one, or choose units on the map",
-            on_change=pick,
-        )
-    return units
-
-
-def _whole_cluster(units: np.ndarray, labels: np.ndarray) -> int | None:
-    """The cluster that the units are, all of it and nothing else."""
-    if not units.size or len(set(labels[units].tolist())) > 1:
-        return None
-    label = int(labels[units[0]])
-    return label if len(units) == int((labels == label).sum()) else None
 
 
 def _detail(
@@ -604,10 +336,12 @@ def _all_heads(
         stacks = sorted({group.stack for group in heads}, reverse=True)
         stack = choose_one("Stack (their heads differ in size)", stacks, key="clusters:stack")
         heads = [group for group in heads if group.stack == stack]
-    color_by, projection = _map_controls(
+    color_by, projection = map_controls(
         session, model, heads, settings, [BY_LAYER, BY_KIND], HEAD_COLOR_KEY
     )
     if projection is None:
+        st.container(height=MAP_HEIGHT, border=False)
+        map_note(session, "")
         return {}
     chart = head_map(heads, projection, by_layer=color_by == BY_LAYER)
     key = f"head-map:{model.weight_hash[:16]}"
@@ -618,11 +352,11 @@ def _all_heads(
             group_id, head = points[0]["customdata"][:2]
             group = next(g for g in heads if g.id == group_id)
             st.session_state[widget_key(model, "group")] = group_id
-            st.session_state[_units_key(model, group)] = (int(head),)
+            st.session_state[units_key(model, group)] = (int(head),)
             st.session_state[VIEW_KEY] = ONE_GROUP
 
-    _plotly(chart, key=key, alt="All heads of the model as points.", on_select=choose)
-    st.caption("Click on a head to look at its layer.")
+    draw_map(chart, key=key, alt="All heads of the model as points.", on_select=choose)
+    map_note(session, "Click on a head to look at its layer.")
     return {"all-heads": chart}
 
 
