@@ -1,23 +1,26 @@
 """What lies in a checkpoint folder, checked before anything is built or allocated from it."""
 
-import hashlib
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from huggingface_hub import metadata_load
+from safetensors import SafetensorError, safe_open
 
 from analysis.errors import UserError
+from analysis.weight_hash import tensor_digest
 
 PLAN_FILE = "coalesce.json"
 """The file in a compressed checkpoint that carries its plan."""
 
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors library itself
+_MAX_JSON_BYTES = 16_000_000  # config.json and coalesce.json take some kilobytes
+_MAX_COMPRESSIONS = 100  # in a row; each lost units, so that a longer list is no lineage
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,72 +34,44 @@ class CheckpointFiles:
         Content of config.json.
     weights : tuple of Path
         The safetensors files.
-    plan_text : str or None
-        The plan inside coalesce.json, as JSON text.
+    plan_texts : tuple of str
+        The plans inside coalesce.json as JSON text, the first compression first.
     generation_config : bool
         Whether there is a generation_config.json.
+    licence : str or None
+        What README.md says in its front matter, as the hub does: e.g. "apache-2.0".
     """
 
     folder: Path
     config: Mapping[str, Any]
     weights: tuple[Path, ...]
-    plan_text: str | None
+    plan_texts: tuple[str, ...]
     generation_config: bool
+    licence: str | None
 
-    def hash_tensors(self) -> str:
-        """SHA-256 over names, dtypes, shapes and bytes of the stored tensors.
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every stored tensor by name; reads the headers only."""
+        return {key: tuple(file.get_slice(key).get_shape()) for file, key in _stored(self.weights)}
+
+    def digests(self) -> tuple[dict[str, bytes], dict[str, str]]:
+        """Digest and dtype of every stored tensor by name; see `analysis.weight_hash`.
 
         The same whatever dtype and device they are loaded to, and however they are split over
         files.
-
-        Returns
-        -------
-        str
-            64 hexadecimal digits.
         """
-        where: dict[str, Path] = {}
-        for path in self.weights:
-            with safe_open(path, framework="pt") as file:
-                where |= dict.fromkeys(file.keys(), path)
-        digest = hashlib.sha256()
-        for key, path in sorted(where.items()):
-            with safe_open(path, framework="pt") as file:
-                tensor = file.get_tensor(key)
-            digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
-        return digest.hexdigest()
+        digests, dtypes = {}, {}
+        for file, key in _stored(self.weights):
+            tensor: torch.Tensor = file.get_tensor(key)
+            digests[key], dtypes[key] = tensor_digest(tensor), str(tensor.dtype)
+        return digests, dtypes
 
-    def read_tensors(
-        self, shapes: Mapping[str, tuple[int, ...]], name: str
-    ) -> dict[str, torch.Tensor]:
-        """Read the tensors of a model, shapes checked before any is read.
 
-        Parameters
-        ----------
-        shapes : mapping
-            Expected shape by tensor name; others are left alone.
-        name : str
-            The model's name, for messages.
-
-        Raises
-        ------
-        UserError
-            When a tensor has another shape.
-        """
-        tensors: dict[str, torch.Tensor] = {}
-        for path in self.weights:
-            with safe_open(path, framework="pt") as file:
-                for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
-                    if key not in shapes:
-                        continue
-                    shape = tuple(file.get_slice(key).get_shape())
-                    if shape != shapes[key]:
-                        raise UserError(
-                            f"{key} in {name} has shape {shape}, not {shapes[key]}.",
-                            "Weights and configuration do not belong together; compress again.",
-                        )
-                    tensors[key] = file.get_tensor(key)
-        return tensors
+def _stored(weights: tuple[Path, ...]) -> Iterator[tuple[Any, str]]:
+    """Every stored tensor as an open safetensors file and its name there."""
+    for path in weights:
+        with safe_open(path, framework="pt") as file:
+            for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
+                yield file, key
 
 
 def inspect_folder(folder: Path, name: str) -> CheckpointFiles:
@@ -124,22 +99,42 @@ def inspect_folder(folder: Path, name: str) -> CheckpointFiles:
     weights = _find_weights(folder, name)
     for path in weights:
         _check_whole(path)
-    carried = _read_json(folder / PLAN_FILE, name)
-    plan_text = None
-    if carried is not None:
-        if not isinstance(carried.get("plan"), dict):
-            raise UserError(
-                f"{PLAN_FILE} in {name} carries no plan.", "Delete that file or compress again."
-            )
-        plan_text = json.dumps(carried["plan"])
+    plan_texts = _read_plans(folder, name)
     generation_config = (folder / "generation_config.json").is_file()
-    return CheckpointFiles(folder, config, weights, plan_text, generation_config)
+    return CheckpointFiles(
+        folder, config, weights, plan_texts, generation_config, read_licence(folder)
+    )
+
+
+def read_licence(folder: Path) -> str | None:
+    """The licence in the front matter of a folder's README.md, if it states one as the hub does."""
+    try:
+        licence = (metadata_load(folder / "README.md") or {}).get("license")
+    except Exception:  # no file, no YAML, or any YAML that a stranger wrote
+        return None
+    return licence if isinstance(licence, str) else None
+
+
+def _read_plans(folder: Path, name: str) -> tuple[str, ...]:
+    """The plans in coalesce.json: those of earlier compressions, then the one that made it."""
+    carried = _read_json(folder / PLAN_FILE, name)
+    if carried is None:
+        return ()
+    earlier = carried.get("earlier_plans", [])
+    plans = [*earlier, carried.get("plan")] if isinstance(earlier, list) else [None]
+    if len(plans) > _MAX_COMPRESSIONS or not all(isinstance(plan, dict) for plan in plans):
+        raise UserError(
+            f"{PLAN_FILE} in {name} carries no plan.", "Delete that file or compress again."
+        )
+    return tuple(json.dumps(plan) for plan in plans)
 
 
 def _read_json(path: Path, name: str) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            raise ValueError(f"{path.stat().st_size:,} bytes are more than {_MAX_JSON_BYTES:,}")
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError, RecursionError) as error:
         raise UserError(
@@ -199,12 +194,21 @@ def _check_whole(path: Path) -> None:
         *(OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError),
         struct.error,
     ) as error:
-        raise UserError(
-            f"{path.name} is not a whole safetensors file.", "Download it again.", str(error)
-        ) from error
+        raise _not_whole(path, error) from error
     if size != expected:
         raise UserError(
             f"{path.name} is {'cut short' if size < expected else 'too long'}: "
             f"{size:,} bytes, not {expected:,}.",
             "Download it again.",
         )
+    try:
+        with safe_open(path, framework="pt"):
+            pass  # the library checks that names, dtypes, shapes and places fit each other
+    except (SafetensorError, OSError) as error:
+        raise _not_whole(path, error) from error
+
+
+def _not_whole(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{path.name} is not a whole safetensors file.", "Download it again.", str(error)
+    )

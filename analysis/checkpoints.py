@@ -4,18 +4,20 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import transformers
 from transformers import PretrainedConfig, PreTrainedModel, ProcessorMixin
 
 from analysis.architectures import ARCHITECTURES, Architecture
+from analysis.building import build, load_processor, read_config
 from analysis.checkpoint_files import PLAN_FILE, CheckpointFiles, inspect_folder
 from analysis.errors import UserError
 from analysis.hub import download
 from analysis.plan import CompressionPlan
-from analysis.units import locate_groups, resize_group
+from analysis.units import locate_groups
+from analysis.weight_hash import combine, remember
 
 if TYPE_CHECKING:
     from analysis.units import UnitGroup
@@ -33,8 +35,7 @@ DEMO_MODELS: Mapping[str, Path] = {
 }
 """The bundled models, which need no network."""
 
-MERGED_UNITS = "merged_units"
-"""Field of `config.json` that holds K of the unit groups that were made smaller, by group id."""
+_DEMO_LICENCE = "apache-2.0"  # they were made for this project and come under its licence
 
 DTYPES: Mapping[str, torch.dtype] = {
     "float32": torch.float32,
@@ -46,9 +47,6 @@ DTYPES: Mapping[str, torch.dtype] = {
 # The library switches the process-wide default dtype and torch.nn.init while it builds a model; two
 # threads at once may leave them switched for good.
 _BUILDING = threading.Lock()
-
-# What some published checkpoints lack and only training reads: it masks stretches of the input.
-_TRAINING_ONLY = "masked_spec_embed"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,9 +69,13 @@ class SpeechModel:
         Commit of the hub id.
     weight_hash : str
         SHA-256 over the tensors as they are stored, hexadecimal; of a model that was compressed
-        here, over the original's hash and the plan.
+        here, as they would be stored.
     plan : CompressionPlan or None
         The recipe, if this is a compressed model.
+    earlier_plans : tuple of CompressionPlan
+        Where a compressed model was compressed again: the recipes before `plan`, first one first.
+    licence : str or None
+        Of the weights, where their source states one, e.g. "apache-2.0".
     lock : threading.Lock
         Held while the model infers.
     """
@@ -86,7 +88,14 @@ class SpeechModel:
     revision: str | None
     weight_hash: str
     plan: CompressionPlan | None = None
+    earlier_plans: tuple[CompressionPlan, ...] = ()
+    licence: str | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def lineage(self) -> tuple[CompressionPlan, ...]:
+        """All recipes that made this model, in the order in which they were applied."""
+        return (*self.earlier_plans, self.plan) if self.plan is not None else ()
 
     @property
     def device(self) -> torch.device:
@@ -160,20 +169,26 @@ def load(
     folder, name, origin, revision = _resolve(source, revision)
     files = inspect_folder(folder, name)
     architecture = _architecture(files, name)
-    config = _read_config(files, architecture, name)
-    processor = _load_processor(files, architecture, name)
-    merged = getattr(config, MERGED_UNITS, None)
+    config = read_config(files, architecture, name)
+    processor = load_processor(files, architecture, name)
     with _BUILDING:
-        model = (
-            _load_merged(files, architecture, config, merged, DTYPES[dtype], name)
-            if merged
-            else _load_stock(files, architecture, DTYPES[dtype], name)
-        )
+        model = build(files, architecture, config, DTYPES[dtype], name)
+    digests, dtypes = files.digests()
+    remember(model, digests, dtypes)
     model = model.to(device)  # type: ignore[arg-type]
     model.eval().requires_grad_(False)
-    plan = _read_plan(files, locate_groups(model, architecture), name)
+    *earlier, plan = _read_plans(files, locate_groups(model, architecture), name) or [None]
     return SpeechModel(
-        model, processor, architecture, name, origin, revision, files.hash_tensors(), plan
+        model,
+        processor,
+        architecture,
+        name,
+        origin,
+        revision,
+        combine(digests),
+        plan,
+        tuple(earlier),
+        files.licence or (_DEMO_LICENCE if origin in DEMO_MODELS else None),
     )
 
 
@@ -220,127 +235,16 @@ def _architecture(files: CheckpointFiles, name: str) -> Architecture:
     return ARCHITECTURES[model_type]
 
 
-def _read_plan(
+def _read_plans(
     files: CheckpointFiles, groups: Sequence["UnitGroup"], name: str
-) -> CompressionPlan | None:
-    """The plan that a compressed checkpoint carries, if it is the plan of these weights."""
-    if files.plan_text is None:
-        return None
-    plan = CompressionPlan.from_json(files.plan_text)
-    for group in groups:
-        if plan.n_clusters.get(group.id) != group.n_units:
+) -> list[CompressionPlan]:
+    """The plans that a compressed checkpoint carries, if the last is the plan of these weights."""
+    plans = [CompressionPlan.from_json(text) for text in files.plan_texts]
+    for group in groups if plans else ():
+        if plans[-1].n_clusters.get(group.id) != group.n_units:
             raise UserError(
                 f"{PLAN_FILE} in {name} does not describe its weights: {group.id} has "
-                f"{group.n_units} units, not {plan.n_clusters.get(group.id)}.",
+                f"{group.n_units} units, not {plans[-1].n_clusters.get(group.id)}.",
                 "Delete that file or compress again.",
             )
-    return plan
-
-
-def _read_config(files: CheckpointFiles, architecture: Architecture, name: str) -> PretrainedConfig:
-    model_class = getattr(transformers, architecture.model_class)
-    try:
-        return model_class.config_class.from_pretrained(files.folder, local_files_only=True)
-    except Exception as error:  # transformers raises many types for a bad field
-        raise _bad_configuration(name, error) from error
-
-
-def _bad_configuration(name: str, error: Exception) -> UserError:
-    return UserError(
-        f"The configuration of {name} cannot be read.",
-        "Get a fresh copy of config.json and generation_config.json.",
-        f"{type(error).__name__}: {error}",
-    )
-
-
-def _load_processor(
-    files: CheckpointFiles, architecture: Architecture, name: str
-) -> ProcessorMixin:
-    processor_class = getattr(transformers, architecture.processor_class)
-    try:
-        return processor_class.from_pretrained(files.folder, local_files_only=True)
-    except Exception as error:  # each tokenizer and extractor has its own ways to fail
-        raise UserError(
-            f"{name} has no usable processor (feature extractor and tokenizer).",
-            "Put preprocessor_config.json and the tokenizer's files beside config.json.",
-            f"{type(error).__name__}: {error}",
-        ) from error
-
-
-def _load_stock(
-    files: CheckpointFiles, architecture: Architecture, dtype: torch.dtype, name: str
-) -> PreTrainedModel:
-    model_class = getattr(transformers, architecture.model_class)
-    try:
-        model, info = model_class.from_pretrained(
-            files.folder,
-            dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except Exception as error:  # size mismatches, bad fields: all mean the files disagree
-        raise UserError(
-            f"The weights of {name} do not fit its configuration.",
-            "Get a fresh copy of the checkpoint.",
-            f"{type(error).__name__}: {error}",
-        ) from error
-    missing = set(info["missing_keys"])
-    unused = {key for key in missing if key.endswith(_TRAINING_ONLY)}
-    for key in unused:
-        # drawn at random otherwise, so that what is saved from it would differ each time
-        model.get_parameter(key).data.zero_()
-    _require_complete(missing - unused, architecture, name)
-    return model
-
-
-def _load_merged(
-    files: CheckpointFiles,
-    architecture: Architecture,
-    config: PretrainedConfig,
-    merged: Mapping[str, Any],
-    dtype: torch.dtype,
-    name: str,
-) -> PreTrainedModel:
-    """Load a checkpoint whose groups have shapes of their own: built on meta, then filled."""
-    if not isinstance(merged, Mapping):
-        raise UserError(
-            f"The configuration of {name} has a {MERGED_UNITS} that is no table.",
-            "The checkpoint is damaged; compress it again.",
-        )
-    model_class = getattr(transformers, architecture.model_class)
-    try:
-        with torch.device("meta"):
-            model: PreTrainedModel = model_class._from_config(config, dtype=dtype)
-        if files.generation_config and architecture.decoding == "seq2seq":
-            model.generation_config = transformers.GenerationConfig.from_pretrained(files.folder)
-    except Exception as error:  # transformers raises many types for a bad field
-        raise _bad_configuration(name, error) from error
-    groups: dict[str, UnitGroup] = {g.id: g for g in locate_groups(model, architecture)}
-    for group_id, k in merged.items():
-        fits = isinstance(k, int) and not isinstance(k, bool)
-        if group_id not in groups or not fits or not 1 <= k <= groups[group_id].n_units:
-            raise UserError(
-                f"The configuration of {name} gives {group_id} the size {k!r}.",
-                "The checkpoint is damaged; compress it again.",
-            )
-        resize_group(model, groups[group_id], k)
-    shapes = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
-    tensors = files.read_tensors(shapes, name)
-    missing, _ = model.load_state_dict(
-        {key: tensor.to(dtype) for key, tensor in tensors.items()}, strict=False, assign=True
-    )
-    model.tie_weights()
-    left = {key for key, tensor in model.named_parameters() if tensor.is_meta}
-    _require_complete(left & set(missing), architecture, name)
-    return model
-
-
-def _require_complete(missing: set[str], architecture: Architecture, name: str) -> None:
-    if missing:
-        head = " It may lack the speech recognition head." if "lm_head.weight" in missing else ""
-        raise UserError(
-            f"{name} lacks {len(missing)} of the tensors that {architecture.title} needs.{head}",
-            "Choose a checkpoint that was fine-tuned for speech recognition.",
-            ", ".join(sorted(missing)),
-        )
+    return plans

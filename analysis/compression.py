@@ -1,6 +1,5 @@
 """Applying a plan: a new model that shares every untouched tensor with the original."""
 
-import hashlib
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from transformers import PreTrainedModel
 
-from analysis.checkpoints import MERGED_UNITS, SpeechModel
+from analysis.building import MERGED_UNITS
+from analysis.checkpoints import SpeechModel
 from analysis.clustering import MergeTree, clustering_inertia, hartigan_refine, kmeans_labels
 from analysis.distances import euclidean_distances, squared_distances, unit_vectors
 from analysis.errors import UserError
@@ -31,6 +31,7 @@ from analysis.units import (
     unit_groups,
     write_units,
 )
+from analysis.weight_hash import model_hash
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,8 +206,14 @@ def _assemble(
     if merged:
         setattr(module.config, MERGED_UNITS, merged)
     _remap_alignment_heads(module, compressed)
-    identity = hashlib.sha256((model.weight_hash + plan.to_json()).encode()).hexdigest()
-    return replace(model, model=module, weight_hash=identity, plan=plan, lock=threading.Lock())
+    return replace(
+        model,
+        model=module,
+        weight_hash=model_hash(module),
+        plan=plan,
+        earlier_plans=model.lineage,
+        lock=threading.Lock(),
+    )
 
 
 def _remap_alignment_heads(

@@ -15,7 +15,7 @@ from huggingface_hub.errors import (
 from analysis.errors import UserError
 
 _TIMEOUT_S = 10
-_SMALL_FILES = ["*.json", "*.txt", "*.model"]
+_SMALL_FILES = ["*.json", "*.txt", "*.model", "README.md"]  # the last states the licence
 
 
 def download(repository: str, revision: str | None) -> tuple[Path, str | None]:

@@ -2,28 +2,45 @@
 
 import errno
 import json
+import os
+import platform
+import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 import transformers
 from safetensors import SafetensorError
+from transformers import PreTrainedModel
 
 from analysis import __version__
+from analysis.building import MERGED_UNITS, model_class
 from analysis.checkpoint_files import PLAN_FILE
 from analysis.checkpoints import SpeechModel
 from analysis.errors import UserError
 from analysis.footprint import footprint
+from analysis.model_card import Measurement, model_card
+from analysis.stock import stock_widths
+from analysis.units import share_modules
 
 
-def save(model: SpeechModel, folder: Path, *, overwrite: bool = False) -> Path:
-    """Save a model in `save_pretrained` layout, with its plan in coalesce.json.
+def save(
+    model: SpeechModel,
+    folder: Path,
+    *,
+    overwrite: bool = False,
+    measured: Sequence[Measurement] = (),
+) -> Path:
+    """Save a model in `save_pretrained` layout, with its plan in coalesce.json and a model card.
 
-    Everything is written into a temporary sibling, which takes the folder's name at the end: a save
-    that fails leaves what was there before.
+    A model that stock classes can express is saved as one of theirs; any other takes the file with
+    its model class along. Everything is written into a temporary sibling, which takes the folder's
+    name at the end: a save that fails, or is killed, leaves what was there before.
 
     Parameters
     ----------
@@ -33,6 +50,8 @@ def save(model: SpeechModel, folder: Path, *, overwrite: bool = False) -> Path:
         Where to; the parent must exist.
     overwrite : bool
         Whether a checkpoint that is already there may be replaced.
+    measured : sequence of Measurement
+        Word error rates for the model card.
 
     Returns
     -------
@@ -46,32 +65,36 @@ def save(model: SpeechModel, folder: Path, *, overwrite: bool = False) -> Path:
     """
     folder = folder.expanduser().resolve()
     check_target(folder, overwrite=overwrite)
-    temporary: Path | None = None
+    with atomic_folder(folder) as temporary:
+        write_checkpoint(model, temporary, measured=measured)
+    return folder
+
+
+def write_checkpoint(
+    model: SpeechModel, folder: Path, *, measured: Sequence[Measurement] = ()
+) -> None:
+    """Write all files of a checkpoint into an empty folder; see `save`.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    folder : Path
+    measured : sequence of Measurement
+    """
     try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        model.model.save_pretrained(temporary)
-        model.processor.save_pretrained(temporary)
-        if model.plan is not None:
-            text = json.dumps(_describe(model), indent=2) + "\n"
-            (temporary / PLAN_FILE).write_text(text, encoding="utf-8")
-        temporary.chmod(0o755)  # mkdtemp makes private folders
-        _put_in_place(temporary, folder)
-    except (OSError, SafetensorError) as error:
-        # safetensors has its own exception, which holds the number of the fault in its text only
-        full = f"os error {errno.ENOSPC}" in str(error) or (
-            isinstance(error, OSError) and error.errno == errno.ENOSPC
-        )
+        _storable(model).save_pretrained(folder)
+        model.processor.save_pretrained(folder)
+    except ValueError as error:  # settings that contradict, names that point out of the folder
         raise UserError(
-            f"The disk is full; {folder.name} was not saved."
-            if full
-            else f"{folder} cannot be written.",
-            "Free some space and save again." if full else "Choose another folder.",
+            f"The settings of {model.name} cannot be saved.",
+            "Correct the generation_config.json or the tokenizer_config.json of the original.",
             str(error),
         ) from error
-    finally:
-        if temporary is not None and temporary.exists():
-            shutil.rmtree(temporary, ignore_errors=True)
-    return folder
+    _drop_foreign_code(folder)
+    (folder / "README.md").write_text(model_card(model, measured), encoding="utf-8")
+    if model.plan is not None:
+        text = json.dumps(_describe(model), indent=2) + "\n"
+        (folder / PLAN_FILE).write_text(text, encoding="utf-8")
 
 
 def check_target(folder: Path, *, overwrite: bool) -> None:
@@ -91,6 +114,7 @@ def check_target(folder: Path, *, overwrite: bool) -> None:
     folder = folder.expanduser().resolve()
     if not folder.parent.is_dir():
         raise UserError(f"There is no folder {folder.parent}.", "Make it first, or choose another.")
+    _clear_leftovers(folder)
     if not folder.exists():
         return
     ours = folder.is_dir() and (folder / "config.json").is_file()
@@ -105,12 +129,55 @@ def check_target(folder: Path, *, overwrite: bool) -> None:
         )
 
 
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """A temporary sibling to write into, which becomes `folder` when all went well.
+
+    Parameters
+    ----------
+    folder : Path
+        Absolute.
+
+    Raises
+    ------
+    UserError
+        When it cannot be written, or the disk is full.
+    """
+    temporary: Path | None = None
+    try:
+        temporary = _sibling(folder, "new")
+        yield temporary
+        temporary.chmod(0o755)  # mkdtemp makes private folders
+        _put_in_place(temporary, folder)
+    except (OSError, SafetensorError) as error:
+        # safetensors has its own exception, which holds the number of the fault in its text only
+        full = f"os error {errno.ENOSPC}" in str(error) or (
+            isinstance(error, OSError) and error.errno == errno.ENOSPC
+        )
+        raise UserError(
+            f"The disk is full; {folder.name} was not saved."
+            if full
+            else f"{folder} cannot be written.",
+            "Free some space and save again." if full else "Choose another folder.",
+            str(error),
+        ) from error
+    finally:
+        if temporary is not None and temporary.exists():
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sibling(folder: Path, purpose: str) -> Path:
+    """A new folder beside `folder`, named after the process that writes it."""
+    owner = f"{platform.node()}-{os.getpid()}"
+    return Path(tempfile.mkdtemp(prefix=f".{folder.name}.{purpose}-{owner}-", dir=folder.parent))
+
+
 def _put_in_place(temporary: Path, folder: Path) -> None:
     """Rename; what was there before is set aside first and put back if that fails."""
     if not folder.exists():
         temporary.replace(folder)
         return
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    aside = _sibling(folder, "old")
     try:
         folder.replace(aside / folder.name)
         temporary.replace(folder)
@@ -122,8 +189,51 @@ def _put_in_place(temporary: Path, folder: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def _clear_leftovers(folder: Path) -> None:
+    """Undo what a killed save of this machine left beside `folder`."""
+    owner = re.escape(platform.node())
+    pattern = re.compile(rf"\.{re.escape(folder.name)}\.(new|old)-{owner}-(\d+)-\w+")
+    for path in folder.parent.iterdir():
+        found = pattern.fullmatch(path.name)
+        if found is None or psutil.pid_exists(int(found[2])):
+            continue
+        before = path / folder.name
+        if found[1] == "old" and before.exists() and not folder.exists():
+            before.replace(folder)  # killed between the two renames
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _storable(model: SpeechModel) -> PreTrainedModel:
+    """The same tensors under the class and the configuration that will read them back."""
+    module = share_modules(model.model)
+    widths = stock_widths(model)
+    module.__class__ = model_class(model.architecture, merged=widths is None)
+    config = module.config
+    if hasattr(config, "auto_map"):  # code of the original, which does not come along
+        del config.auto_map
+    if widths is not None:
+        if hasattr(config, MERGED_UNITS):
+            delattr(config, MERGED_UNITS)
+        for field, width in widths.items():
+            setattr(config, field, width)
+    return module
+
+
+def _drop_foreign_code(folder: Path) -> None:
+    """Take the original's pointers to code for its processor out of the files just written.
+
+    That code was not run here and does not come along; whoever trusts this folder's model class
+    must not run it either.
+    """
+    for path in folder.glob("*_config.json"):  # config.json names code that is beside it
+        content = json.loads(path.read_text(encoding="utf-8"))
+        parts = [part for part in (content, *content.values()) if isinstance(part, dict)]
+        if [part for part in parts if part.pop("auto_map", None) is not None]:
+            path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
 def _describe(model: SpeechModel) -> Mapping[str, Any]:
-    """Content of coalesce.json: plan, sizes, and the versions that made it."""
+    """Content of coalesce.json: plans, sizes, and the versions that made it."""
     assert model.plan is not None
     cost = footprint(model)
     return {
@@ -133,5 +243,7 @@ def _describe(model: SpeechModel) -> Mapping[str, Any]:
         "parameters": cost.parameters,
         "bytes": cost.bytes,
         "macs_per_second_of_audio": cost.macs,
+        "weight_hash": model.weight_hash,
         "plan": json.loads(model.plan.to_json()),
+        "earlier_plans": [json.loads(plan.to_json()) for plan in model.earlier_plans],
     }

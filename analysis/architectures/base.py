@@ -74,11 +74,14 @@ class Stack:
         Path of the `torch.nn.ModuleList` from the model's root.
     blocks : tuple
         The blocks of each layer, in the order in which the layer runs them.
+    ffn_width : str
+        Field of the configuration that holds the number of FFN channels of every layer.
     """
 
     name: Literal["encoder", "decoder"]
     layers: str
     blocks: tuple[Attention | FeedForward, ...]
+    ffn_width: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ def ctc_architecture(model_type: str, title: str, model_class: str, prefix: str)
             output="feed_forward.output_dense",
             input_norm=ffn_norm,
         )
-        return (Stack("encoder", f"{prefix}.encoder.layers", (attention, ffn)),)
+        layers = f"{prefix}.encoder.layers"
+        return (Stack("encoder", layers, (attention, ffn), ffn_width="intermediate_size"),)
 
     return Architecture(model_type, title, model_class, "Wav2Vec2Processor", "ctc", stacks)

@@ -18,8 +18,13 @@ _FFN = FeedForward(input="fc1", output="fc2", input_norm="{layer}.final_layer_no
 
 def _stacks(config: PretrainedConfig) -> tuple[Stack, ...]:
     return (
-        Stack("encoder", "model.encoder.layers", (_SELF_ATTENTION, _FFN)),
-        Stack("decoder", "model.decoder.layers", (_SELF_ATTENTION, _CROSS_ATTENTION, _FFN)),
+        Stack("encoder", "model.encoder.layers", (_SELF_ATTENTION, _FFN), "encoder_ffn_dim"),
+        Stack(
+            "decoder",
+            "model.decoder.layers",
+            (_SELF_ATTENTION, _CROSS_ATTENTION, _FFN),
+            "decoder_ffn_dim",
+        ),
     )
 
 

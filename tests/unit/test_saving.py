@@ -70,7 +70,7 @@ def test_what_is_in_the_folder(whisper: SpeechModel, tmp_path: Path) -> None:
     folder = save(model, tmp_path / "merged")
     names = {path.name for path in folder.iterdir()}
     assert {"config.json", "generation_config.json", "model.safetensors", "coalesce.json"} <= names
-    assert not [name for name in names if name.endswith((".bin", ".pt", ".py", ".pkl"))]
+    assert not [name for name in names if name.endswith((".bin", ".pt", ".pkl"))]
     config = json.loads((folder / "config.json").read_text())
     assert config["model_type"] == "whisper"
     sizes = {g.id: g.n_units for g in unit_groups(model)}
@@ -189,7 +189,7 @@ def test_a_save_that_fails_midway_leaves_what_was_there(
     before = contents(tmp_path)
 
     def fail(*_: object, **__: object) -> None:
-        (partial,) = [p for p in tmp_path.iterdir() if p.name.startswith(".model-")]
+        (partial,) = [p for p in tmp_path.iterdir() if p.name.startswith(".model.new-")]
         assert (partial / "model.safetensors").is_file(), "fails before anything was written"
         raise fault
 
@@ -214,7 +214,7 @@ def test_a_rename_that_fails_puts_the_old_one_back(
     rename = Path.replace
 
     def fail(self: Path, target: Path) -> Path:
-        moves_new_in = target == tmp_path / "model" and "old" not in self.parent.name
+        moves_new_in = target == tmp_path / "model" and ".old-" not in self.parent.name
         if moves_new_in:
             raise OSError(errno.EIO, "Input/output error")
         return rename(self, target)

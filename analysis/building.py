@@ -1,0 +1,159 @@
+"""A model and its processor made from checkpoint files that were checked against each other."""
+
+import math
+
+import torch
+import transformers
+from transformers import PretrainedConfig, PreTrainedModel, ProcessorMixin
+
+from analysis.architectures import Architecture
+from analysis.checkpoint_files import CheckpointFiles
+from analysis.errors import UserError
+from analysis.modelling import modeling_merged_units
+
+MERGED_UNITS = "merged_units"
+"""Field of `config.json`: a table of unit group id → K, for the groups that were made smaller."""
+
+# What some published checkpoints lack and only training reads: it masks stretches of the input.
+_TRAINING_ONLY = "masked_spec_embed"
+
+
+def model_class(architecture: Architecture, *, merged: bool) -> type[PreTrainedModel]:
+    """The class of a family's models: the library's own, or the one that merged units need."""
+    if merged:
+        found = getattr(modeling_merged_units, f"Merged{architecture.model_class}")
+    else:
+        found = getattr(transformers, architecture.model_class)
+    assert issubclass(found, PreTrainedModel)
+    return found
+
+
+def read_config(files: CheckpointFiles, architecture: Architecture, name: str) -> PretrainedConfig:
+    """The configuration, as the family's own type.
+
+    Raises
+    ------
+    UserError
+        When a field has the wrong type or makes no sense.
+    """
+    try:
+        return model_class(architecture, merged=False).config_class.from_pretrained(
+            files.folder, local_files_only=True
+        )
+    except Exception as error:  # transformers raises many types for a bad field
+        raise _bad_configuration(name, error) from error
+
+
+def _bad_configuration(name: str, error: Exception) -> UserError:
+    return UserError(
+        f"The configuration of {name} cannot be read.",
+        "Get a fresh copy of config.json and generation_config.json.",
+        f"{type(error).__name__}: {error}",
+    )
+
+
+def load_processor(files: CheckpointFiles, architecture: Architecture, name: str) -> ProcessorMixin:
+    """Feature extractor and tokenizer.
+
+    Raises
+    ------
+    UserError
+        When a file of theirs is missing or cannot be read.
+    """
+    processor_class = getattr(transformers, architecture.processor_class)
+    try:
+        return processor_class.from_pretrained(files.folder, local_files_only=True)
+    except Exception as error:  # each tokenizer and extractor has its own ways to fail
+        raise UserError(
+            f"{name} has no usable processor (feature extractor and tokenizer).",
+            "Put preprocessor_config.json and the tokenizer's files beside config.json.",
+            f"{type(error).__name__}: {error}",
+        ) from error
+
+
+def build(
+    files: CheckpointFiles,
+    architecture: Architecture,
+    config: PretrainedConfig,
+    dtype: torch.dtype,
+    name: str,
+) -> PreTrainedModel:
+    """The model, its stored shapes checked against the configuration before any is read.
+
+    Parameters
+    ----------
+    files : CheckpointFiles
+    architecture : Architecture
+    config : PretrainedConfig
+        What `read_config` gave.
+    dtype : torch.dtype
+        Of the weights in memory.
+    name : str
+        Of the model, for messages.
+
+    Raises
+    ------
+    UserError
+        When weights and configuration disagree, or tensors are missing.
+    """
+    found = model_class(architecture, merged=bool(getattr(config, MERGED_UNITS, None)))
+    _check_shapes(files, found, config, name)
+    try:
+        if files.generation_config:  # the library goes on without one that cannot be read
+            transformers.GenerationConfig.from_pretrained(files.folder)
+        model, info = found.from_pretrained(
+            files.folder,
+            dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except Exception as error:  # a bad generation config, a tensor of an odd dtype
+        raise _bad_configuration(name, error) from error
+    missing = set(info["missing_keys"])
+    unused = {key for key in missing if key.endswith(_TRAINING_ONLY)}
+    for key in unused:
+        # drawn at random otherwise, so that what is saved from it would differ each time
+        model.get_parameter(key).data.zero_()
+    _require_complete(missing - unused, architecture, name)
+    return model
+
+
+def _check_shapes(
+    files: CheckpointFiles, found: type[PreTrainedModel], config: PretrainedConfig, name: str
+) -> None:
+    """Compare what the configuration announces with what is stored, before any of it is read."""
+    stored = files.shapes()
+    # each layer stores a tensor or more, so that more layers than tensors need not be tried
+    for key, value in files.config.items():
+        if key.endswith("layers") and isinstance(value, int) and value > len(stored):
+            raise _misfit(name, f"{key} is {value:,}, and only {len(stored)} tensors are stored")
+    try:
+        with torch.device("meta"):
+            empty = found._from_config(config)
+    except Exception as error:  # transformers raises many types for a bad field
+        raise _bad_configuration(name, error) from error
+    for key, tensor in empty.state_dict().items():
+        if key in stored and stored[key] != tuple(tensor.shape):
+            raise _misfit(name, f"{key} has shape {stored[key]}, not {tuple(tensor.shape)}")
+    announced = sum(parameter.numel() for parameter in empty.parameters())
+    held = sum(math.prod(shape) for shape in stored.values())
+    if announced > 2 * held:  # what is missing would be allocated before it is noticed
+        raise _misfit(name, f"it announces {announced:,} parameters, and {held:,} are stored")
+
+
+def _misfit(name: str, what: str) -> UserError:
+    return UserError(
+        f"The weights of {name} do not fit its configuration: {what}.",
+        "Get a fresh copy of the checkpoint, or compress again.",
+    )
+
+
+def _require_complete(missing: set[str], architecture: Architecture, name: str) -> None:
+    if missing:
+        head = " It may lack the speech recognition head." if "lm_head.weight" in missing else ""
+        raise UserError(
+            f"{name} lacks {len(missing)} of the tensors that {architecture.title} needs.{head}",
+            "Choose a checkpoint that was fine-tuned for speech recognition.",
+            ", ".join(sorted(missing)),
+        )

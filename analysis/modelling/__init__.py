@@ -1,0 +1,1 @@
+"""The model classes that travel beside a compressed checkpoint's weights."""

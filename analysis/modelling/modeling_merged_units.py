@@ -1,0 +1,116 @@
+"""Speech recognisers in which every layer has a number of heads and FFN channels of its own.
+
+A compressed checkpoint carries this file beside its weights, so that transformers loads it with
+`trust_remote_code=True` where Coalesce is not installed. It needs torch and transformers only.
+
+`config.merged_units` maps a unit group, ``"{encoder|decoder}.{layer}.{ffn|self_attention|
+cross_attention}"``, to the channels or heads that are left of it; groups that it does not name have
+the size that the rest of the configuration says. The size of a head (`head_dim`) never changes.
+"""
+
+from torch import nn
+from transformers import (
+    Data2VecAudioForCTC,
+    HubertForCTC,
+    PretrainedConfig,
+    PreTrainedModel,
+    Wav2Vec2ForCTC,
+    WhisperForConditionalGeneration,
+)
+
+_PROJECTIONS = ("q_proj", "k_proj", "v_proj")
+_CTC_BLOCKS = {
+    "self_attention": ("attention", _PROJECTIONS, "out_proj"),
+    "ffn": ("feed_forward", ("intermediate_dense",), "output_dense"),
+}
+_WHISPER_BLOCKS = {
+    "self_attention": ("self_attn", _PROJECTIONS, "out_proj"),
+    "cross_attention": ("encoder_attn", _PROJECTIONS, "out_proj"),
+    "ffn": ("", ("fc1",), "fc2"),
+}
+
+
+def resize_units(model: PreTrainedModel, layers: dict[str, str], blocks: dict[str, tuple]) -> None:
+    """Replace the projections of every group in `config.merged_units` by smaller, empty ones.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+        With all groups at their full size.
+    layers : dict of str to str
+        Stack → path of its list of layers.
+    blocks : dict of str to tuple
+        Block → path of its module in the layer, names of its input projections, of its output one.
+
+    Raises
+    ------
+    ValueError
+        When the field is no table of group to number of units, or a number does not fit.
+    """
+    units = getattr(model.config, "merged_units", None) or {}
+    if not isinstance(units, dict):
+        raise ValueError(f"merged_units is a {type(units).__name__}, not a table of group to size")
+    for group, n_units in units.items():
+        stack, _, rest = str(group).partition(".")
+        layer, _, block = rest.partition(".")
+        depth = len(model.get_submodule(layers[stack])) if stack in layers else 0
+        if not (layer.isdecimal() and int(layer) < depth and block in blocks):
+            raise ValueError(f"merged_units names {group!r}, which this model does not have")
+        path, inputs, output = blocks[block]
+        owner = model.get_submodule(".".join(filter(None, (layers[stack], layer, path))))
+        width = getattr(owner, output).in_features
+        full = getattr(owner, "num_heads", width) if block != "ffn" else width
+        if isinstance(n_units, bool) or not isinstance(n_units, int) or not 1 <= n_units <= full:
+            raise ValueError(f"merged_units gives {group} the size {n_units!r}, not 1 to {full}")
+        _resize(owner, inputs, output, n_units * (width // full))
+        if block != "ffn":
+            owner.num_heads = n_units
+
+
+def _resize(owner: nn.Module, inputs: tuple[str, ...], output: str, width: int) -> None:
+    for name in (*inputs, output):
+        old = getattr(owner, name)
+        shape = (width, old.out_features) if name == output else (old.in_features, width)
+        new = nn.Linear(
+            *shape, bias=old.bias is not None, device=old.weight.device, dtype=old.weight.dtype
+        )
+        setattr(owner, name, new)
+
+
+class MergedWhisperForConditionalGeneration(WhisperForConditionalGeneration):
+    """Whisper; its encoder, decoder and cross-attention layers each have sizes of their own."""
+
+    def __init__(self, config: PretrainedConfig) -> None:
+        super().__init__(config)
+        layers = {"encoder": "model.encoder.layers", "decoder": "model.decoder.layers"}
+        resize_units(self, layers, _WHISPER_BLOCKS)
+
+
+class MergedHubertForCTC(HubertForCTC):
+    """HuBERT with a CTC head; each layer has sizes of its own."""
+
+    def __init__(self, config: PretrainedConfig) -> None:
+        super().__init__(config)
+        resize_units(self, {"encoder": "hubert.encoder.layers"}, _CTC_BLOCKS)
+
+
+class MergedWav2Vec2ForCTC(Wav2Vec2ForCTC):
+    """wav2vec 2.0 with a CTC head; each layer has sizes of its own."""
+
+    def __init__(self, config: PretrainedConfig) -> None:
+        super().__init__(config)
+        resize_units(self, {"encoder": "wav2vec2.encoder.layers"}, _CTC_BLOCKS)
+
+
+class MergedData2VecAudioForCTC(Data2VecAudioForCTC):
+    """data2vec-audio with a CTC head; each layer has sizes of its own."""
+
+    def __init__(self, config: PretrainedConfig) -> None:
+        super().__init__(config)
+        resize_units(self, {"encoder": "data2vec_audio.encoder.layers"}, _CTC_BLOCKS)
+
+
+MergedWhisperForConditionalGeneration.register_for_auto_class("AutoModelForSpeechSeq2Seq")
+MergedHubertForCTC.register_for_auto_class("AutoModelForCTC")
+MergedWav2Vec2ForCTC.register_for_auto_class("AutoModelForCTC")
+MergedData2VecAudioForCTC.register_for_auto_class("AutoModelForCTC")
