@@ -32,7 +32,7 @@ def main() -> None:
     with st.spinner("Starting: the speech libraries are loaded once, in a few seconds."):
         # Imported here, not above: they take seconds, in which the frame is already drawn.
         from pages.common import session as sessions
-        from pages.common import sidebar
+        from pages.common import sidebar, tour
         from pages.common.frame import frame
 
     session = sessions.current()
@@ -48,6 +48,7 @@ def main() -> None:
             )
         st.stop()
     with frame():
+        tour.draw(session, session.model, page.title)
         page.run()
 
 

@@ -13,6 +13,7 @@ from analysis.curves import REDUNDANCY_DEFINITION, redundancy
 from analysis.exploration_figures import TREEMAP_HEIGHT, parameter_treemap
 from analysis.statistics import STATISTICS, UNITS
 from analysis.units import BLOCK_TITLES, UnitGroup
+from pages.common import tour
 from pages.common.choices import choose_one
 from pages.common.controls import Settings, read_settings, widget_key
 from pages.common.exports import draw_exports
@@ -80,7 +81,7 @@ def main() -> None:
         f" {sum(g.n_units for g in groups if g.component == 'heads'):,} attention heads that can"
         " be merged."
     )
-    _story()
+    _story(model)
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left:
         color_by = choose_one(
@@ -158,7 +159,7 @@ def _progress(
         )
 
 
-def _story() -> None:
+def _story(model: SpeechModel) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("**Start here:**", width="content")
         for page, label, icon in (
@@ -169,6 +170,8 @@ def _story() -> None:
             if page != "pages/variance.py":
                 st.markdown("→", width="content")
             st.page_link(page, label=label, icon=f":material/{icon}:")
+        if st.button("Take the tour: four steps, five minutes", icon=":material/tour:"):
+            tour.go_to(model, 0)
 
 
 @st.cache_data(show_spinner="Counting parameters", max_entries=64)

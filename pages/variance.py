@@ -39,12 +39,15 @@ from pages.common.formatting import percent
 from pages.common.frame import run_page
 from pages.common.group_editor import selected_group
 from pages.common.link import follow, one_of, publish
-from pages.common.measurements import Statistics, find_statistics, statistics_slot
+from pages.common.measurements import (
+    STATISTIC_KEY,
+    Statistics,
+    find_statistics,
+    statistics_slot,
+)
 from pages.common.models import groups_of
 from pages.common.session import current
 from pages.common.widgets import explain, figure, job_slot, show_problem
-
-STATISTIC_KEY = "variance:statistic"
 
 WHOLE_MODEL, EACH_MATRIX = "Whole model", "Each matrix"
 

@@ -12,6 +12,9 @@ from pages.common.jobs import Job
 from pages.common.models import Shelf, load_trees, tree_key, tree_shelf
 from pages.common.session import Session
 
+STATISTIC_KEY = "variance:statistic"
+"""Holds the name of the statistic that Variance shows."""
+
 MAX_STATISTICS = 12
 """Models whose statistics are kept in memory; all are on disk."""
 

@@ -10,17 +10,17 @@ from streamlit.testing.v1 import AppTest
 from analysis.checkpoints import DEMO_MODELS
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
-SLOTS = ("load", "trees:weights:True", "compress", "save", "read", "transcribe")
 
 Settle = Callable[[AppTest], AppTest]
+Visit = Callable[[str], AppTest]
 
 
-def settle(app: AppTest, seconds: float = 60) -> AppTest:
-    """Run the app until its background jobs are done and collected."""
+def settle(app: AppTest, seconds: float = 120) -> AppTest:
+    """Run the app until nothing is computed in the background any more."""
     deadline = time.monotonic() + seconds
     app.run()
     jobs = app.session_state["session"].jobs
-    while any(jobs.running(slot) for slot in SLOTS):
+    while jobs._running:
         assert time.monotonic() < deadline, "a background job did not finish"
         time.sleep(0.05)
         app.run()
@@ -47,3 +47,9 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AppTest]:
 def app(open_app: Callable[[], AppTest]) -> AppTest:
     """The app on its Compress page, the bundled Whisper loaded."""
     return open_app()
+
+
+@pytest.fixture
+def visit(open_app: Callable[[], AppTest]) -> Visit:
+    """Open the app and go to a page, by the name of its file."""
+    return lambda page: settle(open_app().switch_page(f"pages/{page}.py"))

@@ -1,6 +1,5 @@
 """The exploring pages: numbers are the model's, the selection and the link hold across pages."""
 
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -17,28 +16,7 @@ from analysis.units import unit_groups
 from analysis.variance import group_variances
 from pages.common.controls import widget_key
 from pages.common.session import Session
-
-Visit = Callable[[str], AppTest]
-
-
-def settle(app: AppTest, seconds: float = 120) -> AppTest:
-    """Run until nothing is computed in the background any more."""
-    deadline = time.monotonic() + seconds
-    app.run()
-    jobs = app.session_state["session"].jobs
-    while jobs._running:
-        assert time.monotonic() < deadline, "a background job did not finish"
-        time.sleep(0.05)
-        app.run()
-    app.run()
-    assert not app.exception, app.exception
-    return app
-
-
-@pytest.fixture
-def visit(open_app: Callable[[], AppTest]) -> Visit:
-    """Open the app and go to a page."""
-    return lambda page: settle(open_app().switch_page(f"pages/{page}.py"))
+from tests.app.conftest import Visit, settle
 
 
 def model_of(app: AppTest) -> SpeechModel:

@@ -1,0 +1,99 @@
+"""Exploring in a real browser: a group, its K, a cluster, another page and back, the link."""
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+
+def open_clusters(page: Page, address: str) -> None:
+    page.goto(address)
+    expect(page.get_by_role("heading", name="Clusters", exact=True)).to_be_visible()
+    expect(chart(page, "K = ")).to_be_visible()
+
+
+def chart(page: Page, title: str) -> Locator:
+    return page.locator(".js-plotly-plot").filter(has_text=title).first
+
+
+def picker(page: Page) -> Locator:
+    return page.get_by_role("combobox", name=re.compile("Layer and kind"))
+
+
+def choose_group(page: Page, title: str) -> None:
+    picker(page).click()
+    page.get_by_role("option", name=title, exact=True).click()
+
+
+def test_choices_survive_a_change_of_page_and_travel_in_the_link(page: Page, server: str) -> None:
+    open_clusters(page, f"{server}/clusters")
+    choose_group(page, "Encoder 2 · FFN channels")
+    slider = page.get_by_role("slider", name=re.compile("Clusters K of 768"))
+    expect(slider).to_be_visible()
+    before = int(slider.input_value())
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+        page.wait_for_timeout(60)
+    k = before - 3
+    expect(chart(page, f"K = {k} costs")).to_be_visible()
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)  # a rerun closes the list
+    clusters = page.get_by_role("combobox", name=re.compile("Clusters of two or more"))
+    clusters.scroll_into_view_if_needed()
+    clusters.click()
+    page.get_by_role("option").first.click()
+    expect(page.get_by_text(re.compile(r"channels become one; error"))).to_be_visible()
+    expect(page).to_have_url(re.compile(r"cluster=\d+"))
+    link = page.url
+
+    page.get_by_role("link", name="Variance").click()
+    expect(page.get_by_role("heading", name="Variance", exact=True)).to_be_visible()
+    expect(picker(page)).to_have_value("Encoder 2 · FFN channels")
+    page.get_by_role("link", name="Clusters").click()
+    expect(page.get_by_role("heading", name="Clusters", exact=True)).to_be_visible()
+    expect(chart(page, f"K = {k} costs")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"channels become one; error"))).to_be_visible()
+
+    colleague = page.context.new_page()
+    colleague.set_default_timeout(90_000)
+    open_clusters(colleague, link)
+    expect(picker(colleague)).to_have_value("Encoder 2 · FFN channels")
+    expect(chart(colleague, f"K = {k} costs")).to_be_visible()
+    expect(colleague.get_by_text(re.compile(r"channels become one; error"))).to_be_visible()
+    colleague.close()
+
+
+def test_a_point_on_the_map_chooses_its_cluster_and_a_box_its_points(
+    page: Page, server: str
+) -> None:
+    open_clusters(page, f"{server}/clusters?model=demo-whisper&group=encoder.1.ffn&k=600")
+    map_ = chart(page, "600 clusters of 768 channels")
+    expect(map_).to_be_visible()
+    points = map_.locator(".scatterlayer .point")
+    expect(points.first).to_be_visible()
+    points.nth(400).click(force=True)
+    expect(page).to_have_url(re.compile("units=|cluster="))
+    expect(page.get_by_text(re.compile("become one; error|by itself stays"))).to_be_visible()
+
+    map_ = chart(page, "600 clusters of 768 channels")
+    map_.hover()
+    map_.locator("[data-attr=dragmode][data-val=select]").click()
+    area = map_.locator(".nsewdrag").first.bounding_box()
+    assert area is not None
+    left, top = area["x"] + 5, area["y"] + 5
+    page.mouse.move(left, top)
+    page.mouse.down()
+    page.mouse.move(left + area["width"] - 10, top + area["height"] - 10, steps=8)
+    page.mouse.up()
+    expect(page.get_by_text(re.compile(r"\d+ channels become one; error"))).to_be_visible()
+    chosen = page.get_by_text(re.compile(r"\d+ channels become one; error")).inner_text()
+    assert int(chosen.split()[0]) > 300
+
+
+def test_overview_and_variance_choose_the_same_group(page: Page, server: str) -> None:
+    page.goto(f"{server}/variance")
+    expect(page.get_by_role("heading", name="Variance", exact=True)).to_be_visible()
+    choose_group(page, "Decoder 1 · cross-attention heads")
+    page.get_by_role("link", name="Clusters").click()
+    expect(page.get_by_role("heading", name="Clusters", exact=True)).to_be_visible()
+    expect(picker(page)).to_have_value("Decoder 1 · cross-attention heads")
+    expect(chart(page, "Highest cosine")).to_be_visible()
