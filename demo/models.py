@@ -29,7 +29,7 @@ from transformers import (
     WhisperTokenizer,
 )
 
-from demo.grammar import sentences
+from demo.grammar import sentences, vocabulary
 from demo.synthesis import SAMPLING_RATE
 
 HIDDEN_SIZE = 192
@@ -46,7 +46,7 @@ CONTROL_TOKENS = (
     "<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|translate|>", "<|transcribe|>",
     "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>",
 )  # fmt: skip
-CTC_VOCABULARY = ("<pad>", "<s>", "</s>", "<unk>", "|", "'", *"abcdefghijklmnopqrstuvwxyz")
+CTC_SYMBOLS = ("<pad>", "<s>", "</s>", "<unk>", "|", "'", *"abcdefghijklmnopqrstuvwxyz")
 CONV_KERNEL = (400, 3, 3)  # 400 samples are 25 ms, as spectrograms have
 CONV_STRIDE = (160, 1, 2)  # 320 samples = 20 ms together
 
@@ -139,10 +139,13 @@ def build_whisper(tokenizer: WhisperTokenizer, seed: int) -> WhisperForCondition
 
 
 def build_hubert_processor() -> Wav2Vec2Processor:
-    """Build feature extractor (zero mean, unit variance) and character tokenizer."""
-    vocabulary = {token: i for i, token in enumerate(CTC_VOCABULARY)}
+    """Build feature extractor (zero mean, unit variance) and tokenizer.
+
+    Every word of the domain is a token, others are spelled; "|" stands between words.
+    """
+    tokens = [*CTC_SYMBOLS, *(word for word in vocabulary() if word not in CTC_SYMBOLS)]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(vocabulary, file)
+        json.dump({token: i for i, token in enumerate(tokens)}, file)
         file.flush()
         tokenizer = Wav2Vec2CTCTokenizer(file.name)
     feature_extractor = Wav2Vec2FeatureExtractor(
@@ -187,7 +190,7 @@ def build_hubert(processor: Wav2Vec2Processor, seed: int) -> HubertForCTC:
     """Build the untrained CTC model; its first convolution starts as a mel filterbank."""
     torch.manual_seed(seed)
     config = HubertConfig(
-        vocab_size=len(CTC_VOCABULARY),
+        vocab_size=len(processor.tokenizer),
         hidden_size=HIDDEN_SIZE,
         num_hidden_layers=ENCODER_LAYERS,
         num_attention_heads=N_HEADS,

@@ -12,7 +12,8 @@ class Phase:
     ``n_steps`` optimiser steps of ``batch_size`` windows. A window lasts ``window`` seconds for
     Whisper, at most that for HuBERT, which hears as many sentences at once as a draw from
     ``sentence_counts`` says. ``disturbance`` from 0 to 1 is how much rooms, microphones and noise
-    get in the way; with ``follow_teacher`` Whisper's encoder follows HuBERT frame by frame.
+    get in the way; with ``follow_teacher`` Whisper's encoder follows HuBERT frame by frame;
+    with ``spelled`` the CTC targets are letters, which are learned sooner, instead of words.
     """
 
     n_steps: int
@@ -21,6 +22,7 @@ class Phase:
     sentence_counts: tuple[int, ...] = (1, 2, 3)
     disturbance: float = 1.0
     follow_teacher: bool = False
+    spelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +66,24 @@ class TrainingPlan:
         return self.peak_learning_rate * min(rise, 1.0, fall)
 
 
+COUNTS = (1, 1, 1, 2, 2, 3)
+
 # HuBERT comes first: Whisper's encoder learns from it.
 PLANS = {
     "hubert": TrainingPlan(
         phases=(
-            Phase(1000, batch_size=16),
-            Phase(4550, batch_size=10, sentence_counts=(1, 1, 1, 2, 2, 3), disturbance=0.5),
-            Phase(9450, batch_size=12, sentence_counts=(1, 1, 1, 2, 2, 3), disturbance=0.6),
+            Phase(1000, batch_size=16, spelled=True),
+            Phase(4550, batch_size=10, sentence_counts=COUNTS, disturbance=0.5, spelled=True),
+            Phase(3450, batch_size=12, sentence_counts=COUNTS, disturbance=0.6, spelled=True),
+            Phase(6000, batch_size=12, sentence_counts=COUNTS, disturbance=0.6),
         ),
     ),
     "whisper": TrainingPlan(
         phases=(
-            Phase(2000, batch_size=12, window=4.0, disturbance=0.5, follow_teacher=True),
-            Phase(900, batch_size=8, window=8.0, disturbance=0.5, follow_teacher=True),
-            Phase(8000, batch_size=12, window=5.0, disturbance=0.5),
-            Phase(3100, batch_size=8, window=8.0, disturbance=0.5),
+            Phase(2000, batch_size=12, window=4.0, disturbance=0.5, follow_teacher=True, spelled=True),
+            Phase(900, batch_size=8, window=8.0, disturbance=0.5, follow_teacher=True, spelled=True),
+            Phase(8000, batch_size=12, window=5.0, disturbance=0.5, spelled=True),
+            Phase(3100, batch_size=8, window=8.0, disturbance=0.5, spelled=True),
         ),
     ),
 }

@@ -1,7 +1,7 @@
 """What the demo models learn from: a window's targets, batches, and the training losses.
 
 Whisper learns to continue a transcript, with and without timestamps; HuBERT learns CTC over
-characters. Both share examples, made on the fly.
+letters, then words. Both share examples, made on the fly.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class FramedConv1d(nn.Conv1d):
 
 
 class WhisperTask(nn.Module):
-    """Whisper with its training loss: next token, plus character CTC on the encoder.
+    """Whisper with its training loss: next token, plus CTC on the encoder.
 
     The helper loss teaches the encoder where words are, long before cross-attention could; its
     head is not part of the exported model.
@@ -153,7 +153,7 @@ class WhisperTask(nn.Module):
                 "features": mask_features(features, rng),
                 "inputs": inputs,
                 "labels": labels,
-                "characters": character_labels(self.ctc_processor, examples),
+                "tokens": ctc_labels(self.ctc_processor, examples, spelled=phase.spelled),
                 "follow_teacher": torch.tensor(phase.follow_teacher),
             }
 
@@ -209,7 +209,7 @@ class WhisperTask(nn.Module):
         )
         logits = self.ctc_head(output.encoder_last_hidden_state).float()
         lengths = torch.full((len(logits),), logits.shape[1])
-        spelling = ctc_loss(logits, lengths, batch["characters"])
+        spelling = ctc_loss(logits, lengths, batch["tokens"])
         loss = token_loss + CTC_WEIGHT * spelling
         if self.teacher is not None and batch["follow_teacher"]:
             states = output.encoder_hidden_states
@@ -220,7 +220,7 @@ class WhisperTask(nn.Module):
 
 
 class HubertTask(nn.Module):
-    """HuBERT with its training loss, character CTC."""
+    """HuBERT with its training loss, CTC."""
 
     def __init__(self, model: HubertForCTC, processor: Wav2Vec2Processor) -> None:
         """Switch SpecAugment on in ``model``."""
@@ -259,7 +259,7 @@ class HubertTask(nn.Module):
                 yield {
                     "waveforms": inputs.input_values,
                     "mask": inputs.attention_mask,
-                    "characters": character_labels(self.processor, chosen),
+                    "tokens": ctc_labels(self.processor, chosen, spelled=phase.spelled),
                 }
 
     def forward(self, batch: Batch) -> torch.Tensor:
@@ -267,20 +267,28 @@ class HubertTask(nn.Module):
         output = self.model(batch["waveforms"], attention_mask=batch["mask"])
         samples = cast(torch.LongTensor, batch["mask"].sum(-1))
         lengths = cast(torch.Tensor, self.model._get_feat_extract_output_lengths(samples))
-        return ctc_loss(output.logits.float(), lengths, batch["characters"])
+        return ctc_loss(output.logits.float(), lengths, batch["tokens"])
 
 
-def character_labels(processor: Wav2Vec2Processor, examples: list[Example]) -> torch.Tensor:
-    """Character ids of the examples' texts, shape (batch, longest), padded with -100."""
-    ids = [processor.tokenizer(example.text).input_ids for example in examples]
+def ctc_labels(
+    processor: Wav2Vec2Processor, examples: list[Example], *, spelled: bool
+) -> torch.Tensor:
+    """Ids of the words of the examples' texts, or of their letters, and of what parts the words.
+
+    Shape (batch, longest), padded with -100.
+    """
+    tokenizer = processor.tokenizer
+    texts = [example.text.replace(" ", tokenizer.word_delimiter_token) for example in examples]
+    tokens = [list(text) if spelled else tokenizer.tokenize(text) for text in texts]
+    ids = [tokenizer.convert_tokens_to_ids(row) for row in tokens]
     labels = torch.full((len(ids), max(1, *(len(row) for row in ids))), IGNORED)
-    for row, characters in enumerate(ids):
-        labels[row, : len(characters)] = torch.tensor(characters, dtype=torch.long)
+    for row, tokens_of_row in enumerate(ids):
+        labels[row, : len(tokens_of_row)] = torch.tensor(tokens_of_row, dtype=torch.long)
     return labels
 
 
 def ctc_loss(logits: torch.Tensor, lengths: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """CTC loss per character, from logits (batch, frames, vocabulary) and padded labels."""
+    """CTC loss per token, from logits (batch, frames, vocabulary) and padded labels."""
     log_probabilities = functional.log_softmax(logits, dim=-1).transpose(0, 1)
     target_lengths = (labels != IGNORED).sum(-1)
     targets = labels.clamp(min=0)
