@@ -124,6 +124,14 @@ class Seq2SeqRecogniser:
                 return replace(cut, notes=(fallback, *cut.notes))
         return self._recognise_by_windows(samples, progress)
 
+    def tokens(self, samples: Samples) -> list[int]:
+        """What the decoder writes for a clip within the window, its prompt first, as token ids."""
+        prompt, last = self._prompt(samples), getattr(self._config, "no_timestamps_token_id", None)
+        if last is not None and not self._config.return_timestamps:
+            prompt.append(last)
+        [row] = self._generate(self._features([samples]), self._token_limit(len(samples)))
+        return prompt + row
+
     def _recognise_by_timestamps(self, samples: Samples, progress: Progress) -> Recognised:
         """Run the sequential long-form algorithm (Whisper paper, section 3.8)."""
         n_calls = 0
@@ -176,11 +184,8 @@ class Seq2SeqRecogniser:
         first = self._first_timestamp
         if first is None:
             return False
-        network, config = self._network, self._config
-        prompt = [config.decoder_start_token_id]
-        if token := self._language(window):
-            prompt += [config.lang_to_id[token], config.task_to_id[self.options.task]]
-        logits = network(
+        prompt = self._prompt(window)
+        logits = self._network(
             input_features=self._features([window]).input_features,
             decoder_input_ids=torch.tensor([prompt], device=self.model.device),
         ).logits[0, -1]
@@ -188,6 +193,14 @@ class Seq2SeqRecogniser:
         timestamps = probabilities[first:].sum()
         probabilities[self.model.processor.tokenizer.all_special_ids] = 0
         return bool(timestamps > probabilities[:first].sum())
+
+    def _prompt(self, window: Samples) -> list[int]:
+        """What the decoder starts from, as far as every mode shares it: start, language, task."""
+        config = self._config
+        prompt = [config.decoder_start_token_id]
+        if token := self._language(window):
+            prompt += [config.lang_to_id[token], config.task_to_id[self.options.task]]
+        return prompt
 
     def _language(self, window: Samples) -> str | None:
         """The language to write all of a long clip in: as asked, or as the first window sounds."""
