@@ -10,12 +10,10 @@ import streamlit as st
 from analysis.checkpoints import SpeechModel
 from analysis.cluster_figures import (
     CURVE_HEIGHT,
-    MAP_HEIGHT,
     MATRIX_HEIGHT,
     SIZES_HEIGHT,
     cluster_sizes,
     cut_curve,
-    head_map,
     merge_dendrogram,
     similarity_matrices,
 )
@@ -28,6 +26,7 @@ from analysis.cluster_views import (
 )
 from analysis.clustering import MergeTree
 from analysis.curves import KNEE_DEFINITION, knee
+from analysis.map_figures import MAP_HEIGHT, head_map
 from analysis.units import UnitGroup
 from pages.common.choices import choose_one
 from pages.common.cluster_map import (

@@ -10,8 +10,8 @@ from analysis.anatomy import Part, parameter_parts
 from analysis.checkpoints import SpeechModel
 from analysis.clustering import MergeTree
 from analysis.curves import REDUNDANCY_DEFINITION, redundancy
-from analysis.exploration_figures import TREEMAP_HEIGHT, parameter_treemap
 from analysis.statistics import STATISTICS, UNITS
+from analysis.treemap_figure import TREEMAP_HEIGHT, parameter_treemap
 from analysis.units import BLOCK_TITLES, UnitGroup
 from pages.common import tour
 from pages.common.choices import choose_one

@@ -9,12 +9,6 @@ import streamlit as st
 from analysis.allocation import allocate
 from analysis.cells import MatrixDetail, matrix_detail
 from analysis.checkpoints import SpeechModel
-from analysis.exploration_figures import (
-    LINES_HEIGHT,
-    heatmap_height,
-    statistic_heatmap,
-    statistic_lines,
-)
 from analysis.matrix_figures import (
     ALLOCATION_HEIGHT,
     DISTRIBUTION_HEIGHT,
@@ -22,6 +16,12 @@ from analysis.matrix_figures import (
     unit_norms,
     variance_allocation,
     weight_distribution,
+)
+from analysis.statistic_figures import (
+    LINES_HEIGHT,
+    heatmap_height,
+    statistic_heatmap,
+    statistic_lines,
 )
 from analysis.statistics import (
     STATISTIC_TITLES,

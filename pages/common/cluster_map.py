@@ -8,9 +8,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from analysis.checkpoints import SpeechModel
-from analysis.cluster_figures import MAP_HEIGHT, unit_map
 from analysis.clustering import MergeTree
 from analysis.curves import first_merge_errors
+from analysis.map_figures import MAP_HEIGHT, unit_map
 from analysis.projection import METRICS, MIN_UNITS, Projection, UmapSettings
 from analysis.units import UnitGroup
 from pages.common.choices import choose_one

@@ -10,13 +10,12 @@ import torch
 from analysis.anatomy import parameter_parts
 from analysis.cells import N_BINS, matrix_detail, most_similar_pairs
 from analysis.checkpoints import SpeechModel
-from analysis.cluster_figures import cluster_colors, unit_map
 from analysis.cluster_views import draw_tree, head_similarities, view_cluster
 from analysis.clustering import MergeTree, ward_tree
 from analysis.curves import first_merge_errors, knee, redundancy
 from analysis.distances import euclidean_distances, unit_vectors
 from analysis.errors import Cancelled, UserError
-from analysis.exploration_figures import parameter_treemap, statistic_heatmap, statistic_lines
+from analysis.map_figures import cluster_colors, unit_map
 from analysis.palette import contrast_ratio
 from analysis.projection import (
     METRICS,
@@ -25,6 +24,7 @@ from analysis.projection import (
     project_pca,
     project_umap,
 )
+from analysis.statistic_figures import statistic_heatmap, statistic_lines
 from analysis.statistics import (
     STATISTIC_TITLES,
     STATISTICS,
@@ -36,6 +36,7 @@ from analysis.statistics import (
     model_statistics,
     nearest_cosines,
 )
+from analysis.treemap_figure import parameter_treemap
 from analysis.trees import build_tree
 from analysis.units import linear_at, read_units, unit_groups, write_units
 from analysis.variance import group_variances
