@@ -80,8 +80,12 @@ PLANS = {
     ),
     "whisper": TrainingPlan(
         phases=(
-            Phase(2000, batch_size=12, window=4.0, disturbance=0.5, follow_teacher=True, spelled=True),
-            Phase(900, batch_size=8, window=8.0, disturbance=0.5, follow_teacher=True, spelled=True),
+            Phase(
+                2000, batch_size=12, window=4.0, disturbance=0.5, follow_teacher=True, spelled=True
+            ),
+            Phase(
+                900, batch_size=8, window=8.0, disturbance=0.5, follow_teacher=True, spelled=True
+            ),
             Phase(8000, batch_size=12, window=5.0, disturbance=0.5, spelled=True),
             Phase(3100, batch_size=8, window=8.0, disturbance=0.5, spelled=True),
         ),

@@ -30,7 +30,11 @@ def variant_file(rng: np.random.Generator, name: str) -> str:
     """
     tract = rng.uniform(0.76, 1.32)
     pitch = rng.uniform(65, 230) * tract**0.7
-    lines = ["language variant", f"name {name}", f"pitch {pitch:.0f} {pitch * rng.uniform(1.2, 1.7):.0f}"]
+    lines = [
+        "language variant",
+        f"name {name}",
+        f"pitch {pitch:.0f} {pitch * rng.uniform(1.2, 1.7):.0f}",
+    ]
     for formant in range(_FORMANTS):
         frequency = 100 * tract * np.exp(rng.normal(0.0, 0.07))
         strength = 100 * np.exp(rng.normal(-0.1 if formant < 4 else -0.35, 0.35))

@@ -102,7 +102,7 @@ def draw_voice(rng: np.random.Generator, *, held_out: bool, flite_share: float =
         pitch = FLITE_PITCH[name] * float(rng.uniform(0.75, 1.35))
         return Voice("flite", name, round(float(rng.uniform(0.8, 1.3)), 2), round(pitch, 1))
     accent = str(rng.choice(HELD_OUT_ACCENTS if held_out else TRAIN_ACCENTS))
-    variants = HELD_OUT_VARIANTS if held_out else TRAIN_VARIANTS
+    variants: tuple[str, ...] = HELD_OUT_VARIANTS if held_out else TRAIN_VARIANTS
     if not held_out and rng.random() < RANDOM_VARIANT_SHARE:
         variants = RANDOM_VARIANTS
     variant = str(rng.choice(variants))

@@ -229,7 +229,7 @@ class HubertTask(nn.Module):
         self.processor = processor
         self.model.config.apply_spec_augment = True  # for training only
         self.model.set_attn_implementation("eager")  # whose backward pass is faster
-        first = cast(nn.Module, self.model.hubert.feature_extractor.conv_layers[0])
+        first = self.model.hubert.feature_extractor.conv_layers[0]
         conv = cast(nn.Conv1d, first.conv)
         framed = FramedConv1d(1, conv.out_channels, conv.kernel_size[0], conv.stride[0])
         framed.load_state_dict(conv.state_dict())
