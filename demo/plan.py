@@ -75,7 +75,7 @@ PLANS = {
             Phase(1000, batch_size=16, spelled=True),
             Phase(4550, batch_size=10, sentence_counts=COUNTS, disturbance=0.5, spelled=True),
             Phase(3450, batch_size=12, sentence_counts=COUNTS, disturbance=0.6, spelled=True),
-            Phase(6000, batch_size=12, sentence_counts=COUNTS, disturbance=0.6),
+            Phase(7400, batch_size=12, sentence_counts=COUNTS, disturbance=0.6),
         ),
     ),
     "whisper": TrainingPlan(
@@ -86,8 +86,8 @@ PLANS = {
             Phase(
                 900, batch_size=8, window=8.0, disturbance=0.5, follow_teacher=True, spelled=True
             ),
-            Phase(8000, batch_size=12, window=5.0, disturbance=0.5, spelled=True),
-            Phase(3100, batch_size=8, window=8.0, disturbance=0.5, spelled=True),
+            Phase(7100, batch_size=12, window=5.0, disturbance=0.5, spelled=True),
+            Phase(3000, batch_size=8, window=8.0, disturbance=0.5, spelled=True),
         ),
     ),
 }
