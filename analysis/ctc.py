@@ -1,4 +1,4 @@
-"""The CTC way to text: the likeliest character of every frame, repeats and blanks taken out.
+"""The CTC way to text: the likeliest token of every frame, repeats and blanks taken out.
 
 HuBERT, wav2vec2 and data2vec-audio. They have no window of their own, but attention costs the
 square of the length, so long audio is heard in windows that share context, and the frames of their

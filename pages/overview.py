@@ -234,16 +234,16 @@ def _table(model: SpeechModel, groups: Sequence[UnitGroup], table: pd.DataFrame)
         on_select=choose,
         selection_mode="single-row",
         column_config={
-            "Group": st.column_config.TextColumn(width="medium"),
-            "Layer": numbers(width="small", help="Counted from the input, from 0."),
-            "Units n": numbers(format="localized", width="small", help="Heads or channels."),
+            "Group": st.column_config.TextColumn(width=190),
+            "Layer": numbers(width=55, help="Counted from the input, from 0."),
+            "Units n": numbers(format="localized", width=65, help="Heads or channels."),
             "Unit dimension": numbers(
-                format="localized", width="small", help="Numbers that one unit owns, with biases."
+                format="localized", width=115, help="Numbers that one unit owns, with biases."
             ),
-            "Parameters": numbers(format="localized", width="small"),
-            "Share (%)": numbers(format="%.2f", width="small", help="Of the model's parameters."),
-            "Variance": numbers(format="scientific", width="small", help=STATISTICS["variance"]),
-            "Redundancy (%)": numbers(format="%.1f", width="small", help=REDUNDANCY_DEFINITION),
+            "Parameters": numbers(format="localized", width=90),
+            "Share (%)": numbers(format="%.2f", width=75, help="Of the model's parameters."),
+            "Variance": numbers(format="scientific", width=80, help=STATISTICS["variance"]),
+            "Redundancy (%)": numbers(format="%.1f", width=120, help=REDUNDANCY_DEFINITION),
         },
         alt="All unit groups of the model with size, variance and redundancy.",
     )
