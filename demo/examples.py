@@ -28,6 +28,7 @@ from demo.synthesis import SAMPLING_RATE, Corpus
 TRAIN_SPEAKERS = ("george", "jackson", "lucas", "nicolas")
 HELD_OUT_SPEAKERS = ("theo", "yweweler")
 HUMAN_SHARE = 0.28  # of all spoken sentences
+FLITE_SHARE = 0.25  # of the synthesised ones are by flite, besides those that chance draws
 
 Recordings = dict[str, list[list[Waveform]]]
 
@@ -118,6 +119,10 @@ class ExampleSource:
     def __init__(self, corpus: Corpus, digits: Recordings | None, seed: int) -> None:
         """Keep the sources and make the noises."""
         self._corpus = corpus
+        self._all = np.arange(len(corpus.utterances))
+        self._flite = np.array(
+            [i for i, u in enumerate(corpus.utterances) if u.voice.startswith("flite:")]
+        )
         self._digits = digits
         self._seed = seed
         self._noises = NoiseBank(corpus, seed)
@@ -140,7 +145,8 @@ class ExampleSource:
             waveform, text = self._human_string(rng)
             telephone = rng.random() < 0.7
         else:
-            index = int(rng.integers(len(self._corpus.utterances)))
+            pool = self._flite if rng.random() < FLITE_SHARE else self._all
+            index = int(pool[rng.integers(len(pool))])
             text = self._corpus.utterances[index].text
             waveform = change_speed(self._corpus.waveform(index), float(rng.uniform(0.8, 1.25)))
             telephone = rng.random() < 0.25

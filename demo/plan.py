@@ -75,7 +75,8 @@ PLANS = {
             Phase(1000, batch_size=16, spelled=True),
             Phase(4550, batch_size=10, sentence_counts=COUNTS, disturbance=0.5, spelled=True),
             Phase(3450, batch_size=12, sentence_counts=COUNTS, disturbance=0.6, spelled=True),
-            Phase(7400, batch_size=12, sentence_counts=COUNTS, disturbance=0.6),
+            Phase(2400, batch_size=12, sentence_counts=COUNTS, disturbance=0.6),
+            Phase(6000, batch_size=12, sentence_counts=COUNTS, disturbance=0.4),
         ),
     ),
     "whisper": TrainingPlan(
