@@ -1,21 +1,18 @@
 """Compress: choose what to merge, see what it saves and costs at once, make the model."""
 
-from collections.abc import Mapping
-
 import streamlit as st
 
 from analysis.allocation import achieved_sparsity
-from analysis.checkpoints import SpeechModel
 from analysis.compression import Compression, compress
 from analysis.figures import KEPT_UNITS_HEIGHT, kept_units
 from analysis.footprint import Footprint, footprint, predict_footprint
 from analysis.forecast import Forecast, forecast, measured_error
 from analysis.palette import variant_color
 from analysis.progress import Progress, ShouldCancel
-from pages.common import group_editor, recipes
+from pages.common import group_editor, group_views, history, presets, recipes
+from pages.common.comparison import draw_comparison
 from pages.common.controls import (
     MANUAL,
-    Settings,
     choose_n_clusters,
     draw_choices,
     draw_more,
@@ -23,6 +20,8 @@ from pages.common.controls import (
     read_settings,
     widget_key,
 )
+from pages.common.draft import Draft
+from pages.common.drift import draw_drift_here
 from pages.common.formatting import count, escape_markdown, percent, size
 from pages.common.frame import run_page
 from pages.common.jobs import Job
@@ -34,7 +33,7 @@ from pages.common.models import (
     tree_shelf,
     variances_of,
 )
-from pages.common.session import Session, Variant, current
+from pages.common.session import Variant, current
 from pages.common.variants import draw_variants
 from pages.common.widgets import explain, figure, job_box, primary_button, show_problem, swatch
 
@@ -83,23 +82,17 @@ def main() -> None:
     plan = settings.plan(model, n_clusters)
     twin = next((v for v in session.variants_of(model) if v.compression.plan == plan), None)
     color = twin.color if twin else variant_color(session.n_variants_made)
+    draft = Draft(session, model, groups, settings, n_clusters, trees, expected, color)
 
     st.title("Compress")
     with st.container(height=SENTENCE_HEIGHT, border=False):
-        st.markdown(_sentence(settings, base, cost, expected, achieved))
+        st.markdown(_sentence(draft, base, cost, achieved))
     left, right = st.columns([3, 1], gap="large")
     with left:
-        slider, more, recipe = st.columns([2, 1, 1], vertical_alignment="bottom")
-        with slider:
-            draw_sparsity(model)
-        with more:
-            draw_more(model)
-        with recipe:
-            recipes.draw(model, settings, n_clusters, session)
-        draw_choices(model)
+        _plan_controls(draft)
     with right:
-        _compress_controls(session, model, settings, n_clusters, twin)
-        _job_area(session, settings, twin)
+        _compress_controls(draft, twin)
+        _job_area(draft, twin)
     recipes.show_problem_of(session)
     _metrics(base, cost, expected, achieved)
     chosen = group_editor.selected_group(model, groups)
@@ -111,23 +104,38 @@ def main() -> None:
         on_select=lambda: group_editor.select_from_chart(model),
         selection_mode="points",
     )
-    group_editor.draw(session, model, groups, n_clusters, trees, expected, settings, color)
+    group_views.draw(draft)
     draw_variants(session, model, groups)
-    if session.variants_of(model) and st.button(
-        "Next: listen to what it did", icon=":material/arrow_forward:", icon_position="right"
-    ):
-        st.switch_page("pages/transcribe.py")
+    if session.variants_of(model):
+        draw_comparison(session, model)
+        draw_drift_here(session, model)
+        if st.button(
+            "Next: listen to what it did", icon=":material/arrow_forward:", icon_position="right"
+        ):
+            st.switch_page("pages/transcribe.py")
     explain(EXPLANATION)
 
 
-def _sentence(
-    settings: Settings,
-    base: Footprint,
-    cost: Footprint,
-    expected: Forecast | None,
-    achieved: float,
-) -> str:
+def _plan_controls(draft: Draft) -> None:
+    """Everything that decides the plan but K by hand."""
+    model = draft.model
+    slider, *others = st.columns([2.1, 1, 1, 1], vertical_alignment="bottom")
+    with slider:
+        draw_sparsity(model)
+    with others[0]:
+        presets.draw(model)
+    with others[1]:
+        draw_more(model)
+    with others[2]:
+        recipes.draw(model, draft.settings, draft.n_clusters, draft.session)
+    draw_choices(model)
+    with st.container(horizontal=True):
+        history.draw(draft)
+
+
+def _sentence(draft: Draft, base: Footprint, cost: Footprint, achieved: float) -> str:
     """The page's answer, which writes itself."""
+    settings, expected = draft.settings, draft.expected
     verb = {
         "cluster": "Merge",
         "magnitude": "Drop the smallest",
@@ -196,8 +204,9 @@ def _metrics(base: Footprint, cost: Footprint, expected: Forecast | None, achiev
     )
 
 
-def _job_area(session: Session, settings: Settings, twin: Variant | None) -> None:
+def _job_area(draft: Draft, twin: Variant | None) -> None:
     """Progress of trees and compression in one place; errors where they stopped."""
+    session, settings = draft.session, draft.settings
     slot = tree_slot(settings.distance, settings.align_heads)
     show_problem(session.jobs, slot, "Build them now")
     show_problem(session.jobs, "compress")
@@ -212,13 +221,9 @@ def _job_area(session: Session, settings: Settings, twin: Variant | None) -> Non
     job_box(session.jobs, ("compress", slot), idle)
 
 
-def _compress_controls(
-    session: Session,
-    model: SpeechModel,
-    settings: Settings,
-    n_clusters: Mapping[str, int],
-    twin: Variant | None,
-) -> None:
+def _compress_controls(draft: Draft, twin: Variant | None) -> None:
+    """The new variant's name, and the button that makes it."""
+    session, model, settings = draft.session, draft.model, draft.settings
     name_key = widget_key(model, "name")
     share = "by hand" if settings.allocation == MANUAL else percent(settings.sparsity, 0)
     suggestion = session.free_name(f"{settings.method} {share} {settings.allocation}")
@@ -233,7 +238,7 @@ def _compress_controls(
     def start() -> None:
         name = " ".join(st.session_state[name_key].split()) or suggestion
         st.session_state[name_key] = ""
-        _compress(session, model, settings, n_clusters, name)
+        _compress(draft, name)
 
     primary_button(
         "Compress",
@@ -245,15 +250,10 @@ def _compress_controls(
     )
 
 
-def _compress(
-    session: Session,
-    model: SpeechModel,
-    settings: Settings,
-    n_clusters: Mapping[str, int],
-    name: str,
-) -> None:
+def _compress(draft: Draft, name: str) -> None:
     """Start the job that makes a variant."""
-    plan = settings.plan(model, n_clusters)
+    session, model, settings = draft.session, draft.model, draft.settings
+    plan = settings.plan(model, draft.n_clusters)
     shelf = tree_shelf()
     earlier = session.variants_of(model)
     reuse = earlier[-1].compression if earlier else None

@@ -66,7 +66,7 @@ def draw_sources(session: Session) -> None:
     """Upload and microphone beside the bundled clips."""
     left, right = st.columns([1, 2], gap="large")
     with left:
-        _upload(session)
+        draw_upload(session)
         _microphone(session)
     with right:
         st.markdown(":small[Or a bundled clip]")
@@ -77,6 +77,19 @@ def draw_sources(session: Session) -> None:
             for clip in bundled_clips():
                 _card(session, clip)
     _outcomes(session)
+
+
+def take_bundled(session: Session, bundled: BundledClip) -> Clip:
+    """Make a bundled clip the session's and the one on show, at once: they are short."""
+    audio = read_audio(bundled.path, name=title_of(bundled))
+    clip = Clip(_clip_id(audio), audio, bundled.reference, "bundled")
+    session.current_clip = clip.id
+    return session.clips.setdefault(clip.id, clip)
+
+
+def title_of(clip: BundledClip) -> str:
+    """A bundled clip's name for people."""
+    return clip.description[:1].upper() + clip.description[1:]
 
 
 def choose_clip(session: Session) -> Clip | None:
@@ -112,7 +125,7 @@ def _label(clip: Clip) -> str:
 
 
 def _card(session: Session, clip: BundledClip) -> None:
-    title = clip.description[:1].upper() + clip.description[1:]
+    title = title_of(clip)
     voices = clip.voice.split()
     voice = voices[0] if len(voices) == 1 else f"{len(set(voices))} voices"
     st.button(
@@ -129,7 +142,8 @@ def _short(title: str) -> str:
     return title.split(",")[0].split(":")[0]
 
 
-def _upload(session: Session) -> None:
+def draw_upload(session: Session) -> None:
+    """A drop zone; what is dropped becomes the session's."""
     version = st.session_state.setdefault("upload:version", 0)
     key = f"upload:{version}"
 

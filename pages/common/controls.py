@@ -6,10 +6,11 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from analysis.allocation import ALLOCATIONS, allocate
+from analysis.allocation import ALLOCATIONS
 from analysis.checkpoints import SpeechModel
 from analysis.clustering import ENGINES, MergeTree
 from analysis.distances import DISTANCES
+from analysis.locking import allocate_around
 from analysis.merging import MERGE_RULES
 from analysis.plan import COMPONENTS, SEEDINGS, CompressionPlan
 from analysis.selection import METHODS
@@ -41,6 +42,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "align_heads": True,
     "components": list(COMPONENTS),
     "seed": 0,
+    "locked": {},
 }
 
 COMPONENT_NAMES: Mapping[str, str] = {"ffn": "FFN channels", "heads": "attention heads"}
@@ -48,7 +50,10 @@ COMPONENT_NAMES: Mapping[str, str] = {"ffn": "FFN channels", "heads": "attention
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What decides a compression besides K; fields as in `CompressionPlan`."""
+    """What decides a compression besides K; fields as in `CompressionPlan`.
+
+    `locked` is the K of the groups that no allocation may touch, by group id.
+    """
 
     sparsity: float
     method: str
@@ -62,6 +67,7 @@ class Settings:
     align_heads: bool
     components: tuple[str, ...]
     seed: int
+    locked: Mapping[str, int]
 
     def plan(self, model: SpeechModel, n_clusters: Mapping[str, int]) -> CompressionPlan:
         """The plan that these settings and K make for a model."""
@@ -108,11 +114,20 @@ def write_setting(model: SpeechModel, name: str, value: object) -> None:
 
 def adopt(model: SpeechModel, plan: CompressionPlan, allocation: str) -> None:
     """Set all widgets as a plan says; from a callback."""
-    for name in _DEFAULTS:
+    for name in _DEFAULTS.keys() - {"locked"}:
         write_setting(model, name, getattr(plan, name))
+    write_setting(model, "locked", {})
     write_setting(model, "sparsity", min(MAX_SPARSITY, round(100 * plan.sparsity)))
     write_setting(model, "components", list(plan.components))
     write_setting(model, "allocation", allocation)
+
+
+def restore(model: SpeechModel, settings: Settings) -> None:
+    """Set all widgets as they were; from a callback."""
+    for name in _DEFAULTS:
+        write_setting(model, name, getattr(settings, name))
+    write_setting(model, "sparsity", round(100 * settings.sparsity))
+    write_setting(model, "components", list(settings.components))
 
 
 def choose_n_clusters(
@@ -129,15 +144,16 @@ def choose_n_clusters(
     groups : sequence of UnitGroup
     settings : Settings
     trees, variances
-        As `analysis.allocation.allocate` takes them.
+        As `analysis.locking.allocate_around` takes them.
     last : mapping of str to int or None
         The K so far: they stay where they were set by hand, and while trees are being built.
     """
     waiting = settings.allocation == "distortion" and trees is None
     if last is not None and (settings.allocation == MANUAL or waiting):
         return dict(last)
-    return allocate(
+    return allocate_around(
         groups,
+        settings.locked,
         sparsity=settings.sparsity,
         strategy="uniform" if settings.allocation == MANUAL or waiting else settings.allocation,
         components=settings.components,

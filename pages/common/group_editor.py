@@ -1,4 +1,4 @@
-"""K by hand: the table of all groups, and one group with its slider and error curve."""
+"""K by hand: the table of all groups, and one group with its slider, lock and error curve."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,12 +6,13 @@ import pandas as pd
 import streamlit as st
 
 from analysis.checkpoints import SpeechModel
-from analysis.clustering import MergeTree
 from analysis.errors import UserError
 from analysis.figures import error_curve as draw_error_curve
-from analysis.forecast import Forecast, error_curve
+from analysis.forecast import error_curve
 from analysis.units import BLOCK_TITLES, UnitGroup
-from pages.common.controls import MANUAL, Settings, widget_key, write_setting
+from pages.common.controls import MANUAL, read_settings, widget_key, write_setting
+from pages.common.draft import Draft
+from pages.common.exports import draw_exports
 from pages.common.formatting import count, percent
 from pages.common.session import Session
 from pages.common.widgets import figure, show_problem
@@ -20,6 +21,8 @@ TABLE_HEIGHT = 460
 
 _PROBLEM = "k"
 
+_EDITABLE = ("K", "Lock")
+
 
 def selected_group(model: SpeechModel, groups: Sequence[UnitGroup]) -> UnitGroup:
     """The group that the slider is for."""
@@ -27,12 +30,17 @@ def selected_group(model: SpeechModel, groups: Sequence[UnitGroup]) -> UnitGroup
     return next((group for group in groups if group.id == chosen), groups[0])
 
 
+def select_group(model: SpeechModel, group_id: str) -> None:
+    """Choose the group that the slider is for; from a callback."""
+    st.session_state[widget_key(model, "group")] = group_id
+
+
 def select_from_chart(model: SpeechModel) -> None:
     """Callback of the chart: a bar that is clicked selects its group."""
     event = st.session_state[f"kept:{model.weight_hash[:16]}"]
     points = event["selection"]["points"]
     if points:
-        st.session_state[widget_key(model, "group")] = points[0]["customdata"][0]
+        select_group(model, points[0]["customdata"][0])
 
 
 def take_edits(session: Session, model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
@@ -42,93 +50,78 @@ def take_edits(session: Session, model: SpeechModel, groups: Sequence[UnitGroup]
     """
     key = _table_key(model)
     state = st.session_state.get(key)
-    if state is None:
+    if state is None:  # not on show: what it showed is forgotten
+        st.session_state.pop(f"{key}:seen", None)
         return
     before = session.n_clusters[model.weight_hash]
-    edited = {row: cells["K"] for row, cells in state["edited_rows"].items() if "K" in cells}
+    edited = {
+        (row, name): cells[name]
+        for row, cells in state["edited_rows"].items()
+        for name in _EDITABLE
+        if name in cells
+    }
     seen = st.session_state.get(f"{key}:seen", {})
+    fresh = {
+        cell: value for cell, value in edited.items() if cell not in seen or seen[cell] != value
+    }
+    st.session_state[f"{key}:seen"] = edited
     changes: dict[str, int] = {}
-    for row, k in edited.items():
+    for (row, name), value in fresh.items():
         group = groups[row]
-        if row in seen and seen[row] == k:
+        if name == "Lock":
             continue
         session.jobs.problems.pop(_PROBLEM, None)
-        if k is not None and 1 <= k <= group.n_units and k == int(k):
-            changes[group.id] = int(k)
+        if value is not None and 1 <= value <= group.n_units and value == int(value):
+            changes[group.id] = int(value)
         else:
             session.jobs.problems[_PROBLEM] = UserError(
-                f"K = {k} is out of range for {group.title}.",
+                f"K = {value} is out of range for {group.title}.",
                 f"Choose a whole number from 1 to {group.n_units}; K stays {before[group.id]}.",
             )
-    st.session_state[f"{key}:seen"] = edited
     if changes:
         _set_k(session, model, changes)
+    for (row, name), value in fresh.items():
+        if name == "Lock":
+            set_lock(session, model, groups[row].id, bool(value))
 
 
-def draw(
-    session: Session,
-    model: SpeechModel,
-    groups: Sequence[UnitGroup],
-    n_clusters: Mapping[str, int],
-    trees: Mapping[str, MergeTree] | None,
-    expected: Forecast | None,
-    settings: Settings,
-    color: str,
-) -> None:
-    """The table beside the selected group."""
-    st.subheader("Every group")
-    left, right = st.columns([1.9, 1], gap="large")
-    with left:
-        _table(session, model, groups, n_clusters, expected)
-    with right:
-        _one_group(session, model, groups, n_clusters, trees, expected, settings, color)
+def set_lock(session: Session, model: SpeechModel, group_id: str, locked: bool) -> None:
+    """Hold a group's K, or give it back to the allocation; from a callback or before drawing."""
+    others = {k: v for k, v in read_settings(model).locked.items() if k != group_id}
+    held = {group_id: session.n_clusters[model.weight_hash][group_id]} if locked else {}
+    write_setting(model, "locked", others | held)
 
 
-def _set_k(session: Session, model: SpeechModel, changes: Mapping[str, int]) -> None:
-    """Take over K set by hand, before widgets are drawn; the other groups keep theirs."""
-    before = session.n_clusters[model.weight_hash]
-    session.n_clusters[model.weight_hash] = {**before, **changes}
-    write_setting(model, "allocation", MANUAL)
-
-
-def _table_key(model: SpeechModel) -> str:
-    version = st.session_state.setdefault(widget_key(model, "table-version"), 0)
-    return f"{widget_key(model, 'table')}:{version}"
-
-
-def _table(
-    session: Session,
-    model: SpeechModel,
-    groups: Sequence[UnitGroup],
-    n_clusters: Mapping[str, int],
-    expected: Forecast | None,
-) -> None:
+def draw_table(draft: Draft) -> None:
+    """All groups, K and lock editable."""
+    model, groups, expected = draft.model, draft.groups, draft.expected
     key = _table_key(model)
-    if _outdated(st.session_state.get(key), groups, n_clusters):
+    if _outdated(st.session_state.get(key), draft):
         # An edit that no longer holds would be drawn over the data: only a new table forgets it.
         st.session_state[widget_key(model, "table-version")] += 1
         key = _table_key(model)
-    rows = [
+    rows = pd.DataFrame(
         {
             "Group": f"{group.stack.capitalize()} {BLOCK_TITLES[group.block]}",
             "Layer": group.layer,
             "Units n": group.n_units,
-            "K": n_clusters[group.id],
-            "Kept": 100 * n_clusters[group.id] / group.n_units,
+            "K": draft.n_clusters[group.id],
+            "Lock": group.id in draft.settings.locked,
+            "Kept": 100 * draft.n_clusters[group.id] / group.n_units,
             "Weight error": 100 * expected.errors[group.id] if expected else None,
-            "Saved": (group.n_units - n_clusters[group.id]) * group.parameters_per_unit,
+            "Saved": (group.n_units - draft.n_clusters[group.id]) * group.parameters_per_unit,
         }
         for group in groups
-    ]
+    ).astype({"Weight error": float})
     numbers = st.column_config.NumberColumn
     st.data_editor(
-        pd.DataFrame(rows).astype({"Weight error": float}),
+        rows,
         key=key,
         height=TABLE_HEIGHT,
         hide_index=True,
-        disabled=["Group", "Layer", "Units n", "Kept", "Weight error", "Saved"],
+        disabled=[name for name in rows.columns if name not in _EDITABLE],
         column_config={
-            "Group": st.column_config.TextColumn(width=195),
+            "Group": st.column_config.TextColumn(width=180),
             "Layer": numbers(width=50, help="Counted from the input, from 0."),
             "Units n": numbers("n", format="localized", width=58, help="Units of the original."),
             "K": numbers(
@@ -139,7 +132,11 @@ def _table(
                 step=1,
                 required=True,
                 width=72,
-                help="Units afterwards, 1 to n. Double-click to change; allocation becomes manual.",
+                help="Units afterwards, 1 to n. Double-click to change; allocation becomes manual,"
+                " unless the group is locked.",
+            ),
+            "Lock": st.column_config.CheckboxColumn(
+                width=50, help="Holds this K: the other groups meet the budget in its stead."
             ),
             "Kept": numbers("Kept (%)", format="%.1f", width=65),
             "Weight error": numbers(
@@ -150,9 +147,109 @@ def _table(
             ),
             "Saved": numbers("Saved", format="compact", width=62, help="Parameters."),
         },
-        alt="All unit groups with their K, editable.",
+        alt="All unit groups with their K and lock, editable.",
     )
-    show_problem(session.jobs, _PROBLEM)
+    show_problem(draft.session.jobs, _PROBLEM)
+    draw_exports("groups", {}, {"unit-groups": rows.assign(Group=[g.id for g in groups])})
+
+
+def draw_selected(draft: Draft) -> None:
+    """The selected group: which it is, its K and its lock."""
+    session, model = draft.session, draft.model
+    by_id = {group.id: group for group in draft.groups}
+    chosen = by_id[
+        st.selectbox(
+            "Selected group",
+            list(by_id),
+            format_func=lambda name: by_id[name].title,
+            key=widget_key(model, "group"),
+            persist_state="session",
+            help="A click on a bar above selects its group, too.",
+        )
+    ]
+    k = draft.n_clusters[chosen.id]
+    key = _slider_key(model, chosen, k)
+
+    def moved() -> None:
+        now = session.n_clusters[model.weight_hash][chosen.id]
+        if key == _current_slider_key(model, chosen) and st.session_state[key] != now:
+            _set_k(session, model, {chosen.id: st.session_state[key]})
+
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.slider(
+            f"K of {chosen.n_units:,}",
+            min_value=1,
+            # A slider cannot have one value only; a group of one unit gets one that stays put.
+            max_value=max(2, chosen.n_units),
+            step=1,
+            key=key,
+            disabled=chosen.n_units == 1,
+            on_change=moved,
+            help="Clusters that the group's units fall into; moving it makes the allocation manual,"
+            " unless the group is locked.",
+        )
+        _lock_button(draft, chosen)
+    saved = (chosen.n_units - k) * chosen.parameters_per_unit
+    error = percent(draft.expected.errors[chosen.id], 2) if draft.expected else "…"
+    st.markdown(
+        f"**{percent(k / chosen.n_units)}** kept · **{count(saved)}** of"
+        f" {count(chosen.n_parameters)} parameters saved · weight error **{error}**"
+    )
+
+
+def draw_selected_curve(draft: Draft) -> None:
+    """The selected group's error against K."""
+    if draft.trees is None or draft.expected is None:
+        st.caption("The error curve appears when the merge trees are built.")
+        return
+    settings, chosen = draft.settings, selected_group(draft.model, draft.groups)
+    points, errors = error_curve(
+        chosen, draft.trees[chosen.id], settings.method, seed=settings.seed
+    )
+    figure(
+        draw_error_curve(
+            chosen,
+            points,
+            errors,
+            current=draft.n_clusters[chosen.id],
+            current_error=draft.expected.errors[chosen.id],
+            color=draft.color,
+        ),
+        key=f"curve:{draft.model.weight_hash[:16]}",
+        alt=f"Weight error of {chosen.title} against K; the chosen K is marked.",
+    )
+
+
+def _lock_button(draft: Draft, group: UnitGroup) -> None:
+    """Locks the selected group, or unlocks it."""
+    locked = group.id in draft.settings.locked
+    st.button(
+        "Unlock" if locked else "Lock",
+        icon=":material/lock:" if locked else ":material/lock_open:",
+        key=widget_key(draft.model, "lock"),
+        type="primary" if locked else "secondary",
+        on_click=set_lock,
+        args=(draft.session, draft.model, group.id, not locked),
+        help="A locked group keeps its K, and the other groups meet the budget in its stead.",
+    )
+
+
+def _set_k(session: Session, model: SpeechModel, changes: Mapping[str, int]) -> None:
+    """Take over K set by hand, before widgets are drawn.
+
+    Where all of them are locked, the other groups make up for them; else the others keep theirs.
+    """
+    before = session.n_clusters[model.weight_hash]
+    session.n_clusters[model.weight_hash] = {**before, **changes}
+    locked = read_settings(model).locked
+    write_setting(model, "locked", {name: changes.get(name, k) for name, k in locked.items()})
+    if not changes.keys() <= locked.keys():
+        write_setting(model, "allocation", MANUAL)
+
+
+def _table_key(model: SpeechModel) -> str:
+    version = st.session_state.setdefault(widget_key(model, "table-version"), 0)
+    return f"{widget_key(model, 'table')}:{version}"
 
 
 def _slider_key(model: SpeechModel, group: UnitGroup, k: int) -> str:
@@ -175,76 +272,12 @@ def _current_slider_key(model: SpeechModel, group: UnitGroup) -> str:
 
 
 def _outdated(
-    state: Mapping[str, Mapping[int, Mapping[str, int | None]]] | None,
-    groups: Sequence[UnitGroup],
-    n_clusters: Mapping[str, int],
+    state: Mapping[str, Mapping[int, Mapping[str, int | bool | None]]] | None, draft: Draft
 ) -> bool:
-    """Whether a cell edited earlier shows another K than the one that holds."""
-    edited = state["edited_rows"] if state else {}
-    return any(
-        "K" in cells and cells["K"] != n_clusters[groups[row].id] for row, cells in edited.items()
-    )
-
-
-def _one_group(
-    session: Session,
-    model: SpeechModel,
-    groups: Sequence[UnitGroup],
-    n_clusters: Mapping[str, int],
-    trees: Mapping[str, MergeTree] | None,
-    expected: Forecast | None,
-    settings: Settings,
-    color: str,
-) -> None:
-    by_id = {group.id: group for group in groups}
-    chosen = by_id[
-        st.selectbox(
-            "Selected group",
-            list(by_id),
-            format_func=lambda name: by_id[name].title,
-            key=widget_key(model, "group"),
-            persist_state="session",
-            help="A click on a bar above selects its group, too.",
-        )
-    ]
-    k = n_clusters[chosen.id]
-    key = _slider_key(model, chosen, k)
-
-    def moved() -> None:
-        now = session.n_clusters[model.weight_hash][chosen.id]
-        if key == _current_slider_key(model, chosen) and st.session_state[key] != now:
-            _set_k(session, model, {chosen.id: st.session_state[key]})
-
-    st.slider(
-        f"K of {chosen.n_units:,}",
-        min_value=1,
-        # A slider cannot have one value only; a group of one unit gets one that stays put.
-        max_value=max(2, chosen.n_units),
-        step=1,
-        key=key,
-        disabled=chosen.n_units == 1,
-        on_change=moved,
-        help="Clusters that the group's units fall into; moving it makes the allocation manual.",
-    )
-    saved = (chosen.n_units - k) * chosen.parameters_per_unit
-    error = percent(expected.errors[chosen.id], 2) if expected else "…"
-    st.markdown(
-        f"**{percent(k / chosen.n_units)}** kept · **{count(saved)}** of"
-        f" {count(chosen.n_parameters)} parameters saved · weight error **{error}**"
-    )
-    if trees is None or expected is None:
-        st.caption("The error curve appears when the merge trees are built.")
-        return
-    points, errors = error_curve(chosen, trees[chosen.id], settings.method, seed=settings.seed)
-    figure(
-        draw_error_curve(
-            chosen,
-            points,
-            errors,
-            current=k,
-            current_error=expected.errors[chosen.id],
-            color=color,
-        ),
-        key=f"curve:{model.weight_hash[:16]}",
-        alt=f"Weight error of {chosen.title} against K; the chosen K is marked.",
-    )
+    """Whether a cell edited earlier shows another K or lock than the one that holds."""
+    for row, cells in (state["edited_rows"] if state else {}).items():
+        name = draft.groups[row].id
+        holds = {"K": draft.n_clusters[name], "Lock": name in draft.settings.locked}
+        if any(cells[field] != holds[field] for field in _EDITABLE if field in cells):
+            return True
+    return False

@@ -17,9 +17,11 @@ from analysis.checkpoints import (
     default_dtype,
 )
 from analysis.compression import Compression
+from analysis.drift import Drift
 from analysis.errors import UserError
 from analysis.footprint import Footprint
 from analysis.palette import ORIGINAL, variant_color
+from analysis.speed import EncoderSpeed
 from analysis.transcription import Transcript, TranscriptionOptions
 from pages.common.jobs import Job, Jobs
 from pages.common.models import ModelKey, load_model, model_id, model_shelf
@@ -89,7 +91,10 @@ TranscriptKey = tuple[str, str, TranscriptionOptions]
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One visitor's things; see the module's first lines."""
+    """One visitor's things; see the module's first lines.
+
+    `drifts` go by clip id and `model_id` of the variant, `speeds` by `model_id`.
+    """
 
     key: ModelKey
     model: SpeechModel | None = None
@@ -101,6 +106,8 @@ class Session:
     file_problems: list[UserError] = field(default_factory=list)
     hidden_variants: set[str] = field(default_factory=set)
     transcripts: dict[TranscriptKey, Transcript] = field(default_factory=dict)
+    drifts: dict[tuple[str, str], Drift] = field(default_factory=dict)
+    speeds: dict[str, EncoderSpeed] = field(default_factory=dict)
     jobs: Jobs = field(default_factory=Jobs)
 
     def variants_of(self, model: SpeechModel) -> list[Variant]:
@@ -125,11 +132,19 @@ class Session:
         self.variants.append(variant)
         return variant
 
+    def duplicate_variant(self, variant: Variant) -> Variant:
+        """The same model once more, under a name and a colour of its own."""
+        return self.add_variant(variant.name, variant.compression, variant.footprint, variant.error)
+
     def remove_variant(self, variant: Variant) -> None:
-        """Forget a variant, its memory and its transcripts."""
+        """Forget a variant, its memory and what was heard and measured of it."""
         self.variants = [kept for kept in self.variants if kept is not variant]
         gone = model_id(variant.model)
+        if gone in {model_id(kept.model) for kept in self.variants}:  # of its duplicate, too
+            return
         self.transcripts = {k: v for k, v in self.transcripts.items() if k[1] != gone}
+        self.drifts = {k: v for k, v in self.drifts.items() if k[1] != gone}
+        self.speeds.pop(gone, None)
 
     def free_name(self, wanted: str) -> str:
         """`wanted`, with a number behind it where the name is taken."""

@@ -13,24 +13,35 @@ from analysis.footprint import Footprint
 from analysis.palette import ORIGINAL
 from analysis.saving import save
 from analysis.units import UnitGroup
-from pages.common.formatting import count, escape_markdown, percent, size
+from pages.common.controls import MANUAL, adopt
+from pages.common.drift import drift_of
+from pages.common.formatting import count, escape_markdown, percent, seconds, size
 from pages.common.jobs import Job
-from pages.common.models import footprint_of
+from pages.common.models import footprint_of, model_id
 from pages.common.session import Session, Variant
 from pages.common.widgets import job_line, show_problem, swatch
 
-_WIDTHS = (3.8, 2.8, 1.2, 1.3, 1.4, 1.3, 1.2, 1.4, 1.1)
+_WIDTHS = (3.4, 2.9, 1.3, 1.4, 1.3, 1.2, 1.2, 1.2, 1.3, 1.1)
 _HEADS = (
     "Name",
     "Method, allocation",
-    "Nominal",
-    "Achieved",
+    "Removed",
     "Parameters",
     "Size",
     "MACs/s",
     "Error",
+    "Drift",
+    "Encoder",
     "",
 )
+_NOTES = {
+    "Removed": "Achieved sparsity: share of the heads' and channels' parameters.",
+    "MACs/s": "Multiply-accumulates per second of audio.",
+    "Error": "Weight error: squared distance of all units to what replaced them, of their squared"
+    " norm.",
+    "Drift": "Relative error of the encoder's output on the clip that is chosen below.",
+    "Encoder": "Time of the encoder's forward pass, of the original's in the same measurement.",
+}
 _NAME_LENGTH = 60
 
 
@@ -45,36 +56,44 @@ def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGro
         )
     with st.container(border=True, key="variants", gap="xsmall"):
         for column, head in zip(st.columns(_WIDTHS), _HEADS, strict=True):
-            column.markdown(f":small[:gray[{head}]]")
+            column.markdown(f":small[:gray[{head}]]", help=_NOTES.get(head))
         base = footprint_of(model)
-        _row(f"{swatch(ORIGINAL)} **{escape_markdown(model.name)}**", "original", "", "", base, "")
+        speed = session.speeds.get(model_id(model))
+        time = seconds(speed.seconds) if speed else ""
+        name = f"{swatch(ORIGINAL)} **{escape_markdown(model.name)}**"
+        _row(name, "original", "", base, "", "", time)
         for variant in variants:
             plan = variant.compression.plan
+            drift, speed = drift_of(session, variant), session.speeds.get(model_id(variant.model))
+            nominal = "" if plan.allocation == MANUAL else f", {percent(plan.sparsity, 0)}"
             actions = _row(
                 f"{swatch(variant.color)} **{escape_markdown(variant.name)}**",
-                f"{plan.method}, {plan.allocation}",
-                percent(plan.sparsity, 0) if plan.allocation != "manual" else "by hand",
+                f"{plan.method}, {plan.allocation}{nominal}",
                 percent(achieved_sparsity(groups, plan.n_clusters)),
                 variant.footprint,
                 percent(variant.error),
+                percent(drift.output().relative_error) if drift else "",
+                f"{speed.ratio:.2f} ×" if speed else "",
             )
             with actions.popover("", icon=":material/more_horiz:", key=f"actions:{variant.id}"):
-                _actions(session, variant)
+                _actions(session, model, variant)
     show_problem(session.jobs, "save")
     job_line(session.jobs, "save")
 
 
 def _row(
-    name: str, how: str, nominal: str, achieved: str, cost: Footprint, error: str
+    name: str, how: str, removed: str, cost: Footprint, error: str, drift: str, time: str
 ) -> st.delta_generator.DeltaGenerator:
     columns = st.columns(_WIDTHS, vertical_alignment="center")
-    numbers = (nominal, achieved, count(cost.parameters), size(cost.bytes), count(cost.macs), error)
-    for column, text in zip(columns, (name, how, *numbers), strict=False):
+    sizes = (count(cost.parameters), size(cost.bytes), count(cost.macs))
+    for column, text in zip(
+        columns, (name, how, removed, *sizes, error, drift, time), strict=False
+    ):
         column.markdown(text or "–")
     return columns[-1]
 
 
-def _actions(session: Session, variant: Variant) -> None:
+def _actions(session: Session, model: SpeechModel, variant: Variant) -> None:
     name_key, folder_key = f"name:{variant.id}", f"folder:{variant.id}"
 
     def rename() -> None:
@@ -84,6 +103,22 @@ def _actions(session: Session, variant: Variant) -> None:
 
     st.text_input(
         "Name", value=variant.name, key=name_key, max_chars=_NAME_LENGTH, on_change=rename
+    )
+    st.button(
+        "Edit its settings",
+        icon=":material/edit:",
+        width="stretch",
+        key=f"edit:{variant.id}",
+        on_click=lambda: _edit(session, model, variant),
+        help="Sets K of every group and all choices above as they were for this variant.",
+    )
+    st.button(
+        "Duplicate",
+        icon=":material/content_copy:",
+        width="stretch",
+        key=f"duplicate:{variant.id}",
+        on_click=lambda: session.duplicate_variant(variant),
+        help="The same model under another name; it takes no more memory.",
     )
     slug = file_slug(variant.name)
     st.download_button(
@@ -118,6 +153,13 @@ def _actions(session: Session, variant: Variant) -> None:
         key=f"delete:{variant.id}",
         on_click=lambda: session.remove_variant(variant),
     )
+
+
+def _edit(session: Session, model: SpeechModel, variant: Variant) -> None:
+    """Callback: the variant's plan becomes the one that is edited, K by hand."""
+    plan = variant.compression.plan
+    session.n_clusters[model.weight_hash] = dict(plan.n_clusters)
+    adopt(model, plan, MANUAL)
 
 
 def _save(session: Session, variant: Variant, folder: str, overwrite: bool) -> None:
