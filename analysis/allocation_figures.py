@@ -10,7 +10,7 @@ from analysis.figures import lay_out
 from analysis.palette import NEUTRAL, ORANGE, PURPLE, SKY, VARIANTS, with_alpha
 from analysis.units import BLOCK_TITLES, UnitGroup
 
-STRATEGIES_HEIGHT = 360
+STRATEGIES_HEIGHT = 380
 
 LAYERS_PER_LINE = 16
 """Layers side by side among the error curves; more continue on the next line."""
@@ -127,7 +127,7 @@ def error_multiples(
     figure.update_yaxes(
         tickvals=[_CELL_HEIGHT / 2 - row for row in range(len(lines))],
         ticktext=[_line_label(members) for members in lines],
-        range=[0.12 - len(lines), 1],
+        range=[0.85 - len(lines), 1],
         showgrid=False,
         zeroline=False,
         fixedrange=True,
@@ -222,7 +222,7 @@ def strategy_lines(
     )
     key += f"   <span style='color:{color}'>○</span> now"
     lay_out(figure, STRATEGIES_HEIGHT, _two_lines(_strategy_title(errors), key))
-    figure.update_layout(margin_t=116, hovermode="closest")
+    figure.update_layout(margin_t=130, hovermode="closest")
     return figure
 
 

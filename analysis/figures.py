@@ -183,7 +183,7 @@ def error_curve(
     lay_out(
         figure,
         ERROR_CURVE_HEIGHT,
-        f"K = {current:,} of {group.n_units:,} costs {current_error:.1%} of the squared norm",
+        f"K = {current:,} of {group.n_units:,}: error {current_error:.1%}",
     )
     return figure
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -65,11 +66,11 @@ def drift_lines(drifts: Mapping[str, Drift], colors: Mapping[str, str]) -> go.Fi
     figure.update_annotations(font_size=13)
     for name, drift in drifts.items():
         for column, stack in enumerate(stacks, start=1):
-            layers = [layer for layer in drift.layers if layer.stack == stack]
+            own = [layer for layer in drift.layers if layer.stack == stack]
             for row, field, label in ((1, "relative_error", ".1%"), (2, "cka", ".4f")):
                 figure.add_scatter(
-                    x=[layer.layer for layer in layers],
-                    y=[getattr(layer, field) for layer in layers],
+                    x=[layer.layer for layer in own],
+                    y=[getattr(layer, field) for layer in own],
                     mode="lines+markers",
                     name=escape(name),
                     line={"color": colors[name], "width": 2},
@@ -80,14 +81,18 @@ def drift_lines(drifts: Mapping[str, Drift], colors: Mapping[str, str]) -> go.Fi
                     col=column,
                 )
             figure.update_xaxes(
-                dtick=1 if len(layers) <= 12 else 4,
-                range=[-0.3, max(layer.layer for layer in layers) + 0.3],
+                dtick=1 if len(own) <= 12 else 4,
+                range=[-0.3, max(layer.layer for layer in own) + 0.3],
                 showgrid=False,
                 col=column,
             )
     figure.update_xaxes(title_text="layer (index)", row=2)
-    figure.update_yaxes(rangemode="tozero", nticks=5)
-    figure.update_yaxes(tickformat=".0%", row=1)
+    layers = [layer for drift in drifts.values() for layer in drift.layers]
+    highest = np.nanmax([0.01, *(layer.relative_error for layer in layers)])
+    lowest = np.nanmin([0.9, *(layer.cka for layer in layers)])
+    figure.update_yaxes(nticks=5, zeroline=False)
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.08 * highest], row=1)
+    figure.update_yaxes(range=[lowest - 0.06 * (1 - lowest), 1 + 0.06 * (1 - lowest)], row=2)
     figure.update_yaxes(title_text="relative error (%)", row=1, col=1)
     figure.update_yaxes(title_text="linear CKA (1)", row=2, col=1)
     name, worst = max(
@@ -99,7 +104,7 @@ def drift_lines(drifts: Mapping[str, Drift], colors: Mapping[str, str]) -> go.Fi
         f" {worst.relative_error:.0%} of its norm"
     )
     lay_out(figure, DRIFT_HEIGHT, _with_key(finding, colors))
-    figure.update_layout(margin_t=92, hovermode="closest")
+    figure.update_layout(margin_t=100, hovermode="closest")
     return figure
 
 
@@ -155,7 +160,7 @@ def comparison_bars(measures: Sequence[VariantMeasures]) -> go.Figure:
     if smallest.encoder_time is not None:
         finding += f", {smallest.encoder_time:.0%} of the encoder's time"
     lay_out(figure, COMPARISON_HEIGHT, _with_key(finding, {m.name: m.color for m in measures}))
-    figure.update_layout(margin_t=92, barmode="group", bargap=0.3)
+    figure.update_layout(margin_t=100, barmode="group", bargap=0.3)
     return figure
 
 

@@ -3,13 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis.audio import SAMPLING_RATE
 from analysis.checkpoints import SpeechModel
-from analysis.figures import waveform
 from analysis.languages import languages
 from analysis.palette import ORIGINAL
 from analysis.progress import Progress, ShouldCancel
@@ -17,30 +14,24 @@ from analysis.recognition import LongForm
 from analysis.scoring import NORMALISERS
 from analysis.transcription import Transcript, TranscriptionOptions, transcribe
 from pages.common.clips import READ_SLOT, choose_clip, draw_sources
-from pages.common.formatting import escape_markdown, percent, seconds, size
+from pages.common.drift import draw_drift
+from pages.common.formatting import escape_markdown, percent, seconds
 from pages.common.frame import run_page
 from pages.common.jobs import Job
-from pages.common.marked_words import legend, marked_transcript, plain_transcript
-from pages.common.models import footprint_of, model_id
+from pages.common.models import model_id
+from pages.common.player import draw_player
 from pages.common.results import Result, compare, overall, row, to_csv, to_json
 from pages.common.session import Clip, Session, TranscriptKey, current
+from pages.common.side_by_side import Contender, draw_side_by_side
 from pages.common.widgets import (
     explain,
-    figure,
     job_box,
     primary_button,
     show_problem,
-    swatch,
 )
 
 AUTO_SECONDS = 90.0
 """Audio times models that is transcribed without asking; more waits for the button."""
-
-PLAYER_SECONDS = 600.0
-"""What the player holds of a long clip; an hour would be 115 MB on its way to the browser."""
-
-TRANSCRIPT_HEIGHT = 170
-COLUMN_WIDTH = 270
 
 _SLOT = "transcribe"
 
@@ -60,9 +51,6 @@ EXPLANATION = (
     "**Real-time factor** is computing time over audio time: 0.1 is ten times faster than speech.",
 )
 
-Contender = tuple[str, str, SpeechModel]
-"""Name for people, colour, model."""
-
 
 def main() -> None:
     """Draw the page."""
@@ -81,7 +69,7 @@ def main() -> None:
             job_box(session.jobs, (READ_SLOT,), _invite, wide=True)
         explain(EXPLANATION)
         return
-    _player(session, clip)
+    draw_player(clip)
     contenders, options = _choices(session, model)
     normaliser = st.session_state["normaliser"]
     _run(session, clip, contenders, options)
@@ -90,7 +78,8 @@ def main() -> None:
         for each in session.clips.values()
         for result in _results(session, each, contenders, options, normaliser)
     ]
-    _side_by_side(session, clip, contenders, results)
+    draw_side_by_side(clip, contenders, results)
+    _drift(session, model, clip, contenders)
     _table(session, contenders, results, normaliser, options)
     explain(EXPLANATION)
 
@@ -102,48 +91,10 @@ def _invite() -> None:
     )
 
 
-def _player(session: Session, clip: Clip) -> None:
-    audio = clip.audio
-    left, right = st.columns([2, 1], gap="large")
-    with left:
-        figure(
-            waveform(audio.samples, SAMPLING_RATE),
-            key="waveform",
-            alt=f"Waveform of {audio.name}, {seconds(audio.duration)}.",
-        )
-        played = audio.samples[: int(PLAYER_SECONDS * SAMPLING_RATE)]
-        st.audio(
-            (np.clip(played, -1, 1) * 32767).astype(np.int16),
-            sample_rate=SAMPLING_RATE,
-            alt=f"Player for {audio.name}",
-        )
-        if len(played) < len(audio.samples):
-            st.caption(f"The player holds the first {seconds(PLAYER_SECONDS)}.")
-    with right:
-        key = f"reference:{clip.id}"
-
-        def changed() -> None:
-            clip.reference = st.session_state[key]
-
-        st.text_area(
-            "Reference text",
-            value=clip.reference,
-            key=key,
-            on_change=changed,
-            height=132,
-            placeholder="What is said, if you know it: then errors are counted against it.",
-            help="Without it, variants are compared with the original's transcript.",
-        )
-        channels = "mono" if audio.original_channels == 1 else f"{audio.original_channels} channels"
-        st.caption(
-            f"{seconds(audio.duration)} · {audio.original_sampling_rate / 1000:g} kHz · {channels}"
-        )
-
-
 def _choices(session: Session, model: SpeechModel) -> tuple[list[Contender], TranscriptionOptions]:
     """Which variants to compare, and how."""
     variants = session.variants_of(model)
-    by_id = {model_id(variant.model): variant for variant in variants}
+    by_id = {variant.id: variant for variant in variants}
     left, middle, right = st.columns([3, 1.2, 1], vertical_alignment="bottom")
     with left:
         # New variants, new pills: a late answer of the old ones must not hide what is new.
@@ -329,80 +280,15 @@ def _results(
     ]
 
 
-def _side_by_side(
-    session: Session, clip: Clip, contenders: Sequence[Contender], results: Sequence[Result]
+def _drift(
+    session: Session, model: SpeechModel, clip: Clip, contenders: Sequence[Contender]
 ) -> None:
-    by_model = {result.model: result for result in results if result.clip is clip}
-    left, right = st.columns([3, 2], vertical_alignment="center")
-    left.subheader("Side by side")
-    with right.container(horizontal=True, horizontal_alignment="right"):
-        view = st.segmented_control(
-            "View",
-            ["Differences", "As written"],
-            default="Differences",
-            required=True,
-            key="view",
-            label_visibility="collapsed",
-            help="Differences are marked on normalised words; as written is the model's own text.",
-        )
-    if view == "Differences" and any(result.score for result in by_model.values()):
-        st.html(legend())
-    with st.grid(max(2, min(3, len(contenders))), min_column_width=COLUMN_WIDTH):
-        for name, color, model in contenders:
-            with st.container(border=True):
-                st.markdown(f"{swatch(color)} **{escape_markdown(name)}**")
-                _card(by_model.get(name), model, view == "Differences")
-
-
-def _card(result: Result | None, model: SpeechModel, differences: bool) -> None:
-    """One model's transcript, its errors and what it cost."""
-    with st.container(height=TRANSCRIPT_HEIGHT, border=False, gap="xxsmall"):
-        for note in result.transcript.notes if result else ():
-            st.caption(escape_markdown(note))
-        if result is None:
-            st.caption("Not transcribed yet.")
-        elif differences and result.score is not None:
-            st.html(marked_transcript(result.score.alignment))
-        else:
-            st.html(plain_transcript(result.transcript.text))
-    label, value, counts = _error(result)
-    first, second = st.columns(2)
-    first.metric(
-        label,
-        value,
-        help="(S + I + D) / words of the reference; divergence: the same against the original.",
-    )
-    second.metric(
-        "Real-time factor",
-        f"{result.transcript.real_time_factor:.3f}" if result else "–",
-        help="Computing time over audio time; below 1 is faster than speech.",
-    )
-    weights = size(footprint_of(model).bytes)
-    if result is None:
-        st.caption(f"{counts}  \n{weights} of weights")
-        return
-    transcript = result.transcript
-    memory = ""
-    if transcript.peak_memory is not None:
-        whose = "process" if transcript.memory_kind == "process" else "GPU"
-        memory = f" · {whose} peak {size(transcript.peak_memory)}"
-    took = seconds(transcript.processing_time)
-    st.caption(f"{counts}  \n{took} computing · {weights} of weights{memory}")
-
-
-def _error(result: Result | None) -> tuple[str, str, str]:
-    """Label, value and counts of the error, named for what it was measured against."""
-    if result is None:
-        return "WER", "–", "–"
-    own = result.score
-    if own is None:
-        return "Divergence", "–", "Variants are compared with this transcript."
-    label = "WER" if result.against == "reference" else "Divergence"
-    counts = (
-        f"CER {percent(own.cer)} · S {own.substitutions} · I {own.insertions} ·"
-        f" D {own.deletions} of {own.words} words · {own.normaliser}"
-    )
-    return label, percent(own.wer), counts
+    """Where inside the chosen variants the clip went astray."""
+    shown = {name for name, *_ in contenders}
+    variants = [variant for variant in session.variants_of(model) if variant.name in shown]
+    if variants:
+        st.subheader("Where the merge hurts")
+        draw_drift(session, model, variants, clip)
 
 
 def _table(

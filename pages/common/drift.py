@@ -69,7 +69,7 @@ def draw_drift(
     found = {v.id: session.drifts.get((heard, model_id(v.model))) for v in variants}
     known = {v.name: drift for v in variants if (drift := found[v.id]) is not None}
     missing = [variant for variant in variants if found[variant.id] is None]
-    with st.container(height=DRIFT_HEIGHT + 36, border=False):
+    with st.container(height=DRIFT_HEIGHT + 20, border=False):
         if known:
             colors = {variant.name: variant.color for variant in variants if variant.name in known}
             chart = drift_lines(known, colors)

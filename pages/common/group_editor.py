@@ -136,7 +136,7 @@ def draw_table(draft: Draft) -> None:
                 " unless the group is locked.",
             ),
             "Lock": st.column_config.CheckboxColumn(
-                width=50, help="Holds this K: the other groups meet the budget in its stead."
+                width=62, help="Holds this K: the other groups meet the budget in its stead."
             ),
             "Kept": numbers("Kept (%)", format="%.1f", width=65),
             "Weight error": numbers(

@@ -42,7 +42,7 @@ LINE_HEIGHT = 40
 
 def draw(draft: Draft) -> None:
     """The chosen view of all groups, under what is locked."""
-    left, right = st.columns([1, 2], vertical_alignment="center")
+    left, right = st.columns([1, 2], vertical_alignment="bottom")
     left.subheader("Every group")
     with right.container(horizontal=True, horizontal_alignment="right"):
         view = choose_one(

@@ -53,7 +53,7 @@ PRESETS: tuple[Preset, ...] = (
 
 def draw(model: SpeechModel) -> None:
     """A popover with a button per preset."""
-    with st.popover("Presets", icon=":material/star:", width="stretch"):
+    with st.popover("Presets", width="stretch"):
         for preset in PRESETS:
             st.button(
                 preset.name,

@@ -1,7 +1,7 @@
 """The table of compressed models: compare, rename, save, take the recipe along, delete."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -21,26 +21,26 @@ from pages.common.models import footprint_of, model_id
 from pages.common.session import Session, Variant
 from pages.common.widgets import job_line, show_problem, swatch
 
-_WIDTHS = (3.4, 2.9, 1.3, 1.4, 1.3, 1.2, 1.2, 1.2, 1.3, 1.1)
+_WIDTHS = (3.3, 2.6, 1.5, 1.7, 1.4, 1.2, 1.2, 1.4, 1.1)
 _HEADS = (
     "Name",
     "Method, allocation",
     "Removed",
     "Parameters",
-    "Size",
     "MACs/s",
     "Error",
     "Drift",
     "Encoder",
     "",
 )
-_NOTES = {
-    "Removed": "Achieved sparsity: share of the heads' and channels' parameters.",
-    "MACs/s": "Multiply-accumulates per second of audio.",
-    "Error": "Weight error: squared distance of all units to what replaced them, of their squared"
-    " norm.",
-    "Drift": "Relative error of the encoder's output on the clip that is chosen below.",
-    "Encoder": "Time of the encoder's forward pass, of the original's in the same measurement.",
+_NOTES: Mapping[str, str] = {
+    "Removed": "achieved sparsity, the share of the heads' and channels' parameters.",
+    "Parameters": "unique parameters of the whole model, and their bytes.",
+    "MACs/s": "multiply-accumulates per second of audio.",
+    "Error": "weight error, the squared distance of all units to what replaced them, over their"
+    " squared norm.",
+    "Drift": "relative error of the encoder's output on the clip that is chosen below.",
+    "Encoder": "measured time of the encoder's forward pass, of the original's beside it.",
 }
 _NAME_LENGTH = 60
 
@@ -48,7 +48,9 @@ _NAME_LENGTH = 60
 def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
     """One row per model: the original, then the variants, the oldest first."""
     variants = session.variants_of(model)
-    st.subheader("Variants")
+    st.subheader(
+        "Variants", help="  \n".join(f"**{name}**: {note}" for name, note in _NOTES.items())
+    )
     if not variants:
         st.caption(
             "Each press of Compress adds a row here: a named model that can be listened to, saved"
@@ -56,7 +58,7 @@ def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGro
         )
     with st.container(border=True, key="variants", gap="xsmall"):
         for column, head in zip(st.columns(_WIDTHS), _HEADS, strict=True):
-            column.markdown(f":small[:gray[{head}]]", help=_NOTES.get(head))
+            column.markdown(f":small[:gray[{head}]]")
         base = footprint_of(model)
         speed = session.speeds.get(model_id(model))
         time = seconds(speed.seconds) if speed else ""
@@ -85,7 +87,8 @@ def _row(
     name: str, how: str, removed: str, cost: Footprint, error: str, drift: str, time: str
 ) -> st.delta_generator.DeltaGenerator:
     columns = st.columns(_WIDTHS, vertical_alignment="center")
-    sizes = (count(cost.parameters), size(cost.bytes), count(cost.macs))
+    weights = f"{count(cost.parameters)}  \n:small[:gray[{size(cost.bytes)}]]"
+    sizes = (weights, count(cost.macs))
     for column, text in zip(
         columns, (name, how, removed, *sizes, error, drift, time), strict=False
     ):
