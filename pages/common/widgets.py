@@ -11,7 +11,7 @@ from analysis.palette import BACKGROUNDS
 from pages.common.formatting import escape_markdown
 from pages.common.jobs import Jobs, watch
 
-JOB_HEIGHT = 116
+JOB_HEIGHT = 140
 WIDE_JOB_HEIGHT = 62
 """Room kept for a progress bar, in pixels, so that nothing moves when a job starts."""
 
