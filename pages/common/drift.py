@@ -103,9 +103,12 @@ def _choose(session: Session) -> Clip | BundledClip:
     options = [*own, *bundled]
     wanted = session.current_clip if session.current_clip in own else st.session_state.get(_CHOICE)
     # a new box for another list or another clip on show: a late answer of the old is ignored
-    key = f"{_CHOICE}:{len(own)}:{session.current_clip}"
+    shown = session.current_clip
+    key = f"{_CHOICE}:{len(own)}:{shown}"
 
     def changed() -> None:
+        if session.current_clip != shown:
+            return
         chosen = st.session_state[key]
         st.session_state[_CHOICE] = chosen
         session.current_clip = chosen if chosen in own else None

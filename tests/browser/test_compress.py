@@ -65,6 +65,7 @@ def test_a_plan_is_edited_undone_locked_and_made(page: Page, server: str) -> Non
     expect(chart(page, "is the smallest")).to_be_visible()
     page.get_by_role("button", name="Measure the drift of 1 variant").click()
     expect(chart(page, "of its norm")).to_be_visible()
+    expect(chart(page, "drift of encoder output")).to_be_visible()
 
     page.get_by_role("link", name="Overview").click()
     expect(page.get_by_role("heading", name="Overview", exact=True)).to_be_visible()
