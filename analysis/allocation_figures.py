@@ -6,7 +6,7 @@ from itertools import pairwise
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.figures import lay_out
+from analysis.figures import MANY_LAYERS, lay_out
 from analysis.palette import NEUTRAL, ORANGE, PURPLE, SKY, VARIANTS, with_alpha
 from analysis.units import BLOCK_TITLES, UnitGroup
 
@@ -184,8 +184,9 @@ def strategy_lines(
         subplot_titles=[f"{stack.capitalize()}<br>{_kind(block)}" for stack, block in facets],
     )
     figure.update_annotations(font_size=13)
-    rows = [("now", color, "circle-open", 13, present)]
-    rows += [(name, *STRATEGY_STYLES[name], 7, k) for name, k in choices.items()]
+    many = max(len(members) for members in facets.values()) > MANY_LAYERS
+    rows = [("now", color, "circle-open", 7 if many else 13, present)]
+    rows += [(name, *STRATEGY_STYLES[name], 4 if many else 7, k) for name, k in choices.items()]
     for column, members in enumerate(facets.values(), start=1):
         layers = [group.layer for group in members]
         for name, ink, symbol, size, k in rows:
@@ -195,10 +196,13 @@ def strategy_lines(
                 customdata=[[k[group.id], group.n_units] for group in members],
                 name=name,
                 mode="markers" if name == "now" else "lines+markers",
-                line={"color": ink, "width": 1.5},
-                marker={"color": ink, "symbol": symbol, "size": size, "line": {"width": 2}}
-                if name == "now"
-                else {"color": ink, "symbol": symbol, "size": size},
+                line={"color": ink, "width": 1 if many else 1.5},
+                marker={
+                    "color": ink,
+                    "symbol": symbol,
+                    "size": size,
+                    "line": {"width": (1 if many else 2) if name == "now" else 0},
+                },
                 hovertemplate=f"<b>{name}</b>, layer %{{x}}<br>K = %{{customdata[0]:,}} of"
                 " %{customdata[1]:,} (%{y:.1%} kept)<extra></extra>",
                 row=1,
@@ -206,7 +210,7 @@ def strategy_lines(
             )
         figure.update_xaxes(
             title_text="layer (index)",
-            dtick=1 if len(layers) <= 12 else 8,
+            dtick=1 if len(layers) <= MANY_LAYERS else 8,
             range=[-0.6, max(layers) + 0.6],
             showgrid=False,
             row=1,

@@ -26,6 +26,9 @@ _TIME_AXIS_LEFT = 64  # pixels before waveform and spectrogram, so that their se
 WAVEFORM_BINS = 1200
 """Bins of the waveform; about one per pixel of a wide page."""
 
+MANY_LAYERS = 12
+"""From more layers on, marks are drawn smaller and not every layer is numbered."""
+
 EVEN_WITHIN = 0.03
 """Shares kept that differ by less than this are called the same in a title."""
 
@@ -68,7 +71,10 @@ def kept_units(
         _kept_facet(figure, column, members, n_clusters, selected, color)
     figure.update_annotations(font_size=13)
     lay_out(figure, KEPT_UNITS_HEIGHT, _kept_title(groups, n_clusters, color))
-    figure.update_layout(barmode="overlay", bargap=0.25, margin_t=72, clickmode="event+select")
+    figure.update_layout(barmode="overlay", margin_t=72, clickmode="event+select")
+    # bars of a few pixels leave no room for gaps and outlines
+    narrow = max(len(members) for members in facets.values()) > MANY_LAYERS
+    figure.update_layout(bargap=0 if narrow else 0.25)
     figure.update_traces(unselected_marker_opacity=1)
     return figure
 
@@ -96,7 +102,10 @@ def _kept_facet(
         y=[group.n_units for group in members],
         customdata=data,
         hovertemplate=hover,
-        marker={"color": with_alpha(ORIGINAL, 0.22), "line": {"color": ORIGINAL, "width": 1}},
+        marker={
+            "color": with_alpha(ORIGINAL, 0.22),
+            "line": {"color": ORIGINAL, "width": 1 if len(layers) <= MANY_LAYERS else 0},
+        },
         row=1,
         col=column,
     )
@@ -122,7 +131,7 @@ def _kept_facet(
     figure.update_xaxes(
         title_text="layer (index)",
         title_standoff=4,
-        dtick=1 if len(layers) <= 12 else 4,
+        dtick=1 if len(layers) <= MANY_LAYERS else 8,
         tickformat="d",
         showgrid=False,
         row=1,
@@ -220,9 +229,7 @@ def waveform(samples: np.ndarray, sampling_rate: int) -> go.Figure:
     figure.update_xaxes(
         title_text="time (s)", title_standoff=8, range=[0, len(samples) / sampling_rate]
     )
-    figure.update_yaxes(
-        title_text="amplitude (1)", range=[-peak, peak], nticks=4, zeroline=False
-    )
+    figure.update_yaxes(title_text="amplitude (1)", range=[-peak, peak], nticks=4, zeroline=False)
     lay_out(figure, WAVEFORM_HEIGHT, None)
     _align_times(figure)
     return figure
