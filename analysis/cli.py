@@ -14,6 +14,8 @@ _ENGINES = ("ward", "kmeans")
 _SEEDINGS = ("k-means++", "random")
 _DISTANCES = ("weights", "normalised")
 _MERGE_RULES = ("mean", "medoid", "centroid")
+_EXPORT_FORMATS = ("ctranslate2", "onnx")
+_EXPORT_PRECISIONS = ("float32", "float16", "int8")
 _NORMALISERS = ("whisper-english", "basic", "none")
 _MODEL_HELP = "demo-whisper, demo-hubert, a folder, or a hub id"
 
@@ -40,11 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     # the engine takes seconds to import, which --help and typing errors need not wait for
-    from analysis import commands
+    from analysis import commands, export_commands
 
     command = {
         "inspect": commands.inspect,
         "compress": commands.compress,
+        "export": export_commands.export,
         "transcribe": commands.transcribe,
         "app": commands.app,
     }[options.command]
@@ -76,6 +79,15 @@ def _parser() -> argparse.ArgumentParser:
     compress.add_argument("out", metavar="OUT", help="folder for the compressed model")
     _add_compression(compress)
     _add_loading(compress)
+
+    export = subparsers.add_parser("export", help="take a model to another runtime")
+    export.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
+    export.add_argument("out", metavar="OUT", help="folder for the exported model")
+    export.add_argument("--format", choices=_EXPORT_FORMATS, required=True)
+    export.add_argument("--precision", choices=_EXPORT_PRECISIONS, default="float32")
+    export.add_argument("--revision", help="branch, tag or commit of a hub id")
+    export.add_argument("--overwrite", action="store_true", help="replace a model at OUT")
+    export.add_argument("--json", action="store_true", help="print results as JSON")
 
     transcribe = subparsers.add_parser("transcribe", help="text of clips through one model or more")
     transcribe.add_argument(
