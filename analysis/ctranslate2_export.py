@@ -162,7 +162,7 @@ def _check(
     exported = runtime.models.Whisper(str(folder), device="cpu", compute_type=compute_type)
     features = check_input(model)
     given = runtime.StorageView.from_array(features)
-    prompt = [int(module.generation_config.decoder_start_token_id)]  # type: ignore[union-attr]
+    prompt = [int(module.generation_config.decoder_start_token_id)]
     (result,) = exported.generate(
         given,
         [prompt],
