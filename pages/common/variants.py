@@ -104,6 +104,9 @@ def _actions(session: Session, model: SpeechModel, variant: Variant) -> None:
         if wanted and wanted != variant.name:
             variant.name = session.free_name(wanted)
 
+    def duplicate() -> None:
+        session.duplicate_variant(variant)
+
     st.text_input(
         "Name", value=variant.name, key=name_key, max_chars=_NAME_LENGTH, on_change=rename
     )
@@ -120,7 +123,7 @@ def _actions(session: Session, model: SpeechModel, variant: Variant) -> None:
         icon=":material/content_copy:",
         width="stretch",
         key=f"duplicate:{variant.id}",
-        on_click=lambda: session.duplicate_variant(variant),
+        on_click=duplicate,
         help="The same model under another name; it takes no more memory.",
     )
     slug = file_slug(variant.name)
