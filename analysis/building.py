@@ -1,6 +1,7 @@
 """A model and its processor made from checkpoint files that were checked against each other."""
 
 import math
+from typing import Any
 
 import torch
 import transformers
@@ -36,10 +37,10 @@ def read_config(files: CheckpointFiles, architecture: Architecture, name: str) -
     UserError
         When a field has the wrong type or makes no sense.
     """
+    config_class = model_class(architecture, merged=False).config_class
+    assert config_class is not None
     try:
-        return model_class(architecture, merged=False).config_class.from_pretrained(
-            files.folder, local_files_only=True
-        )
+        return config_class.from_pretrained(files.folder, local_files_only=True)
     except Exception as error:  # transformers raises many types for a bad field
         raise _bad_configuration(name, error) from error
 
@@ -101,7 +102,7 @@ def build(
     try:
         if files.generation_config:  # the library goes on without one that cannot be read
             transformers.GenerationConfig.from_pretrained(files.folder)
-        model, info = found.from_pretrained(
+        loaded: Any = found.from_pretrained(  # with its info, which the annotation leaves out
             files.folder,
             dtype=dtype,
             use_safetensors=True,
@@ -110,7 +111,8 @@ def build(
         )
     except Exception as error:  # a bad generation config, a tensor of an odd dtype
         raise _bad_configuration(name, error) from error
-    missing = set(info["missing_keys"])
+    model: PreTrainedModel = loaded[0]
+    missing = set(loaded[1]["missing_keys"])
     unused = {key for key in missing if key.endswith(_TRAINING_ONLY)}
     for key in unused:
         # drawn at random otherwise, so that what is saved from it would differ each time

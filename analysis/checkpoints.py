@@ -177,7 +177,7 @@ def load(
     remember(model, digests, dtypes)
     model = model.to(device)  # type: ignore[arg-type]
     model.eval().requires_grad_(False)
-    *earlier, plan = _read_plans(files, locate_groups(model, architecture), name) or [None]
+    plans = _read_plans(files, locate_groups(model, architecture), name)
     return SpeechModel(
         model,
         processor,
@@ -186,8 +186,8 @@ def load(
         origin,
         revision,
         combine(digests),
-        plan,
-        tuple(earlier),
+        plans[-1] if plans else None,
+        tuple(plans[:-1]),
         files.licence or (_DEMO_LICENCE if origin in DEMO_MODELS else None),
     )
 

@@ -137,7 +137,7 @@ def _plan_line(plan: CompressionPlan) -> str:
 def _groups(model: SpeechModel) -> str:
     # a stock checkpoint that is saved once more no longer knows how wide it was
     sizes_known = bool(getattr(model.config, MERGED_UNITS, None))
-    widths = {s.name: s.ffn_width for s in model.architecture.stacks(model.config)}
+    widths: dict[str, str] = {s.name: s.ffn_width for s in model.architecture.stacks(model.config)}
     rows, kept, before = [], 0, 0
     for group in unit_groups(model):
         if group.component == "heads":

@@ -23,7 +23,9 @@ def stock_widths(model: SpeechModel) -> dict[str, int] | None:
         E.g. ``{"encoder_ffn_dim": 1024, "decoder_ffn_dim": 1100}``; None where a layer lost heads
         or the layers of a stack differ.
     """
-    fields = {stack.name: stack.ffn_width for stack in model.architecture.stacks(model.config)}
+    fields: dict[str, str] = {
+        stack.name: stack.ffn_width for stack in model.architecture.stacks(model.config)
+    }
     widths: dict[str, set[int]] = {field: set() for field in fields.values()}
     for group in unit_groups(model):
         if group.component == "ffn":

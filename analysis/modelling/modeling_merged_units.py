@@ -10,11 +10,14 @@ the size that the rest of the configuration says. The size of a head (`head_dim`
 
 from torch import nn
 from transformers import (
+    Data2VecAudioConfig,
     Data2VecAudioForCTC,
+    HubertConfig,
     HubertForCTC,
-    PretrainedConfig,
     PreTrainedModel,
+    Wav2Vec2Config,
     Wav2Vec2ForCTC,
+    WhisperConfig,
     WhisperForConditionalGeneration,
 )
 
@@ -53,7 +56,7 @@ def resize_units(model: PreTrainedModel, layers: dict[str, str], blocks: dict[st
     for group, n_units in units.items():
         stack, _, rest = str(group).partition(".")
         layer, _, block = rest.partition(".")
-        depth = len(model.get_submodule(layers[stack])) if stack in layers else 0
+        depth = len(list(model.get_submodule(layers[stack]).children())) if stack in layers else 0
         if not (layer.isdecimal() and int(layer) < depth and block in blocks):
             raise ValueError(f"merged_units names {group!r}, which this model does not have")
         path, inputs, output = blocks[block]
@@ -64,15 +67,18 @@ def resize_units(model: PreTrainedModel, layers: dict[str, str], blocks: dict[st
             raise ValueError(f"merged_units gives {group} the size {n_units!r}, not 1 to {full}")
         _resize(owner, inputs, output, n_units * (width // full))
         if block != "ffn":
-            owner.num_heads = n_units
+            vars(owner)["num_heads"] = n_units
 
 
 def _resize(owner: nn.Module, inputs: tuple[str, ...], output: str, width: int) -> None:
     for name in (*inputs, output):
         old = getattr(owner, name)
-        shape = (width, old.out_features) if name == output else (old.in_features, width)
         new = nn.Linear(
-            *shape, bias=old.bias is not None, device=old.weight.device, dtype=old.weight.dtype
+            width if name == output else old.in_features,
+            old.out_features if name == output else width,
+            bias=old.bias is not None,
+            device=old.weight.device,
+            dtype=old.weight.dtype,
         )
         setattr(owner, name, new)
 
@@ -80,7 +86,7 @@ def _resize(owner: nn.Module, inputs: tuple[str, ...], output: str, width: int) 
 class MergedWhisperForConditionalGeneration(WhisperForConditionalGeneration):
     """Whisper; its encoder, decoder and cross-attention layers each have sizes of their own."""
 
-    def __init__(self, config: PretrainedConfig) -> None:
+    def __init__(self, config: WhisperConfig) -> None:
         super().__init__(config)
         layers = {"encoder": "model.encoder.layers", "decoder": "model.decoder.layers"}
         resize_units(self, layers, _WHISPER_BLOCKS)
@@ -89,7 +95,7 @@ class MergedWhisperForConditionalGeneration(WhisperForConditionalGeneration):
 class MergedHubertForCTC(HubertForCTC):
     """HuBERT with a CTC head; each layer has sizes of its own."""
 
-    def __init__(self, config: PretrainedConfig) -> None:
+    def __init__(self, config: HubertConfig) -> None:
         super().__init__(config)
         resize_units(self, {"encoder": "hubert.encoder.layers"}, _CTC_BLOCKS)
 
@@ -97,7 +103,7 @@ class MergedHubertForCTC(HubertForCTC):
 class MergedWav2Vec2ForCTC(Wav2Vec2ForCTC):
     """wav2vec 2.0 with a CTC head; each layer has sizes of its own."""
 
-    def __init__(self, config: PretrainedConfig) -> None:
+    def __init__(self, config: Wav2Vec2Config) -> None:
         super().__init__(config)
         resize_units(self, {"encoder": "wav2vec2.encoder.layers"}, _CTC_BLOCKS)
 
@@ -105,7 +111,7 @@ class MergedWav2Vec2ForCTC(Wav2Vec2ForCTC):
 class MergedData2VecAudioForCTC(Data2VecAudioForCTC):
     """data2vec-audio with a CTC head; each layer has sizes of its own."""
 
-    def __init__(self, config: PretrainedConfig) -> None:
+    def __init__(self, config: Data2VecAudioConfig) -> None:
         super().__init__(config)
         resize_units(self, {"encoder": "data2vec_audio.encoder.layers"}, _CTC_BLOCKS)
 

@@ -11,8 +11,10 @@ import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+from transformers import HubertConfig
 
 from analysis.architectures import ARCHITECTURES
+from analysis.building import MERGED_UNITS
 from analysis.checkpoints import SpeechModel, load
 from analysis.compression import compress
 from analysis.modelling import modeling_merged_units
@@ -214,8 +216,8 @@ def test_code_of_the_original_is_not_passed_on(hubert: SpeechModel, tmp_path: Pa
 def test_the_modelling_file_refuses_sizes_that_make_no_sense(
     hubert: SpeechModel, field: object, said: str
 ) -> None:
-    config = type(hubert.config).from_dict(hubert.config.to_dict())
-    config.merged_units = field
+    config = HubertConfig.from_dict(hubert.config.to_dict())
+    setattr(config, MERGED_UNITS, field)
     with pytest.raises(ValueError, match=said), torch.device("meta"):
         modeling_merged_units.MergedHubertForCTC(config)
 
