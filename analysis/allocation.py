@@ -6,13 +6,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from analysis.clustering import MergeTree
+from analysis.errors import UserError
 from analysis.units import UnitGroup
+
+OUTPUT_ERROR = "output-error"
+"""The allocation that needs the contribution distance."""
 
 ALLOCATIONS: Mapping[str, str] = {
     "uniform": "The same fraction of every group: K = round(n·(1 - s)).",
     "variance": "Groups of high parameter variance keep more, those of low variance fewer.",
     "variance-literal": "The papers' formula to the letter, which misses the budget.",
     "distortion": "The cheapest merges first, over all groups, by error per parameter saved.",
+    OUTPUT_ERROR: "The removals that disturb the residual stream least go first, over all "
+    "groups, per parameter saved (needs the contribution distance).",
 }
 """Each way from sparsity to K per group, in one sentence."""
 
@@ -28,6 +34,7 @@ def allocate(
     components: Sequence[str] = ("ffn", "heads"),
     trees: Mapping[str, MergeTree] | None = None,
     variances: Mapping[str, float] | None = None,
+    method: str = "cluster",
 ) -> dict[str, int]:
     """Choose K for every group of a model.
 
@@ -45,9 +52,12 @@ def allocate(
     components : sequence of {"ffn", "heads"}
         Groups of other components keep all their units.
     trees : mapping of str to MergeTree
-        By group id; needed by "distortion".
+        By group id; needed by "distortion" and, under the contribution distance, by
+        "output-error".
     variances : mapping of str to float
         By group id; needed by the two variance strategies.
+    method : str
+        What will be done to the units (see `analysis.selection.METHODS`); for "output-error".
 
     Returns
     -------
@@ -65,10 +75,13 @@ def allocate(
             raise ValueError(f"the {strategy} allocation needs variances")
         by_variance = _literal if strategy == "variance-literal" else _by_variance
         kept |= by_variance(chosen, sparsity, variances)
-    elif strategy == "distortion":
+    elif strategy in ("distortion", OUTPUT_ERROR):
         if trees is None:
-            raise ValueError("the distortion allocation needs merge trees")
-        kept |= _by_distortion(chosen, sparsity, trees)
+            raise ValueError(f"the {strategy} allocation needs merge trees")
+        rates = _output_error_rates if strategy == OUTPUT_ERROR else _distortion_rates
+        kept |= _cheapest_first(
+            chosen, sparsity, [rates(group, trees[group.id], method) for group in chosen]
+        )
     else:
         raise ValueError(f"unknown allocation {strategy!r}; one of {', '.join(ALLOCATIONS)}")
     return kept
@@ -172,27 +185,48 @@ def _by_variance(
     return _round_to_budget(groups, wanted, _budget(groups, sparsity))
 
 
-def _by_distortion(
-    groups: Sequence[UnitGroup], sparsity: float, trees: Mapping[str, MergeTree]
-) -> dict[str, int]:
-    """Merge in the order of relative error added per parameter saved, until the budget is met.
+def _distortion_rates(group: UnitGroup, tree: MergeTree, method: str) -> np.ndarray:
+    """Relative error that each merge of the tree adds per parameter saved, ascending: (n - 1,)."""
+    return tree.merge_costs / ((tree.total or 1.0) * group.parameters_per_unit)
 
-    A tree's merge costs ascend, so this greedy order is optimal for the trees' nested clusterings.
+
+def _output_error_rates(group: UnitGroup, tree: MergeTree, method: str) -> np.ndarray:
+    """Output variance lost with each unit, over the residual stream's, per parameter: (n - 1,).
+
+    The units go in the order of the method; where a later one is cheaper than an earlier one, it
+    waits for it.
     """
-    rates, owners = [], []
-    for index, group in enumerate(groups):
-        tree = trees[group.id]
-        scale = (tree.total or 1.0) * group.parameters_per_unit
-        rates.append(tree.merge_costs / scale)
-        owners.append(np.full(len(tree.merge_costs), index))
+    if tree.residual_variance is None:
+        raise UserError(
+            "The output-error allocation weighs what units do.",
+            "Choose the distance “contribution” with it.",
+        )
+    if method == "cluster":
+        costs = tree.merge_costs
+    elif method == "surgeon" and tree.removal is not None:
+        costs = tree.removal.costs
+    else:
+        costs = np.sort(tree.norms)[:-1]
+    scale = (tree.residual_variance or 1.0) * group.parameters_per_unit
+    return np.maximum.accumulate(costs) / scale
+
+
+def _cheapest_first(
+    groups: Sequence[UnitGroup], sparsity: float, rates: Sequence[np.ndarray]
+) -> dict[str, int]:
+    """Take steps in the order of what they cost per parameter saved, until the budget is met.
+
+    The costs of a group's steps ascend, so this greedy order is optimal for nested choices.
+    """
+    owners = [np.full(len(own), index) for index, own in enumerate(rates)]
     order = np.argsort(np.concatenate(rates), kind="stable")
     sequence = np.concatenate(owners)[order]
     cost = np.array([group.parameters_per_unit for group in groups])
     to_remove = sum(group.n_parameters for group in groups) - _budget(groups, sparsity)
     removed = np.cumsum(cost[sequence])
-    n_merges = int(np.searchsorted(removed, to_remove + 1e-6, side="right"))
-    merged = np.bincount(sequence[:n_merges], minlength=len(groups))
-    wanted = {g.id: float(g.n_units - m) for g, m in zip(groups, merged, strict=True)}
+    n_steps = int(np.searchsorted(removed, to_remove + 1e-6, side="right"))
+    gone = np.bincount(sequence[:n_steps], minlength=len(groups))
+    wanted = {g.id: float(g.n_units - m) for g, m in zip(groups, gone, strict=True)}
     return _round_to_budget(groups, wanted, _budget(groups, sparsity))
 
 

@@ -8,12 +8,14 @@ from typing import NoReturn
 from analysis import __version__
 from analysis.errors import Cancelled, UserError
 
-_METHODS = ("cluster", "magnitude", "random")
-_ALLOCATIONS = ("uniform", "variance", "distortion")
+_METHODS = ("cluster", "magnitude", "surgeon", "random")
+_ALLOCATIONS = ("uniform", "variance", "distortion", "output-error")
 _ENGINES = ("ward", "kmeans")
 _SEEDINGS = ("k-means++", "random")
-_DISTANCES = ("weights", "normalised")
-_MERGE_RULES = ("mean", "medoid", "centroid")
+_DISTANCES = ("weights", "normalised", "contribution")
+_MERGE_RULES = ("mean", "weighted", "medoid", "centroid")
+_REPAIRS = ("none", "mean", "refit")
+_EXCITATIONS = ("speech", "sounds")
 _EXPORT_FORMATS = ("ctranslate2", "onnx")
 _EXPORT_PRECISIONS = ("float32", "float16", "int8")
 _NORMALISERS = ("whisper-english", "basic", "none")
@@ -134,6 +136,24 @@ def _add_compression(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--refine", action="store_true", help="Hartigan moves after the Ward cut")
     parser.add_argument("--distance", choices=_DISTANCES, default="weights")
     parser.add_argument("--merge", choices=_MERGE_RULES, default="mean")
+    parser.add_argument(
+        "--repair",
+        choices=_REPAIRS,
+        default="none",
+        help="mean: into the output bias; refit: the output columns too",
+    )
+    parser.add_argument(
+        "--sequential", action="store_true", help="repair each layer behind the compressed ones"
+    )
+    parser.add_argument(
+        "--excitation",
+        choices=_EXCITATIONS,
+        default="speech",
+        help="what contributions and repairs listen to: synthesised, no data",
+    )
+    parser.add_argument(
+        "--calibrate", metavar="DIR", help="listen to these clips instead: not data-free"
+    )
     parser.add_argument(
         "--align-heads",
         action=argparse.BooleanOptionalAction,

@@ -14,7 +14,9 @@ from analysis.distances import (
     euclidean_distances,
     procrustes_distances,
 )
+from analysis.excitation import Excitation
 from analysis.statistics import cosine_matrix
+from analysis.trees import group_distances
 from analysis.units import UnitGroup
 
 MAX_SHOWN = 200
@@ -56,6 +58,7 @@ def view_cluster(
     members: np.ndarray,
     *,
     align_heads: bool,
+    excitation: Excitation | None = None,
 ) -> ClusterView:
     """Look at a cluster, or at any other choice of units, from near.
 
@@ -70,21 +73,30 @@ def view_cluster(
         See `analysis.distances.DISTANCES`.
     members : ndarray of int, (m,)
         At least one unit.
-    align_heads : bool
-        See `analysis.distances.squared_distances`.
+    align_heads, excitation
+        See `analysis.trees.build_tree`.
 
     Returns
     -------
     ClusterView
     """
-    weights = distance_weights(model.model, group, distance)
-    vectors = weights.vectors()
-    total = float(vectors.double().square().sum())
-    own = weights.take(torch.from_numpy(members).to(vectors.device))
-    if align_heads and group.component == "heads":
-        distances = procrustes_distances(own)
+    if distance == "contribution":
+        everything = group_distances(
+            model, group, distance, align_heads=align_heads, excitation=excitation
+        )
+        total = float(everything.norms.sum())
+        distances = SquaredDistances(
+            everything.matrix[np.ix_(members, members)], everything.norms[members]
+        )
     else:
-        distances = euclidean_distances(own.vectors().cpu().numpy())
+        weights = distance_weights(model.model, group, distance)
+        vectors = weights.vectors()
+        total = float(vectors.double().square().sum())
+        own = weights.take(torch.from_numpy(members).to(vectors.device))
+        if align_heads and group.component == "heads":
+            distances = procrustes_distances(own)
+        else:
+            distances = euclidean_distances(own.vectors().cpu().numpy())
     inner = inner_products(distances)
     norms, mean_norm = np.sqrt(distances.norms), float(np.sqrt(max(0.0, inner.mean())))
     scale = norms * mean_norm
@@ -101,12 +113,17 @@ def view_cluster(
 
 
 def head_similarities(
-    model: SpeechModel, group: UnitGroup, distance: str
-) -> tuple[np.ndarray, np.ndarray]:
+    model: SpeechModel,
+    group: UnitGroup,
+    distance: str,
+    *,
+    excitation: Excitation | None = None,
+) -> dict[str, np.ndarray]:
     """Similarity of a layer's heads as they are, and after Procrustes alignment.
 
-    Both are cosines: inner product over the product of norms, where alignment turns the inner
-    product into the largest that rotations inside Q/K and inside V/O can reach.
+    Cosines: inner product over the product of norms, where alignment turns the inner product into
+    the largest that rotations inside Q/K and inside V/O can reach. Under the contribution distance:
+    the aligned weights, and the contributions beside them.
 
     Parameters
     ----------
@@ -115,15 +132,28 @@ def head_similarities(
         Of heads.
     distance : str
         See `analysis.distances.DISTANCES`.
+    excitation : Excitation, optional
+        See `analysis.trees.build_tree`.
 
     Returns
     -------
-    raw, aligned : ndarray of float64, (n, n)
+    dict of str to ndarray of float64, (n, n)
+        By a title for people.
     """
-    weights = distance_weights(model.model, group, distance)
-    raw = euclidean_distances(weights.vectors().cpu().numpy())
+    listens = distance == "contribution"
+    weights = distance_weights(model.model, group, "weights" if listens else distance)
     aligned = procrustes_distances(weights)
-    return cosine_matrix(inner_products(raw)), cosine_matrix(inner_products(aligned))
+    if listens:
+        pair = {
+            "Weights, after alignment": aligned,
+            "What they add to the stream": group_distances(
+                model, group, distance, align_heads=False, excitation=excitation
+            ),
+        }
+    else:
+        raw = euclidean_distances(weights.vectors().cpu().numpy())
+        pair = {"As they are": raw, "After alignment": aligned}
+    return {title: cosine_matrix(inner_products(found)) for title, found in pair.items()}
 
 
 def inner_products(distances: SquaredDistances) -> np.ndarray:

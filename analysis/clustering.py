@@ -19,6 +19,34 @@ ENGINES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Removal:
+    """In which order the surgeon drops units, and what each step costs (`analysis.surgeon`).
+
+    Parameters
+    ----------
+    order : ndarray of int64, (n - 1,)
+        Units, the first one to go first.
+    costs : ndarray of float64, (n - 1,)
+        Output variance (summed over dimensions, ridge term included) lost at each step, after the
+        best refit of the units that stay.
+    """
+
+    order: np.ndarray
+    costs: np.ndarray
+
+    def error(self, n_clusters: int) -> float:
+        """Output variance lost when `n_clusters` units stay."""
+        return float(self.costs[: len(self.order) + 1 - n_clusters].sum())
+
+    def labels(self, n_clusters: int) -> np.ndarray:
+        """0..K-1 for the units that stay, in their order, -1 for those that go: (n,)."""
+        n_units = len(self.order) + 1
+        kept = np.ones(n_units, dtype=bool)
+        kept[self.order[: n_units - n_clusters]] = False
+        return np.where(kept, np.cumsum(kept) - 1, -1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class MergeTree:
     """A Ward tree over the units of one group, cut at any K.
 
@@ -27,11 +55,18 @@ class MergeTree:
     linkage : ndarray of float64, (n - 1, 4)
         SciPy's format; row i merges two nodes into node n + i at height `linkage[i, 2]`.
     norms : ndarray of float64, (n,)
-        Squared norm of each unit vector.
+        Squared norm of each unit vector; under the contribution distance the variance that the
+        unit adds to the residual stream.
+    removal : Removal or None
+        Under the contribution distance: the surgeon's order.
+    residual_variance : float or None
+        Under the contribution distance: of the residual stream behind the layer.
     """
 
     linkage: np.ndarray
     norms: np.ndarray
+    removal: Removal | None = None
+    residual_variance: float | None = None
 
     @property
     def n_units(self) -> int:

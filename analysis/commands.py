@@ -19,6 +19,7 @@ from analysis.checkpoints import DEMO_MODELS, SpeechModel, load
 from analysis.clustering import MergeTree
 from analysis.compression import compress as compress_model
 from analysis.errors import UserError
+from analysis.excitation import Excitation, make_excitation, read_calibration
 from analysis.footprint import Footprint, footprint
 from analysis.plan import CompressionPlan
 from analysis.progress import Progress
@@ -75,9 +76,9 @@ def compress(options: argparse.Namespace) -> None:
     check_target(out, overwrite=options.overwrite)
     model = _load(options.model, options)
     groups = unit_groups(model)
-    plan, trees = _plan(model, groups, options)
+    plan, trees, excitation = _plan(model, groups, options)
     with _bar("compress") as progress:
-        result = compress_model(model, plan, trees=trees, progress=progress)
+        result = compress_model(model, plan, trees=trees, excitation=excitation, progress=progress)
     folder = save(result.model, out, overwrite=options.overwrite)
     before, after = footprint(model), footprint(result.model)
     achieved = achieved_sparsity(groups, plan.n_clusters, plan.components)
@@ -162,8 +163,11 @@ def _load(source: str, options: argparse.Namespace) -> SpeechModel:
 
 def _plan(
     model: SpeechModel, groups: tuple[UnitGroup, ...], options: argparse.Namespace
-) -> tuple[CompressionPlan, Mapping[str, MergeTree]]:
-    """The plan of a file or of the options, checked before any tree is built, and its trees."""
+) -> tuple[CompressionPlan, Mapping[str, MergeTree], Excitation | None]:
+    """The plan of a file or of the options, checked before any tree is built, and its trees.
+
+    With them the excitation, where the plan listens to one.
+    """
     if options.plan:
         try:
             text = Path(options.plan).read_text(encoding="utf-8")
@@ -173,7 +177,8 @@ def _plan(
             ) from error
         plan = CompressionPlan.from_json(text)
         plan.validate(groups, model.weight_hash)
-        return plan, _trees(model, plan)
+        excitation = _excitation(plan, options)
+        return plan, _trees(model, plan, excitation), excitation
     allocation = options.allocation
     if options.budget == "literal":
         if allocation != "variance":
@@ -199,8 +204,12 @@ def _plan(
         allocation=allocation,
         sparsity=options.sparsity,
         seed=options.seed,
+        excitation="calibrated" if options.calibrate else options.excitation,
+        repair=options.repair,
+        sequential=options.sequential,
     )
-    trees = _trees(model, plan)
+    excitation = _excitation(plan, options)
+    trees = _trees(model, plan, excitation)
     variances = group_variances(model) if allocation.startswith("variance") else None
     n_clusters = allocate(
         groups,
@@ -209,13 +218,42 @@ def _plan(
         components=plan.components,
         trees=trees,
         variances=variances,
+        method=plan.method,
     )
-    return plan.with_clusters(n_clusters), trees
+    return plan.with_clusters(n_clusters), trees, excitation
 
 
-def _trees(model: SpeechModel, plan: CompressionPlan) -> Mapping[str, MergeTree]:
+def _excitation(plan: CompressionPlan, options: argparse.Namespace) -> Excitation | None:
+    """What a plan listens to, if it does."""
+    if options.calibrate and plan.excitation != "calibrated":
+        raise UserError("The plan listens to no clips of yours.", "Leave out --calibrate.")
+    if not plan.listens:
+        if options.calibrate:
+            raise UserError(
+                "With these options nothing listens to the clips of --calibrate.",
+                "Add --distance contribution or --repair refit.",
+            )
+        return None
+    if plan.excitation != "calibrated":
+        return make_excitation(plan.excitation, seed=plan.seed)
+    if not options.calibrate:
+        raise UserError(
+            "This plan listened to somebody's own clips.", "Name their folder with --calibrate."
+        )
+    return read_calibration(Path(options.calibrate))
+
+
+def _trees(
+    model: SpeechModel, plan: CompressionPlan, excitation: Excitation | None
+) -> Mapping[str, MergeTree]:
     with _bar("merge trees") as progress:
-        return build_trees(model, plan.distance, align_heads=plan.align_heads, progress=progress)
+        return build_trees(
+            model,
+            plan.distance,
+            align_heads=plan.align_heads,
+            excitation=excitation,
+            progress=progress,
+        )
 
 
 def _split_inputs(inputs: list[str]) -> tuple[list[str], list[Path]]:

@@ -10,8 +10,10 @@ from transformers import PreTrainedModel
 from analysis.building import MERGED_UNITS
 from analysis.checkpoints import SpeechModel
 from analysis.clustering import MergeTree, clustering_inertia, hartigan_refine, kmeans_labels
-from analysis.distances import euclidean_distances, squared_distances, unit_vectors
+from analysis.compensation import Repair
+from analysis.distances import euclidean_distances
 from analysis.errors import UserError
+from analysis.excitation import Excitation, make_excitation
 from analysis.merging import merge_units
 from analysis.plan import CompressionPlan
 from analysis.progress import (
@@ -22,7 +24,7 @@ from analysis.progress import (
     no_progress,
 )
 from analysis.selection import kept_units, predicted_error, pruning_error
-from analysis.trees import build_tree
+from analysis.trees import build_tree, group_distances, group_vectors
 from analysis.units import (
     UnitGroup,
     UnitWeights,
@@ -86,6 +88,7 @@ def compress(
     *,
     trees: Mapping[str, MergeTree] | None = None,
     reuse: Compression | None = None,
+    excitation: Excitation | None = None,
     progress: Progress = no_progress,
     should_cancel: ShouldCancel = never_cancel,
 ) -> Compression:
@@ -103,6 +106,9 @@ def compress(
     reuse : Compression, optional
         An earlier compression of the same model; groups whose K and method did not change are
         taken from it.
+    excitation : Excitation, optional
+        What a plan that listens was made with; by default the plan's kind of it. Clips of one's
+        own ("calibrated") must be given.
     progress : callable
         Called after each group.
     should_cancel : callable
@@ -115,13 +121,20 @@ def compress(
     Raises
     ------
     UserError
-        When the plan does not fit the model.
+        When the plan does not fit the model or the excitation.
     Cancelled
     """
     groups = unit_groups(model)
     plan.validate(groups, model.weight_hash)
     smaller = [group for group in groups if plan.n_clusters[group.id] < group.n_units]
     earlier = _reusable(plan, reuse)
+    if plan.listens:
+        excitation = _fitting(plan, excitation)
+        plan = replace(plan, excitation_hash=excitation.identity)
+    repair = None
+    if plan.repair != "none" and excitation is not None:
+        below = share_modules(model.model) if plan.sequential else None
+        repair = Repair(model, excitation, plan.repair, below, should_cancel)
     compressed: dict[str, CompressedGroup] = {}
     for done, group in enumerate(smaller, start=1):
         check_cancelled(should_cancel)
@@ -130,17 +143,33 @@ def compress(
             compressed[group.id] = known
         else:
             tree = (trees or {}).get(group.id) or build_tree(
-                model, group, plan.distance, align_heads=plan.align_heads
+                model,
+                group,
+                plan.distance,
+                align_heads=plan.align_heads,
+                excitation=excitation,
+                should_cancel=should_cancel,
             )
-            compressed[group.id] = compress_group(model, group, plan, tree)
+            result = compress_group(model, group, plan, tree, excitation=excitation)
+            if repair is not None:
+                units = repair.repair(group, result.labels, result.weights)
+                result = replace(result, weights=units)
+                if repair.below is not None:
+                    write_units(repair.below, group, units)
+            compressed[group.id] = result
         progress(done, len(smaller), group.title)
     return Compression(_assemble(model, plan, compressed), plan, compressed)
 
 
 def compress_group(
-    model: SpeechModel, group: UnitGroup, plan: CompressionPlan, tree: MergeTree
+    model: SpeechModel,
+    group: UnitGroup,
+    plan: CompressionPlan,
+    tree: MergeTree,
+    *,
+    excitation: Excitation | None = None,
 ) -> CompressedGroup:
-    """Select and merge the units of one group.
+    """Select and merge the units of one group, without repairing its output.
 
     Parameters
     ----------
@@ -150,6 +179,8 @@ def compress_group(
     plan : CompressionPlan
     tree : MergeTree
         Of this group, under the plan's distance and head alignment.
+    excitation : Excitation, optional
+        For the contribution distance; the shipped speech by default.
 
     Returns
     -------
@@ -159,9 +190,13 @@ def compress_group(
     align = plan.align_heads and group.component == "heads"
     if plan.method != "cluster":
         labels = kept_units(tree, k, plan.method, seed=plan.seed, group=group.id)
-        error = pruning_error(tree, labels)
+        error = (
+            predicted_error(tree, k, plan.method, seed=plan.seed, group=group.id)
+            if plan.method == "surgeon"
+            else pruning_error(tree, labels)
+        )
     elif plan.engine == "kmeans":
-        vectors = unit_vectors(model.model, group, plan.distance)
+        vectors = group_vectors(model, group, plan.distance, excitation=excitation)
         try:
             labels = kmeans_labels(
                 vectors, k, seed=plan.seed, n_init=plan.n_init, init=plan.seeding
@@ -173,16 +208,32 @@ def compress_group(
         labels = tree.labels(k)
         error = predicted_error(tree, k, "cluster", seed=plan.seed, group=group.id)
         if plan.refine:
-            distances = squared_distances(model.model, group, plan.distance, align_heads=align)
+            distances = group_distances(
+                model, group, plan.distance, align_heads=align, excitation=excitation
+            )
             labels = hartigan_refine(distances, labels)
             error = clustering_inertia(distances, labels) / (tree.total or 1.0)
-    merged = merge_units(read_units(model.model, group), labels, plan.merge, align_heads=align)
+    merged = merge_units(
+        read_units(model.model, group), labels, plan.merge, align_heads=align, norms=tree.norms
+    )
     return CompressedGroup(group, labels, error, merged)
+
+
+def _fitting(plan: CompressionPlan, excitation: Excitation | None) -> Excitation:
+    """The excitation of a plan that listens, checked against what the plan was made with."""
+    found = excitation or make_excitation(plan.excitation, seed=plan.seed)
+    if found.kind != plan.excitation or plan.excitation_hash not in (None, found.identity):
+        raise UserError(
+            "This plan listened to other sound.",
+            "Give the clips that it was made with, or make a new plan.",
+            f"plan: {plan.excitation} {plan.excitation_hash}, here: {found.kind} {found.identity}",
+        )
+    return found
 
 
 def _reusable(plan: CompressionPlan, reuse: Compression | None) -> Mapping[str, CompressedGroup]:
     """Groups of an earlier compression that a plan would make the same again."""
-    if reuse is None:
+    if reuse is None or plan.sequential:  # a layer depends on those below
         return {}
     same = replace(
         plan,
@@ -190,6 +241,7 @@ def _reusable(plan: CompressionPlan, reuse: Compression | None) -> Mapping[str, 
         allocation=reuse.plan.allocation,
         sparsity=reuse.plan.sparsity,
         components=reuse.plan.components,
+        excitation_hash=plan.excitation_hash or reuse.plan.excitation_hash,
     )
     return reuse.groups if same == reuse.plan else {}
 

@@ -14,6 +14,8 @@ DISTANCES: Mapping[str, str] = {
     "weights": "Two units are close when their weights are close: the papers' distance.",
     "normalised": "Weights with the preceding layer norm folded in: what a unit does to the "
     "normalised signal.",
+    "contribution": "What units do: the distance between what they add to the residual stream, "
+    "measured on synthetic sound.",
 }
 """Each distance between units and what it assumes, in one sentence."""
 

@@ -19,6 +19,7 @@ def allocate_around(
     components: Sequence[str] = ("ffn", "heads"),
     trees: Mapping[str, MergeTree] | None = None,
     variances: Mapping[str, float] | None = None,
+    method: str = "cluster",
 ) -> dict[str, int]:
     """Choose K for every group that is not locked, so that all together meet the budget.
 
@@ -33,7 +34,7 @@ def allocate_around(
         All groups of the model.
     locked : mapping of str to int
         K by group id; without any, the answer is that of `analysis.allocation.allocate`.
-    sparsity, strategy, components, trees, variances
+    sparsity, strategy, components, trees, variances, method
         See `analysis.allocation.allocate`.
 
     Returns
@@ -55,6 +56,7 @@ def allocate_around(
         components=components,
         trees=trees,
         variances=variances,
+        method=method,
     )
     if locked and strategy == "uniform":
         _meet(shares, found, budget)

@@ -10,6 +10,8 @@ from analysis.units import UnitWeights
 
 MERGE_RULES: Mapping[str, str] = {
     "mean": "Mean of the input rows, sum of the output columns: exact where members agree.",
+    "weighted": "Mean of the input rows weighted by the units' squared norms under the distance, "
+    "sum of the output columns: those that do most have most say.",
     "medoid": "The most central member's input rows, sum of the output columns.",
     "centroid": "Mean of everything, output columns too: the papers' wording, for reproduction.",
 }
@@ -17,7 +19,12 @@ MERGE_RULES: Mapping[str, str] = {
 
 
 def merge_units(
-    weights: UnitWeights, labels: np.ndarray, rule: str, *, align_heads: bool
+    weights: UnitWeights,
+    labels: np.ndarray,
+    rule: str,
+    *,
+    align_heads: bool,
+    norms: np.ndarray | None = None,
 ) -> UnitWeights:
     """Replace each cluster of units by one unit.
 
@@ -30,10 +37,12 @@ def merge_units(
         n units.
     labels : ndarray of int, (n,)
         Compact cluster numbers 0..K-1; -1 drops the unit.
-    rule : {"mean", "medoid", "centroid"}
+    rule : {"mean", "weighted", "medoid", "centroid"}
         See `MERGE_RULES`.
     align_heads : bool
         Rotate each head onto its cluster's medoid before averaging (`align_to`).
+    norms : ndarray of float64, (n,), optional
+        Squared norms under the distance, for the rule "weighted".
 
     Returns
     -------
@@ -58,7 +67,14 @@ def merge_units(
 
     source = torch.from_numpy(kept)
     target = torch.from_numpy(labels[kept])
-    divisor = torch.from_numpy(sizes)
+    share = np.ones(len(labels))
+    if rule == "weighted":
+        if norms is None:
+            raise ValueError("the weighted rule needs the units' norms")
+        # a cluster of units that do nothing has equal shares
+        share = norms + np.finfo(np.float64).tiny
+    divisor = torch.from_numpy(np.bincount(labels[kept], share[kept], minlength=n_clusters))
+    shares = torch.from_numpy(share[kept])
     representative = torch.from_numpy(central)
 
     def total(units: torch.Tensor) -> torch.Tensor:
@@ -68,7 +84,9 @@ def merge_units(
 
     def mean(units: torch.Tensor) -> torch.Tensor:
         shape = (-1,) + (1,) * (units.dim() - 1)
-        return (total(units) / divisor.reshape(shape)).float().to(units.device)
+        summed = torch.zeros(n_clusters, *units.shape[1:], dtype=torch.float64)
+        summed.index_add_(0, target, units.cpu()[source].double() * shares.reshape(shape))
+        return (summed / divisor.reshape(shape)).float().to(units.device)
 
     def input_side(units: torch.Tensor) -> torch.Tensor:
         return units[representative] if rule == "medoid" else mean(units)

@@ -10,6 +10,7 @@ from analysis.allocation import ALLOCATIONS
 from analysis.clustering import ENGINES
 from analysis.distances import DISTANCES
 from analysis.errors import UserError
+from analysis.excitation import DATA_FREE, EXCITATIONS
 from analysis.merging import MERGE_RULES
 from analysis.selection import METHODS
 from analysis.units import UnitGroup
@@ -19,6 +20,14 @@ COMPONENTS: Mapping[str, str] = {
     "heads": "The attention heads, self- and cross-attention.",
 }
 """The two kinds of unit that can be merged, in one sentence each."""
+
+REPAIRS: Mapping[str, str] = {
+    "none": "The layer's output bias and the merged output columns stay as they are.",
+    "mean": "What the layer put out on average and does no more goes into its output bias.",
+    "refit": "The output columns are fitted anew, by ridge regression, to the original output; the "
+    "mean goes into the bias.",
+}
+"""What is done about the output of a changed layer, in one sentence each."""
 
 SEEDINGS: Mapping[str, str] = {
     "k-means++": "Seeds spread over the units, far from each other.",
@@ -31,7 +40,9 @@ _CHOICES: Mapping[str, Mapping[str, str]] = {
     "engine": ENGINES,
     "seeding": SEEDINGS,
     "distance": DISTANCES,
+    "excitation": EXCITATIONS,
     "merge": MERGE_RULES,
+    "repair": REPAIRS,
     "allocation": {**ALLOCATIONS, "manual": "What the person set, group by group."},
 }
 _FORMAT = 1
@@ -64,7 +75,7 @@ class CompressionPlan:
         Whether Hartigan moves follow the Ward cut.
     distance : str
         See `DISTANCES`.
-    merge : {"mean", "medoid", "centroid"}
+    merge : {"mean", "weighted", "medoid", "centroid"}
         See `MERGE_RULES`.
     align_heads : bool
         Whether heads are compared and averaged after Procrustes alignment.
@@ -76,6 +87,16 @@ class CompressionPlan:
         Nominal fraction of units removed, 0 <= s < 1.
     seed : int
         Of k-means and of the random baseline.
+    excitation : {"speech", "sounds", "calibrated"}
+        What the contribution distance and the repair listen to; see `EXCITATIONS`. With
+        "calibrated" the result is not data-free.
+    excitation_hash : str or None
+        SHA-256 over the excitation's samples; None where nothing was listened to.
+    repair : {"none", "mean", "refit"}
+        See `REPAIRS`.
+    sequential : bool
+        Whether each layer is repaired on what the compressed layers below give it; otherwise on
+        what the original's give.
     """
 
     model: str
@@ -94,6 +115,10 @@ class CompressionPlan:
     allocation: str = "uniform"
     sparsity: float = 0.1
     seed: int = 0
+    excitation: str = "speech"
+    excitation_hash: str | None = None
+    repair: str = "none"
+    sequential: bool = False
 
     def __post_init__(self) -> None:
         """Check every field that can be checked without the model.
@@ -110,6 +135,15 @@ class CompressionPlan:
         if not 0 <= self.sparsity < 1:
             raise UserError(
                 f"sparsity is {self.sparsity:g}.", "Choose a fraction from 0 up to below 1."
+            )
+        if self.method == "surgeon" and self.distance != "contribution":
+            raise UserError(
+                "The surgeon weighs what units do.", "Choose the distance “contribution” with it."
+            )
+        if self.sequential and self.repair == "none":
+            raise UserError(
+                "sequential is a way to repair, and repair is none.",
+                "Choose the repair “mean” or “refit”.",
             )
         if self.n_init < 1:
             raise UserError(f"n_init is {self.n_init}.", "Choose 1 restart or more.")
@@ -157,6 +191,16 @@ class CompressionPlan:
                 raise UserError(
                     f"K = {k} is out of range for {name}.", f"Choose K from 1 to {group.n_units}."
                 )
+
+    @property
+    def listens(self) -> bool:
+        """Whether an excitation has a part in it."""
+        return self.distance == "contribution" or self.repair != "none"
+
+    @property
+    def data_free(self) -> bool:
+        """Whether no data set had a part in it."""
+        return not self.listens or self.excitation in DATA_FREE
 
     def with_clusters(self, n_clusters: Mapping[str, int]) -> "CompressionPlan":
         """The same plan with other K."""
@@ -218,6 +262,8 @@ _FIELD_TYPES: Mapping[str, tuple[type, ...]] = {
     "n_init": (int,),
     "refine": (bool,),
     "align_heads": (bool,),
+    "excitation_hash": (str, type(None)),
+    "sequential": (bool,),
 } | {name: (str,) for name in _CHOICES}
 
 

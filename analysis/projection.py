@@ -19,7 +19,9 @@ from analysis.cache import cache_folder, read_arrays, write_arrays
 from analysis.checkpoints import SpeechModel
 from analysis.distances import distance_weights
 from analysis.errors import UserError
+from analysis.excitation import Excitation
 from analysis.progress import Progress, no_progress
+from analysis.trees import group_gram
 from analysis.units import UnitGroup, UnitWeights
 
 PCA_COMPONENTS = 50
@@ -85,7 +87,12 @@ class UmapSettings:
 
 
 def project_pca(
-    model: SpeechModel, groups: Sequence[UnitGroup], distance: str, n_dimensions: int = 2
+    model: SpeechModel,
+    groups: Sequence[UnitGroup],
+    distance: str,
+    n_dimensions: int = 2,
+    *,
+    excitation: Excitation | None = None,
 ) -> Projection:
     """The plane, or space, in which the units differ most.
 
@@ -93,10 +100,13 @@ def project_pca(
     ----------
     model : SpeechModel
     groups : sequence of UnitGroup
-        One group, or several whose units have the same size, e.g. all heads of a model.
+        One group, or several whose units have the same size, e.g. all heads of a model; under the
+        contribution distance one only.
     distance : str
         See `analysis.distances.DISTANCES`.
     n_dimensions : {2, 3}
+    excitation : Excitation, optional
+        See `analysis.trees.build_tree`.
 
     Returns
     -------
@@ -105,9 +115,9 @@ def project_pca(
     Raises
     ------
     UserError
-        When the groups' units differ in size.
+        When the groups' units differ in size, or cannot be compared.
     """
-    scores, explained = _principal_components(model, groups, distance)
+    scores, explained = _principal_components(model, groups, distance, excitation)
     coordinates = scores[:, :n_dimensions]
     missing = n_dimensions - coordinates.shape[1]
     coordinates = np.pad(coordinates, ((0, 0), (0, missing)))
@@ -121,6 +131,7 @@ def project_umap(
     distance: str,
     settings: UmapSettings,
     *,
+    excitation: Excitation | None = None,
     progress: Progress = no_progress,
 ) -> Projection:
     """A map that keeps neighbours together, learned from the first principal components.
@@ -133,6 +144,8 @@ def project_umap(
     distance : str
         See `analysis.distances.DISTANCES`.
     settings : UmapSettings
+    excitation : Excitation, optional
+        See `analysis.trees.build_tree`.
     progress : callable
 
     Returns
@@ -150,7 +163,7 @@ def project_umap(
     """
     n = sum(group.n_units for group in groups)
     _check(settings, n)
-    path = _folder(model, groups, distance) / (
+    path = _folder(model, groups, distance, excitation) / (
         f"umap-{settings.n_dimensions}d-{settings.n_neighbors}-{settings.min_dist:g}"
         f"-{settings.metric}-{settings.seed}.npz"
     )
@@ -159,7 +172,7 @@ def project_umap(
     if cached is not None and "coordinates" in cached and cached["coordinates"].shape == shape:
         return Projection(cached["coordinates"], None)
     progress(0, 0, "principal components")
-    scores, _ = _principal_components(model, groups, distance)
+    scores, _ = _principal_components(model, groups, distance, excitation)
     progress(0, 0, "loading UMAP")
     with _UMAP_LOCK:
         from umap import UMAP  # not above: importing it compiles for seconds
@@ -202,15 +215,26 @@ def _check(settings: UmapSettings, n_units: int) -> None:
 
 
 def _principal_components(
-    model: SpeechModel, groups: Sequence[UnitGroup], distance: str
+    model: SpeechModel,
+    groups: Sequence[UnitGroup],
+    distance: str,
+    excitation: Excitation | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores (n, c) and shares of variance (c,) of up to `PCA_COMPONENTS` components."""
     n = sum(group.n_units for group in groups)
-    path = _folder(model, groups, distance) / "pca.npz"
+    path = _folder(model, groups, distance, excitation) / "pca.npz"
     cached = read_arrays(path)
     if cached is not None and {"scores", "explained"} <= set(cached) and len(cached["scores"]) == n:
         return cached["scores"], cached["explained"]
-    gram = _gram(model, groups, distance)
+    if distance == "contribution":
+        if len(groups) > 1:
+            raise UserError(
+                "What units of different layers do cannot be compared here.",
+                "Choose one group, or another distance.",
+            )
+        gram = group_gram(model, groups[0], excitation)
+    else:
+        gram = _gram(model, groups, distance)
     scores, explained = principal_components(gram)
     write_arrays(path, {"scores": scores, "explained": explained})
     return scores, explained
@@ -295,8 +319,15 @@ def _stack(blocks: Iterable[np.ndarray], n: int) -> np.ndarray:
     return stacked
 
 
-def _folder(model: SpeechModel, groups: Sequence[UnitGroup], distance: str) -> Path:
+def _folder(
+    model: SpeechModel,
+    groups: Sequence[UnitGroup],
+    distance: str,
+    excitation: Excitation | None,
+) -> Path:
     dtype = str(model.dtype).removeprefix("torch.")
+    if excitation is not None:
+        distance = f"{distance}-{excitation.identity}"
     ids = "+".join(group.id for group in groups)
     name = ids if len(groups) == 1 else hashlib.sha256(ids.encode()).hexdigest()[:16]
     return cache_folder("projections") / model.weight_hash / dtype / distance / name

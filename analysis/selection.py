@@ -5,11 +5,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from analysis.clustering import MergeTree, check_n_clusters, compact_labels
+from analysis.clustering import MergeTree, Removal, check_n_clusters, compact_labels
+from analysis.errors import UserError
+
+SURGEON = "surgeon"
+"""The method that needs the contribution distance."""
 
 METHODS: Mapping[str, str] = {
     "cluster": "Similar units fall into K clusters; each cluster becomes one unit.",
     "magnitude": "The K units of largest L2 norm stay, the others are dropped.",
+    SURGEON: "Units are dropped one by one, each time the one whose work the others can best "
+    "take over; they are refitted (needs the contribution distance).",
     "random": "K units drawn at random (seeded) stay, the others are dropped.",
 }
 """Each compression method, in one sentence."""
@@ -26,7 +32,7 @@ def kept_units(
         Gives the squared norms of the units, under its distance.
     n_clusters : int
         Units that stay.
-    method : {"magnitude", "random"}
+    method : {"magnitude", "random", "surgeon"}
         See `METHODS`.
     seed : int
         For "random"; each group draws its own numbers from it.
@@ -42,6 +48,8 @@ def kept_units(
     n_dropped = tree.n_units - n_clusters
     if method == "magnitude":
         order = np.argsort(tree.norms, kind="stable")
+    elif method == SURGEON:
+        return _removal(tree).labels(n_clusters)
     elif method == "random":
         generator = np.random.default_rng([seed, zlib.crc32(group.encode())])
         order = generator.permutation(tree.n_units)
@@ -71,7 +79,7 @@ def predicted_error(
     tree : MergeTree
     n_clusters : int
         1 <= K <= n.
-    method : {"cluster", "magnitude", "random"}
+    method : {"cluster", "magnitude", "random", "surgeon"}
     seed : int
     group : str
         Id of the group.
@@ -84,4 +92,15 @@ def predicted_error(
     if method == "cluster":
         inertia = tree.inertia(n_clusters)
         return inertia / tree.total if tree.total else 0.0
+    if method == SURGEON:
+        check_n_clusters(n_clusters, tree.n_units)
+        return _removal(tree).error(n_clusters) / tree.total if tree.total else 0.0
     return pruning_error(tree, kept_units(tree, n_clusters, method, seed=seed, group=group))
+
+
+def _removal(tree: MergeTree) -> Removal:
+    if tree.removal is None:
+        raise UserError(
+            "The surgeon weighs what units do.", "Choose the distance “contribution” with it."
+        )
+    return tree.removal

@@ -2,10 +2,19 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from analysis.cache import cache_folder, read_arrays, write_arrays
 from analysis.checkpoints import SpeechModel
-from analysis.clustering import MergeTree, ward_tree
-from analysis.distances import squared_distances
+from analysis.clustering import MergeTree, Removal, ward_tree
+from analysis.contributions import (
+    contribution_distances,
+    contribution_gram,
+    contribution_vectors,
+    group_statistics,
+)
+from analysis.distances import SquaredDistances, squared_distances, unit_vectors
+from analysis.excitation import Excitation, make_excitation
 from analysis.progress import (
     Progress,
     ShouldCancel,
@@ -13,11 +22,19 @@ from analysis.progress import (
     never_cancel,
     no_progress,
 )
-from analysis.units import UnitGroup, unit_groups
+from analysis.surgeon import removal_order
+from analysis.units import UnitGroup, read_units, unit_groups
 
 
 def build_tree(
-    model: SpeechModel, group: UnitGroup, distance: str, *, align_heads: bool
+    model: SpeechModel,
+    group: UnitGroup,
+    distance: str,
+    *,
+    align_heads: bool,
+    excitation: Excitation | None = None,
+    progress: Progress = no_progress,
+    should_cancel: ShouldCancel = never_cancel,
 ) -> MergeTree:
     """The Ward tree of one group, from disk where it was built before.
 
@@ -28,7 +45,12 @@ def build_tree(
     distance : str
         See `analysis.distances.DISTANCES`.
     align_heads : bool
-        For heads, whether distances are those after Procrustes alignment.
+        For heads, whether distances are those after Procrustes alignment; contributions do not
+        depend on it.
+    excitation : Excitation, optional
+        For the contribution distance; the shipped speech by default.
+    progress, should_cancel : callable
+        Of the run over the excitation, where it was not made before.
 
     Returns
     -------
@@ -39,6 +61,8 @@ def build_tree(
     UserError
         When the group's weights are not finite.
     """
+    if distance == "contribution":
+        return _contribution_tree(model, group, excitation, progress, should_cancel)
     variant = f"{distance}-aligned" if align_heads and group.component == "heads" else distance
     dtype = str(model.dtype).removeprefix("torch.")
     path = cache_folder("trees") / model.weight_hash / dtype / variant / f"{group.id}.npz"
@@ -52,11 +76,79 @@ def build_tree(
     return tree
 
 
+def group_distances(
+    model: SpeechModel,
+    group: UnitGroup,
+    distance: str,
+    *,
+    align_heads: bool,
+    excitation: Excitation | None = None,
+) -> SquaredDistances:
+    """Pairwise squared distances of a group's units under any distance; see `build_tree`."""
+    if distance == "contribution":
+        return contribution_distances(group_gram(model, group, excitation))
+    return squared_distances(model.model, group, distance, align_heads=align_heads)
+
+
+def group_vectors(
+    model: SpeechModel, group: UnitGroup, distance: str, *, excitation: Excitation | None = None
+) -> np.ndarray:
+    """Vectors of a group's units under any distance: float32, (n, ·); see `build_tree`."""
+    if distance == "contribution":
+        return contribution_vectors(group_gram(model, group, excitation))
+    return unit_vectors(model.model, group, distance)
+
+
+def group_gram(
+    model: SpeechModel, group: UnitGroup, excitation: Excitation | None = None
+) -> np.ndarray:
+    """Gram matrix of what a group's units add to the residual stream: float64, (n, n).
+
+    See `analysis.contributions.contribution_gram`; the shipped speech by default.
+    """
+    statistics = group_statistics(model, excitation or make_excitation("speech"), group)
+    return contribution_gram(statistics, read_units(model.model, group).output)
+
+
+def _contribution_tree(
+    model: SpeechModel,
+    group: UnitGroup,
+    excitation: Excitation | None,
+    progress: Progress,
+    should_cancel: ShouldCancel,
+) -> MergeTree:
+    """Ward tree of the contributions, and the surgeon's order beside it."""
+    excitation = excitation or make_excitation("speech")
+    dtype = str(model.dtype).removeprefix("torch.")
+    folder = cache_folder("trees") / model.weight_hash / dtype / "contribution"
+    path = folder / excitation.identity / f"{group.id}.npz"
+    cached = read_arrays(path)
+    fields = {"linkage", "norms", "order", "costs", "residual"}
+    if cached is not None and fields <= set(cached) and len(cached["norms"]) == group.n_units:
+        return MergeTree(
+            cached["linkage"],
+            cached["norms"],
+            Removal(cached["order"], cached["costs"]),
+            float(cached["residual"]),
+        )
+    statistics = group_statistics(
+        model, excitation, group, progress=progress, should_cancel=should_cancel
+    )
+    output = read_units(model.model, group).output
+    tree = ward_tree(contribution_distances(contribution_gram(statistics, output)))
+    removal = removal_order(statistics.moments.covariance, output)
+    arrays = {"linkage": tree.linkage, "norms": tree.norms}
+    arrays |= {"order": removal.order, "costs": removal.costs}
+    write_arrays(path, arrays | {"residual": np.array(statistics.residual_variance)})
+    return MergeTree(tree.linkage, tree.norms, removal, statistics.residual_variance)
+
+
 def build_trees(
     model: SpeechModel,
     distance: str = "weights",
     *,
     align_heads: bool = True,
+    excitation: Excitation | None = None,
     progress: Progress = no_progress,
     should_cancel: ShouldCancel = never_cancel,
 ) -> Mapping[str, MergeTree]:
@@ -65,7 +157,7 @@ def build_trees(
     Parameters
     ----------
     model : SpeechModel
-    distance, align_heads
+    distance, align_heads, excitation
         See `build_tree`.
     progress : callable
         Called after each group.
@@ -85,6 +177,14 @@ def build_trees(
     trees: dict[str, MergeTree] = {}
     for done, group in enumerate(groups, start=1):
         check_cancelled(should_cancel)
-        trees[group.id] = build_tree(model, group, distance, align_heads=align_heads)
+        trees[group.id] = build_tree(
+            model,
+            group,
+            distance,
+            align_heads=align_heads,
+            excitation=excitation,
+            progress=progress,
+            should_cancel=should_cancel,
+        )
         progress(done, len(groups), group.title)
     return trees

@@ -132,11 +132,14 @@ class UnitWeights:
         Role → (n, rows); a role without bias (Whisper's key) is absent.
     output : Tensor
         (n, rows, d): the columns of the output projection, as rows.
+    output_bias : Tensor or None
+        (d,): replaces the bias of the output projection, which belongs to no unit; None leaves it.
     """
 
     inputs: Mapping[str, torch.Tensor]
     biases: Mapping[str, torch.Tensor]
     output: torch.Tensor
+    output_bias: torch.Tensor | None = None
 
     @property
     def n_units(self) -> int:
@@ -336,7 +339,9 @@ def resize_group(module: nn.Module, group: UnitGroup, n_units: int) -> None:
 
 
 def write_units(module: nn.Module, group: UnitGroup, weights: UnitWeights) -> None:
-    """Replace a group's projections by new ones that hold `weights`; the output bias stays.
+    """Replace a group's projections by new ones that hold `weights`.
+
+    The output bias stays the original's tensor, unless `weights` brings another.
 
     Parameters
     ----------
@@ -361,3 +366,5 @@ def write_units(module: nn.Module, group: UnitGroup, weights: UnitWeights) -> No
             linear.bias = parameter(weights.biases[role].reshape(width))
     output = linear_at(module, group.output_path)
     output.weight = parameter(weights.output.reshape(width, -1).T)
+    if weights.output_bias is not None and output.bias is not None:
+        output.bias = parameter(weights.output_bias)

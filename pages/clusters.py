@@ -52,6 +52,7 @@ from pages.common.cluster_selection import (
     units_key,
 )
 from pages.common.controls import (
+    CONTRIBUTION,
     MANUAL,
     Settings,
     choose_n_clusters,
@@ -64,7 +65,7 @@ from pages.common.formatting import percent
 from pages.common.frame import run_page
 from pages.common.link import publish
 from pages.common.measurements import find_trees, tree_slot
-from pages.common.models import groups_of, variances_of
+from pages.common.models import TreeChoice, groups_of, variances_of
 from pages.common.session import Session, current
 from pages.common.widgets import explain, figure, job_slot, show_problem
 
@@ -105,8 +106,8 @@ def main() -> None:
         "Units of a layer that are alike can share the work of one: see which, at every K, and what"
         " it costs."
     )
-    trees = find_trees(session, model, settings.distance, settings.align_heads)
-    slot = tree_slot(settings.distance, settings.align_heads)
+    trees = find_trees(session, model, settings.trees)
+    slot = tree_slot(settings.trees)
     if trees is None:
         st.markdown("The map and the curve appear when the merge trees are built.")
         show_problem(session.jobs, slot, "Build them now")
@@ -169,7 +170,7 @@ def _one_group(
     sizes = cluster_sizes(group, labels)
     figures = {"error-versus-k": curve, "cluster-sizes": sizes}
     options = [BY_CLUSTER, BY_SIZE, BY_NORM, BY_MERGE]
-    color_by, projection = map_controls(session, model, [group], settings, options, COLOR_KEY)
+    color_by, projection = map_controls(session, model, [group], settings.trees, options, COLOR_KEY)
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
         with st.container(height=MAP_HEIGHT, border=False):
@@ -238,10 +239,9 @@ def _heads(
     model: SpeechModel, group: UnitGroup, tree: MergeTree, k: int, settings: Settings
 ) -> dict[str, go.Figure]:
     """How alike the heads are, as they are and aligned, and the order in which they merge."""
-    raw, aligned = head_similarities(model, group, settings.distance)
-    matrices = similarity_matrices(
-        {"As they are": raw, "After alignment": aligned}, range(group.n_units), "head"
-    )
+    choice = settings.trees
+    pair = head_similarities(model, group, choice.distance, excitation=choice.excitation)
+    matrices = similarity_matrices(pair, range(group.n_units), "head")
     tree_chart = merge_dendrogram(group, draw_tree(tree, k), k)
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
@@ -269,7 +269,15 @@ def _detail(
     settings: Settings,
 ) -> tuple[dict[str, go.Figure], pd.DataFrame]:
     """Members, their similarity, and what they become."""
-    view = view_cluster(model, group, settings.distance, chosen, align_heads=settings.align_heads)
+    choice = settings.trees
+    view = view_cluster(
+        model,
+        group,
+        choice.distance,
+        chosen,
+        align_heads=choice.align_heads,
+        excitation=choice.excitation,
+    )
     unit = "channel" if group.component == "ffn" else "head"
     n = len(chosen)
     shown = f"{n:,}" if n <= MAX_SHOWN else f"the first {MAX_SHOWN} of {n:,}"
@@ -335,8 +343,12 @@ def _all_heads(
         stacks = sorted({group.stack for group in heads}, reverse=True)
         stack = choose_one("Stack (their heads differ in size)", stacks, key="clusters:stack")
         heads = [group for group in heads if group.stack == stack]
+    choice = settings.trees
+    if choice.distance == CONTRIBUTION:  # heads of different layers hear different signals
+        choice = TreeChoice("weights", align_heads=False)
+        st.caption("All heads of the model are compared by their weights here.")
     color_by, projection = map_controls(
-        session, model, heads, settings, [BY_LAYER, BY_KIND], HEAD_COLOR_KEY
+        session, model, heads, choice, [BY_LAYER, BY_KIND], HEAD_COLOR_KEY
     )
     if projection is None:
         st.container(height=MAP_HEIGHT, border=False)

@@ -16,6 +16,7 @@ from pages.common.controls import (
     choose_n_clusters,
     draw_choices,
     draw_more,
+    draw_repair,
     draw_sparsity,
     read_settings,
     widget_key,
@@ -67,7 +68,7 @@ def main() -> None:
     groups = groups_of(model)
     group_editor.take_edits(session, model, groups)
     settings = read_settings(model)
-    trees = find_trees(session, model, settings.distance, settings.align_heads)
+    trees = find_trees(session, model, settings.trees)
     variances = variances_of(model) if settings.allocation.startswith("var") else None
     n_clusters = choose_n_clusters(
         groups, settings, trees, variances, session.n_clusters.get(model.weight_hash)
@@ -119,14 +120,16 @@ def main() -> None:
 def _plan_controls(draft: Draft) -> None:
     """Everything that decides the plan but K by hand."""
     model = draft.model
-    slider, *others = st.columns([2.1, 1, 1, 1], vertical_alignment="bottom")
+    slider, *others = st.columns([1.9, 1, 1, 1, 1], vertical_alignment="bottom")
     with slider:
         draw_sparsity(model)
     with others[0]:
         presets.draw(model)
     with others[1]:
-        draw_more(model)
+        draw_repair(model)
     with others[2]:
+        draw_more(model)
+    with others[3]:
         recipes.draw(model, draft.settings, draft.n_clusters, draft.session)
     draw_choices(model)
     with st.container(horizontal=True):
@@ -139,6 +142,7 @@ def _sentence(draft: Draft, base: Footprint, cost: Footprint, achieved: float) -
     verb = {
         "cluster": "Merge",
         "magnitude": "Drop the smallest",
+        "surgeon": "Drop the most replaceable",
         "random": "Drop a random",
     }[settings.method]
     amount = (
@@ -207,7 +211,7 @@ def _metrics(base: Footprint, cost: Footprint, expected: Forecast | None, achiev
 def _job_area(draft: Draft, twin: Variant | None) -> None:
     """Progress of trees and compression in one place; errors where they stopped."""
     session, settings = draft.session, draft.settings
-    slot = tree_slot(settings.distance, settings.align_heads)
+    slot = tree_slot(settings.trees)
     show_problem(session.jobs, slot, "Build them now")
     show_problem(session.jobs, "compress")
 
@@ -261,14 +265,13 @@ def _compress(draft: Draft, name: str) -> None:
     def work(
         progress: Progress, should_cancel: ShouldCancel
     ) -> tuple[Compression, Footprint, float]:
-        trees = load_trees(
-            shelf, model, settings.distance, settings.align_heads, progress, should_cancel
-        )
+        trees = load_trees(shelf, model, settings.trees, progress, should_cancel)
         compression = compress(
             model,
             plan,
             trees=trees,
             reuse=reuse,
+            excitation=settings.heard,
             progress=progress,
             should_cancel=should_cancel,
         )

@@ -124,9 +124,9 @@ def _measurements(
     if n_parameters <= AUTO_PARAMETERS or asked:
         return (
             find_statistics(session, model),
-            find_trees(session, model, settings.distance, settings.align_heads),
+            find_trees(session, model, settings.trees),
         )
-    key = tree_key(model, settings.distance, settings.align_heads)
+    key = tree_key(model, settings.trees)
     return None, tree_shelf().find(key)
 
 
@@ -138,7 +138,7 @@ def _progress(
     trees: Mapping[str, MergeTree] | None,
 ) -> None:
     """The bars of what is being computed, or the button that starts it."""
-    slots = [statistics_slot(model), tree_slot(settings.distance, settings.align_heads)]
+    slots = [statistics_slot(model), tree_slot(settings.trees)]
     for slot in slots:
         show_problem(session.jobs, slot, "Start again")
     running = [slot for slot in slots if session.jobs.running(slot) is not None]

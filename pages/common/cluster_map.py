@@ -15,8 +15,8 @@ from analysis.projection import METRICS, MIN_UNITS, Projection, UmapSettings
 from analysis.units import UnitGroup
 from pages.common.choices import choose_one
 from pages.common.cluster_selection import units_key
-from pages.common.controls import Settings
 from pages.common.maps import find_map
+from pages.common.models import TreeChoice
 from pages.common.session import Session
 from pages.common.widgets import job_box, show_problem
 
@@ -83,7 +83,7 @@ def map_controls(
     session: Session,
     model: SpeechModel,
     groups: Sequence[UnitGroup],
-    settings: Settings,
+    choice: TreeChoice,
     colors: Sequence[str],
     color_key: str,
 ) -> tuple[str, Projection | None]:
@@ -98,11 +98,11 @@ def map_controls(
         color_by = choose_one("Colour", colors, key=color_key)
     with more:
         umap = _umap_settings(n_dimensions, n)
-    projection = find_map(session, model, groups, settings.distance, n_dimensions, PCA_SLOT)
+    projection = find_map(session, model, groups, choice, n_dimensions, PCA_SLOT)
     if method == UMAP and n < MIN_UNITS:
         st.info(f"UMAP needs at least {MIN_UNITS} units; here are the principal components.")
     elif method == UMAP:
-        learned = find_map(session, model, groups, settings.distance, umap, UMAP_SLOT)
+        learned = find_map(session, model, groups, choice, umap, UMAP_SLOT)
         projection = learned or projection
     for slot in (PCA_SLOT, UMAP_SLOT):
         show_problem(session.jobs, slot)

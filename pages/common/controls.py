@@ -6,17 +6,26 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from analysis.allocation import ALLOCATIONS
+from analysis.allocation import ALLOCATIONS, OUTPUT_ERROR
 from analysis.checkpoints import SpeechModel
 from analysis.clustering import ENGINES, MergeTree
 from analysis.distances import DISTANCES
+from analysis.excitation import EXCITATIONS, Excitation
 from analysis.locking import allocate_around
 from analysis.merging import MERGE_RULES
-from analysis.plan import COMPONENTS, SEEDINGS, CompressionPlan
-from analysis.selection import METHODS
+from analysis.plan import COMPONENTS, REPAIRS, SEEDINGS, CompressionPlan
+from analysis.selection import METHODS, SURGEON
 from analysis.units import UnitGroup
+from pages.common.hearing import CALIBRATED, find_excitation
+from pages.common.models import TreeChoice
+from pages.common.session import current
 
 MANUAL = "manual"
+
+CONTRIBUTION = "contribution"
+
+BY_TREES = ("distortion", OUTPUT_ERROR)
+"""Allocations that need merge trees."""
 
 ALLOCATION_CHOICES: Mapping[str, str] = {
     **ALLOCATIONS,
@@ -42,6 +51,9 @@ _DEFAULTS: Mapping[str, Any] = {
     "align_heads": True,
     "components": list(COMPONENTS),
     "seed": 0,
+    "excitation": "speech",
+    "repair": "none",
+    "sequential": False,
     "locked": {},
 }
 
@@ -52,7 +64,8 @@ COMPONENT_NAMES: Mapping[str, str] = {"ffn": "FFN channels", "heads": "attention
 class Settings:
     """What decides a compression besides K; fields as in `CompressionPlan`.
 
-    `locked` is the K of the groups that no allocation may touch, by group id.
+    `locked` is the K of the groups that no allocation may touch, by group id; `heard` is the sound
+    behind `excitation`, None where nothing listens.
     """
 
     sparsity: float
@@ -67,7 +80,17 @@ class Settings:
     align_heads: bool
     components: tuple[str, ...]
     seed: int
+    excitation: str
+    repair: str
+    sequential: bool
     locked: Mapping[str, int]
+    heard: Excitation | None
+
+    @property
+    def trees(self) -> TreeChoice:
+        """Which merge trees these settings look at."""
+        heard = self.heard if self.distance == CONTRIBUTION else None
+        return TreeChoice(self.distance, self.align_heads, heard)
 
     def plan(self, model: SpeechModel, n_clusters: Mapping[str, int]) -> CompressionPlan:
         """The plan that these settings and K make for a model."""
@@ -88,6 +111,10 @@ class Settings:
             allocation=self.allocation,
             sparsity=self.sparsity,
             seed=self.seed,
+            excitation=self.excitation,
+            excitation_hash=self.heard.identity if self.heard else None,
+            repair=self.repair,
+            sequential=self.sequential,
         )
 
 
@@ -102,9 +129,17 @@ def read_settings(model: SpeechModel) -> Settings:
         name: st.session_state.setdefault(widget_key(model, name), default)
         for name, default in _DEFAULTS.items()
     }
-    return Settings(
-        **values | {"sparsity": values["sparsity"] / 100, "components": tuple(values["components"])}
-    )
+    heard = None
+    if values["distance"] == CONTRIBUTION or values["repair"] != "none":
+        heard = find_excitation(current(), values["excitation"])
+        if heard is None:  # the clip that it listened to is gone
+            values["excitation"] = _DEFAULTS["excitation"]
+            write_setting(model, "excitation", values["excitation"])
+            heard = find_excitation(current(), values["excitation"])
+    values["sparsity"] /= 100
+    values["components"] = tuple(values["components"])
+    values["sequential"] = values["sequential"] and values["repair"] != "none"
+    return Settings(**values, heard=heard)
 
 
 def write_setting(model: SpeechModel, name: str, value: object) -> None:
@@ -148,7 +183,7 @@ def choose_n_clusters(
     last : mapping of str to int or None
         The K so far: they stay where they were set by hand, and while trees are being built.
     """
-    waiting = settings.allocation == "distortion" and trees is None
+    waiting = settings.allocation in BY_TREES and trees is None
     if last is not None and (settings.allocation == MANUAL or waiting):
         return dict(last)
     return allocate_around(
@@ -159,6 +194,7 @@ def choose_n_clusters(
         components=settings.components,
         trees=trees,
         variances=variances,
+        method=settings.method,
     )
 
 
@@ -194,6 +230,28 @@ def draw_choices(model: SpeechModel) -> None:
     ):
         with column:
             _choice(model, label, name, options, SENTENCE_HEIGHT)
+
+
+def draw_repair(model: SpeechModel) -> None:
+    """What is done about the changed layers' outputs, and what is listened to for it."""
+    with st.popover("Repair", icon=":material/hearing:", width="stretch"):
+        _choice(model, "Repair", "repair", REPAIRS)
+        st.toggle(
+            "Layer after layer",
+            key=widget_key(model, "sequential"),
+            persist_state="session",
+            disabled=st.session_state[widget_key(model, "repair")] == "none",
+            help="Each layer is repaired on what the compressed layers below give it, not on what"
+            " the original's give.",
+        )
+        session = current()
+        here = session.current_clip in session.clips
+        kinds = {k: text for k, text in EXCITATIONS.items() if here or k != CALIBRATED}
+        _choice(model, "Listens to", "excitation", kinds)
+        st.caption(
+            "Repairs and the distance “contribution” hear this sound. “calibrated” is the clip"
+            " on show on Transcribe."
+        )
 
 
 def draw_more(model: SpeechModel) -> None:
@@ -261,7 +319,27 @@ def _choice(
             key=widget_key(model, name),
             persist_state="session",
             filter_mode=None,
+            on_change=_fit_together,
+            args=(model, name),
             help="  \n".join(f"**{option}**: {sentence}" for option, sentence in options.items()),
         )
         with st.container(height=height, border=False):
             st.caption(options[chosen])
+
+
+def _fit_together(model: SpeechModel, changed: str) -> None:
+    """Callback: what goes with the distance “contribution” only brings it, or leaves with it."""
+
+    def value(name: str) -> object:
+        return st.session_state[widget_key(model, name)]
+
+    needs = value("method") == SURGEON or value("allocation") == OUTPUT_ERROR
+    if not needs or value("distance") == CONTRIBUTION:
+        return
+    if changed != "distance":
+        write_setting(model, "distance", CONTRIBUTION)
+        return
+    if value("method") == SURGEON:
+        write_setting(model, "method", _DEFAULTS["method"])
+    if value("allocation") == OUTPUT_ERROR:
+        write_setting(model, "allocation", "distortion")

@@ -109,7 +109,7 @@ def _curves(draft: Draft, trees: Mapping[str, MergeTree]) -> None:
     model, settings, groups = draft.model, draft.settings, draft.groups
     assert draft.expected is not None
     curves = _all_curves(
-        (*tree_key(model, settings.distance, settings.align_heads), settings.method, settings.seed),
+        (*tree_key(model, settings.trees), settings.method, settings.seed),
         model,
         trees,
         settings.method,
@@ -183,6 +183,7 @@ def _strategies(draft: Draft, trees: Mapping[str, MergeTree]) -> None:
             components=settings.components,
             trees=trees,
             variances=variances,
+            method=settings.method,
         )
         for name in STRATEGY_STYLES
     }

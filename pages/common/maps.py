@@ -10,7 +10,7 @@ from analysis.progress import Progress, ShouldCancel
 from analysis.projection import Projection, UmapSettings, project_pca, project_umap
 from analysis.units import UnitGroup
 from pages.common.jobs import Job
-from pages.common.models import Shelf
+from pages.common.models import Shelf, TreeChoice
 from pages.common.session import Session
 
 MAX_MAPS = 24
@@ -27,7 +27,7 @@ def find_map(
     session: Session,
     model: SpeechModel,
     groups: Sequence[UnitGroup],
-    distance: str,
+    choice: TreeChoice,
     settings: UmapSettings | int,
     slot: str,
 ) -> Projection | None:
@@ -38,8 +38,8 @@ def find_map(
     session : Session
     model : SpeechModel
     groups : sequence of UnitGroup
-    distance : str
-        See `analysis.distances.DISTANCES`.
+    choice : TreeChoice
+        How units are compared.
     settings : UmapSettings or int
         Of a UMAP, or the dimensions of a PCA.
     slot : str
@@ -50,7 +50,8 @@ def find_map(
         model.weight_hash,
         str(model.dtype),
         tuple(group.id for group in groups),
-        distance,
+        choice.distance,
+        choice.excitation.identity if choice.excitation else "",
         settings if isinstance(settings, int) else tuple(asdict(settings).values()),
     )
     found = shelf.find(key)
@@ -64,8 +65,17 @@ def find_map(
 
     def make(progress: Progress) -> Projection:
         if isinstance(settings, int):
-            return project_pca(model, groups, distance, settings)
-        return project_umap(model, groups, distance, settings, progress=progress)
+            return project_pca(
+                model, groups, choice.distance, settings, excitation=choice.excitation
+            )
+        return project_umap(
+            model,
+            groups,
+            choice.distance,
+            settings,
+            excitation=choice.excitation,
+            progress=progress,
+        )
 
     def work(progress: Progress, should_cancel: ShouldCancel) -> Projection:
         return shelf.get(key, lambda: make(progress))

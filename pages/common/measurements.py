@@ -9,7 +9,7 @@ from analysis.clustering import MergeTree
 from analysis.progress import Progress, ShouldCancel
 from analysis.statistics import Cell, MatrixStatistics, model_statistics
 from pages.common.jobs import Job
-from pages.common.models import Shelf, load_trees, tree_key, tree_shelf
+from pages.common.models import Shelf, TreeChoice, load_trees, tree_key, tree_shelf
 from pages.common.session import Session
 
 STATISTIC_KEY = "variance:statistic"
@@ -52,22 +52,22 @@ def find_statistics(session: Session, model: SpeechModel) -> Statistics | None:
     return found
 
 
-def tree_slot(distance: str, align_heads: bool) -> str:
+def tree_slot(choice: TreeChoice) -> str:
     """Slot of the job that builds merge trees, the same on all pages."""
-    return f"trees:{distance}:{align_heads}"
+    return f"trees:{choice.identity}"
 
 
 def find_trees(
-    session: Session, model: SpeechModel, distance: str, align_heads: bool
+    session: Session, model: SpeechModel, choice: TreeChoice
 ) -> Mapping[str, MergeTree] | None:
     """Merge trees of all groups; starts building them where there are none yet."""
-    shelf, key = tree_shelf(), tree_key(model, distance, align_heads)
-    slot = tree_slot(distance, align_heads)
+    shelf, key = tree_shelf(), tree_key(model, choice)
+    slot = tree_slot(choice)
     found = shelf.find(key)
     if found is None and _is_idle(session, slot):
 
         def work(progress: Progress, should_cancel: ShouldCancel) -> Mapping[str, MergeTree]:
-            return load_trees(shelf, model, distance, align_heads, progress, should_cancel)
+            return load_trees(shelf, model, choice, progress, should_cancel)
 
         session.jobs.start(slot, Job("Building merge trees", work, lambda trees: None))
         found = shelf.find(key)

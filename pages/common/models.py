@@ -11,6 +11,7 @@ import streamlit as st
 
 from analysis.checkpoints import DEMO_MODELS, SpeechModel, load
 from analysis.clustering import MergeTree
+from analysis.excitation import Excitation
 from analysis.footprint import Footprint, footprint
 from analysis.progress import Progress, ShouldCancel, no_progress
 from analysis.trees import build_trees
@@ -105,7 +106,7 @@ def model_shelf() -> Shelf[SpeechModel]:
 
 @st.cache_resource(show_spinner=False)
 def tree_shelf() -> Shelf[Mapping[str, MergeTree]]:
-    """Merge trees, by model, distance and head alignment."""
+    """Merge trees, by model and `TreeChoice`."""
     return Shelf(MAX_TREES)
 
 
@@ -126,16 +127,33 @@ def load_model(
     )
 
 
-def tree_key(model: SpeechModel, distance: str, align_heads: bool) -> tuple[str, str, bool]:
-    """What decides a model's merge trees."""
-    return (model_id(model), distance, align_heads)
+@dataclass(frozen=True, slots=True)
+class TreeChoice:
+    """What decides a model's merge trees; fields as `analysis.trees.build_trees` takes them."""
+
+    distance: str
+    align_heads: bool
+    excitation: Excitation | None = None
+
+    @property
+    def identity(self) -> tuple[str, bool, str]:
+        """Equal where the trees are."""
+        return (
+            self.distance,
+            self.align_heads,
+            self.excitation.identity if self.excitation else "",
+        )
+
+
+def tree_key(model: SpeechModel, choice: TreeChoice) -> tuple[str, str, bool, str]:
+    """Names a model's merge trees."""
+    return (model_id(model), *choice.identity)
 
 
 def load_trees(
     shelf: Shelf[Mapping[str, MergeTree]],
     model: SpeechModel,
-    distance: str,
-    align_heads: bool,
+    choice: TreeChoice,
     progress: Progress,
     should_cancel: ShouldCancel,
 ) -> Mapping[str, MergeTree]:
@@ -146,11 +164,12 @@ def load_trees(
     Cancelled
     """
     return shelf.get(
-        tree_key(model, distance, align_heads),
+        tree_key(model, choice),
         lambda: build_trees(
             model,
-            distance,
-            align_heads=align_heads,
+            choice.distance,
+            align_heads=choice.align_heads,
+            excitation=choice.excitation,
             progress=progress,
             should_cancel=should_cancel,
         ),

@@ -8,8 +8,9 @@ from analysis.allocation import allocate
 from analysis.checkpoints import SpeechModel
 from analysis.errors import UserError
 from analysis.plan import CompressionPlan
-from pages.common.controls import MANUAL, Settings, adopt, widget_key
-from pages.common.models import groups_of, tree_key, tree_shelf, variances_of
+from pages.common.controls import BY_TREES, CONTRIBUTION, MANUAL, Settings, adopt, widget_key
+from pages.common.hearing import check_excitation, find_excitation
+from pages.common.models import TreeChoice, groups_of, tree_key, tree_shelf, variances_of
 from pages.common.session import Session
 from pages.common.widgets import show_problem
 
@@ -64,18 +65,21 @@ def _load(session: Session, model: SpeechModel, key: str) -> None:
         plan = CompressionPlan.from_json(file.getvalue().decode("utf-8", errors="replace"))
         groups = groups_of(model)
         plan.validate(groups, model.weight_hash)
+        check_excitation(session, plan)
     except UserError as error:
         session.jobs.problems[_PROBLEM] = error
         return
     session.n_clusters[model.weight_hash] = dict(plan.n_clusters)
-    adopt(model, plan, plan.allocation if _reproduces(model, plan) else MANUAL)
+    adopt(model, plan, plan.allocation if _reproduces(session, model, plan) else MANUAL)
     st.toast("The recipe is loaded; press Compress to make the model.", icon=":material/check:")
 
 
-def _reproduces(model: SpeechModel, plan: CompressionPlan) -> bool:
+def _reproduces(session: Session, model: SpeechModel, plan: CompressionPlan) -> bool:
     """Whether the plan's allocation, at the slider's whole percent, gives the plan's K."""
-    trees = tree_shelf().find(tree_key(model, plan.distance, plan.align_heads))
-    if plan.allocation == MANUAL or (plan.allocation == "distortion" and trees is None):
+    heard = find_excitation(session, plan.excitation) if plan.distance == CONTRIBUTION else None
+    choice = TreeChoice(plan.distance, plan.align_heads, heard)
+    trees = tree_shelf().find(tree_key(model, choice))
+    if plan.allocation == MANUAL or (plan.allocation in BY_TREES and trees is None):
         return False
     allocated = allocate(
         groups_of(model),
@@ -84,5 +88,6 @@ def _reproduces(model: SpeechModel, plan: CompressionPlan) -> bool:
         components=plan.components,
         trees=trees,
         variances=variances_of(model),
+        method=plan.method,
     )
     return allocated == dict(plan.n_clusters)

@@ -96,7 +96,7 @@ def go_to(model: SpeechModel, number: int) -> None:
 
 def _known_trees(model: SpeechModel) -> Mapping[str, MergeTree] | None:
     settings = read_settings(model)
-    return tree_shelf().find(tree_key(model, settings.distance, settings.align_heads))
+    return tree_shelf().find(tree_key(model, settings.trees))
 
 
 def most_redundant(groups: Sequence[UnitGroup], trees: Mapping[str, MergeTree] | None) -> UnitGroup:

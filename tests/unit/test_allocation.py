@@ -20,7 +20,7 @@ from analysis.trees import build_trees
 from analysis.units import UnitGroup, read_units, unit_groups
 from analysis.variance import group_variances
 
-EXACT = ("variance", "distortion")
+EXACT = ("variance", "distortion", "output-error")
 SPARSITIES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.8, 0.95)
 
 _BLOCKS: Mapping[str, Attention | FeedForward] = {
@@ -63,7 +63,7 @@ def random_tree(n: int, seed: int) -> MergeTree:
     rng = np.random.default_rng(seed)
     links = np.zeros((n - 1, 4))
     links[:, 2] = np.sort(rng.gamma(1.0, 1.0, n - 1))
-    return MergeTree(links, rng.gamma(2.0, 2.0, n))
+    return MergeTree(links, rng.gamma(2.0, 2.0, n), residual_variance=float(rng.gamma(2.0, 9.0)))
 
 
 def evidence(
@@ -94,11 +94,12 @@ def test_k_is_in_range_for_every_group_of_every_model(
     speech_model: SpeechModel, sparsity: float, strategy: str
 ) -> None:
     groups = unit_groups(speech_model)
+    distance = "contribution" if strategy == "output-error" else "weights"
     k = allocate(
         groups,
         sparsity=sparsity,
         strategy=strategy,
-        trees=build_trees(speech_model),
+        trees=build_trees(speech_model, distance),
         variances=group_variances(speech_model),
     )
     assert list(k) == [g.id for g in groups]
@@ -256,7 +257,9 @@ def test_achieved_sparsity_counts_parameters() -> None:
     assert achieved_sparsity([], {}) == 0
 
 
-@pytest.mark.parametrize("strategy", ["variance", "variance-literal", "distortion", "guess"])
+@pytest.mark.parametrize(
+    "strategy", ["variance", "variance-literal", "distortion", "output-error", "guess"]
+)
 def test_missing_evidence_and_unknown_strategies_are_errors(strategy: str) -> None:
     with pytest.raises(ValueError, match=r"needs|unknown allocation"):
         allocate([group("encoder", 0, "ffn", 4, 3)], sparsity=0.1, strategy=strategy)
@@ -265,7 +268,7 @@ def test_missing_evidence_and_unknown_strategies_are_errors(strategy: str) -> No
 @pytest.mark.parametrize("strategy", list(ALLOCATIONS))
 def test_groups_of_one_unit_stay_as_they_are(strategy: str) -> None:
     groups = [group("encoder", layer, "self_attention", 1, 5) for layer in range(2)]
-    trees = {g.id: MergeTree(np.empty((0, 4)), np.ones(1)) for g in groups}
+    trees = {g.id: MergeTree(np.empty((0, 4)), np.ones(1), residual_variance=1.0) for g in groups}
     variances = {g.id: 1.0 for g in groups}
     k = allocate(groups, sparsity=0.5, strategy=strategy, trees=trees, variances=variances)
     assert set(k.values()) == {1}

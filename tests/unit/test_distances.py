@@ -10,7 +10,6 @@ from torch import nn
 
 from analysis.checkpoints import SpeechModel
 from analysis.distances import (
-    DISTANCES,
     distance_weights,
     euclidean_distances,
     procrustes_distances,
@@ -67,7 +66,7 @@ def test_gram_distances_equal_direct_ones(seed: int) -> None:
 
 
 @pytest.mark.parametrize("align_heads", [False, True])
-@pytest.mark.parametrize("distance", list(DISTANCES))
+@pytest.mark.parametrize("distance", ["weights", "normalised"])
 def test_distances_are_symmetric_non_negative_and_zero_on_the_diagonal(
     speech_model: SpeechModel, distance: str, align_heads: bool
 ) -> None:

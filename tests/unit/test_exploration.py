@@ -333,7 +333,7 @@ def test_rotated_head_is_unlike_until_it_is_aligned() -> None:
         weights.biases[role][1] = rotation @ weights.biases[role][0]
     weights.output[1] = rotation @ weights.output[0]
     write_units(model.model, group, weights)
-    raw, aligned = head_similarities(model, group, "weights")
+    raw, aligned = head_similarities(model, group, "weights").values()
     assert raw[0, 1] < 0.9
     assert aligned[0, 1] == pytest.approx(1, abs=1e-5)
     assert aligned[0, 2] < 0.9

@@ -37,7 +37,8 @@ def parts(merged: UnitWeights) -> tuple[list[list[float]], list[float], list[lis
 
 
 def merge(weights: UnitWeights, labels: list[int], rule: str, align: bool = False) -> UnitWeights:
-    return merge_units(weights, np.array(labels), rule, align_heads=align)
+    norms = np.arange(1.0, len(labels) + 1)  # only "weighted" looks at them
+    return merge_units(weights, np.array(labels), rule, align_heads=align, norms=norms)
 
 
 def head_outputs(heads: UnitWeights, signal: torch.Tensor) -> torch.Tensor:
@@ -76,6 +77,15 @@ def test_three_channels_by_hand_medoid() -> None:
     assert rows == [[1.0, 2.0]]
     assert biases == [0.5]
     assert columns == [[10.0, 3.0]]
+
+
+def test_three_channels_by_hand_weighted() -> None:
+    """Norms 1, 2, 3: the last one has half of the say."""
+    rows, biases, columns = parts(merge(channels(), [0, 0, 0], "weighted"))
+    by_hand = (np.array(ROWS).T @ [1, 2, 3] / 6).tolist()
+    assert rows == [pytest.approx(by_hand)]
+    assert biases == [pytest.approx(float(np.array(BIASES) @ [1, 2, 3] / 6))]
+    assert columns == [np.array(COLUMNS).sum(axis=0).tolist()]
 
 
 @pytest.mark.parametrize("rule", list(MERGE_RULES))
@@ -177,5 +187,5 @@ def test_aligned_medoid_sees_through_rotations() -> None:
 
 
 def test_unknown_rule_lists_the_known() -> None:
-    with pytest.raises(ValueError, match="mean, medoid, centroid"):
+    with pytest.raises(ValueError, match="mean, weighted, medoid, centroid"):
         merge(channels(), [0, 0, 0], "median")

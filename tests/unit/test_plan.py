@@ -30,6 +30,10 @@ def plan(whisper: SpeechModel) -> CompressionPlan:
         allocation="manual",
         sparsity=0.35,
         seed=11,
+        excitation="sounds",
+        excitation_hash="beef",
+        repair="refit",
+        sequential=True,
     )
 
 
@@ -65,6 +69,10 @@ def test_json_of_a_plan_is_stable() -> None:
         "allocation": "uniform",
         "sparsity": 0.1,
         "seed": 0,
+        "excitation": "speech",
+        "excitation_hash": None,
+        "repair": "none",
+        "sequential": False,
     }
 
 

@@ -1,0 +1,218 @@
+"""WER of the ways to merge by what units do, one change at a time, as a table.
+
+    python -m benchmarks.ablation MODEL DATA --out results.jsonl [--sparsity 0.1,0.2]
+        [--only surgeon-refit,merge-mean] [--normaliser whisper-english]
+
+DATA is laid out as for `benchmarks.wer`. Rows land in --out as they come; those that are there
+already are not run again. The interval is that of the difference to the uncompressed model's WER
+(paired bootstrap over clips).
+"""
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.allocation import achieved_sparsity, allocate
+from analysis.audio import SAMPLING_RATE, Audio
+from analysis.checkpoints import SpeechModel, load
+from analysis.compression import compress
+from analysis.excitation import Excitation, make_excitation, read_calibration
+from analysis.plan import CompressionPlan
+from analysis.scoring import score
+from analysis.transcription import transcribe_batch
+from analysis.trees import build_trees
+from analysis.units import unit_groups
+from benchmarks.wer import read_data
+
+_RESAMPLES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One way to compress: what differs from contribution merging by shipped speech.
+
+    Parameters
+    ----------
+    method, distance, merge, repair, sequential, allocation
+        See `analysis.plan.CompressionPlan`.
+    excitation : str
+        "speech", "sounds", or "calibrated" (--calibrate).
+    seconds : float or None
+        Length that the excitation is cut to, in whole clips; None for all of it.
+    components : str
+        "ffn,heads", "ffn" or "heads".
+    """
+
+    method: str = "cluster"
+    distance: str = "contribution"
+    merge: str = "weighted"
+    repair: str = "none"
+    sequential: bool = False
+    allocation: str = "uniform"
+    excitation: str = "speech"
+    seconds: float | None = None
+    components: str = "ffn,heads"
+
+
+ROWS: Mapping[str, Row] = {
+    "weights-magnitude": Row("magnitude", "weights", "mean"),
+    "weights-random": Row("random", "weights", "mean"),
+    "weights-cluster": Row("cluster", "weights", "mean"),
+    "weights-cluster-refit": Row("cluster", "weights", "mean", "refit"),
+    "random-refit": Row("random", "weights", "mean", "refit"),
+    "merge": Row(),
+    "merge-mean": Row(repair="mean"),
+    "merge-refit": Row(repair="refit"),
+    "merge-refit-plain": Row(merge="mean", repair="refit"),
+    "prune": Row("magnitude"),
+    "prune-mean": Row("magnitude", repair="mean"),
+    "prune-refit": Row("magnitude", repair="refit"),
+    "surgeon-mean": Row("surgeon", repair="mean"),
+    "surgeon-refit": Row("surgeon", repair="refit"),
+    "surgeon-sequential": Row("surgeon", repair="refit", sequential=True),
+    "merge-sequential": Row(repair="refit", sequential=True),
+    "surgeon-output-error": Row("surgeon", repair="refit", allocation="output-error"),
+    "surgeon-output-error-sequential": Row(
+        "surgeon", repair="refit", sequential=True, allocation="output-error"
+    ),
+    "surgeon-distortion": Row("surgeon", repair="refit", allocation="distortion"),
+    "surgeon-sounds": Row("surgeon", repair="refit", excitation="sounds"),
+    "surgeon-5s": Row("surgeon", repair="refit", seconds=5),
+    "surgeon-20s": Row("surgeon", repair="refit", seconds=20),
+    "surgeon-calibrated": Row("surgeon", repair="refit", excitation="calibrated"),
+    "surgeon-ffn": Row("surgeon", repair="refit", components="ffn"),
+    "surgeon-heads": Row("surgeon", repair="refit", components="heads"),
+}
+"""Every row of the table by name."""
+
+
+def cut(excitation: Excitation, seconds: float | None) -> Excitation:
+    """As many of the first clips as reach `seconds`."""
+    if seconds is None:
+        return excitation
+    ends = np.cumsum([len(clip) for clip in excitation.clips])
+    n_clips = int(np.searchsorted(ends, seconds * SAMPLING_RATE)) + 1
+    return Excitation(excitation.kind, excitation.clips[:n_clips])
+
+
+def make(model: SpeechModel, row: Row, sparsity: float, calibration: Path | None) -> SpeechModel:
+    """The compressed model of one row."""
+    excitation = None
+    if row.distance == "contribution" or row.repair != "none":
+        if row.excitation == "calibrated":
+            assert calibration is not None
+            excitation = read_calibration(calibration)
+        else:
+            excitation = make_excitation(row.excitation)
+        excitation = cut(excitation, row.seconds)
+    groups, components = unit_groups(model), tuple(row.components.split(","))
+    trees = build_trees(model, row.distance, excitation=excitation)
+    n_clusters = allocate(
+        groups,
+        sparsity=sparsity,
+        strategy=row.allocation,
+        components=components,
+        trees=trees,
+        method=row.method,
+    )
+    plan = CompressionPlan(
+        model=model.source,
+        weight_hash=model.weight_hash,
+        n_clusters=n_clusters,
+        method=row.method,
+        distance=row.distance,
+        merge=row.merge,
+        repair=row.repair,
+        sequential=row.sequential,
+        allocation=row.allocation,
+        excitation=row.excitation,
+        components=components,
+        sparsity=sparsity,
+    )
+    print(f"  removed {achieved_sparsity(groups, n_clusters):.1%} of the mergeable parameters")
+    return compress(model, plan, trees=trees, excitation=excitation).model
+
+
+def errors(
+    model: SpeechModel, clips: list[Audio], references: list[str], normaliser: str
+) -> list[list[int]]:
+    """Substitutions, insertions, deletions and reference words of every clip."""
+    texts = [transcript.text for transcript in transcribe_batch(model, clips)]
+    scores = [score(*pair, normaliser) for pair in zip(references, texts, strict=True)]
+    return [[s.substitutions, s.insertions, s.deletions, s.words] for s in scores]
+
+
+def difference_interval(
+    counts: list[list[int]], baseline: list[list[int]]
+) -> tuple[float, float, float]:
+    """Difference of the WERs of two runs over the same clips, with its 95 % interval."""
+    ours, theirs = np.array(counts), np.array(baseline)
+    gained = ours[:, :3].sum(axis=1) - theirs[:, :3].sum(axis=1)
+    words = ours[:, 3]
+    drawn = np.random.default_rng(0).integers(len(words), size=(_RESAMPLES, len(words)))
+    resampled = gained[drawn].sum(axis=1) / words[drawn].sum(axis=1)
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return float(gained.sum() / words.sum()), float(low), float(high)
+
+
+def main() -> None:
+    """Run what is missing, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--sparsity", default="0.1")
+    parser.add_argument("--only", help="names of rows, by commas")
+    parser.add_argument("--calibrate", type=Path, help="folder with clips, for the calibrated row")
+    parser.add_argument("--normaliser", default="whisper-english")
+    options = parser.parse_args()
+    names = options.only.split(",") if options.only else list(ROWS)
+    names = [n for n in names if options.calibrate or ROWS[n].excitation != "calibrated"]
+    model = load(options.model)
+    clips, references = read_data(options.data)
+    done = _read(options.out)
+
+    def run(key: dict[str, Any], name: str, sparsity: float) -> list[list[int]]:
+        known = done.get(json.dumps(key))
+        if known is not None:
+            return known
+        changed = make(model, ROWS[name], sparsity, options.calibrate) if name else model
+        found = errors(changed, clips, references, options.normaliser)
+        with options.out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"key": key, "errors": found}) + "\n")
+        return found
+
+    shared = {"weights": model.weight_hash, "data": str(options.data), "rule": options.normaliser}
+    baseline = run(shared, "", 0.0)
+    _print("uncompressed", 0.0, baseline, baseline)
+    for sparsity in map(float, options.sparsity.split(",")):
+        for name in names:
+            key = shared | {"sparsity": sparsity, **asdict(ROWS[name])}
+            _print(name, sparsity, run(key, name, sparsity), baseline)
+
+
+def _print(name: str, sparsity: float, counts: list[list[int]], baseline: list[list[int]]) -> None:
+    substitutions, insertions, deletions, words = np.array(counts).sum(axis=0).tolist()
+    wer = (substitutions + insertions + deletions) / words
+    gain, low, high = difference_interval(counts, baseline)
+    print(
+        f"| {name} | {sparsity:.0%} | {wer:.1%} | {gain:+.1%} [{low:+.1%}, {high:+.1%}] "
+        f"| {substitutions} | {insertions} | {deletions} | {words} |",
+        flush=True,
+    )
+
+
+def _read(out: Path) -> dict[str, list[list[int]]]:
+    if not out.exists():
+        return {}
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    return {json.dumps(row["key"]): row["errors"] for row in rows}
+
+
+if __name__ == "__main__":
+    main()
