@@ -44,11 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     # the engine takes seconds to import, which --help and typing errors need not wait for
-    from analysis import commands, export_commands
+    from analysis import commands, evaluation_commands, export_commands
 
     command = {
         "inspect": commands.inspect,
         "compress": commands.compress,
+        "evaluate": evaluation_commands.evaluate,
         "export": export_commands.export,
         "transcribe": commands.transcribe,
         "app": commands.app,
@@ -106,11 +107,33 @@ def _parser() -> argparse.ArgumentParser:
     transcribe.add_argument("--task", choices=("transcribe", "translate"), default="transcribe")
     _add_loading(transcribe)
 
+    evaluate = subparsers.add_parser("evaluate", help="WER of a model on a corpus, with confidence")
+    evaluate.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
+    evaluate.add_argument("--against", metavar="MODEL", help="test the difference to this one")
+    evaluate.add_argument("--out", metavar="DIR", help="keep transcripts here, and go on from them")
+    _add_evaluation(evaluate)
+    evaluate.add_argument("--json", action="store_true", help="print one JSON object")
+
     app = subparsers.add_parser("app", help="open the dashboard in a browser")
     app.add_argument("model", nargs="?", metavar="MODEL", help=_MODEL_HELP)
     app.add_argument("--port", type=int, default=8501)
     app.add_argument("--headless", action="store_true", help="serve only, open no browser")
     return parser
+
+
+def _add_evaluation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        required=True,
+        help="LibriSpeech folder, folder with metadata.csv, or JSONL manifest",
+    )
+    parser.add_argument("--normaliser", choices=_NORMALISERS, default="whisper-english")
+    parser.add_argument("--language", help="of the speech, for multilingual models")
+    parser.add_argument("--num-beams", type=int, help="default: as the model's own config says")
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
+    parser.add_argument("--dtype", help="float32, float16 or bfloat16; default suits the device")
 
 
 def _add_loading(parser: argparse.ArgumentParser) -> None:

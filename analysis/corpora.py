@@ -8,6 +8,7 @@ clips, as the `datasets` library and this project's own recordings have it) and 
 import csv
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -166,7 +167,7 @@ def read_corpus(
         Where there is no such folder, no table in it, or no usable clip.
     Cancelled
     """
-    source = source.expanduser()
+    source = source.expanduser().absolute()
     tables = _tables(source)
     root = source if source.is_dir() else source.parent
     entries: dict[Path, _Entry] = {}
@@ -285,7 +286,8 @@ def _entry(row: Mapping[str, Any], folder: Path, where: str) -> _Entry | Fault:
     if row.get("offset"):
         return Fault(where, "It means a part of a file (offset); cut that part out.")
     seconds = float(duration) if isinstance(duration, int | float) else None
-    return _Entry((folder / Path(file).expanduser()).resolve(), text, speaker, seconds)
+    path = Path(os.path.normpath(folder / Path(file).expanduser()))
+    return _Entry(path, text, speaker, seconds)
 
 
 def _check(entry: _Entry, name: str) -> Utterance | Fault:
@@ -312,7 +314,7 @@ def _without_transcript(folder: Path, entries: Mapping[Path, _Entry]) -> list[Fa
     return [
         Fault(str(_relative(path, folder)), "No table has a transcript for it.")
         for path in sorted(folder.rglob("*"))
-        if _is_audio(path) and path.resolve() not in entries and path not in entries
+        if _is_audio(path) and path not in entries
     ]
 
 
@@ -322,8 +324,7 @@ def _is_audio(path: Path) -> bool:
 
 def _relative(path: Path, root: Path) -> Path:
     """The path within the corpus, or as it is where it lies outside."""
-    resolved, base = path.resolve(), root.resolve()
-    return resolved.relative_to(base) if resolved.is_relative_to(base) else path
+    return path.relative_to(root) if path.is_relative_to(root) else path
 
 
 def _text(table: Path, name: str) -> str:

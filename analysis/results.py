@@ -1,0 +1,118 @@
+"""Transcripts of an evaluation on disk as they come, so that a killed run goes on where it was."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from analysis.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one model wrote for one utterance.
+
+    Parameters
+    ----------
+    utterance : str
+        Its id.
+    digest : str
+        SHA-256 of its file.
+    text : str
+        As the model wrote it.
+    seconds : float
+        Processing time; its share by duration where it was in a batch.
+    """
+
+    utterance: str
+    digest: str
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Everything that decides the transcripts of a corpus, but for the corpus.
+
+    Parameters
+    ----------
+    model : str
+        For people.
+    weight_hash : str
+        Of the model, or of the original where a plan is given.
+    plan : str or None
+        What the original is compressed by, as JSON.
+    decoding : mapping of str to str
+        Options of recognition, dtype and device.
+    """
+
+    model: str
+    weight_hash: str
+    plan: str | None
+    decoding: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """64 hexadecimal digits: the same for the same transcripts."""
+        decisive = [self.weight_hash, self.plan, sorted(self.decoding.items())]
+        return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
+
+
+class ResultStore:
+    """Results in a folder: for every run and process one JSONL file, a line per utterance.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    process : int
+        Number of the process that writes; each has files of its own.
+
+    Raises
+    ------
+    UserError
+        Where the folder cannot be made.
+    """
+
+    def __init__(self, folder: Path, process: int = 0) -> None:
+        self._folder = folder
+        self._process = process
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"The folder {folder} cannot be made.", "Choose another one.", str(error)
+            ) from error
+
+    def read(self, run: Run) -> dict[tuple[str, str], Result]:
+        """What is there of a run, by utterance and digest, whichever process wrote it."""
+        found: dict[tuple[str, str], Result] = {}
+        for path in sorted(self._folder.glob(f"{run.key[:16]}.*.jsonl")):
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                result = _result(line)
+                if result is not None:
+                    found[result.utterance, result.digest] = result
+        return found
+
+    def append(self, run: Run, results: Iterable[Result]) -> None:
+        """Add results in one write; a kill in the midst of it costs their last lines at most."""
+        path = self._folder / f"{run.key[:16]}.{self._process}.jsonl"
+        with path.open("a+b") as file:
+            if file.tell():
+                file.seek(-1, 2)
+                torn = file.read(1) != b"\n"
+                text = "\n" if torn else ""
+            else:
+                text = json.dumps({"run": asdict(run)}, ensure_ascii=False) + "\n"
+            for result in results:
+                text += json.dumps(asdict(result), ensure_ascii=False) + "\n"
+            file.write(text.encode())
+
+
+def _result(line: str) -> Result | None:
+    """A line's result; None for the head of the file and for a line that was cut off."""
+    try:
+        return Result(**json.loads(line))
+    except (ValueError, TypeError):
+        return None

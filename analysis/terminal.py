@@ -1,0 +1,36 @@
+"""What commands print: a progress bar for people, JSON for machines."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+from analysis.progress import Progress
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Progress]:
+    """A progress bar with the time left on stderr, shown where stderr is a terminal."""
+    with tqdm(desc=label, leave=False, disable=None, file=sys.stderr) as bar:
+
+        def report(done: int, total: int, note: str) -> None:
+            bar.total = total
+            bar.set_postfix_str(note, refresh=False)
+            bar.update(done - bar.n)
+
+        yield report
+
+
+def print_json(value: object) -> None:
+    """Print a value; a rate without reference words is null, since NaN is no JSON."""
+    print(json.dumps(_without_nan(value), indent=2, ensure_ascii=False))
+
+
+def _without_nan(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and value != value else value
