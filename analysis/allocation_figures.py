@@ -29,7 +29,7 @@ STRATEGY_STYLES: Mapping[str, tuple[str, str]] = {
 _MARKS = {"circle": "●", "square": "■", "diamond": "◆"}
 
 Curve = tuple[Sequence[int], Sequence[float]]
-"""K and the relative squared weight error there."""
+"""K and the relative squared merge error there."""
 
 
 def curves_height(groups: Sequence[UnitGroup]) -> int:
@@ -135,7 +135,7 @@ def error_multiples(
     worst = max(groups, key=lambda group: errors[group.id])
     finding = f"{worst.title} pay most for their K: {errors[worst.id]:.1%} of their squared norm"
     key = (
-        f"Each cell: K from 1 (left) to n (right), weight error from 0 to {top:.0%} (up)   "
+        f"Each cell: K from 1 (left) to n (right), merge error from 0 to {top:.0%} (up)   "
         f"<span style='color:{color}'>●</span> K now"
     )
     if max(errors.values()) == 0:
@@ -163,7 +163,7 @@ def strategy_lines(
     choices : mapping of str to mapping of str to int
         Strategy (see `STRATEGY_STYLES`) → K by group id, all at one sparsity.
     errors : mapping of str to float
-        Strategy → predicted weight error of the whole model, as a fraction.
+        Strategy → predicted merge error of the whole model, as a fraction.
     present : mapping of str to int
         The K that are set.
     color : str
@@ -237,8 +237,8 @@ def _strategy_title(errors: Mapping[str, float]) -> str:
     ranked = sorted(errors, key=lambda name: errors[name])
     others = ", ".join(f"{name} {errors[name]:.2%}" for name in ranked[1:])
     if errors[ranked[0]] == errors[ranked[-1]]:
-        return f"All allocations predict the same weight error: {errors[ranked[0]]:.2%}"
-    return f"Predicted weight error is least with {ranked[0]}: {errors[ranked[0]]:.2%} ({others})"
+        return f"All allocations predict the same merge error: {errors[ranked[0]]:.2%}"
+    return f"Predicted merge error is least with {ranked[0]}: {errors[ranked[0]]:.2%} ({others})"
 
 
 def _lines(groups: Sequence[UnitGroup]) -> list[list[UnitGroup]]:

@@ -62,7 +62,7 @@ def cut_curve(group: UnitGroup, tree: MergeTree, n_clusters: int, knee: int) -> 
         )
     unit = "channels" if group.component == "ffn" else "heads"
     figure.update_xaxes(title_text=f"clusters K ({unit})", range=[0, tree.n_units * 1.02])
-    figure.update_yaxes(title_text="weight error (% of squared norm)", tickformat=".0%")
+    figure.update_yaxes(title_text="merge error (% of squared norm)", tickformat=".0%")
     lay_out(
         figure,
         CURVE_HEIGHT,

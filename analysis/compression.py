@@ -47,7 +47,7 @@ class CompressedGroup:
     labels : ndarray of int64, (n,)
         The new unit that each old one went into; -1 for a dropped one.
     error : float
-        Relative squared weight error: inertia, or squared norm dropped, over the summed squared
+        Relative squared merge error: inertia, or squared norm dropped, over the summed squared
         norms of all unit vectors, under the plan's distance.
     weights : UnitWeights
         The K merged units, float32.

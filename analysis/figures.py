@@ -148,7 +148,7 @@ def error_curve(
     current_error: float,
     color: str = VARIANTS[0],
 ) -> go.Figure:
-    """Relative squared weight error of one group against K, with the current K marked.
+    """Relative squared merge error of one group against K, with the current K marked.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def error_curve(
     n_clusters : sequence of int
         K of each point, ascending.
     errors : sequence of float
-        Relative squared weight error at each K, as fractions.
+        Relative squared merge error at each K, as fractions.
     current : int
         The K that is set.
     current_error : float
@@ -187,7 +187,7 @@ def error_curve(
     )
     unit = "channels" if group.component == "ffn" else "heads"
     figure.update_xaxes(title_text=f"clusters K ({unit})", range=[0, group.n_units * 1.02])
-    figure.update_yaxes(title_text="weight error (% of squared norm)", tickformat=".0%")
+    figure.update_yaxes(title_text="merge error (% of squared norm)", tickformat=".0%")
     figure.update_yaxes(range=[0, 1.05 * max(max(errors), 1e-6)])
     lay_out(
         figure,

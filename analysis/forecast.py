@@ -16,12 +16,12 @@ CURVE_POINTS = 49
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Predicted weight errors of a choice of K.
+    """Predicted merge errors of a choice of K.
 
     Parameters
     ----------
     errors : mapping of str to float
-        Relative squared weight error of each group, by group id.
+        Relative squared merge error of each group, by group id.
     error : float
         The same over all groups at once: the sum of what is lost over the sum of the squared norms
         of all unit vectors, touched or not.
@@ -34,7 +34,7 @@ class Forecast:
 def forecast(
     trees: Mapping[str, MergeTree], n_clusters: Mapping[str, int], method: str, *, seed: int = 0
 ) -> Forecast:
-    """Predict the weight errors of a choice of K.
+    """Predict the merge errors of a choice of K.
 
     Exact for the Ward engine and the baselines; k-means and refined clusters differ a little.
 
@@ -62,7 +62,7 @@ def forecast(
 
 
 def measured_error(trees: Mapping[str, MergeTree], compression: Compression) -> float:
-    """The relative squared weight error that a compression came out with, over all groups.
+    """The relative squared merge error that a compression came out with, over all groups.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def measured_error(trees: Mapping[str, MergeTree], compression: Compression) -> 
 def error_curve(
     group: UnitGroup, tree: MergeTree, method: str, *, seed: int = 0
 ) -> tuple[Sequence[int], Sequence[float]]:
-    """Relative squared weight error of one group at K from 1 to n.
+    """Relative squared merge error of one group at K from 1 to n.
 
     Parameters
     ----------

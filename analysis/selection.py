@@ -68,7 +68,7 @@ def pruning_error(tree: MergeTree, labels: np.ndarray) -> float:
 def predicted_error(
     tree: MergeTree, n_clusters: int, method: str, *, seed: int, group: str
 ) -> float:
-    """Relative squared weight error of a group at K, before anything is merged.
+    """Relative squared merge error of a group at K, before anything is merged.
 
     For "cluster" the Ward inertia at K over the summed squared norms of all unit vectors; for the
     baselines the squared norm that they drop, on the same scale. The best clustering with K units

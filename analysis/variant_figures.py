@@ -24,8 +24,8 @@ class VariantMeasures:
     name, color : str
     parameters, macs, encoder_time : float or None
         Of the original's.
-    weight_error : float
-        Relative squared weight error.
+    merge_error : float
+        Relative squared merge error.
     drift : float or None
         Relative error of the encoder's output on the chosen clip.
     """
@@ -35,7 +35,7 @@ class VariantMeasures:
     parameters: float
     macs: float
     encoder_time: float | None
-    weight_error: float
+    merge_error: float
     drift: float | None
 
 
@@ -127,7 +127,7 @@ def comparison_bars(measures: Sequence[VariantMeasures]) -> go.Figure:
         ),
         (
             "Change (%, 0 is the original)",
-            {"weight_error": "weight error", "drift": "drift of encoder output"},
+            {"merge_error": "merge error", "drift": "drift of encoder output"},
         ),
     )
     figure = make_subplots(

@@ -188,7 +188,7 @@ def _one_group(
         figure(
             curve,
             key="cut-curve",
-            alt=f"Weight error of {group.title} at every K, with K and the knee marked.",
+            alt=f"Merge error of {group.title} at every K, with K and the knee marked.",
             height=CURVE_HEIGHT,
         )
         figure(

@@ -9,7 +9,7 @@ from analysis.footprint import Footprint, footprint, predict_footprint
 from analysis.forecast import Forecast, forecast, measured_error
 from analysis.palette import variant_color
 from analysis.progress import Progress, ShouldCancel
-from pages.common import group_editor, group_views, history, presets, recipes
+from pages.common import group_editor, group_views, history, presets, recipes, stock_switch
 from pages.common.comparison import draw_comparison
 from pages.common.controls import (
     MANUAL,
@@ -53,7 +53,7 @@ EXPLANATION = (
     "**Worked example.** Two channels both compute act(3·x); one writes 2 times that, the other 5"
     " times. One channel act(3·x) that writes 7 times it does exactly the same with half the"
     " parameters. Had they read 3·x and 5·x, the merged one would read 4·x: that difference is the"
-    " **weight error**, the squared distance of the units to their cluster's mean relative to the"
+    " **merge error**, the squared distance of the units to their cluster's mean relative to the"
     " squared norm of all units.",
     "The paper calls the share of removed units **sparsity**. Heads come in small numbers (6, 16,"
     " 20), so 10 % of them is often none or one: the table shows what is **achieved**.",
@@ -134,6 +134,7 @@ def _plan_controls(draft: Draft) -> None:
     draw_choices(model)
     with st.container(horizontal=True):
         history.draw(draft)
+        stock_switch.draw(draft)
 
 
 def _sentence(draft: Draft, base: Footprint, cost: Footprint, achieved: float) -> str:
@@ -157,7 +158,7 @@ def _sentence(draft: Draft, base: Footprint, cost: Footprint, achieved: float) -
         f"{verb} {amount} of {kinds} ({settings.allocation} allocation, distance:"
         f" {settings.distance}): "
         f"**{count(base.parameters)} → {count(cost.parameters)} parameters**, "
-        f"predicted weight error **{error}**."
+        f"predicted merge error **{error}**."
     )
 
 
@@ -193,7 +194,7 @@ def _metrics(base: Footprint, cost: Footprint, expected: Forecast | None, achiev
             help=help_text,
         )
     columns[3].metric(
-        "Predicted weight error",
+        "Predicted merge error",
         percent(expected.error) if expected else "…",
         percent(achieved),
         delta_color="off",
@@ -202,7 +203,8 @@ def _metrics(base: Footprint, cost: Footprint, expected: Forecast | None, achiev
         border=True,
         help=(
             "Squared distance of all units to what replaces them, over the squared norm of all"
-            " units; from the merge trees, before anything is compressed. Below it: the achieved"
+            " units, under the chosen distance: of weights, or of what units add to the residual"
+            " stream; from the merge trees, before anything is compressed. Below it: the achieved"
             " sparsity, the share of the heads' and channels' parameters that is removed."
         ),
     )

@@ -34,7 +34,7 @@ def draw_comparison(session: Session, model: SpeechModel) -> None:
                 parameters=variant.footprint.parameters / base.parameters,
                 macs=variant.footprint.macs / base.macs,
                 encoder_time=speed.ratio if speed else None,
-                weight_error=variant.error,
+                merge_error=variant.error,
                 drift=drift.output().relative_error if drift else None,
             )
         )
@@ -42,7 +42,7 @@ def draw_comparison(session: Session, model: SpeechModel) -> None:
     figure(
         chart,
         key="comparison",
-        alt="Parameters, multiply-accumulates, encoder time, weight error and drift by variant.",
+        alt="Parameters, multiply-accumulates, encoder time, merge error and drift by variant.",
     )
     left, right = st.columns([4, 1], vertical_alignment="center")
     with left:
@@ -106,7 +106,7 @@ def _rows(session: Session, model: SpeechModel, variants: Sequence[Variant]) -> 
                 "parameters": cost.parameters,
                 "bytes": cost.bytes,
                 "macs_per_second": cost.macs,
-                "weight_error": variant.error if variant else 0.0,
+                "merge_error": variant.error if variant else 0.0,
                 "encoder_seconds": speed.seconds if speed else None,
                 "encoder_time_ratio": speed.ratio if speed else None,
                 "encoder_output_relative_error": output.relative_error if output else None,

@@ -17,10 +17,10 @@ from analysis.allocation_figures import (
 from analysis.checkpoints import SpeechModel
 from analysis.clustering import MergeTree
 from analysis.forecast import error_curve, forecast
-from analysis.locking import allocate_around, budget_miss
+from analysis.locking import budget_miss
 from analysis.units import UnitGroup
 from pages.common.choices import choose_one
-from pages.common.controls import MANUAL, widget_key, write_setting
+from pages.common.controls import MANUAL, allocate_by, widget_key, write_setting
 from pages.common.draft import Draft
 from pages.common.exports import draw_exports
 from pages.common.formatting import count, percent
@@ -133,7 +133,7 @@ def _curves(draft: Draft, trees: Mapping[str, MergeTree]) -> None:
     figure(
         chart,
         key=key,
-        alt="Weight error against K of every group, a cell per layer; the K now is marked.",
+        alt="Merge error against K of every group, a cell per layer; the K now is marked.",
         height=curves_height(groups),
         on_select=clicked,
         selection_mode="points",
@@ -148,7 +148,7 @@ def _curves(draft: Draft, trees: Mapping[str, MergeTree]) -> None:
     )
     with right:
         rows = [
-            {"group": name, "K": k, "weight_error": error}
+            {"group": name, "K": k, "merge_error": error}
             for name, curve in curves.items()
             for k, error in zip(*curve, strict=True)
         ]
@@ -175,17 +175,7 @@ def _strategies(draft: Draft, trees: Mapping[str, MergeTree]) -> None:
     settings, groups = draft.settings, draft.groups
     variances = variances_of(draft.model)
     choices = {
-        name: allocate_around(
-            groups,
-            settings.locked,
-            sparsity=settings.sparsity,
-            strategy=name,
-            components=settings.components,
-            trees=trees,
-            variances=variances,
-            method=settings.method,
-        )
-        for name in STRATEGY_STYLES
+        name: allocate_by(name, groups, settings, trees, variances) for name in STRATEGY_STYLES
     }
     errors = {
         name: forecast(trees, k, settings.method, seed=settings.seed).error
@@ -201,7 +191,7 @@ def _strategies(draft: Draft, trees: Mapping[str, MergeTree]) -> None:
     rows = pd.DataFrame(
         {
             "Allocation": name,
-            "Weight error (%)": 100 * error,
+            "Merge error (%)": 100 * error,
             "Achieved (%)": 100 * achieved_sparsity(groups, k),
             "Least kept (%)": 100 * min(k[g.id] / g.n_units for g in groups),
         }
@@ -219,7 +209,7 @@ def _strategies(draft: Draft, trees: Mapping[str, MergeTree]) -> None:
             for name in rows.columns
             if name != "Allocation"
         },
-        alt="Predicted weight error and achieved sparsity of each allocation.",
+        alt="Predicted merge error and achieved sparsity of each allocation.",
     )
     with right:
         draw_exports(

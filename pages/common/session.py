@@ -44,7 +44,7 @@ class Variant:
     compression : Compression
     footprint : Footprint
     error : float
-        Relative squared weight error over all groups.
+        Relative squared merge error over all groups.
     base : str
         `model_id` of the original.
     color : str

@@ -37,8 +37,8 @@ _NOTES: Mapping[str, str] = {
     "Removed": "achieved sparsity, the share of the heads' and channels' parameters.",
     "Parameters": "unique parameters of the whole model, and their bytes.",
     "MACs/s": "multiply-accumulates per second of audio.",
-    "Error": "weight error, the squared distance of all units to what replaced them, over their"
-    " squared norm.",
+    "Error": "merge error, the squared distance of all units to what replaced them, over their"
+    " squared norm, under the variant's distance; to be compared within one distance only.",
     "Drift": "relative error of the encoder's output on the clip that is chosen below.",
     "Encoder": "measured time of the encoder's forward pass, of the original's beside it.",
 }

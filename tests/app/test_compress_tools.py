@@ -153,14 +153,14 @@ def test_allocations_are_compared_at_the_same_sparsity(app: AppTest) -> None:
     show(app, "Allocations compared")
     table = app.dataframe[0].value.set_index("Allocation")
     assert list(table.index) == ["uniform", "variance", "distortion", "now"]
-    assert table.loc["now", "Weight error (%)"] == table.loc["uniform", "Weight error (%)"]
+    assert table.loc["now", "Merge error (%)"] == table.loc["uniform", "Merge error (%)"]
     variance = allocate(
         groups_of(model), sparsity=0.3, strategy="variance", variances=variances_of(model)
     )
     achieved = achieved_sparsity(groups_of(model), variance)
     assert abs(table.loc["variance", "Achieved (%)"] - 100 * achieved) < 1e-9
-    best = table.drop(index="now")["Weight error (%)"].idxmin()
-    (chart,) = (text for text in figures(app) if "Predicted weight error is least" in text)
+    best = table.drop(index="now")["Merge error (%)"].idxmin()
+    (chart,) = (text for text in figures(app) if "Predicted merge error is least" in text)
     assert f"least with {best}" in chart
 
 

@@ -8,7 +8,7 @@ FFN = "Encoder 1 · FFN channels"
 
 
 def sentence(page: Page) -> Locator:
-    return page.get_by_text("predicted weight error", exact=False).first
+    return page.get_by_text("predicted merge error", exact=False).first
 
 
 def chart(page: Page, title: str) -> Locator:

@@ -26,7 +26,7 @@ def transcripts(page: Page) -> Locator:
 
 
 def sentence(page: Page) -> Locator:
-    return page.get_by_text("predicted weight error", exact=False).first
+    return page.get_by_text("predicted merge error", exact=False).first
 
 
 def test_page_opened_by_its_address_gets_the_whole_app(page: Page, server: str) -> None:

@@ -125,7 +125,7 @@ def test_drift_has_both_numbers_of_every_layer_and_names_the_worst() -> None:
 def test_comparison_leaves_out_what_nobody_measured() -> None:
     bare = VariantMeasures("a", "#111111", 0.9, 0.8, None, 0.05, None)
     figure = comparison_bars([bare])
-    assert [list(t.x) for t in figure.data] == [["parameters", "MACs/s"], ["weight error"]]
+    assert [list(t.x) for t in figure.data] == [["parameters", "MACs/s"], ["merge error"]]
     assert "encoder" not in figure.layout.title.text
     full = VariantMeasures("b", "#222222", 0.5, 0.4, 0.6, 0.3, 0.7)
     figure = comparison_bars([bare, full])
