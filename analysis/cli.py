@@ -186,6 +186,11 @@ def _add_compression(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--components", default="ffn,heads", help="what to merge: ffn, heads or both (ffn,heads)"
     )
+    parser.add_argument(
+        "--stock",
+        action="store_true",
+        help="keep to what transformers' own classes hold: all heads, one FFN width per stack",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--plan", metavar="FILE", help="a plan in JSON, instead of the options")
     parser.add_argument("--overwrite", action="store_true", help="replace a checkpoint at OUT")

@@ -26,6 +26,7 @@ from analysis.progress import Progress
 from analysis.references import read_references
 from analysis.saving import check_target, save
 from analysis.scoring import Score, score
+from analysis.stock import STOCK_COMPONENTS, level, require_whole_heads, stock_widths
 from analysis.transcription import Transcript, TranscriptionOptions
 from analysis.transcription import transcribe as transcribe_audio
 from analysis.trees import build_trees
@@ -76,6 +77,8 @@ def compress(options: argparse.Namespace) -> None:
     check_target(out, overwrite=options.overwrite)
     model = _load(options.model, options)
     groups = unit_groups(model)
+    if options.stock:
+        require_whole_heads(groups, model.config.hidden_size)
     plan, trees, excitation = _plan(model, groups, options)
     with _bar("compress") as progress:
         result = compress_model(model, plan, trees=trees, excitation=excitation, progress=progress)
@@ -91,6 +94,7 @@ def compress(options: argparse.Namespace) -> None:
                 "before": asdict(before),
                 "after": asdict(after),
                 "errors": {g: r.error for g, r in result.groups.items()},
+                "stock": stock_widths(result.model) is not None,
                 "plan": json.loads(plan.to_json()),
             }
         )
@@ -177,6 +181,11 @@ def _plan(
             ) from error
         plan = CompressionPlan.from_json(text)
         plan.validate(groups, model.weight_hash)
+        if options.stock and level(groups, plan.n_clusters) != plan.n_clusters:
+            raise UserError(
+                "This plan removes heads, or its FFN widths differ within a stack.",
+                "Leave out --stock, or make a new plan with it.",
+            )
         excitation = _excitation(plan, options)
         return plan, _trees(model, plan, excitation), excitation
     allocation = options.allocation
@@ -200,7 +209,7 @@ def _plan(
         distance=options.distance,
         merge=options.merge,
         align_heads=options.align_heads,
-        components=tuple(part.strip() for part in options.components.split(",")),
+        components=_components(options),
         allocation=allocation,
         sparsity=options.sparsity,
         seed=options.seed,
@@ -220,7 +229,22 @@ def _plan(
         variances=variances,
         method=plan.method,
     )
+    if options.stock:
+        n_clusters = level(groups, n_clusters)
     return plan.with_clusters(n_clusters), trees, excitation
+
+
+def _components(options: argparse.Namespace) -> tuple[str, ...]:
+    """The kinds of unit that the allocation may remove."""
+    named = tuple(part.strip() for part in options.components.split(","))
+    if not options.stock:
+        return named
+    if not set(named) & set(STOCK_COMPONENTS):
+        raise UserError(
+            "Stock classes hold all heads, and --components names nothing else.",
+            "Leave out --stock or --components.",
+        )
+    return STOCK_COMPONENTS
 
 
 def _excitation(plan: CompressionPlan, options: argparse.Namespace) -> Excitation | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from analysis.checkpoints import SpeechModel
+from analysis.errors import UserError
 from analysis.units import UnitGroup, unit_groups
 
 STOCK_COMPONENTS = ("ffn",)
@@ -52,11 +53,65 @@ def level(groups: Sequence[UnitGroup], n_clusters: Mapping[str, int]) -> dict[st
     -------
     dict of str to int
         K by group id; within a stack the parameters kept are those of `n_clusters` to within half
-        a channel per layer.
+        a channel per layer, as long as each layer has as many channels as that.
     """
     kept = {group.id: group.n_units for group in groups}
-    for stack in dict.fromkeys(group.stack for group in groups):
-        members = [g for g in groups if g.stack == stack and g.component == "ffn"]
+    for members in _ffn_stacks(groups):
         mean = round(sum(n_clusters[group.id] for group in members) / len(members))
-        kept |= {group.id: max(1, mean) for group in members}
+        width = max(1, min(mean, *(group.n_units for group in members)))
+        kept |= {group.id: width for group in members}
     return kept
+
+
+def spread(groups: Sequence[UnitGroup], changes: Mapping[str, int]) -> dict[str, int]:
+    """Make K that were set by hand those of the whole stack; changes of heads are left out.
+
+    Parameters
+    ----------
+    groups : sequence of UnitGroup
+        All groups of the model.
+    changes : mapping of str to int
+        K by group id; of several in one stack, the last layer's holds.
+
+    Returns
+    -------
+    dict of str to int
+        K by group id, for the FFNs of the stacks that were changed.
+    """
+    found: dict[str, int] = {}
+    for members in _ffn_stacks(groups):
+        for changed in members:
+            if changed.id in changes:
+                widest = min(group.n_units for group in members)
+                found |= {group.id: min(changes[changed.id], widest) for group in members}
+    return found
+
+
+def require_whole_heads(groups: Sequence[UnitGroup], hidden_size: int) -> None:
+    """Refuse a model that stock classes cannot hold whatever is done to its FFNs.
+
+    Parameters
+    ----------
+    groups : sequence of UnitGroup
+        All groups of the model.
+    hidden_size : int
+        Of the model.
+
+    Raises
+    ------
+    UserError
+        Naming the first group that lost heads before.
+    """
+    for group in groups:
+        if group.component == "heads" and group.n_units * group.rows != hidden_size:
+            raise UserError(
+                f"{group.title} lost heads before, which stock classes cannot hold.",
+                "Start from the original, or do without stock classes.",
+            )
+
+
+def _ffn_stacks(groups: Sequence[UnitGroup]) -> list[list[UnitGroup]]:
+    """The FFN groups of every stack."""
+    ffns = [group for group in groups if group.component == "ffn"]
+    stacks = dict.fromkeys(group.stack for group in ffns)
+    return [[group for group in ffns if group.stack == stack] for stack in stacks]

@@ -15,6 +15,7 @@ from analysis.locking import allocate_around
 from analysis.merging import MERGE_RULES
 from analysis.plan import COMPONENTS, REPAIRS, SEEDINGS, CompressionPlan
 from analysis.selection import METHODS, SURGEON
+from analysis.stock import STOCK_COMPONENTS, level
 from analysis.units import UnitGroup
 from pages.common.hearing import CALIBRATED, find_excitation
 from pages.common.models import TreeChoice
@@ -55,6 +56,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "repair": "none",
     "sequential": False,
     "locked": {},
+    "stock": False,
 }
 
 COMPONENT_NAMES: Mapping[str, str] = {"ffn": "FFN channels", "heads": "attention heads"}
@@ -64,8 +66,9 @@ COMPONENT_NAMES: Mapping[str, str] = {"ffn": "FFN channels", "heads": "attention
 class Settings:
     """What decides a compression besides K; fields as in `CompressionPlan`.
 
-    `locked` is the K of the groups that no allocation may touch, by group id; `heard` is the sound
-    behind `excitation`, None where nothing listens.
+    `locked` is the K of the groups that no allocation may touch, by group id; `stock` keeps the
+    plan to what the library's own model classes hold; `heard` is the sound behind `excitation`,
+    None where nothing listens.
     """
 
     sparsity: float
@@ -84,6 +87,7 @@ class Settings:
     repair: str
     sequential: bool
     locked: Mapping[str, int]
+    stock: bool
     heard: Excitation | None
 
     @property
@@ -138,6 +142,8 @@ def read_settings(model: SpeechModel) -> Settings:
             heard = find_excitation(current(), values["excitation"])
     values["sparsity"] /= 100
     values["components"] = tuple(values["components"])
+    if values["stock"]:  # no group has a K of its own that could be locked
+        values["components"], values["locked"] = STOCK_COMPONENTS, {}
     values["sequential"] = values["sequential"] and values["repair"] != "none"
     return Settings(**values, heard=heard)
 
@@ -149,9 +155,10 @@ def write_setting(model: SpeechModel, name: str, value: object) -> None:
 
 def adopt(model: SpeechModel, plan: CompressionPlan, allocation: str) -> None:
     """Set all widgets as a plan says; from a callback."""
-    for name in _DEFAULTS.keys() - {"locked"}:
+    for name in _DEFAULTS.keys() - {"locked", "stock"}:
         write_setting(model, name, getattr(plan, name))
     write_setting(model, "locked", {})
+    write_setting(model, "stock", False)
     write_setting(model, "sparsity", min(MAX_SPARSITY, round(100 * plan.sparsity)))
     write_setting(model, "components", list(plan.components))
     write_setting(model, "allocation", allocation)
@@ -185,8 +192,20 @@ def choose_n_clusters(
     """
     waiting = settings.allocation in BY_TREES and trees is None
     if last is not None and (settings.allocation == MANUAL or waiting):
-        return dict(last)
-    return allocate_around(
+        return level(groups, last) if settings.stock else dict(last)
+    strategy = "uniform" if settings.allocation == MANUAL or waiting else settings.allocation
+    return allocate_by(strategy, groups, settings, trees, variances)
+
+
+def allocate_by(
+    strategy: str,
+    groups: Sequence[UnitGroup],
+    settings: Settings,
+    trees: Mapping[str, MergeTree] | None,
+    variances: Mapping[str, float] | None,
+) -> dict[str, int]:
+    """K of every group under a strategy and everything else that the settings say."""
+    found = allocate_around(
         groups,
         settings.locked,
         sparsity=settings.sparsity,
@@ -196,6 +215,7 @@ def choose_n_clusters(
         variances=variances,
         method=settings.method,
     )
+    return level(groups, found) if settings.stock else found
 
 
 def draw_sparsity(model: SpeechModel) -> None:
@@ -268,6 +288,7 @@ def _more(model: SpeechModel) -> None:
         format_func=lambda name: COMPONENT_NAMES[name],
         key=widget_key(model, "components"),
         persist_state="session",
+        disabled=st.session_state[widget_key(model, "stock")],
         help=" ".join(COMPONENTS.values()),
     )
     st.toggle(

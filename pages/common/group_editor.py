@@ -9,6 +9,7 @@ from analysis.checkpoints import SpeechModel
 from analysis.errors import UserError
 from analysis.figures import error_curve as draw_error_curve
 from analysis.forecast import error_curve
+from analysis.stock import spread
 from analysis.units import BLOCK_TITLES, UnitGroup
 from pages.common.controls import MANUAL, read_settings, widget_key, write_setting
 from pages.common.draft import Draft
@@ -65,13 +66,19 @@ def take_edits(session: Session, model: SpeechModel, groups: Sequence[UnitGroup]
         cell: value for cell, value in edited.items() if cell not in seen or seen[cell] != value
     }
     st.session_state[f"{key}:seen"] = edited
+    stock = read_settings(model).stock
     changes: dict[str, int] = {}
     for (row, name), value in fresh.items():
         group = groups[row]
         if name == "Lock":
             continue
         session.jobs.problems.pop(_PROBLEM, None)
-        if value is not None and 1 <= value <= group.n_units and value == int(value):
+        if stock and group.component == "heads":
+            session.jobs.problems[_PROBLEM] = UserError(
+                "Stock classes hold all heads; K of heads stays.",
+                "Change FFN channels, or switch “Stock classes only” off.",
+            )
+        elif value is not None and 1 <= value <= group.n_units and value == int(value):
             changes[group.id] = int(value)
         else:
             session.jobs.problems[_PROBLEM] = UserError(
@@ -79,7 +86,7 @@ def take_edits(session: Session, model: SpeechModel, groups: Sequence[UnitGroup]
                 f"Choose a whole number from 1 to {group.n_units}; K stays {before[group.id]}.",
             )
     if changes:
-        _set_k(session, model, changes)
+        _set_k(session, model, groups, changes)
     for (row, name), value in fresh.items():
         if name == "Lock":
             set_lock(session, model, groups[row].id, bool(value))
@@ -119,7 +126,11 @@ def draw_table(draft: Draft) -> None:
         key=key,
         height=TABLE_HEIGHT,
         hide_index=True,
-        disabled=[name for name in rows.columns if name not in _EDITABLE],
+        disabled=[
+            name
+            for name in rows.columns
+            if name not in _EDITABLE or (name == "Lock" and draft.settings.stock)
+        ],
         column_config={
             "Group": st.column_config.TextColumn(width=180),
             "Layer": numbers(width=50, help="Counted from the input, from 0."),
@@ -173,7 +184,7 @@ def draw_selected(draft: Draft) -> None:
     def moved() -> None:
         now = session.n_clusters[model.weight_hash][chosen.id]
         if key == _current_slider_key(model, chosen) and st.session_state[key] != now:
-            _set_k(session, model, {chosen.id: st.session_state[key]})
+            _set_k(session, model, draft.groups, {chosen.id: st.session_state[key]})
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.slider(
@@ -183,7 +194,7 @@ def draw_selected(draft: Draft) -> None:
             max_value=max(2, chosen.n_units),
             step=1,
             key=key,
-            disabled=chosen.n_units == 1,
+            disabled=chosen.n_units == 1 or (draft.settings.stock and chosen.component == "heads"),
             on_change=moved,
             help="Clusters that the group's units fall into; moving it makes the allocation manual,"
             " unless the group is locked.",
@@ -228,20 +239,26 @@ def _lock_button(draft: Draft, group: UnitGroup) -> None:
         icon=":material/lock:" if locked else ":material/lock_open:",
         key=widget_key(draft.model, "lock"),
         type="primary" if locked else "secondary",
+        disabled=draft.settings.stock,
         on_click=set_lock,
         args=(draft.session, draft.model, group.id, not locked),
         help="A locked group keeps its K, and the other groups meet the budget in its stead.",
     )
 
 
-def _set_k(session: Session, model: SpeechModel, changes: Mapping[str, int]) -> None:
+def _set_k(
+    session: Session, model: SpeechModel, groups: Sequence[UnitGroup], changes: Mapping[str, int]
+) -> None:
     """Take over K set by hand, before widgets are drawn.
 
     Where all of them are locked, the other groups make up for them; else the others keep theirs.
+    With stock classes a stack's FFNs change together, and heads do not.
     """
-    before = session.n_clusters[model.weight_hash]
+    settings, before = read_settings(model), session.n_clusters[model.weight_hash]
+    if settings.stock:
+        changes = spread(groups, changes)
     session.n_clusters[model.weight_hash] = {**before, **changes}
-    locked = read_settings(model).locked
+    locked = settings.locked
     write_setting(model, "locked", {name: changes.get(name, k) for name, k in locked.items()})
     if not changes.keys() <= locked.keys():
         write_setting(model, "allocation", MANUAL)
