@@ -209,7 +209,7 @@ def allocate_by(
         groups,
         settings.locked,
         sparsity=settings.sparsity,
-        strategy="uniform" if settings.allocation == MANUAL or waiting else settings.allocation,
+        strategy=strategy,
         components=settings.components,
         trees=trees,
         variances=variances,
