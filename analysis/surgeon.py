@@ -12,8 +12,12 @@ from analysis.clustering import Removal
 from analysis.contributions import Moments
 from analysis.units import UnitWeights
 
-RIDGE = 0.01
-"""Weight of the ridge term, relative to the mean variance of the inputs."""
+RIDGE = 0.1
+"""Weight of the ridge term, relative to the mean variance of the inputs.
+
+A decoder hears a few hundred tokens on a minute of speech, fewer than it has channels: with 0.01
+the demo Whisper's WER after refits is a third higher at 30 %, and no lower at 50 %.
+"""
 
 # Large groups lose several units per step, chosen one after the other among the cheapest: 5,120
 # channels one by one would rewrite a matrix of 200 MB 5,120 times.

@@ -22,7 +22,7 @@ from analysis.progress import (
     never_cancel,
     no_progress,
 )
-from analysis.surgeon import removal_order
+from analysis.surgeon import RIDGE, removal_order
 from analysis.units import UnitGroup, read_units, unit_groups
 
 
@@ -120,7 +120,7 @@ def _contribution_tree(
     """Ward tree of the contributions, and the surgeon's order beside it."""
     excitation = excitation or make_excitation("speech")
     dtype = str(model.dtype).removeprefix("torch.")
-    folder = cache_folder("trees") / model.weight_hash / dtype / "contribution"
+    folder = cache_folder("trees") / model.weight_hash / dtype / f"contribution-{RIDGE:g}"
     path = folder / excitation.identity / f"{group.id}.npz"
     cached = read_arrays(path)
     fields = {"linkage", "norms", "order", "costs", "residual"}

@@ -46,6 +46,9 @@ class Row:
         Length that the excitation is cut to, in whole clips; None for all of it.
     components : str
         "ffn,heads", "ffn" or "heads".
+    equal_k : bool
+        Whether every group gets the K that the surgeon's output errors give it on the shipped
+        speech, so that only the choice of units and the repair differ; `allocation` is not used.
     """
 
     method: str = "cluster"
@@ -57,6 +60,7 @@ class Row:
     excitation: str = "speech"
     seconds: float | None = None
     components: str = "ffn,heads"
+    equal_k: bool = False
 
 
 ROWS: Mapping[str, Row] = {
@@ -80,6 +84,26 @@ ROWS: Mapping[str, Row] = {
     "surgeon-output-error-sequential": Row(
         "surgeon", repair="refit", sequential=True, allocation="output-error"
     ),
+    "surgeon-output-error-mean": Row("surgeon", repair="mean", allocation="output-error"),
+    "surgeon-output-error-none": Row("surgeon", allocation="output-error"),
+    "surgeon-output-error-sounds": Row(
+        "surgeon", repair="refit", allocation="output-error", excitation="sounds"
+    ),
+    "surgeon-output-error-5s": Row("surgeon", repair="refit", allocation="output-error", seconds=5),
+    "surgeon-output-error-20s": Row(
+        "surgeon", repair="refit", allocation="output-error", seconds=20
+    ),
+    "surgeon-output-error-calibrated": Row(
+        "surgeon", repair="refit", allocation="output-error", excitation="calibrated"
+    ),
+    "prune-output-error": Row("magnitude", repair="refit", allocation="output-error"),
+    "merge-output-error": Row(repair="refit", allocation="output-error"),
+    "merge-equal-k": Row(repair="refit", equal_k=True),
+    "weights-cluster-equal-k": Row("cluster", "weights", "mean", equal_k=True),
+    "weights-magnitude-equal-k": Row("magnitude", "weights", "mean", equal_k=True),
+    "weights-random-equal-k": Row("random", "weights", "mean", equal_k=True),
+    "weights-cluster-distortion": Row("cluster", "weights", "mean", allocation="distortion"),
+    "weights-magnitude-distortion": Row("magnitude", "weights", "mean", allocation="distortion"),
     "surgeon-distortion": Row("surgeon", repair="refit", allocation="distortion"),
     "surgeon-sounds": Row("surgeon", repair="refit", excitation="sounds"),
     "surgeon-5s": Row("surgeon", repair="refit", seconds=5),
@@ -115,10 +139,10 @@ def make(model: SpeechModel, row: Row, sparsity: float, calibration: Path | None
     n_clusters = allocate(
         groups,
         sparsity=sparsity,
-        strategy=row.allocation,
+        strategy="output-error" if row.equal_k else row.allocation,
         components=components,
-        trees=trees,
-        method=row.method,
+        trees=build_trees(model, "contribution") if row.equal_k else trees,
+        method="surgeon" if row.equal_k else row.method,
     )
     plan = CompressionPlan(
         model=model.source,
@@ -129,7 +153,7 @@ def make(model: SpeechModel, row: Row, sparsity: float, calibration: Path | None
         merge=row.merge,
         repair=row.repair,
         sequential=row.sequential,
-        allocation=row.allocation,
+        allocation="manual" if row.equal_k else row.allocation,
         excitation=row.excitation,
         components=components,
         sparsity=sparsity,

@@ -174,14 +174,14 @@ def test_surgeon_is_the_greedy_least_squares(rows: int) -> None:
 
 
 def test_surgeon_in_blocks_finds_exact_copies() -> None:
-    """600 channels of which half repeat the others: half go for nearly nothing."""
+    """600 channels of which half repeat the others: of each pair one goes before any is bare."""
     covariance = random_moments(300, seed=4)
     twice = covariance.repeat(2, 2)
     output = torch.randn(600, 1, 8, generator=torch.Generator().manual_seed(5))
     removal = removal_order(twice, output)
     last = np.flatnonzero(removal.labels(1) >= 0).tolist()
     assert sorted(removal.order.tolist() + last) == list(range(600))
-    assert removal.costs[:300].mean() < 0.05 * removal.costs[300:350].mean()
+    assert removal.costs[:300].max() < removal.costs[300:].min()
     kept = np.flatnonzero(removal.labels(300) >= 0) % 300
     assert len(np.unique(kept)) == 300, "of each pair one stays"
 
