@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from analysis import contributions
+from analysis import contributions, surgeon
 from analysis.checkpoints import SpeechModel, load
 from analysis.compensation import Repair
 from analysis.compression import compress
@@ -173,15 +173,16 @@ def test_surgeon_is_the_greedy_least_squares(rows: int) -> None:
     assert len(left) == 1
 
 
-def test_surgeon_in_blocks_finds_exact_copies() -> None:
-    """600 channels of which half repeat the others: of each pair one goes before any is bare."""
+def test_surgeon_in_blocks_finds_exact_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """600 channels of which half repeat the others: half go for nothing but the ridge."""
+    monkeypatch.setattr(surgeon, "RIDGE", 0.01)
     covariance = random_moments(300, seed=4)
     twice = covariance.repeat(2, 2)
     output = torch.randn(600, 1, 8, generator=torch.Generator().manual_seed(5))
     removal = removal_order(twice, output)
     last = np.flatnonzero(removal.labels(1) >= 0).tolist()
     assert sorted(removal.order.tolist() + last) == list(range(600))
-    assert removal.costs[:300].max() < removal.costs[300:].min()
+    assert removal.costs[:300].mean() < 0.05 * removal.costs[300:350].mean()
     kept = np.flatnonzero(removal.labels(300) >= 0) % 300
     assert len(np.unique(kept)) == 300, "of each pair one stays"
 
