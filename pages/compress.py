@@ -120,21 +120,22 @@ def main() -> None:
 def _plan_controls(draft: Draft) -> None:
     """Everything that decides the plan but K by hand."""
     model = draft.model
-    slider, *others = st.columns([1.9, 1, 1, 1, 1], vertical_alignment="bottom")
+    slider, steps = st.columns([1.9, 1], vertical_alignment="bottom")
     with slider:
         draw_sparsity(model)
-    with others[0]:
-        presets.draw(model)
-    with others[1]:
-        draw_repair(model)
-    with others[2]:
-        draw_more(model)
-    with others[3]:
-        recipes.draw(model, draft.settings, draft.n_clusters, draft.session)
-    draw_choices(model)
-    with st.container(horizontal=True):
+    with steps.container(horizontal=True, horizontal_alignment="right"):
         history.draw(draft)
-        stock_switch.draw(draft)
+    draw_choices(model)
+    preset, repair, more, recipe = st.columns(4)
+    with preset:
+        presets.draw(model)
+    with repair:
+        draw_repair(model)
+    with more:
+        draw_more(model)
+    with recipe:
+        recipes.draw(model, draft.settings, draft.n_clusters, draft.session)
+    stock_switch.draw(draft)
 
 
 def _sentence(draft: Draft, base: Footprint, cost: Footprint, achieved: float) -> str:
