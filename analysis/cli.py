@@ -19,6 +19,7 @@ _EXCITATIONS = ("speech", "sounds")
 _EXPORT_FORMATS = ("ctranslate2", "onnx")
 _EXPORT_PRECISIONS = ("float32", "float16", "int8")
 _NORMALISERS = ("whisper-english", "basic", "none")
+_DATA_HELP = "LibriSpeech folder, folder with metadata.csv, or JSONL manifest"
 _MODEL_HELP = "demo-whisper, demo-hubert, a folder, or a hub id"
 
 
@@ -50,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "inspect": commands.inspect,
         "compress": commands.compress,
         "evaluate": evaluation_commands.evaluate,
+        "sweep": evaluation_commands.sweep,
         "export": export_commands.export,
         "transcribe": commands.transcribe,
         "app": commands.app,
@@ -111,8 +113,27 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
     evaluate.add_argument("--against", metavar="MODEL", help="test the difference to this one")
     evaluate.add_argument("--out", metavar="DIR", help="keep transcripts here, and go on from them")
-    _add_evaluation(evaluate)
+    evaluate.add_argument("--data", metavar="DIR", required=True, help=_DATA_HELP)
+    evaluate.add_argument("--normaliser", choices=_NORMALISERS, default="whisper-english")
+    _add_recognition(evaluate)
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
+
+    sweep = subparsers.add_parser("sweep", help="many compressed models on a corpus, as a table")
+    sweep.add_argument("model", nargs="*", metavar="MODEL", help=_MODEL_HELP)
+    sweep.add_argument("--out", metavar="DIR", required=True, help="for results and table")
+    sweep.add_argument("--config", metavar="FILE", help="what follows, as YAML or JSON")
+    sweep.add_argument("--data", metavar="DIR", help=_DATA_HELP)
+    sweep.add_argument("--sparsity", help="by commas (0.1,0.2,0.3,0.5)")
+    sweep.add_argument(
+        "--method",
+        help="by commas (cluster,magnitude,random), each with options if you like: "
+        "cluster:distance=normalised:merge=medoid",
+    )
+    sweep.add_argument("--allocation", help=f"by commas (uniform): {', '.join(_ALLOCATIONS)}")
+    sweep.add_argument("--seed", help="by commas (0); for methods that draw")
+    sweep.add_argument("--normaliser", choices=_NORMALISERS)
+    sweep.add_argument("--calibrate", metavar="DIR", help="clips for excitation=calibrated")
+    _add_recognition(sweep)
 
     app = subparsers.add_parser("app", help="open the dashboard in a browser")
     app.add_argument("model", nargs="?", metavar="MODEL", help=_MODEL_HELP)
@@ -121,14 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_evaluation(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data",
-        metavar="DIR",
-        required=True,
-        help="LibriSpeech folder, folder with metadata.csv, or JSONL manifest",
-    )
-    parser.add_argument("--normaliser", choices=_NORMALISERS, default="whisper-english")
+def _add_recognition(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--language", help="of the speech, for multilingual models")
     parser.add_argument("--num-beams", type=int, help="default: as the model's own config says")
     parser.add_argument("--batch-size", type=int, default=8)

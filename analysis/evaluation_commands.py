@@ -1,10 +1,10 @@
-"""The shell's commands that measure: `evaluate`, one model on a corpus."""
+"""The shell's commands that measure: `evaluate` one model, `sweep` what can be made of it."""
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,19 @@ from analysis.checkpoints import SpeechModel, load
 from analysis.corpora import Corpus, read_corpus
 from analysis.evaluation import Comparison, Evaluation, compare
 from analysis.evaluation import evaluate as evaluate_model
+from analysis.excitation import read_calibration
 from analysis.footprint import footprint
 from analysis.progress import Progress, no_progress
 from analysis.recognition import TranscriptionOptions
 from analysis.results import ResultStore
 from analysis.significance import LEVEL
+from analysis.sweep import Row, Skipped
+from analysis.sweep import sweep as run_sweep
+from analysis.sweep_spec import SweepSpec, read_spec, read_spec_file
+from analysis.sweep_tables import to_csv, to_latex, to_markdown
 from analysis.terminal import print_json, progress_bar
 
+_SWEEP_FIELDS = tuple(field.name for field in fields(SweepSpec))
 _PATIENCE = timedelta(days=7)  # a process may wait long for the one with the slowest clips
 
 
@@ -33,7 +39,7 @@ def evaluate(options: argparse.Namespace) -> None:
     settings = recognition_options(options)
     found: list[tuple[SpeechModel, Evaluation]] = []
     for source in filter(None, (options.model, options.against)):
-        model = load(source, revision=None, device=options.device, dtype=options.dtype)
+        model = load(source, device=options.device, dtype=options.dtype)
         with bar(f"evaluate {model.name}", state) as progress:
             evaluation = evaluate_model(
                 model,
@@ -61,6 +67,59 @@ def evaluate(options: argparse.Namespace) -> None:
         print(summary_line(model.name, evaluation))
     if len(found) > 1:
         print(difference_line(found[1][0].name, comparison))
+
+
+def sweep(options: argparse.Namespace) -> None:
+    """Evaluate everything that a sweep describes, keep it in a folder, print the table."""
+    flags = {name: getattr(options, name) for name in _SWEEP_FIELDS if getattr(options, name)}
+    spec = read_spec((read_spec_file(Path(options.config)) if options.config else {}) | flags)
+    state = processes(options.device)
+    out = Path(options.out)
+    store = ResultStore(out / "results", state.process_index)
+    corpus = checked_corpus(spec.data, state)
+    calibration = read_calibration(Path(spec.calibrate)) if spec.calibrate else None
+    rows: list[Row | Skipped] = []
+
+    def on_row(row: Row | Skipped) -> None:
+        rows.append(row)
+        if state.is_main_process:
+            for name, text in tables(rows).items():
+                replace_text(out / name, text)
+
+    for source in spec.model:
+        model = load(source, device=options.device, dtype=options.dtype)
+        with bar(model.name, state) as progress:
+            run_sweep(
+                model,
+                spec.cells(),
+                corpus,
+                recognition_options(options),
+                spec.normaliser,
+                calibration=calibration,
+                store=store,
+                state=state,
+                on_row=on_row,
+                progress=progress,
+            )
+    if state.is_main_process:
+        print(to_markdown(rows))
+        print(f"{', '.join(tables(rows))} are in {out}")
+
+
+def tables(rows: Sequence[Row | Skipped]) -> dict[str, str]:
+    """The files that hold a sweep's table, by name."""
+    return {
+        "table.csv": to_csv(rows),
+        "table.md": to_markdown(rows),
+        "table.tex": to_latex(rows),
+    }
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file through a temporary sibling, so that it is never there in half."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
 
 
 def processes(device: str) -> PartialState:

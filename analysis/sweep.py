@@ -1,0 +1,271 @@
+"""Many compressed models on one corpus, each tested against the original and against magnitude."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from analysis.allocation import achieved_sparsity
+from analysis.checkpoints import SpeechModel
+from analysis.compression import compress
+from analysis.corpora import Corpus
+from analysis.errors import UserError
+from analysis.evaluation import Comparison, Evaluation, compare, recognise, run_of, summarise
+from analysis.excitation import Excitation
+from analysis.footprint import Footprint, footprint, predict_footprint
+from analysis.plan import CompressionPlan
+from analysis.planning import Planner, Prepared
+from analysis.progress import (
+    Progress,
+    ShouldCancel,
+    check_cancelled,
+    never_cancel,
+    no_progress,
+)
+from analysis.recognition import TranscriptionOptions
+from analysis.results import ResultStore
+from analysis.sweep_spec import Cell, Variant
+from analysis.units import unit_groups
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model of a sweep and what was measured.
+
+    Parameters
+    ----------
+    model : str
+        Name of the original.
+    cell : Cell or None
+        How it was compressed; None for the original itself.
+    achieved : float
+        Fraction of the mergeable parameters that is gone.
+    cost : Footprint
+    evaluation : Evaluation
+    against_original, against_magnitude : Comparison or None
+        Of this model's WER; magnitude is the plain baseline at the same K in every group, where
+        the sweep has magnitude at all.
+    """
+
+    model: str
+    cell: Cell | None
+    achieved: float
+    cost: Footprint
+    evaluation: Evaluation
+    against_original: Comparison | None = None
+    against_magnitude: Comparison | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A cell that cannot be: its options do not go together, or not with the model.
+
+    Parameters
+    ----------
+    model : str
+    cell : Cell
+    reason : str
+    """
+
+    model: str
+    cell: Cell
+    reason: str
+
+
+_MAGNITUDE: Mapping[str, Any] = {"method": "magnitude"}
+
+OnRow = Callable[[Row | Skipped], None]
+
+
+def sweep(
+    model: SpeechModel,
+    cells: Sequence[Cell],
+    corpus: Corpus,
+    options: TranscriptionOptions,
+    normaliser: str = "whisper-english",
+    *,
+    calibration: Excitation | None = None,
+    store: ResultStore | None = None,
+    state: "PartialState | None" = None,
+    on_row: OnRow = lambda row: None,
+    progress: Progress = no_progress,
+    should_cancel: ShouldCancel = never_cancel,
+) -> list[Row | Skipped]:
+    """Evaluate a model and everything that a sweep makes of it.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original.
+    cells : sequence of Cell
+        Plain magnitude before what is tested against it; see `SweepSpec.cells`. Where it is among
+        them, it is run too at every other K that comes up.
+    corpus : Corpus
+    options : TranscriptionOptions
+    normaliser : str
+    calibration : Excitation, optional
+        For cells that are calibrated.
+    store, state
+        See `analysis.evaluation.recognise`.
+    on_row : callable
+        Given each row as soon as it is there, the original first.
+    progress, should_cancel : callable
+        Reports seconds of sound over all models.
+
+    Returns
+    -------
+    list of Row or Skipped
+        The original, then the cells in their order.
+
+    Raises
+    ------
+    UserError
+        Where a clip cannot be read any more.
+    Cancelled
+    """
+    runner = _Runner(
+        model,
+        corpus,
+        options,
+        normaliser,
+        Planner(model, calibration),
+        store,
+        state,
+        on_row,
+        progress,
+        should_cancel,
+        n_models=len(cells) + 1,
+        with_magnitude=any(cell.variant.is_magnitude for cell in cells),
+    )
+    return runner.run(cells)
+
+
+@dataclass(slots=True)
+class _Runner:
+    """The rows of one model as they come; fields as the parameters of `sweep`."""
+
+    model: SpeechModel
+    corpus: Corpus
+    options: TranscriptionOptions
+    normaliser: str
+    planner: Planner
+    store: ResultStore | None
+    state: "PartialState | None"
+    on_row: OnRow
+    progress: Progress
+    should_cancel: ShouldCancel
+    n_models: int
+    with_magnitude: bool
+    rows: list[Row | Skipped] = field(default_factory=list)
+    magnitude: dict[tuple[int, ...], Evaluation] = field(default_factory=dict)
+
+    def run(self, cells: Sequence[Cell]) -> list[Row | Skipped]:
+        """All rows."""
+        base = footprint(self.model)
+        original = self._evaluated(lambda: self.model, None, "original")
+        self._add(Row(self.model.name, None, 0.0, base, original))
+        for cell in cells:
+            check_cancelled(self.should_cancel)
+            try:
+                prepared = self.planner.prepare(
+                    cell.settings(self.model), should_cancel=self.should_cancel
+                )
+                found = self._compressed(prepared, cell)
+            except UserError as fault:
+                self._add(Skipped(self.model.name, cell, str(fault)))
+                continue
+            k = tuple(prepared.plan.n_clusters.values())
+            if cell.variant.is_magnitude:
+                self.magnitude.setdefault(k, found)
+            elif self.with_magnitude and k not in self.magnitude:
+                self.n_models += 1
+                baseline = _magnitude_at(prepared)
+                named = Variant(f"magnitude at the K of {cell.variant.name}", _MAGNITUDE)
+                same = replace(cell, variant=named)
+                self.magnitude[k] = self._compressed(baseline, same)
+                self._add(self._row(same, baseline, base, original, self.magnitude[k]))
+            self._add(self._row(cell, prepared, base, original, found))
+        total = self.n_models * self._seconds
+        self.progress(total, total, "evaluated")
+        return self.rows
+
+    @property
+    def _seconds(self) -> int:
+        return int(self.corpus.seconds) + 1
+
+    def _add(self, row: Row | Skipped) -> None:
+        self.rows.append(row)
+        self.on_row(row)
+
+    def _row(
+        self,
+        cell: Cell,
+        prepared: Prepared,
+        base: Footprint,
+        original: Evaluation,
+        found: Evaluation,
+    ) -> Row:
+        n_clusters = prepared.plan.n_clusters
+        baseline = self.magnitude.get(tuple(n_clusters.values()))
+        return Row(
+            self.model.name,
+            cell,
+            achieved_sparsity(unit_groups(self.model), n_clusters),
+            predict_footprint(self.model, base, n_clusters),
+            found,
+            compare(found, original),
+            None if baseline is None or baseline is found else compare(found, baseline),
+        )
+
+    def _compressed(self, prepared: Prepared, cell: Cell) -> Evaluation:
+        def make() -> SpeechModel:
+            return compress(
+                self.model,
+                prepared.plan,
+                trees=prepared.trees,
+                excitation=prepared.excitation,
+                should_cancel=self.should_cancel,
+            ).model
+
+        note = f"{cell.variant.name}, {cell.allocation}, {cell.sparsity:.0%}"
+        return self._evaluated(make, prepared.plan.to_json(), note)
+
+    def _evaluated(
+        self, make: Callable[[], SpeechModel], plan: str | None, note: str
+    ) -> Evaluation:
+        done_before, seconds = len(self.rows) * self._seconds, self._seconds
+
+        def report(done: int, total: int, _: str) -> None:
+            heard = seconds * done // max(total, 1)
+            self.progress(done_before + heard, self.n_models * seconds, note)
+
+        report(0, 1, "")
+        results = recognise(
+            run_of(self.model, self.options, plan),
+            self.corpus,
+            make,
+            self.options,
+            store=self.store,
+            state=self.state,
+            progress=report,
+            should_cancel=self.should_cancel,
+        )
+        return summarise(self.corpus, results, self.normaliser)
+
+
+def _magnitude_at(prepared: Prepared) -> Prepared:
+    """The plain baseline at another plan's K, so that shapes and cost are equal."""
+    plan = prepared.plan
+    baseline = CompressionPlan(
+        model=plan.model,
+        revision=plan.revision,
+        weight_hash=plan.weight_hash,
+        n_clusters=plan.n_clusters,
+        components=plan.components,
+        allocation="manual",
+        sparsity=plan.sparsity,
+        **_MAGNITUDE,
+    )
+    return Prepared(baseline, {}, None)

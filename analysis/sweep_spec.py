@@ -1,0 +1,257 @@
+"""What a sweep runs: models, ways to compress, sparsities, allocations and seeds, from a file."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from analysis.allocation import ALLOCATIONS
+from analysis.checkpoints import SpeechModel
+from analysis.errors import UserError
+from analysis.plan import CompressionPlan
+from analysis.scoring import NORMALISERS
+from analysis.selection import METHODS
+from analysis.units import unit_groups
+
+_OPTIONS = (
+    *("method", "engine", "seeding", "n_init", "refine", "distance", "merge", "align_heads"),
+    *("components", "excitation", "repair", "sequential"),
+)
+_WORDS: Mapping[str, object] = {"true": True, "false": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to compress, whatever the sparsity.
+
+    Parameters
+    ----------
+    name : str
+        For people; names a line of the figure.
+    options : mapping of str to object
+        Fields of `CompressionPlan`, "method" among them; the others keep their defaults.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+
+    @property
+    def is_magnitude(self) -> bool:
+        """Whether it is the plain baseline that all others are tested against."""
+        return dict(self.options) == {"method": "magnitude"}
+
+    @property
+    def uses_seed(self) -> bool:
+        """Whether another seed gives another result."""
+        return (
+            self.options["method"] == "random"
+            or (self.options["method"] == "cluster" and self.options.get("engine") == "kmeans")
+            or self.options.get("excitation") == "sounds"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One compressed model of a sweep.
+
+    Parameters
+    ----------
+    variant : Variant
+    sparsity : float
+    allocation : str
+    seed : int
+    """
+
+    variant: Variant
+    sparsity: float
+    allocation: str
+    seed: int
+
+    def settings(self, model: SpeechModel) -> CompressionPlan:
+        """The plan, but for K.
+
+        Raises
+        ------
+        UserError
+            For options that do not exist or do not go together.
+        """
+        plan = {
+            "format": 1,
+            "model": model.source,
+            "revision": model.revision,
+            "weight_hash": model.weight_hash,
+            "n_clusters": {group.id: group.n_units for group in unit_groups(model)},
+            "sparsity": self.sparsity,
+            "allocation": self.allocation,
+            "seed": self.seed,
+            **self.variant.options,
+        }
+        return CompressionPlan.from_json(json.dumps(plan))
+
+
+@dataclass(frozen=True, slots=True)
+class SweepSpec:
+    """A whole sweep, as a file or the shell's flags describe it.
+
+    Parameters
+    ----------
+    model : tuple of str
+        Demo names, folders or hub ids.
+    data : str
+        The corpus.
+    method : tuple of Variant
+    sparsity : tuple of float
+    allocation : tuple of str
+    seed : tuple of int
+        Ways to compress that draw nothing run with the first one only.
+    normaliser : str
+    calibrate : str or None
+        Folder with clips for ways that are calibrated.
+    """
+
+    model: tuple[str, ...]
+    data: str
+    method: tuple[Variant, ...] = tuple(
+        Variant(name, {"method": name}) for name in ("cluster", "magnitude", "random")
+    )
+    sparsity: tuple[float, ...] = (0.1, 0.2, 0.3, 0.5)
+    allocation: tuple[str, ...] = ("uniform",)
+    seed: tuple[int, ...] = (0,)
+    normaliser: str = "whisper-english"
+    calibrate: str | None = None
+
+    def cells(self) -> list[Cell]:
+        """All compressed models of each model: by sparsity, then magnitude before the others."""
+        variants = sorted(self.method, key=lambda variant: not variant.is_magnitude)
+        return [
+            Cell(variant, sparsity, allocation, seed)
+            for sparsity, allocation, variant in product(self.sparsity, self.allocation, variants)
+            for seed in (self.seed if variant.uses_seed else self.seed[:1])
+        ]
+
+
+def read_spec(values: Mapping[str, Any]) -> SweepSpec:
+    """Check what a file or the flags say.
+
+    Parameters
+    ----------
+    values : mapping of str to object
+        By field of `SweepSpec`; a list, or a single value, or (flags) values parted by commas.
+        A method is a name, with options as in ``"cluster:distance=normalised"``, or a mapping of
+        options with an optional "name".
+
+    Returns
+    -------
+    SweepSpec
+
+    Raises
+    ------
+    UserError
+        Naming the field that cannot be used.
+    """
+    known = {field.name for field in fields(SweepSpec)}
+    for name in values:
+        if name not in known:
+            raise UserError(
+                f"A sweep has no field {name!r}.", f"Choose from {', '.join(sorted(known))}."
+            )
+    for name in ("model", "data"):
+        if not values.get(name):
+            raise UserError(f"The sweep names no {name}.", "Add it to the file or the command.")
+    found: dict[str, Any] = {
+        name: value for name, value in values.items() if name in ("data", "normaliser", "calibrate")
+    }
+    found["model"] = tuple(str(item) for item in _listed(values["model"]))
+    if "method" in values:
+        found["method"] = tuple(_variant(item) for item in _listed(values["method"]))
+    if "sparsity" in values:
+        found["sparsity"] = tuple(_number("sparsity", item) for item in _listed(values["sparsity"]))
+    if "seed" in values:
+        found["seed"] = tuple(int(_number("seed", item)) for item in _listed(values["seed"]))
+    if "allocation" in values:
+        found["allocation"] = tuple(_listed(values["allocation"]))
+    spec = SweepSpec(**found)
+    for allocation in spec.allocation:
+        _require("allocation", allocation, ALLOCATIONS)
+    _require("normaliser", spec.normaliser, NORMALISERS)
+    for sparsity in spec.sparsity:
+        if not 0 < sparsity < 1:
+            raise UserError(
+                f"sparsity is {sparsity:g}.", "Choose fractions above 0 and below 1; 0.1 is 10 %."
+            )
+    names = [variant.name for variant in spec.method]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"Two methods are called {name!r}.", "Name them differently.")
+    return spec
+
+
+def read_spec_file(path: Path) -> dict[str, Any]:
+    """The fields that a YAML or JSON file gives.
+
+    Raises
+    ------
+    UserError
+        Where it cannot be read or holds something else.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(
+            f"{path} cannot be read as YAML or JSON.", "Check the file.", str(error)
+        ) from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} describes no sweep.", "Give it fields such as model and data.")
+    return {str(name): value for name, value in values.items()}
+
+
+def _variant(given: object) -> Variant:
+    if isinstance(given, str):
+        method, *pairs = given.split(":")
+        options: dict[str, Any] = {"method": method.strip()}
+        for pair in pairs:
+            name, equals, value = pair.partition("=")
+            if not equals:
+                raise UserError(
+                    f"{pair!r} in the method {given!r} is no option.",
+                    "Write options as distance=contribution.",
+                )
+            options[name.strip()] = _parsed(name.strip(), value.strip())
+        label = ", ".join([method, *(pair.partition("=")[2] for pair in pairs)])
+    elif isinstance(given, dict):
+        options = {"method": "cluster"} | {k: v for k, v in given.items() if k != "name"}
+        label = str(given.get("name") or ", ".join(str(value) for value in options.values()))
+    else:
+        raise UserError(f"{given!r} is no method.", f"Choose from {', '.join(METHODS)}.")
+    for name in options:
+        _require("An option of a method", name, _OPTIONS)
+    _require("method", options["method"], METHODS)
+    return Variant(label, options)
+
+
+def _parsed(name: str, text: str) -> object:
+    if name == "components":
+        return text.split("+")
+    return _WORDS.get(text, int(text) if text.isdigit() else text)
+
+
+def _listed(value: object) -> list[Any]:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _number(field: str, value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{field} is {value!r}, not a number.", "Correct it.") from error
+
+
+def _require(field: str, value: object, choices: Mapping[str, str] | Sequence[str]) -> None:
+    if value not in choices:
+        raise UserError(f"{field} is {value!r}.", f"Choose from {', '.join(choices)}.")

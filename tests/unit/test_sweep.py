@@ -1,0 +1,301 @@
+"""Sweeps: what they run, what they test against what, the table, and going on after a kill."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from analysis import cli, sweep
+from analysis.checkpoints import SpeechModel, load
+from analysis.compression import compress
+from analysis.corpora import Corpus, read_corpus
+from analysis.errors import Cancelled, UserError
+from analysis.evaluation import compare, evaluate
+from analysis.footprint import footprint
+from analysis.planning import Planner
+from analysis.recognition import TranscriptionOptions
+from analysis.results import ResultStore
+from analysis.sweep import Row, Skipped
+from analysis.sweep_spec import SweepSpec, Variant, read_spec, read_spec_file
+from analysis.sweep_tables import to_csv, to_latex, to_markdown, values
+from tests.unit.test_evaluation import write_corpus
+
+OPTIONS = TranscriptionOptions()
+MINIMAL = {"model": "demo-hubert", "data": "somewhere"}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return read_corpus(
+        write_corpus(tmp_path_factory.mktemp("corpus"), ["one two", "three", "four five six"])
+    )
+
+
+def rows_of(
+    model: SpeechModel, corpus: Corpus, store: ResultStore | None = None, **fields: object
+) -> list[Row | Skipped]:
+    spec = read_spec(MINIMAL | fields)
+    return sweep.sweep(model, spec.cells(), corpus, OPTIONS, "none", store=store)
+
+
+def test_flags_and_lists_say_the_same() -> None:
+    flags = read_spec(
+        {
+            "model": ["a", "b"],
+            "data": "here",
+            "sparsity": "0.1, 0.5",
+            "method": "magnitude,cluster:distance=normalised:align_heads=false:components=ffn",
+            "allocation": "uniform,variance",
+            "seed": "0,1",
+        }
+    )
+    lists = read_spec(
+        {
+            "model": ["a", "b"],
+            "data": "here",
+            "sparsity": [0.1, 0.5],
+            "method": [
+                "magnitude",
+                {
+                    "name": "cluster, normalised, false, ffn",
+                    "distance": "normalised",
+                    "align_heads": False,
+                    "components": ["ffn"],
+                },
+            ],
+            "allocation": ["uniform", "variance"],
+            "seed": [0, 1],
+        }
+    )
+    assert flags == lists
+    assert flags.method[1].options["components"] == ["ffn"]
+
+
+def test_defaults() -> None:
+    spec = read_spec(MINIMAL)
+    assert spec == SweepSpec(("demo-hubert",), "somewhere")
+    assert spec.sparsity == (0.1, 0.2, 0.3, 0.5)
+    assert [variant.name for variant in spec.method] == ["cluster", "magnitude", "random"]
+
+
+def test_cells_are_a_grid_with_magnitude_first() -> None:
+    spec = read_spec(
+        MINIMAL | {"sparsity": "0.1,0.3", "allocation": "uniform,distortion", "seed": "4,5"}
+    )
+    cells = [(c.sparsity, c.allocation, c.variant.name, c.seed) for c in spec.cells()]
+    assert cells[:8] == [
+        (0.1, "uniform", "magnitude", 4),
+        (0.1, "uniform", "cluster", 4),
+        (0.1, "uniform", "random", 4),  # only random draws anything
+        (0.1, "uniform", "random", 5),
+        (0.1, "distortion", "magnitude", 4),
+        (0.1, "distortion", "cluster", 4),
+        (0.1, "distortion", "random", 4),
+        (0.1, "distortion", "random", 5),
+    ]
+    assert len(cells) == 16
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"methods": "cluster"}, "no field 'methods'. Choose from allocation, calibrate"),
+        ({"data": ""}, "names no data"),
+        ({"sparsity": "10"}, "sparsity is 10. Choose fractions"),
+        ({"sparsity": "a tenth"}, "sparsity is 'a tenth', not a number"),
+        ({"method": "clustering"}, "method is 'clustering'. Choose from cluster"),
+        ({"method": "cluster:wards"}, "'wards' in the method 'cluster:wards' is no option"),
+        ({"method": "cluster:sparsity=0.5"}, "An option of a method is 'sparsity'"),
+        ({"method": "cluster,cluster"}, "Two methods are called 'cluster'"),
+        ({"method": [3]}, "3 is no method"),
+        ({"allocation": "even"}, "allocation is 'even'"),
+        ({"normaliser": "strict"}, "normaliser is 'strict'"),
+    ],
+)
+def test_mistakes_are_named(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read_spec(MINIMAL | fields)
+
+
+def test_file_in_yaml_or_json(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.yaml"
+    path.write_text(
+        "model: demo-hubert\ndata: somewhere\nmethod:\n- {method: random, name: luck}\n"
+    )
+    assert read_spec(read_spec_file(path)).method == (Variant("luck", {"method": "random"}),)
+    path.write_text(json.dumps(MINIMAL))
+    assert read_spec(read_spec_file(path)) == read_spec(MINIMAL)
+    for text, message in (("- a list", "describes no sweep"), ("{", "cannot be read")):
+        path.write_text(text)
+        with pytest.raises(UserError, match=message):
+            read_spec_file(path)
+
+
+def test_rows_are_what_their_parts_give(hubert: SpeechModel, corpus: Corpus) -> None:
+    """Each figure of a row against the same steps taken one by one."""
+    rows = rows_of(hubert, corpus, sparsity="0.5", method="magnitude,cluster:distance=normalised")
+    original, magnitude, cluster = rows
+    assert isinstance(original, Row)
+    assert isinstance(magnitude, Row)
+    assert isinstance(cluster, Row)
+    assert original.cell is None
+    assert original.evaluation.total == evaluate(hubert, corpus, OPTIONS, "none").total
+    assert cluster.cell is not None
+    settings = cluster.cell.settings(hubert)
+    assert (settings.distance, settings.sparsity) == ("normalised", 0.5)
+    prepared = Planner(hubert).prepare(settings)
+    small = compress(hubert, prepared.plan).model
+    assert cluster.evaluation.total == evaluate(small, corpus, OPTIONS, "none").total
+    assert cluster.cost == footprint(small)
+    assert cluster.achieved == pytest.approx(0.5)
+    assert cluster.against_original == compare(cluster.evaluation, original.evaluation)
+    assert cluster.against_magnitude == compare(cluster.evaluation, magnitude.evaluation)
+    assert magnitude.against_magnitude is None
+    texts = [[result.text for result in row.evaluation.results] for row in (original, cluster)]
+    assert texts[0] != texts[1]
+
+
+def test_magnitude_is_run_at_the_same_k(hubert: SpeechModel, corpus: Corpus) -> None:
+    """Distortion gives normalised distances other K than it gives plain weights."""
+    normalised = "cluster:distance=normalised"
+
+    def run(method: str) -> list[Row | Skipped]:
+        return rows_of(hubert, corpus, sparsity="0.5", allocation="distortion", method=method)
+
+    rows = run(f"magnitude,{normalised}")
+    names = [row.cell.variant.name for row in rows if row.cell]
+    added = "magnitude at the K of cluster, normalised"
+    assert names == ["magnitude", added, "cluster, normalised"]
+    _, plain, baseline, cluster = rows
+    assert isinstance(plain, Row)
+    assert isinstance(baseline, Row)
+    assert isinstance(cluster, Row)
+    assert plain.evaluation.results != baseline.evaluation.results
+    assert baseline.cost == cluster.cost
+    assert cluster.against_magnitude == compare(cluster.evaluation, baseline.evaluation)
+    # without magnitude in the sweep nothing is added
+    assert len(run(normalised)) == 2
+
+
+def test_what_cannot_be_is_listed_and_the_rest_goes_on(hubert: SpeechModel, corpus: Corpus) -> None:
+    rows = rows_of(
+        hubert,
+        corpus,
+        sparsity="0.5",
+        method="magnitude,surgeon,cluster:engine=ward",
+        allocation="uniform,output-error",
+    )
+    skipped = [row for row in rows if isinstance(row, Skipped)]
+    assert [(row.cell.variant.name, row.cell.allocation) for row in skipped] == [
+        ("surgeon", "uniform"),
+        ("magnitude", "output-error"),
+        ("surgeon", "output-error"),
+        ("cluster, ward", "output-error"),
+    ]
+    assert len(rows) - len(skipped) == 3
+    assert "Not run: tiny-hubert, surgeon, uniform, 50%:" in to_markdown(rows)
+
+
+def test_a_cancelled_sweep_goes_on_where_it_was(
+    hubert: SpeechModel,
+    corpus: Corpus,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = rows_of(hubert, corpus, sparsity="0.5")
+    made: list[str] = []
+
+    def watched(model, plan, **settings):  # type: ignore[no-untyped-def]
+        made.append(plan.method)
+        return compress(model, plan, **settings)
+
+    monkeypatch.setattr(sweep, "compress", watched)
+    store, seen = ResultStore(tmp_path), []  # type: tuple[ResultStore, list[Row | Skipped]]
+    cells = read_spec(MINIMAL | {"sparsity": "0.5"}).cells()
+    with pytest.raises(Cancelled):
+        sweep.sweep(
+            hubert,
+            cells,
+            corpus,
+            OPTIONS,
+            "none",
+            store=store,
+            on_row=seen.append,
+            should_cancel=lambda: len(seen) == 2,
+        )
+    assert made == ["magnitude"]
+    made.clear()
+    again = sweep.sweep(hubert, cells, corpus, OPTIONS, "none", store=store)
+    assert made == ["cluster", "random"]
+    for row, expected in zip(again, whole, strict=True):
+        assert isinstance(row, Row)
+        assert isinstance(expected, Row)
+        assert row.evaluation.total == expected.evaluation.total
+        assert row.against_original == expected.against_original
+
+
+def test_progress_ends_at_its_total(hubert: SpeechModel, corpus: Corpus) -> None:
+    seen: list[tuple[int, int]] = []
+    cells = read_spec(MINIMAL | {"sparsity": "0.5", "method": "magnitude,random"}).cells()
+    sweep.sweep(
+        hubert,
+        cells,
+        corpus,
+        OPTIONS,
+        progress=lambda done, total, note: seen.append((done, total)),
+    )
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert seen[-1][0] == seen[-1][1] == 3 * (int(corpus.seconds) + 1)
+
+
+def test_table_in_three_formats(hubert: SpeechModel, corpus: Corpus) -> None:
+    rows = rows_of(hubert, corpus, sparsity="0.5", method=[{"name": "a_b|c", "method": "random"}])
+    table = list(csv.DictReader(io.StringIO(to_csv(rows))))
+    assert [line["method"] for line in table] == ["original", "a_b|c"]
+    row = rows[1]
+    assert isinstance(row, Row)
+    for name, value in values(row).items():
+        written = table[1][name]
+        assert written == ("" if value is None or value != value else str(value))
+    assert table[0]["original_p_mapsswe"] == ""
+    markdown = to_markdown(rows)
+    wer = f"{100 * row.evaluation.total.wer:.2f}"
+    assert "| tiny-hubert | a_b\\|c | uniform | 50.0 | 0.02 M |" in markdown
+    assert f"| {wer} |" in markdown
+    assert "Normaliser: none." in markdown
+    latex = to_latex(rows)
+    assert r"tiny-hubert & a\_b|c & uniform & 50.0 & 0.02 M" in latex
+    assert latex.count(r"\\") == 3
+    assert r"95\% interval" in latex
+
+
+def test_command_writes_the_table_and_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_corpus(tmp_path, ["one", "two"])
+    config = tmp_path / "sweep.yaml"
+    config.write_text(f"model: demo-hubert\ndata: {data}\nmethod: magnitude\nsparsity: [0.1, 0.9]")
+    out = tmp_path / "out"
+    arguments = ["sweep", "--config", str(config), "--out", str(out), "--sparsity", "0.5"]
+    assert cli.main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert (out / "table.md").read_text() in printed
+    methods = [line["method"] for line in csv.DictReader((out / "table.csv").open())]
+    assert methods == ["original", "magnitude"]
+    first = (out / "table.csv").read_text()
+
+    def refuse(*arguments: object, **settings: object) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr("analysis.evaluation.transcribe_batch", refuse)
+    assert cli.main(arguments) == 0
+    assert (out / "table.csv").read_text() == first
+
+
+def test_demo_model_is_loaded_by_name() -> None:
+    """The plan of a cell names the model as the shell does."""
+    model = load("demo-hubert")
+    [cell, *_] = read_spec(MINIMAL).cells()
+    assert cell.settings(model).model == "demo-hubert"
