@@ -9,7 +9,15 @@ from analysis.footprint import Footprint, footprint, predict_footprint
 from analysis.forecast import Forecast, forecast, measured_error
 from analysis.palette import variant_color
 from analysis.progress import Progress, ShouldCancel
-from pages.common import group_editor, group_views, history, presets, recipes, stock_switch
+from pages.common import (
+    group_editor,
+    group_views,
+    history,
+    presets,
+    recipes,
+    save_panel,
+    stock_switch,
+)
 from pages.common.comparison import draw_comparison
 from pages.common.controls import (
     MANUAL,
@@ -110,6 +118,7 @@ def main() -> None:
     if session.variants_of(model):
         draw_comparison(session, model)
         draw_drift_here(session, model)
+        save_panel.draw(session, model)
         if st.button(
             "Next: listen to what it did", icon=":material/arrow_forward:", icon_position="right"
         ):

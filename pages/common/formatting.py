@@ -77,6 +77,17 @@ def escape_markdown(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", text.replace("\n", " "))
 
 
+def file_slug(name: str) -> str:
+    """A file name that every system takes.
+
+    Examples
+    --------
+    >>> file_slug("cluster 10 % (2)")
+    'cluster-10-2'
+    """
+    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.") or "variant"
+
+
 def _three_digits(value: float) -> str:
     magnitude = abs(value)
     return f"{value:.{0 if magnitude >= 99.95 else 1 if magnitude >= 9.995 else 2}f}"

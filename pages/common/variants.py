@@ -1,25 +1,20 @@
-"""The table of compressed models: compare, rename, save, take the recipe along, delete."""
+"""The table of compressed models: compare, rename, edit, duplicate, delete."""
 
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import streamlit as st
 
 from analysis.allocation import achieved_sparsity
 from analysis.checkpoints import SpeechModel
-from analysis.errors import UserError
 from analysis.footprint import Footprint
 from analysis.palette import ORIGINAL
-from analysis.saving import save
 from analysis.units import UnitGroup
 from pages.common.controls import MANUAL, adopt
 from pages.common.drift import drift_of
 from pages.common.formatting import count, escape_markdown, percent, seconds, size
-from pages.common.jobs import Job
 from pages.common.models import footprint_of, model_id
 from pages.common.session import Session, Variant
-from pages.common.widgets import job_line, show_problem, swatch
+from pages.common.widgets import swatch
 
 _WIDTHS = (3.3, 2.6, 1.5, 1.7, 1.4, 1.2, 1.2, 1.4, 1.1)
 _HEADS = (
@@ -79,8 +74,6 @@ def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGro
             )
             with actions.popover("", icon=":material/more_horiz:", key=f"actions:{variant.id}"):
                 _actions(session, model, variant)
-    show_problem(session.jobs, "save")
-    job_line(session.jobs, "save")
 
 
 def _row(
@@ -97,7 +90,7 @@ def _row(
 
 
 def _actions(session: Session, model: SpeechModel, variant: Variant) -> None:
-    name_key, folder_key = f"name:{variant.id}", f"folder:{variant.id}"
+    name_key = f"name:{variant.id}"
 
     def rename() -> None:
         wanted = " ".join(st.session_state[name_key].split())[:_NAME_LENGTH]
@@ -126,32 +119,6 @@ def _actions(session: Session, model: SpeechModel, variant: Variant) -> None:
         on_click=duplicate,
         help="The same model under another name; it takes no more memory.",
     )
-    slug = file_slug(variant.name)
-    st.download_button(
-        "Download recipe (JSON)",
-        variant.compression.plan.to_json(),
-        file_name=f"{slug}.json",
-        mime="application/json",
-        icon=":material/download:",
-        on_click="ignore",
-        width="stretch",
-        key=f"recipe:{variant.id}",
-        help="The plan: K of every group and all settings. The same plan gives the same bits.",
-    )
-    st.text_input(
-        "Save to folder on the server",
-        value=str(Path.home() / slug),
-        key=folder_key,
-        help="In save_pretrained layout, with coalesce.json; written whole or not at all.",
-    )
-    overwrite = st.checkbox("Replace a checkpoint that is there", key=f"overwrite:{variant.id}")
-    st.button(
-        "Save",
-        icon=":material/save:",
-        width="stretch",
-        key=f"save:{variant.id}",
-        on_click=lambda: _save(session, variant, st.session_state[folder_key], overwrite),
-    )
     st.button(
         "Delete",
         icon=":material/delete:",
@@ -166,35 +133,3 @@ def _edit(session: Session, model: SpeechModel, variant: Variant) -> None:
     plan = variant.compression.plan
     session.n_clusters[model.weight_hash] = dict(plan.n_clusters)
     adopt(model, plan, MANUAL)
-
-
-def _save(session: Session, variant: Variant, folder: str, overwrite: bool) -> None:
-    if not folder.strip():
-        session.jobs.problems["save"] = UserError(
-            "No folder was given.", "Type one and save again."
-        )
-        return
-    model, target = variant.model, Path(folder.strip())
-
-    def saved(path: Path) -> None:
-        st.toast(f"Saved to {escape_markdown(str(path))}", icon=":material/check:")
-
-    session.jobs.start(
-        "save",
-        Job(
-            f"Saving {variant.name}",
-            lambda progress, should_cancel: save(model, target, overwrite=overwrite),
-            saved,
-        ),
-    )
-
-
-def file_slug(name: str) -> str:
-    """A file name that every system takes.
-
-    Examples
-    --------
-    >>> file_slug("cluster 10 % (2)")
-    'cluster-10-2'
-    """
-    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.") or "variant"

@@ -1,7 +1,12 @@
 """What leaves Compress: stock checkpoints, folders, archives; and what comes back from folders."""
 
+from pathlib import Path
+
+import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
+from analysis.checkpoints import load
 from analysis.stock import level, stock_widths
 from pages.common.models import groups_of
 from tests.app.conftest import settle
@@ -38,3 +43,53 @@ def test_stock_switch_keeps_heads_and_one_width_per_stack(app: AppTest) -> None:
     app.toggle(key=key(app, "stock")).set_value(False).run()
     app.selectbox(key=key(app, "allocation")).select("distortion").run()
     assert n_clusters(app) == free
+
+
+def panel_buttons(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+def test_a_variant_is_saved_where_the_panel_says(app: AppTest, tmp_path: Path) -> None:
+    assert "Save" not in panel_buttons(app)
+    compress(app)
+    (variant,) = session_of(app).variants
+    folder = tmp_path / "smaller"
+    app.text_input(key=f"folder:{variant.id}").set_value(str(folder)).run()
+    app.button(key=f"save:{variant.id}").click()
+    settle(app)
+    again = load(str(folder))
+    assert again.plan == variant.compression.plan
+    mine, theirs = again.model.state_dict(), variant.model.model.state_dict()
+    assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+    # once more: what is there is only replaced when that was allowed
+    app.button(key=f"save:{variant.id}").click()
+    settle(app)
+    assert "holds a checkpoint already" in app.error[0].value
+    app.checkbox(key=f"overwrite:{variant.id}").check().run()
+    app.button(key=f"save:{variant.id}").click()
+    settle(app)
+    assert not app.error
+
+
+def test_what_a_format_cannot_hold_is_said(app: AppTest, tmp_path: Path) -> None:
+    pytest.importorskip("ctranslate2")
+    edit_table(app, 0, 3)
+    compress(app)
+    (variant,) = session_of(app).variants
+    app.selectbox(key="save:format").select("ctranslate2").run()
+    app.text_input(key=f"folder:{variant.id}").set_value(str(tmp_path / "ct2")).run()
+    app.button(key=f"save:{variant.id}").click()
+    settle(app)
+    assert "one number of heads for the whole encoder" in app.error[0].value
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_hub_control_is_shown_with_a_token_only(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    compress(app)
+    assert "Push" not in panel_buttons(app)
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    app.run()
+    assert "Push" in panel_buttons(app)

@@ -1,0 +1,72 @@
+"""Word error rates that a visitor measured on Transcribe, as far as they belong together."""
+
+import math
+from collections.abc import Mapping
+
+import streamlit as st
+
+from analysis.checkpoints import SpeechModel
+from analysis.model_card import Measurement
+from analysis.scoring import corpus_score
+from analysis.transcription import TranscriptionOptions
+from pages.common.models import model_id
+from pages.common.session import Clip, Session, Variant
+
+_DEFAULT_NORMALISER = "whisper-english"
+
+
+def measurements_of(session: Session, variant: Variant) -> tuple[Measurement, ...]:
+    """What was measured of a variant, for its model card.
+
+    Parameters
+    ----------
+    session : Session
+    variant : Variant
+
+    Returns
+    -------
+    tuple of Measurement
+        One for the options under which most clips with a reference were transcribed, if any; the
+        original's rate is of the very same clips.
+    """
+    heard = _heard(session, variant.model)
+    if not heard:
+        return ()
+    clips = next(iter(heard.values()))
+    options = next(iter(heard))
+    normaliser = str(st.session_state.get("normaliser", _DEFAULT_NORMALISER))
+    references = [clip.reference for clip in clips]
+    own = corpus_score(
+        references,
+        [session.transcripts[clip.id, model_id(variant.model), options].text for clip in clips],
+        normaliser,
+    )
+    if not math.isfinite(own.wer):
+        return ()
+    original = [session.transcripts.get((clip.id, variant.base, options)) for clip in clips]
+    before = [transcript.text for transcript in original if transcript is not None]
+    names = ", ".join(clip.audio.name for clip in clips[:3]) + (" and others" * (len(clips) > 3))
+    return (
+        Measurement(
+            data=f"clips tried out by hand ({names})",
+            n_clips=len(clips),
+            words=own.words,
+            wer=own.wer,
+            normaliser=normaliser,
+            original_wer=corpus_score(references, before, normaliser).wer
+            if len(before) == len(clips)
+            else None,
+        ),
+    )
+
+
+def _heard(session: Session, model: SpeechModel) -> Mapping[TranscriptionOptions, list[Clip]]:
+    """Clips with a reference that a model transcribed, by options; most clips first."""
+    found: dict[TranscriptionOptions, list[Clip]] = {}
+    for clip_id, identity, options in session.transcripts:
+        clip = session.clips.get(clip_id)
+        if clip is None or not clip.reference.strip() or options.task != "transcribe":
+            continue
+        if identity == model_id(model):
+            found.setdefault(options, []).append(clip)
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
