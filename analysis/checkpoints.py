@@ -16,6 +16,7 @@ from analysis.checkpoint_files import PLAN_FILE, CheckpointFiles, inspect_folder
 from analysis.errors import UserError
 from analysis.hub import download
 from analysis.plan import CompressionPlan
+from analysis.quantising import INT8, quantise
 from analysis.units import locate_groups
 from analysis.weight_hash import combine, remember
 
@@ -146,8 +147,9 @@ def load(
         Branch, tag or commit of a hub id.
     device : {"cpu", "cuda", "mps"}
         Where to put the weights.
-    dtype : {"float32", "float16", "bfloat16"}, optional
-        Of the weights; by default what suits the device (`default_dtype`).
+    dtype : {"float32", "float16", "bfloat16", "int8"}, optional
+        Of the weights; by default what suits the device (`default_dtype`). "int8" is the dynamic
+        quantisation of `analysis.quantising`, to recognise speech with and nothing else.
 
     Returns
     -------
@@ -164,21 +166,21 @@ def load(
         raise UserError(
             f"This machine has no {device}.", f"Choose one of {', '.join(available_devices())}."
         )
-    if dtype not in DTYPES:
-        raise UserError(f"dtype is {dtype!r}.", f"Choose one of {', '.join(DTYPES)}.")
+    if dtype not in (*DTYPES, INT8):
+        raise UserError(f"dtype is {dtype!r}.", f"Choose one of {', '.join((*DTYPES, INT8))}.")
     folder, name, origin, revision = _resolve(source, revision)
     files = inspect_folder(folder, name)
     architecture = _architecture(files, name)
     config = read_config(files, architecture, name)
     processor = load_processor(files, architecture, name)
     with _BUILDING:
-        model = build(files, architecture, config, DTYPES[dtype], name)
+        model = build(files, architecture, config, DTYPES.get(dtype, torch.float32), name)
     digests, dtypes = files.digests()
     remember(model, digests, dtypes)
     model = model.to(device)  # type: ignore[arg-type]
     model.eval().requires_grad_(False)
     plans = _read_plans(files, locate_groups(model, architecture), name)
-    return SpeechModel(
+    loaded = SpeechModel(
         model,
         processor,
         architecture,
@@ -190,6 +192,7 @@ def load(
         tuple(plans[:-1]),
         files.licence or (_DEMO_LICENCE if origin in DEMO_MODELS else None),
     )
+    return quantise(loaded) if dtype == INT8 else loaded
 
 
 def _resolve(source: str, revision: str | None) -> tuple[Path, str, str, str | None]:

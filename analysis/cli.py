@@ -20,6 +20,7 @@ _EXPORT_FORMATS = ("ctranslate2", "onnx")
 _EXPORT_PRECISIONS = ("float32", "float16", "int8")
 _NORMALISERS = ("whisper-english", "basic", "none")
 _DATA_HELP = "LibriSpeech folder, folder with metadata.csv, or JSONL manifest"
+_DTYPE_HELP = "float32, float16, bfloat16; int8 to transcribe on a CPU; default suits the device"
 _MODEL_HELP = "demo-whisper, demo-hubert, a folder, or a hub id"
 
 
@@ -147,13 +148,13 @@ def _add_recognition(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--num-beams", type=int, help="default: as the model's own config says")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
-    parser.add_argument("--dtype", help="float32, float16 or bfloat16; default suits the device")
+    parser.add_argument("--dtype", help=_DTYPE_HELP)
 
 
 def _add_loading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--revision", help="branch, tag or commit of a hub id")
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
-    parser.add_argument("--dtype", help="float32, float16 or bfloat16; default suits the device")
+    parser.add_argument("--dtype", help=_DTYPE_HELP)
     parser.add_argument("--json", action="store_true", help="print results as JSON")
 
 

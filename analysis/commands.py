@@ -119,6 +119,7 @@ def transcribe(options: argparse.Namespace) -> None:
     with _bar("transcribe") as progress:
         for source in sources:
             model = _load(source, options)
+            n_bytes = footprint(model).bytes
             for index, clip in enumerate(clips):
                 transcript = transcribe_audio(model, clip, settings)
                 result = (
@@ -126,13 +127,15 @@ def transcribe(options: argparse.Namespace) -> None:
                     if references
                     else None
                 )
-                rows.append(_row(source, str(paths[index]), transcript, result))
+                row = _row(source, str(paths[index]), transcript, result)
+                rows.append(row | {"model_bytes": n_bytes})
                 progress(len(rows), len(sources) * len(clips), clip.name)
     if options.json:
         _print_json(rows)
         return
     for row in rows:
-        print(f"{row['audio']}  [{row['model']}]  RTF {row['real_time_factor']:.3f}")
+        size = f"{row['model_bytes'] / 1e6:.1f} MB"
+        print(f"{row['audio']}  [{row['model']}, {size}]  RTF {row['real_time_factor']:.3f}")
         print(f"  {row['text']}")
         for note in row["notes"]:
             print(f"  ({note})")

@@ -1,13 +1,14 @@
 """What a model costs: parameters, bytes, and multiply-accumulates per second of audio."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from analysis.checkpoints import SpeechModel
+from analysis.quantising import is_quantised, stored_bytes, without_numbers
 from analysis.units import UnitGroup, share_modules, unit_groups
 
 TOKENS_PER_SECOND = 3.0
@@ -68,12 +69,16 @@ def footprint(model: SpeechModel) -> Footprint:
     -------
     Footprint
     """
+    n_bytes = sum(p.numel() * p.element_size() for p in model.model.parameters())
+    if is_quantised(model.model):
+        n_bytes = stored_bytes(model.model)
+        model = replace(model, model=without_numbers(model.model))
     parameters = list(model.model.parameters())
     encoder, decoder = _count_macs(model)
     return Footprint(
         parameters=sum(p.numel() for p in parameters),
         mergeable_parameters=sum(group.n_parameters for group in unit_groups(model)),
-        bytes=sum(p.numel() * p.element_size() for p in parameters),
+        bytes=n_bytes,
         encoder_macs=encoder,
         decoder_macs=decoder,
     )

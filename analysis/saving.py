@@ -25,6 +25,7 @@ from analysis.checkpoints import SpeechModel
 from analysis.errors import UserError
 from analysis.footprint import footprint
 from analysis.model_card import Measurement, model_card
+from analysis.quantising import is_quantised
 from analysis.stock import stock_widths
 from analysis.units import share_modules
 
@@ -61,8 +62,13 @@ def save(
     Raises
     ------
     UserError
-        When the folder is taken, cannot be written, or the disk is full.
+        When the folder is taken, cannot be written, the disk is full, or the model is quantised.
     """
+    if is_quantised(model.model):
+        raise UserError(
+            "A quantised model cannot be saved as a checkpoint.",
+            "Save the model it was made from, or export that to CTranslate2 in int8.",
+        )
     folder = folder.expanduser().resolve()
     check_target(folder, overwrite=overwrite)
     with atomic_folder(folder) as temporary:

@@ -179,9 +179,9 @@ def test_device_that_is_not_there() -> None:
 
 
 def test_unknown_dtype_lists_the_known(stock: Path) -> None:
-    fault = refusal(stock, dtype="int8")
-    assert "int8" in fault.message
-    assert "float32, float16, bfloat16" in fault.remedy
+    fault = refusal(stock, dtype="int4")
+    assert "int4" in fault.message
+    assert "float32, float16, bfloat16, int8" in fault.remedy
 
 
 def test_a_file_is_no_model(stock: Path) -> None:
