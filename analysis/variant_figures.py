@@ -24,7 +24,7 @@ class VariantMeasures:
     name, color : str
     parameters, macs, encoder_time : float or None
         Of the original's.
-    merge_error : float
+    merge_error : float or None
         Relative squared merge error.
     drift : float or None
         Relative error of the encoder's output on the chosen clip.
@@ -35,7 +35,7 @@ class VariantMeasures:
     parameters: float
     macs: float
     encoder_time: float | None
-    merge_error: float
+    merge_error: float | None
     drift: float | None
 
 

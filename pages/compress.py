@@ -89,7 +89,8 @@ def main() -> None:
 
     # The same plan is the same model: it keeps its colour; a new one shows the colour it will get.
     plan = settings.plan(model, n_clusters)
-    twin = next((v for v in session.variants_of(model) if v.compression.plan == plan), None)
+    made = [v for v in session.variants_of(model) if v.compression.plan == plan]
+    twin = next((v for v in made if not v.is_int8), None)
     color = twin.color if twin else variant_color(session.n_variants_made)
     draft = Draft(session, model, groups, settings, n_clusters, trees, expected, color)
 

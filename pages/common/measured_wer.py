@@ -16,12 +16,20 @@ _DEFAULT_NORMALISER = "whisper-english"
 
 
 def measurements_of(session: Session, variant: Variant) -> tuple[Measurement, ...]:
-    """What was measured of a variant, for its model card.
+    """What was measured of a variant, for its model card."""
+    return measure_wer(session, variant.model, variant.base)
+
+
+def measure_wer(session: Session, model: SpeechModel, base: str) -> tuple[Measurement, ...]:
+    """The word error rate of a model over the transcripts of this session.
 
     Parameters
     ----------
     session : Session
-    variant : Variant
+    model : SpeechModel
+        Original or variant.
+    base : str
+        `model_id` of the original.
 
     Returns
     -------
@@ -29,7 +37,7 @@ def measurements_of(session: Session, variant: Variant) -> tuple[Measurement, ..
         One for the options under which most clips with a reference were transcribed, if any; the
         original's rate is of the very same clips.
     """
-    heard = _heard(session, variant.model)
+    heard = _heard(session, model)
     if not heard:
         return ()
     clips = next(iter(heard.values()))
@@ -38,12 +46,12 @@ def measurements_of(session: Session, variant: Variant) -> tuple[Measurement, ..
     references = [clip.reference for clip in clips]
     own = corpus_score(
         references,
-        [session.transcripts[clip.id, model_id(variant.model), options].text for clip in clips],
+        [session.transcripts[clip.id, model_id(model), options].text for clip in clips],
         normaliser,
     )
     if not math.isfinite(own.wer):
         return ()
-    original = [session.transcripts.get((clip.id, variant.base, options)) for clip in clips]
+    original = [session.transcripts.get((clip.id, base, options)) for clip in clips]
     before = [transcript.text for transcript in original if transcript is not None]
     names = ", ".join(clip.audio.name for clip in clips[:3]) + (" and others" * (len(clips) > 3))
     return (

@@ -38,7 +38,10 @@ def draw(session: Session, model: SpeechModel) -> None:
         The original, which has variants.
     """
     st.subheader("Save and export")
-    variants = {variant.id: variant for variant in session.variants_of(model)}
+    variants = {v.id: v for v in session.variants_of(model) if not v.is_int8}
+    if not variants:
+        st.caption("An int8 variant runs here only. Save the variant that it was made from.")
+        return
     with st.container(border=True, key="save-panel"):
         left, middle, right = st.columns([2, 2, 1], vertical_alignment="top")
         variant = variants[

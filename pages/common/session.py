@@ -21,6 +21,7 @@ from analysis.drift import Drift
 from analysis.errors import UserError
 from analysis.footprint import Footprint
 from analysis.palette import ORIGINAL, variant_color
+from analysis.quantising import is_quantised
 from analysis.speed import EncoderSpeed
 from analysis.transcription import Transcript, TranscriptionOptions
 from pages.common.jobs import Job, Jobs
@@ -43,8 +44,8 @@ class Variant:
         For people; theirs to change.
     compression : Compression
     footprint : Footprint
-    error : float
-        Relative squared merge error over all groups.
+    error : float or None
+        Relative squared merge error over all groups; None where it was not merged here.
     base : str
         `model_id` of the original.
     color : str
@@ -55,7 +56,7 @@ class Variant:
     name: str
     compression: Compression
     footprint: Footprint
-    error: float
+    error: float | None
     base: str
     color: str
 
@@ -63,6 +64,11 @@ class Variant:
     def model(self) -> SpeechModel:
         """The compressed model."""
         return self.compression.model
+
+    @property
+    def is_int8(self) -> bool:
+        """Whether it is another variant's model, quantised."""
+        return is_quantised(self.model.model)
 
 
 @dataclass(slots=True, eq=False)
@@ -115,17 +121,24 @@ class Session:
         return [v for v in self.variants if v.base == model_id(model)]
 
     def add_variant(
-        self, name: str, compression: Compression, footprint: Footprint, error: float
+        self,
+        name: str,
+        compression: Compression,
+        footprint: Footprint,
+        error: float | None,
+        base: str | None = None,
     ) -> Variant:
-        """Keep a new variant under a name that no other has."""
+        """Keep a new variant under a name that no other has.
+
+        Without a `base` it lies where its original does, in the same dtype.
+        """
         variant = Variant(
             f"variant-{self.n_variants_made}",
             self.free_name(name),
             compression,
             footprint,
             error,
-            # a variant lies where its original does, in the same dtype
-            model_id(replace(compression.model, weight_hash=compression.plan.weight_hash)),
+            base or model_id(replace(compression.model, weight_hash=compression.plan.weight_hash)),
             variant_color(self.n_variants_made),
         )
         self.n_variants_made += 1
@@ -134,7 +147,9 @@ class Session:
 
     def duplicate_variant(self, variant: Variant) -> Variant:
         """The same model once more, under a name and a colour of its own."""
-        return self.add_variant(variant.name, variant.compression, variant.footprint, variant.error)
+        return self.add_variant(
+            variant.name, variant.compression, variant.footprint, variant.error, variant.base
+        )
 
     def remove_variant(self, variant: Variant) -> None:
         """Forget a variant, its memory and what was heard and measured of it."""

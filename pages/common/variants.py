@@ -9,14 +9,16 @@ from analysis.checkpoints import SpeechModel
 from analysis.footprint import Footprint
 from analysis.palette import ORIGINAL
 from analysis.units import UnitGroup
+from pages.common import more_variants
 from pages.common.controls import MANUAL, adopt
 from pages.common.drift import drift_of
 from pages.common.formatting import count, escape_markdown, percent, seconds, size
+from pages.common.measured_wer import measure_wer
 from pages.common.models import footprint_of, model_id
 from pages.common.session import Session, Variant
 from pages.common.widgets import swatch
 
-_WIDTHS = (3.3, 2.6, 1.5, 1.7, 1.4, 1.2, 1.2, 1.4, 1.1)
+_WIDTHS = (3.0, 2.5, 1.4, 1.7, 1.3, 1.1, 1.1, 1.1, 1.3, 1.0)
 _HEADS = (
     "Name",
     "Method, allocation",
@@ -25,6 +27,7 @@ _HEADS = (
     "MACs/s",
     "Error",
     "Drift",
+    "WER",
     "Encoder",
     "",
 )
@@ -35,6 +38,7 @@ _NOTES: Mapping[str, str] = {
     "Error": "merge error, the squared distance of all units to what replaced them, over their"
     " squared norm, under the variant's distance; to be compared within one distance only.",
     "Drift": "relative error of the encoder's output on the clip that is chosen below.",
+    "WER": "word error rate over the clips with a reference that it transcribed on Transcribe.",
     "Encoder": "measured time of the encoder's forward pass, of the original's beside it.",
 }
 _NAME_LENGTH = 60
@@ -58,32 +62,46 @@ def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGro
         speed = session.speeds.get(model_id(model))
         time = seconds(speed.seconds) if speed else ""
         name = f"{swatch(ORIGINAL)} **{escape_markdown(model.name)}**"
-        _row(name, "original", "", base, "", "", time)
+        _row(name, "original", "", base, "", "", _wer(session, model, model_id(model)), time)
         for variant in variants:
             plan = variant.compression.plan
             drift, speed = drift_of(session, variant), session.speeds.get(model_id(variant.model))
             nominal = "" if plan.allocation == MANUAL else f", {percent(plan.sparsity, 0)}"
             actions = _row(
                 f"{swatch(variant.color)} **{escape_markdown(variant.name)}**",
-                f"{plan.method}, {plan.allocation}{nominal}",
+                f"{plan.method}, {plan.allocation}{nominal}{', int8' * variant.is_int8}",
                 percent(achieved_sparsity(groups, plan.n_clusters)),
                 variant.footprint,
-                percent(variant.error),
+                percent(variant.error) if variant.error is not None else "",
                 percent(drift.output().relative_error) if drift else "",
+                _wer(session, variant.model, variant.base),
                 f"{speed.ratio:.2f} ×" if speed else "",
             )
             with actions.popover("", icon=":material/more_horiz:", key=f"actions:{variant.id}"):
                 _actions(session, model, variant)
+    more_variants.draw(session, model)
+
+
+def _wer(session: Session, model: SpeechModel, base: str) -> str:
+    measured = measure_wer(session, model, base)
+    return percent(measured[0].wer) if measured else ""
 
 
 def _row(
-    name: str, how: str, removed: str, cost: Footprint, error: str, drift: str, time: str
+    name: str,
+    how: str,
+    removed: str,
+    cost: Footprint,
+    error: str,
+    drift: str,
+    wer: str,
+    time: str,
 ) -> st.delta_generator.DeltaGenerator:
     columns = st.columns(_WIDTHS, vertical_alignment="center")
     weights = f"{count(cost.parameters)}  \n:small[:gray[{size(cost.bytes)}]]"
     sizes = (weights, count(cost.macs))
     for column, text in zip(
-        columns, (name, how, removed, *sizes, error, drift, time), strict=False
+        columns, (name, how, removed, *sizes, error, drift, wer, time), strict=False
     ):
         column.markdown(text or "–")
     return columns[-1]
@@ -119,6 +137,7 @@ def _actions(session: Session, model: SpeechModel, variant: Variant) -> None:
         on_click=duplicate,
         help="The same model under another name; it takes no more memory.",
     )
+    more_variants.draw_int8(session, variant)
     st.button(
         "Delete",
         icon=":material/delete:",

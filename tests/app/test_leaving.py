@@ -7,6 +7,8 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from analysis.checkpoints import load
+from analysis.compression import compress as compress_model
+from analysis.saving import save
 from analysis.stock import level, stock_widths
 from pages.common.models import groups_of
 from tests.app.conftest import settle
@@ -18,6 +20,7 @@ from tests.app.test_compress_page import (
     n_clusters,
     session_of,
 )
+from tests.tiny_models import make_plan
 
 
 def test_stock_switch_keeps_heads_and_one_width_per_stack(app: AppTest) -> None:
@@ -93,3 +96,53 @@ def test_hub_control_is_shown_with_a_token_only(
     monkeypatch.setenv("HF_TOKEN", "secret")
     app.run()
     assert "Push" in panel_buttons(app)
+
+
+def test_a_saved_checkpoint_comes_back_as_a_variant(app: AppTest, tmp_path: Path) -> None:
+    compress(app)
+    session = session_of(app)
+    (made,) = session.variants
+    folder = save(made.model, tmp_path / "elsewhere")
+    app.text_input(key="add:folder").set_value(str(folder)).run()
+    app.button(key="add:go").click()
+    settle(app)
+    added = session.variants[-1]
+    assert added.name == "elsewhere"
+    assert added.compression.plan == made.compression.plan
+    assert added.footprint == made.footprint
+    assert added.error is None
+    original = {id(p) for p in session.model.model.parameters()}  # type: ignore[union-attr]
+    kept = [id(p) in original for p in added.model.model.parameters()]
+    assert kept == [id(p) in original for p in made.model.model.parameters()]
+    # without a recipe, or of other weights: refused with what to do
+    assert session.model is not None
+    twice = make_plan(made.model, n_clusters={"encoder.0.ffn": 9})
+    for source, said in (
+        (session.model, "carries no recipe"),
+        (compress_model(made.model, twice).model, "not from these weights"),
+    ):
+        folder = save(source, tmp_path / said.split()[0])
+        app.text_input(key="add:folder").set_value(str(folder)).run()
+        app.button(key="add:go").click()
+        settle(app)
+        assert said in app.error[0].value
+    assert len(session.variants) == 2
+
+
+def test_int8_is_a_variant_of_a_variant(app: AppTest, tmp_path: Path) -> None:
+    compress(app)
+    session = session_of(app)
+    (made,) = session.variants
+    app.button(key=f"int8:{made.id}").click()
+    settle(app)
+    small = session.variants[-1]
+    assert small.is_int8
+    assert small.base == made.base
+    assert small.footprint.parameters == made.footprint.parameters
+    assert small.footprint.bytes < 0.5 * made.footprint.bytes
+    assert app.button(key=f"int8:{small.id}").disabled
+    # it is not what a second press of Compress would make, nor what can be saved
+    session.remove_variant(made)
+    app.run()
+    assert not app.button(key="compress").disabled
+    assert any("int8 variant runs here only" in caption.value for caption in app.caption)
