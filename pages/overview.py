@@ -13,7 +13,7 @@ from analysis.curves import REDUNDANCY_DEFINITION, redundancy
 from analysis.statistics import STATISTICS, UNITS
 from analysis.treemap_figure import TREEMAP_HEIGHT, parameter_treemap
 from analysis.units import BLOCK_TITLES, UnitGroup
-from pages.common import tour
+from pages.common import lineage_panel, tour
 from pages.common.choices import choose_one
 from pages.common.controls import Settings, read_settings, widget_key
 from pages.common.exports import draw_exports
@@ -107,6 +107,7 @@ def main() -> None:
         _origin(model, base.bytes)
     with right:
         _configuration(model)
+    lineage_panel.draw(model)
     if st.button(
         "Next: see which layers repeat themselves",
         icon=":material/arrow_forward:",
@@ -122,10 +123,10 @@ def _measurements(
     """What is known by now; a model that takes minutes is only measured when asked for."""
     asked = st.session_state.get(widget_key(model, "measure"), False)
     if n_parameters <= AUTO_PARAMETERS or asked:
-        return (
-            find_statistics(session, model),
-            find_trees(session, model, settings.trees),
-        )
+        find_statistics(session, model)
+        trees = find_trees(session, model, settings.trees)
+        # asked again: starting the one may have collected the other, and nothing would tell
+        return find_statistics(session, model), trees
     key = tree_key(model, settings.trees)
     return None, tree_shelf().find(key)
 
@@ -245,6 +246,7 @@ def _table(model: SpeechModel, groups: Sequence[UnitGroup], table: pd.DataFrame)
             "Variance": numbers(format="scientific", width=80, help=STATISTICS["variance"]),
             "Redundancy (%)": numbers(format="%.1f", width=120, help=REDUNDANCY_DEFINITION),
         },
+        placeholder="–",
         alt="All unit groups of the model with size, variance and redundancy.",
     )
     st.caption("A row that is chosen here is the selected group on the other pages.")
@@ -261,9 +263,6 @@ def _origin(model: SpeechModel, n_bytes: int) -> None:
         "Device": DEVICE_NAMES.get(model.device.type, model.device.type),
         "SHA-256": model.weight_hash,
     }
-    if model.plan is not None:
-        plan = model.plan
-        facts["Compressed from"] = f"{plan.model}, {plan.method}, {percent(plan.sparsity, 0)}"
     with st.container(border=True, gap="xxsmall"):
         for name, fact in facts.items():
             shown = f"{fact[:16]}…" if name == "SHA-256" else fact

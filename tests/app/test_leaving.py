@@ -10,7 +10,7 @@ from analysis.checkpoints import load
 from analysis.compression import compress as compress_model
 from analysis.saving import save
 from analysis.stock import level, stock_widths
-from pages.common.models import groups_of
+from pages.common.models import ModelKey, groups_of
 from tests.app.conftest import settle
 from tests.app.test_compress_page import (
     compress,
@@ -146,3 +146,23 @@ def test_int8_is_a_variant_of_a_variant(app: AppTest, tmp_path: Path) -> None:
     app.run()
     assert not app.button(key="compress").disabled
     assert any("int8 variant runs here only" in caption.value for caption in app.caption)
+
+
+def test_overview_tells_the_lineage_of_a_compressed_model(app: AppTest, tmp_path: Path) -> None:
+    compress(app)
+    session = session_of(app)
+    (made,) = session.variants
+    twice = make_plan(made.model, n_clusters={"encoder.0.ffn": 9}, allocation="manual")
+    folder = save(compress_model(made.model, twice).model, tmp_path / "twice")
+    settle(app.switch_page("pages/overview.py"))
+    assert "How it was compressed" not in [head.value for head in app.subheader]
+    session.use(ModelKey(str(folder), None, "cpu", "float32"))
+    settle(app)
+    assert session.model is not None
+    assert session.model.plan == twice
+    assert "How it was compressed" in [head.value for head in app.subheader]
+    steps = [text.value for text in app.markdown if text.value.startswith(("**1.**", "**2.**"))]
+    assert "10 % asked for" in steps[0]
+    assert "K by hand" in steps[1]
+    settle(app.switch_page("pages/compress.py"))
+    assert app.toggle(key=key(app, "stock")).disabled
