@@ -27,6 +27,7 @@ def main() -> None:
             st.Page("pages/clusters.py", title="Clusters", icon=":material/bubble_chart:"),
             st.Page("pages/compress.py", title="Compress", icon=":material/compress:"),
             st.Page("pages/transcribe.py", title="Transcribe", icon=":material/graphic_eq:"),
+            st.Page("pages/evaluate.py", title="Evaluate", icon=":material/monitoring:"),
         ]
     )
     with st.spinner("Starting: the speech libraries are loaded once, in a few seconds."):

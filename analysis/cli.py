@@ -144,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_recognition(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", type=int, metavar="N", help="N utterances from all over")
     parser.add_argument("--language", help="of the speech, for multilingual models")
     parser.add_argument("--num-beams", type=int, help="default: as the model's own config says")
     parser.add_argument("--batch-size", type=int, default=8)

@@ -120,6 +120,23 @@ class Corpus:
         """What was said, utterance by utterance."""
         return [utterance.text for utterance in self.utterances]
 
+    def excerpt(self, n_utterances: int) -> "Corpus":
+        """That many utterances from all over it; itself, where it has no more.
+
+        Raises
+        ------
+        UserError
+            For fewer than one.
+        """
+        if n_utterances < 1:
+            raise UserError(f"{n_utterances} utterances are too few.", "Choose 1 or more.")
+        n_all = len(self.utterances)
+        if n_utterances >= n_all:
+            return self
+        chosen = [self.utterances[index * n_all // n_utterances] for index in range(n_utterances)]
+        name = f"{self.name} ({n_utterances} of {n_all})"
+        return Corpus(name, self.layouts, tuple(chosen), self.faults)
+
     def describe(self) -> str:
         """One sentence: how many, how long, who, what was left out."""
         parts = [f"{len(self.utterances):,} utterances", f"{self.seconds / 60:.1f} min"]

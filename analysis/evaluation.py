@@ -224,6 +224,19 @@ def compare(evaluation: Evaluation, other: Evaluation) -> Comparison:
     )
 
 
+def worst_utterances(evaluation: Evaluation, original: Evaluation) -> list[int]:
+    """Indices of the utterances that a model gets wrong, the greatest loss first.
+
+    Parameters
+    ----------
+    evaluation, original : Evaluation
+        The loss is what the first errs more than the second.
+    """
+    loss = [own - theirs for own, theirs in zip(evaluation.errors, original.errors, strict=True)]
+    wrong = [index for index, errors in enumerate(evaluation.errors) if errors]
+    return sorted(wrong, key=lambda index: (-loss[index], -evaluation.errors[index], index))
+
+
 def evaluate(
     model: SpeechModel,
     corpus: Corpus,

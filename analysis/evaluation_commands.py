@@ -34,7 +34,7 @@ _PATIENCE = timedelta(days=7)  # a process may wait long for the one with the sl
 def evaluate(options: argparse.Namespace) -> None:
     """Print a model's WER on a corpus, and how it differs from another's."""
     state = processes(options.device)
-    corpus = checked_corpus(options.data, state)
+    corpus = checked_corpus(options.data, options.limit, state)
     store = ResultStore(Path(options.out), state.process_index) if options.out else None
     settings = recognition_options(options)
     found: list[tuple[SpeechModel, Evaluation]] = []
@@ -76,7 +76,7 @@ def sweep(options: argparse.Namespace) -> None:
     state = processes(options.device)
     out = Path(options.out)
     store = ResultStore(out / "results", state.process_index)
-    corpus = checked_corpus(spec.data, state)
+    corpus = checked_corpus(spec.data, options.limit, state)
     calibration = read_calibration(Path(spec.calibrate)) if spec.calibrate else None
     rows: list[Row | Skipped] = []
 
@@ -144,10 +144,12 @@ def bar(label: str, state: PartialState) -> Iterator[Progress]:
         yield no_progress
 
 
-def checked_corpus(source: str, state: PartialState) -> Corpus:
+def checked_corpus(source: str, limit: int | None, state: PartialState) -> Corpus:
     """Read and check a corpus; say on stderr what it holds and what was left out."""
     with bar("check", state) as progress:
         corpus = read_corpus(Path(source), progress=progress)
+    if limit is not None:
+        corpus = corpus.excerpt(limit)
     if state.is_main_process:
         print(f"{corpus.name}: {corpus.describe()}", file=sys.stderr)
         for fault in corpus.faults:

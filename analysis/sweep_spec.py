@@ -167,7 +167,7 @@ def read_spec(values: Mapping[str, Any]) -> SweepSpec:
     }
     found["model"] = tuple(str(item) for item in _listed(values["model"]))
     if "method" in values:
-        found["method"] = tuple(_variant(item) for item in _listed(values["method"]))
+        found["method"] = tuple(read_variant(item) for item in _listed(values["method"]))
     if "sparsity" in values:
         found["sparsity"] = tuple(_number("sparsity", item) for item in _listed(values["sparsity"]))
     if "seed" in values:
@@ -209,7 +209,8 @@ def read_spec_file(path: Path) -> dict[str, Any]:
     return {str(name): value for name, value in values.items()}
 
 
-def _variant(given: object) -> Variant:
+def read_variant(given: object) -> Variant:
+    """One way to compress, from a name with options or a mapping; see `read_spec`."""
     if isinstance(given, str):
         method, *pairs = given.split(":")
         options: dict[str, Any] = {"method": method.strip()}

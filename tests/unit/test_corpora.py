@@ -187,3 +187,13 @@ def test_check_reports_and_stops(librispeech: Path) -> None:
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
     with pytest.raises(Cancelled):
         read_corpus(librispeech, should_cancel=lambda: len(seen) > 0)
+
+
+def test_excerpt_is_from_all_over() -> None:
+    corpus = read_corpus(HELDOUT)
+    part = corpus.excerpt(4)
+    assert [u.id for u in part.utterances] == ["000.ogg", "050.ogg", "100.ogg", "150.ogg"]
+    assert part.name == "heldout (4 of 200)"
+    assert corpus.excerpt(500) is corpus
+    with pytest.raises(UserError, match="0 utterances are too few"):
+        corpus.excerpt(0)

@@ -1,0 +1,106 @@
+"""The sweep of a visitor: what was asked for, the job that runs it, the rows as they come."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import streamlit as st
+
+from analysis.cache import cache_folder
+from analysis.checkpoints import DEMO_MODELS, SpeechModel
+from analysis.corpora import Corpus, read_corpus
+from analysis.evaluation import Evaluation
+from analysis.progress import Progress, ShouldCancel
+from analysis.recognition import TranscriptionOptions
+from analysis.results import ResultStore
+from analysis.sweep import Row, Skipped
+from analysis.sweep import sweep as run_sweep
+from analysis.sweep_spec import SweepSpec
+from pages.common.jobs import Job
+from pages.common.models import model_id
+from pages.common.session import Session
+
+SLOT = "sweep"
+
+HELDOUT = next(iter(DEMO_MODELS.values())).parent / "heldout"
+"""200 sentences that the demo models never heard, by voices that they never heard."""
+
+METHODS: Mapping[str, str] = {
+    "cluster": "cluster",
+    "cluster, layer norm folded in": "cluster:distance=normalised",
+    "cluster, medoid": "cluster:merge=medoid",
+    "cluster, heads not aligned": "cluster:align_heads=false",
+    "cluster, contribution": "cluster:distance=contribution:merge=weighted:repair=refit",
+    "surgeon": "surgeon:distance=contribution:repair=refit",
+    "magnitude": "magnitude",
+    "random": "random",
+}
+"""Ways to compress that the page offers, as the shell writes them."""
+
+_STATE = "sweep-state"
+
+
+@dataclass(slots=True, eq=False)
+class SweepState:
+    """What the visitor's sweeps have found so far.
+
+    Parameters
+    ----------
+    model : str
+        `model_id` of the original.
+    rows : list of Row or Skipped
+        As they come; the job adds to it.
+    corpus : Corpus or None
+        Once it has been checked.
+    """
+
+    model: str = ""
+    rows: list[Row | Skipped] = field(default_factory=list)
+    corpus: Corpus | None = None
+
+    @property
+    def evaluated(self) -> list[Row]:
+        """The rows with figures; the original first."""
+        return [row for row in self.rows if isinstance(row, Row)]
+
+    @property
+    def original(self) -> Evaluation:
+        """Of the uncompressed model."""
+        return self.evaluated[0].evaluation
+
+
+def state_of(model: SpeechModel) -> SweepState:
+    """The sweep on show: that of the model in use."""
+    found: SweepState | None = st.session_state.get(_STATE)
+    if found is None or found.model != model_id(model):
+        found = st.session_state[_STATE] = SweepState(model_id(model))
+    return found
+
+
+def start(session: Session, model: SpeechModel, spec: SweepSpec, n_utterances: int | None) -> None:
+    """Start a sweep; transcripts that are there from an earlier one are not computed again."""
+    state = st.session_state[_STATE] = SweepState(model_id(model))
+
+    def work(progress: Progress, should_cancel: ShouldCancel) -> None:
+        corpus = read_corpus(Path(spec.data), progress=progress, should_cancel=should_cancel)
+        state.corpus = corpus.excerpt(n_utterances) if n_utterances else corpus
+        job.part_is_ready()
+
+        def on_row(row: Row | Skipped) -> None:
+            state.rows.append(row)
+            job.part_is_ready()
+
+        run_sweep(
+            model,
+            spec.cells(),
+            state.corpus,
+            TranscriptionOptions(),
+            spec.normaliser,
+            store=ResultStore(cache_folder("evaluations")),
+            on_row=on_row,
+            progress=progress,
+            should_cancel=should_cancel,
+        )
+
+    job: Job[None] = Job("Evaluating", work, lambda nothing: None)
+    session.jobs.start(SLOT, job, lane="evaluate")

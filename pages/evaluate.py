@@ -1,0 +1,190 @@
+"""Evaluate: many compressed models on a corpus, with the tests that a paper needs."""
+
+import streamlit as st
+
+from analysis.allocation import ALLOCATIONS
+from analysis.checkpoints import DEMO_MODELS, SpeechModel
+from analysis.errors import UserError
+from analysis.scoring import NORMALISERS
+from analysis.sweep_spec import SweepSpec, read_spec, read_variant
+from pages.common.choices import choose_one
+from pages.common.formatting import escape_markdown
+from pages.common.frame import run_page
+from pages.common.session import Session, current
+from pages.common.sweep_results import draw_results
+from pages.common.sweeps import HELDOUT, METHODS, SLOT, SweepState, start, state_of
+from pages.common.widgets import explain, job_box, primary_button, show_error, show_problem
+
+SPARSITIES = (5, 10, 15, 20, 30, 40, 50, 60)
+_BUNDLED, _FOLDER = "Held-out set", "Folder"
+
+_DEFAULT = "whisper-english"
+
+EXPLANATION = (
+    "**Word error rate** over the whole corpus: substitutions, insertions and deletions of all"
+    " utterances, over all words of the references, after one normaliser on both sides. An average"
+    " of the utterances' own rates would weigh a word of a short one more.",
+    "**How sure is it?** The bands redraw the utterances (or speakers, where they are known) with"
+    " replacement, 10,000 times, and show where 95 % of the WERs fall (Bisani and Ney 2004). Two"
+    " models hear the same utterances, so their *difference* is surer than either rate: it is"
+    " redrawn in pairs.",
+    "**MAPSSWE**, the test that speech papers report (Gillick and Cox 1989), cuts the utterances"
+    " into segments between words that both models get right, and asks whether the mean difference"
+    " of errors per segment could be zero.",
+    "**Worked example.** 2 wrong words in 40 are a WER of 5 %. If another model makes 1 more error"
+    " in each of 9 segments and 1 less in a tenth, the mean difference is 0.8, its standard error"
+    " 0.2: z = 4, p < 0.001, though the two WERs' own bands may well overlap.",
+    "**Data**: LibriSpeech folders (`*.trans.txt`), folders with `metadata.csv` (columns"
+    " `file_name`, `transcription`, optionally `speaker`), JSONL manifests (`audio_filepath`,"
+    " `text`). The same sweep runs in the shell, on many processes and machines: `coalesce sweep`.",
+)
+
+
+def main() -> None:
+    """Draw the page."""
+    session = current()
+    model = session.model
+    assert model is not None
+    st.title("Evaluate")
+    st.markdown(
+        "How many words do compressed models get wrong, on a whole corpus, and is a difference"
+        " more than chance?"
+    )
+    state = state_of(model)
+    spec, limit, problem = _draw_choices(model)
+    _draw_start(session, model, state, spec, limit)
+    if problem is not None:
+        show_error(problem)
+    show_problem(session.jobs, SLOT)
+    _draw_corpus(state)
+    if state.evaluated:
+        draw_results(state)
+    elif session.jobs.running(SLOT) is None:
+        with st.container(border=True):
+            st.markdown(
+                "Here will be the curves: WER against what was removed, a line per method, then"
+                " WER against size and speed, a table for a paper, and the worst utterances."
+            )
+    explain(EXPLANATION)
+
+
+def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, UserError | None]:
+    """Data and grid; with what is wrong about them."""
+    left, middle, right = st.columns([4, 6, 4], gap="medium")
+    with left:
+        kind = choose_one("Data", [_BUNDLED, _FOLDER], key="sweep-data")
+        folder = str(HELDOUT)
+        if kind == _FOLDER:
+            folder = st.text_input(
+                "Path on this computer",
+                key="sweep-folder",
+                persist_state="session",
+                placeholder="/data/LibriSpeech/test-clean",
+                help="LibriSpeech folder, folder with metadata.csv, or JSONL manifest.",
+            )
+        else:
+            st.caption(
+                "200 sentences of the demo models' own domain, synthesised, by voices that they"
+                " never heard."
+            )
+        limit = st.number_input(
+            "Utterances at most",
+            min_value=1,
+            value=None,
+            placeholder="all",
+            key="sweep-limit",
+            persist_state="session",
+            help="That many from all over the corpus: for a first look.",
+        )
+    with middle:
+        methods = st.multiselect(
+            "Methods",
+            list(METHODS),
+            default=["cluster", "magnitude"],
+            key="sweep-methods",
+            persist_state="session",
+        )
+        sparsities = st.multiselect(
+            "Sparsities (%)",
+            SPARSITIES,
+            default=[10, 20, 30],
+            key="sweep-sparsities",
+            persist_state="session",
+        )
+    with right:
+        allocations = st.multiselect(
+            "Allocations",
+            list(ALLOCATIONS),
+            default=["uniform"],
+            key="sweep-allocations",
+            persist_state="session",
+            help="\n".join(f"- **{name}**: {text}" for name, text in ALLOCATIONS.items()),
+        )
+        normaliser = st.selectbox(
+            "Normaliser",
+            list(NORMALISERS),
+            index=list(NORMALISERS).index("none" if model.source in DEMO_MODELS else _DEFAULT),
+            key=f"sweep-normaliser:{model.weight_hash[:16]}",
+            persist_state="session",
+            help="\n".join(f"- **{name}**: {text}" for name, text in NORMALISERS.items()),
+        )
+    if not (folder.strip() and methods and sparsities and allocations):
+        return None, None, None
+    try:
+        spec = read_spec(
+            {
+                "model": [model.source],
+                "data": folder.strip(),
+                "method": [
+                    {"name": name, **read_variant(METHODS[name]).options} for name in methods
+                ],
+                "sparsity": [percent / 100 for percent in sorted(sparsities)],
+                "allocation": allocations,
+                "normaliser": normaliser,
+            }
+        )
+    except UserError as problem:
+        return None, None, problem
+    return spec, limit, None
+
+
+def _draw_start(
+    session: Session,
+    model: SpeechModel,
+    state: SweepState,
+    spec: SweepSpec | None,
+    limit: int | None,
+) -> None:
+    """The button, or the progress of what runs."""
+
+    def idle() -> None:
+        n_models = len(spec.cells()) + 1 if spec else 0
+        label = f"Evaluate {n_models} models" if spec else "Evaluate"
+        primary_button(
+            label,
+            "monitoring",
+            key="start-sweep",
+            disabled=spec is None,
+            on_click=lambda: start(session, model, spec, limit) if spec else None,
+        )
+
+    job_box(session.jobs, (SLOT,), idle, wide=True)
+
+
+def _draw_corpus(state: SweepState) -> None:
+    """What was checked, and every file that was left out."""
+    corpus = state.corpus
+    if corpus is None:
+        return
+    st.caption(f"{escape_markdown(corpus.name)}: {escape_markdown(corpus.describe())}")
+    if corpus.faults:
+        with st.expander(f"{len(corpus.faults)} left out", icon=":material/warning:"):
+            st.dataframe(
+                [{"Where": fault.where, "Why": fault.reason} for fault in corpus.faults],
+                hide_index=True,
+                key="sweep-faults",
+                alt="Files and lines that were left out of the corpus.",
+            )
+
+
+run_page(main)
