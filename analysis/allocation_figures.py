@@ -225,20 +225,42 @@ def strategy_lines(
         for name in choices
     )
     key += f"   <span style='color:{color}'>○</span> now"
-    lay_out(figure, STRATEGIES_HEIGHT, _two_lines(_strategy_title(errors), key))
+    lay_out(figure, STRATEGIES_HEIGHT, _two_lines(_strategy_title(groups, choices, errors), key))
     figure.update_layout(margin_t=130, hovermode="closest")
     return figure
 
 
-def _strategy_title(errors: Mapping[str, float]) -> str:
-    """Which strategy is predicted to lose least."""
-    if not errors:
-        return "Units kept under each allocation"
-    ranked = sorted(errors, key=lambda name: errors[name])
-    others = ", ".join(f"{name} {errors[name]:.2%}" for name in ranked[1:])
-    if errors[ranked[0]] == errors[ranked[-1]]:
-        return f"All allocations predict the same merge error: {errors[ranked[0]]:.2%}"
-    return f"Predicted merge error is least with {ranked[0]}: {errors[ranked[0]]:.2%} ({others})"
+def _strategy_title(
+    groups: Sequence[UnitGroup],
+    choices: Mapping[str, Mapping[str, int]],
+    errors: Mapping[str, float],
+) -> str:
+    """Which strategy is predicted to lose least, among those that remove the same amount."""
+    kept = {
+        name: sum(k[group.id] * group.parameters_per_unit for group in groups)
+        for name, k in choices.items()
+    }
+    total = sum(group.n_parameters for group in groups)
+    one_unit = max(group.parameters_per_unit for group in groups)
+    equal = max(
+        ([n for n in choices if abs(kept[n] - kept[name]) <= one_unit] for name in choices),
+        key=len,
+    )
+    equal.sort(key=lambda name: errors[name])
+    rest = [
+        f"{name} removes {1 - kept[name] / total:.1%} and loses {errors[name]:.2%}"
+        for name in choices
+        if name not in equal
+    ]
+    best, removed = equal[0], 1 - kept[equal[0]] / total
+    if len(equal) == 1:
+        return f"No two allocations remove the same: {best} {removed:.1%}, " + "; ".join(rest)
+    if errors[best] == errors[equal[-1]]:
+        finding = f"At {removed:.1%} removed all lose the same: {errors[best]:.2%}"
+    else:
+        others = ", ".join(f"{name} {errors[name]:.2%}" for name in equal[1:])
+        finding = f"At {removed:.1%} removed, {best} loses least: {errors[best]:.2%} ({others})"
+    return "; ".join([finding, *rest])
 
 
 def _lines(groups: Sequence[UnitGroup]) -> list[list[UnitGroup]]:

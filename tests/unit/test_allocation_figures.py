@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from analysis.allocation import ALLOCATIONS, allocate
+from analysis.allocation import ALLOCATIONS, achieved_sparsity, allocate
 from analysis.allocation_figures import (
     STRATEGY_STYLES,
     curves_height,
@@ -88,22 +88,53 @@ def test_large_v3s_shape_is_wrapped_into_lines_and_stays_small() -> None:
     assert len(figure.to_json()) + len(strategies.to_json()) < MOST_BYTES / 2
 
 
-def test_strategies_are_drawn_as_they_are_and_the_best_is_named() -> None:
-    assert set(STRATEGY_STYLES) < set(ALLOCATIONS)
-    groups = seq2seq_groups(layers=3, heads=4, channels=20, hidden=8)
+def strategies() -> tuple[list[UnitGroup], dict[str, dict[str, int]]]:
+    groups = seq2seq_groups(layers=8, heads=4, channels=100, hidden=64)
     trees, variances = evidence(groups)
-    choices = {
+    return groups, {
         name: allocate(groups, sparsity=0.3, strategy=name, trees=trees, variances=variances)
         for name in STRATEGY_STYLES
     }
-    errors = {"uniform": 0.3, "variance": 0.25, "distortion": 0.2}
-    figure = strategy_lines(groups, choices, errors, choices["uniform"])
-    assert "least with distortion: 20.00%" in figure.layout.title.text
+
+
+def title_of_strategies(
+    groups: list[UnitGroup], choices: dict[str, dict[str, int]], errors: dict[str, float]
+) -> str:
+    chart = strategy_lines(groups, choices, errors, choices["uniform"])
+    return str(chart.layout.title.text).split("<br>")[0]
+
+
+def test_strategies_are_drawn_as_they_are() -> None:
+    assert set(STRATEGY_STYLES) < set(ALLOCATIONS)
+    groups, choices = strategies()
+    figure = strategy_lines(groups, choices, dict.fromkeys(choices, 0.1), choices["uniform"])
     for name, k in choices.items():
         found = [tuple(point) for t in figure.data if t.name == name for point in t.customdata]
         assert sorted(found) == sorted((k[g.id], g.n_units) for g in groups)
-    same = strategy_lines(groups, choices, dict.fromkeys(choices, 0.1), choices["uniform"])
-    assert same.layout.title.text.startswith("All allocations predict the same")
+
+
+def test_the_best_strategy_is_named_among_those_that_remove_the_same() -> None:
+    groups, choices = strategies()
+    # of 4 heads, 30 % are one: uniform removes less than the other two, and loses least for it
+    removed = {name: achieved_sparsity(groups, k) for name, k in choices.items()}
+    assert removed["variance"] == pytest.approx(removed["distortion"], abs=0.02)
+    assert max(removed["variance"], removed["distortion"]) - removed["uniform"] > 0.02
+    errors = {"uniform": 0.1, "variance": 0.25, "distortion": 0.2}
+    title = title_of_strategies(groups, choices, errors)
+    assert "distortion loses least: 20.00% (variance 25.00%)" in title
+    assert f"uniform removes {removed['uniform']:.1%} and loses 10.00%" in title
+    same = title_of_strategies(groups, choices, errors | {"distortion": 0.25})
+    assert "all lose the same: 25.00%; uniform" in same
+
+
+def test_strategies_that_all_remove_another_amount_are_not_ranked() -> None:
+    groups, choices = strategies()
+    full = {g.id: g.n_units for g in groups}
+    half = {g.id: g.n_units // 2 for g in groups}
+    apart = {"uniform": full, "variance": half, "distortion": choices["distortion"]}
+    title = title_of_strategies(groups, apart, dict.fromkeys(apart, 0.1))
+    assert title.startswith("No two allocations remove the same: uniform 0.0%")
+    assert "least" not in title
 
 
 def drift(*errors: float) -> Drift:
