@@ -21,6 +21,9 @@ CURVE_HEIGHT = 300
 SIZES_HEIGHT = 250
 MATRIX_HEIGHT = 360
 
+FEW_CLUSTERS = 30
+"""Up to as many of one size, cluster sizes are counted on a linear axis."""
+
 
 def cut_curve(group: UnitGroup, tree: MergeTree, n_clusters: int, knee: int) -> go.Figure:
     """The error at every K, exact, with the K that is set and the knee marked.
@@ -93,14 +96,17 @@ def cluster_sizes(group: UnitGroup, labels: np.ndarray) -> go.Figure:
         x=sizes,
         y=counts[sizes],
         marker={"color": [NEUTRAL if size == 1 else VERMILLION for size in sizes]},
-        hovertemplate=f"%{{y:,}} clusters of %{{x:,}} {unit}<extra></extra>",
+        hovertemplate=f"clusters of %{{x:,}} {unit}: %{{y:,}}<extra></extra>",
     )
     dtick = 1 if sizes.max() <= 12 else None
     figure.update_xaxes(title_text=f"size of the cluster ({unit})", nticks=8, dtick=dtick)
-    figure.update_yaxes(
-        title_text="clusters (count, log)", type="log", dtick=1, rangemode="nonnegative"
-    )
-    figure.update_yaxes(range=[-0.3, float(np.log10(counts.max())) + 0.2])
+    most = int(counts.max())
+    if most > FEW_CLUSTERS:
+        figure.update_yaxes(title_text="clusters (count, log)", type="log", dtick=1)
+        figure.update_yaxes(range=[-0.3, float(np.log10(most)) + 0.2])
+    else:
+        figure.update_yaxes(title_text="clusters (count)", tickformat="d", nticks=6)
+        figure.update_yaxes(range=[0, 1.1 * most], dtick=1 if most <= 5 else None)
     lay_out(figure, SIZES_HEIGHT, f"The largest cluster has {int(sizes.max()):,} {unit}")
     return figure
 
@@ -216,7 +222,7 @@ def merge_dendrogram(group: UnitGroup, drawing: TreeDrawing, n_clusters: int) ->
     lay_out(
         figure,
         MATRIX_HEIGHT,
-        f"<span style='color:{VERMILLION}'>━</span> {merged} merges below the"
-        f" <span style='color:{PURPLE}'>┅</span> cut at K = {n_clusters}",
+        f"<span style='color:{VERMILLION}'>━</span> {merged} merge{'s' * (merged != 1)} below"
+        f" the <span style='color:{PURPLE}'>┅</span> cut at K = {n_clusters}",
     )
     return figure

@@ -42,6 +42,9 @@ BACKGROUNDS: Mapping[str, tuple[str, ...]] = {
 }
 """Page and panel background by theme, as in ``.streamlit/config.toml``."""
 
+INKS: Mapping[str, str] = {"light": "#4A5663", "dark": "#B8C2CC"}
+"""Labels of axes by theme: at least 7:1, to be read on a projector."""
+
 
 def variant_color(index: int) -> str:
     """Colour of the `index`-th compressed model; starts over when all are used.

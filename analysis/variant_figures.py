@@ -14,6 +14,8 @@ from analysis.figures import lay_out
 DRIFT_HEIGHT = 400
 COMPARISON_HEIGHT = 330
 
+_DASHES = ("solid", "dash", "dot", "dashdot")
+
 
 @dataclass(frozen=True, slots=True)
 class VariantMeasures:
@@ -64,7 +66,9 @@ def drift_lines(drifts: Mapping[str, Drift], colors: Mapping[str, str]) -> go.Fi
         subplot_titles=[stack.capitalize() for stack in stacks],
     )
     figure.update_annotations(font_size=13)
-    for name, drift in drifts.items():
+    for place, (name, drift) in enumerate(drifts.items()):
+        # later lines are drawn with gaps, through which one under them can be seen
+        dash = _DASHES[place % len(_DASHES)]
         for column, stack in enumerate(stacks, start=1):
             own = [layer for layer in drift.layers if layer.stack == stack]
             for row, field, label in ((1, "relative_error", ".1%"), (2, "cka", ".4f")):
@@ -73,7 +77,7 @@ def drift_lines(drifts: Mapping[str, Drift], colors: Mapping[str, str]) -> go.Fi
                     y=[getattr(layer, field) for layer in own],
                     mode="lines+markers",
                     name=escape(name),
-                    line={"color": colors[name], "width": 2},
+                    line={"color": colors[name], "width": 2, "dash": dash},
                     marker={"color": colors[name], "size": 6},
                     hovertemplate=f"<b>{escape(name)}</b>, layer %{{x}}<br>"
                     f"{'relative error' if row == 1 else 'CKA'} %{{y:{label}}}<extra></extra>",

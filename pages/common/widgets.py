@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from analysis.errors import UserError
-from analysis.palette import BACKGROUNDS
+from analysis.palette import BACKGROUNDS, INKS
 from pages.common.formatting import escape_markdown
 from pages.common.jobs import Jobs, watch
 
@@ -89,6 +89,12 @@ def job_line(jobs: Jobs, slot: str) -> None:
 
 def figure(chart: go.Figure, *, key: str, alt: str, **options: Any) -> Any:
     """A Plotly chart with the page's theme, a vector export and a text for screen readers."""
+    # Streamlit's own grey of axes is too light to be read on white
+    ink = INKS[theme()]
+    chart.update_layout(font_color=ink, coloraxis_colorbar_tickfont_color=ink)
+    chart.update_layout(coloraxis_colorbar_title_font_color=ink)
+    for update in (chart.update_xaxes, chart.update_yaxes):
+        update(tickfont_color=ink, title_font_color=ink)
     return st.plotly_chart(
         chart,
         key=key,
