@@ -189,6 +189,7 @@ def _cell(
 ) -> Mapping[str, go.Figure]:
     """The chosen matrix from near."""
     by_id = {group.id: group for group in groups}
+    st.session_state.setdefault(widget_key(model, "group"), selected_group(model, groups).id)
     group = by_id[
         st.selectbox(
             "Layer and kind",
@@ -238,7 +239,8 @@ def _detail_of(
 def _pairs(group: UnitGroup, detail: MatrixDetail) -> None:
     unit = "Channel" if group.component == "ffn" else "Head"
     rows = [
-        {unit: p.first, f"and {unit.lower()}": p.second, "Cosine": p.cosine} for p in detail.pairs
+        {unit: p.first, f"and {unit.lower()}": p.second, "Cosine": round(p.cosine, 3) + 0.0}
+        for p in detail.pairs
     ]
     if not rows:
         st.caption("One unit has no other to be like.")

@@ -51,7 +51,7 @@ def link_to_units(model: SpeechModel, group: UnitGroup, labels: np.ndarray) -> d
 def follow_link(model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
     """Choose what an opened link names."""
     by_id = {group.id: group for group in groups}
-    group = by_id.get(st.query_params.get("group", ""), groups[0])
+    group = by_id.get(st.query_params.get("group", ""), selected_group(model, groups))
 
     def read_k(text: str) -> int | None:
         return int(text) if text.isascii() and text.isdigit() and _fits(int(text), group) else None

@@ -26,9 +26,13 @@ _EDITABLE = ("K", "Lock")
 
 
 def selected_group(model: SpeechModel, groups: Sequence[UnitGroup]) -> UnitGroup:
-    """The group that the slider is for."""
+    """The group that is looked at, the same on all pages; to begin with, the first FFN's.
+
+    Channels are many, so they make a map and a curve at which there is something to see.
+    """
     chosen = st.session_state.get(widget_key(model, "group"))
-    return next((group for group in groups if group.id == chosen), groups[0])
+    first = next((group for group in groups if group.component == "ffn"), groups[0])
+    return next((group for group in groups if group.id == chosen), first)
 
 
 def select_group(model: SpeechModel, group_id: str) -> None:
@@ -115,11 +119,11 @@ def draw_table(draft: Draft) -> None:
             "K": draft.n_clusters[group.id],
             "Lock": group.id in draft.settings.locked,
             "Kept": 100 * draft.n_clusters[group.id] / group.n_units,
-            "Weight error": 100 * expected.errors[group.id] if expected else None,
+            "Merge error": 100 * expected.errors[group.id] if expected else None,
             "Saved": (group.n_units - draft.n_clusters[group.id]) * group.parameters_per_unit,
         }
         for group in groups
-    ).astype({"Weight error": float})
+    ).astype({"Merge error": float})
     numbers = st.column_config.NumberColumn
     st.data_editor(
         rows,
@@ -150,11 +154,11 @@ def draw_table(draft: Draft) -> None:
                 width=62, help="Holds this K: the other groups meet the budget in its stead."
             ),
             "Kept": numbers("Kept (%)", format="%.1f", width=65),
-            "Weight error": numbers(
+            "Merge error": numbers(
                 "Error (%)",
                 format="%.2f",
                 width=68,
-                help="Predicted weight error, of the squared norm of the group's units.",
+                help="Predicted merge error, of the squared norm of the group's units.",
             ),
             "Saved": numbers("Saved", format="compact", width=62, help="Parameters."),
         },
@@ -168,6 +172,7 @@ def draw_selected(draft: Draft) -> None:
     """The selected group: which it is, its K and its lock."""
     session, model = draft.session, draft.model
     by_id = {group.id: group for group in draft.groups}
+    st.session_state.setdefault(widget_key(model, "group"), selected_group(model, draft.groups).id)
     chosen = by_id[
         st.selectbox(
             "Selected group",
@@ -204,7 +209,7 @@ def draw_selected(draft: Draft) -> None:
     error = percent(draft.expected.errors[chosen.id], 2) if draft.expected else "…"
     st.markdown(
         f"**{percent(k / chosen.n_units)}** kept · **{count(saved)}** of"
-        f" {count(chosen.n_parameters)} parameters saved · weight error **{error}**"
+        f" {count(chosen.n_parameters)} parameters saved · merge error **{error}**"
     )
 
 
@@ -227,7 +232,7 @@ def draw_selected_curve(draft: Draft) -> None:
             color=draft.color,
         ),
         key=f"curve:{draft.model.weight_hash[:16]}",
-        alt=f"Weight error of {chosen.title} against K; the chosen K is marked.",
+        alt=f"Merge error of {chosen.title} against K; the chosen K is marked.",
     )
 
 

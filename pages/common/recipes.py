@@ -69,9 +69,17 @@ def _load(session: Session, model: SpeechModel, key: str) -> None:
     except UserError as error:
         session.jobs.problems[_PROBLEM] = error
         return
+    take_over(session, model, plan)
+    st.toast("The recipe is loaded; press Compress to make the model.", icon=":material/check:")
+
+
+def take_over(session: Session, model: SpeechModel, plan: CompressionPlan) -> None:
+    """Edit a plan from here on: its settings, and its K; from a callback.
+
+    K follow the plan's allocation where that gives the same ones, else they are set by hand.
+    """
     session.n_clusters[model.weight_hash] = dict(plan.n_clusters)
     adopt(model, plan, plan.allocation if _reproduces(session, model, plan) else MANUAL)
-    st.toast("The recipe is loaded; press Compress to make the model.", icon=":material/check:")
 
 
 def _reproduces(session: Session, model: SpeechModel, plan: CompressionPlan) -> bool:

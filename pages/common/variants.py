@@ -9,8 +9,8 @@ from analysis.checkpoints import SpeechModel
 from analysis.footprint import Footprint
 from analysis.palette import ORIGINAL
 from analysis.units import UnitGroup
-from pages.common import more_variants
-from pages.common.controls import MANUAL, adopt
+from pages.common import more_variants, recipes
+from pages.common.controls import MANUAL
 from pages.common.drift import drift_of
 from pages.common.formatting import count, escape_markdown, percent, seconds, size
 from pages.common.measured_wer import measure_wer
@@ -126,7 +126,8 @@ def _actions(session: Session, model: SpeechModel, variant: Variant) -> None:
         icon=":material/edit:",
         width="stretch",
         key=f"edit:{variant.id}",
-        on_click=lambda: _edit(session, model, variant),
+        on_click=recipes.take_over,
+        args=(session, model, variant.compression.plan),
         help="Sets K of every group and all choices above as they were for this variant.",
     )
     st.button(
@@ -145,10 +146,3 @@ def _actions(session: Session, model: SpeechModel, variant: Variant) -> None:
         key=f"delete:{variant.id}",
         on_click=lambda: session.remove_variant(variant),
     )
-
-
-def _edit(session: Session, model: SpeechModel, variant: Variant) -> None:
-    """Callback: the variant's plan becomes the one that is edited, K by hand."""
-    plan = variant.compression.plan
-    session.n_clusters[model.weight_hash] = dict(plan.n_clusters)
-    adopt(model, plan, MANUAL)
