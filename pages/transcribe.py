@@ -15,7 +15,7 @@ from analysis.scoring import NORMALISERS
 from analysis.transcription import Transcript, TranscriptionOptions, transcribe
 from pages.common.clips import READ_SLOT, choose_clip, draw_sources
 from pages.common.drift import draw_drift
-from pages.common.formatting import escape_markdown, percent, seconds
+from pages.common.formatting import escape_markdown, number_of, percent, seconds
 from pages.common.frame import run_page
 from pages.common.jobs import Job
 from pages.common.models import model_id
@@ -327,7 +327,8 @@ def _table(
         st.caption(
             "Over all clips with a reference, every word counting alike: "
             + " · ".join(
-                f"{escape_markdown(name)} WER **{percent(own.wer)}** of {own.words} words"
+                f"{escape_markdown(name)} WER **{percent(own.wer)}** of"
+                f" {number_of(own.words, 'word')}"
                 for name, own in scores.items()
             )
         )
@@ -341,15 +342,15 @@ def _table(
             *("substitutions", "insertions", "deletions", "real_time_factor"),
         ],
         column_config={
-            "clip": "Clip",
-            "model": "Model",
-            "text": st.column_config.TextColumn("Transcript", width="large"),
-            "compared_with": "Against",
+            "clip": st.column_config.TextColumn("Clip", width=150),
+            "model": st.column_config.TextColumn("Model", width=170),
+            "text": st.column_config.TextColumn("Transcript", width=300),
+            "compared_with": st.column_config.TextColumn("Against", width=85),
             "wer": numbers("WER or divergence (%)", format="%.1f"),
             "cer": numbers("CER (%)", format="%.1f"),
-            "substitutions": numbers("S", width="small"),
-            "insertions": numbers("I", width="small"),
-            "deletions": numbers("D", width="small"),
+            "substitutions": numbers("S", width=45),
+            "insertions": numbers("I", width=45),
+            "deletions": numbers("D", width=45),
             "real_time_factor": numbers("Real-time factor", format="%.3f"),
         },
         key="all-clips",

@@ -48,7 +48,7 @@ def draw_comparison(session: Session, model: SpeechModel) -> None:
     with left:
         job_box(session.jobs, (_SLOT,), lambda: _idle(session, model, variants), wide=True)
         show_problem(session.jobs, _SLOT)
-    with right:
+    with right.container(horizontal=True, horizontal_alignment="right"):
         draw_exports(
             "comparison", {"variants": chart}, {"variants": _rows(session, model, variants)}
         )

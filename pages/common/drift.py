@@ -91,7 +91,7 @@ def draw_drift(
         )
         show_problem(session.jobs, _SLOT)
     if known:
-        with right:
+        with right.container(horizontal=True, horizontal_alignment="right"):
             draw_exports("drift", {"drift": chart}, {"drift": _rows(known)})
 
 

@@ -146,7 +146,7 @@ def _curves(draft: Draft, trees: Mapping[str, MergeTree]) -> None:
         f"A click on a cell's mark selects its group. Drawn from {how} of each group of channels;"
         " the marks are exact."
     )
-    with right:
+    with right.container(horizontal=True, horizontal_alignment="right"):
         rows = [
             {"group": name, "K": k, "merge_error": error}
             for name, curve in curves.items()

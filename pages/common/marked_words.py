@@ -68,7 +68,8 @@ def _mark(kind: str, word: str, note: str) -> str:
     return (
         f"<span{title}>"
         f"<{tag} style='{shape}'>{html.escape(word)}</{tag}>"
-        f"<sup style='font-size:0.65em;font-weight:700'>{_LETTERS[kind]}</sup></span>"
+        f"<sup style='font-size:0.65em;font-weight:700;margin-left:2px'>"
+        f"{_LETTERS[kind]}</sup></span>"
     )
 
 

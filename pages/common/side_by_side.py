@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from analysis.checkpoints import SpeechModel
-from pages.common.formatting import escape_markdown, percent, seconds, size
+from pages.common.formatting import escape_markdown, number_of, percent, seconds, size
 from pages.common.marked_words import legend, marked_transcript, plain_transcript
 from pages.common.models import footprint_of
 from pages.common.results import Result
@@ -100,6 +100,6 @@ def _error(result: Result | None) -> tuple[str, str, str]:
     label = "WER" if result.against == "reference" else "Divergence"
     counts = (
         f"CER {percent(own.cer)} · S {own.substitutions} · I {own.insertions} ·"
-        f" D {own.deletions} of {own.words} words · {own.normaliser}"
+        f" D {own.deletions} of {number_of(own.words, 'word')} · {own.normaliser}"
     )
     return label, percent(own.wer), counts
