@@ -1,0 +1,199 @@
+"""WER of other people's ways to shrink a model beside ours, at the same K in every group.
+
+    python -m benchmarks.peers MODEL [MODEL …] --data DIR --out DIR [--sparsity 0.1,0.3]
+        [--method cluster,magnitude] [--allocation uniform,variance] [--limit N]
+
+The peers are Torch-Pruning's group magnitude (Fang et al., CVPR 2023), which traces each block to
+find what belongs to a unit, and the folding of Model Folding (Wang et al., ICLR 2025, section 4):
+k-means over a unit's input and output weights, mean of the inputs, sum of the outputs, heads as
+they stand. Results land in --out as they come; those that are there already are not run again.
+
+Needs ``pip install -e ".[benchmarks]"``.
+"""
+
+import argparse
+import copy
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import torch
+import torch_pruning
+from torch import nn
+
+from analysis.allocation import achieved_sparsity
+from analysis.checkpoints import SpeechModel, load
+from analysis.clustering import kmeans_labels
+from analysis.corpora import Corpus, read_corpus
+from analysis.evaluation import compare, recognise, run_of, summarise
+from analysis.footprint import predict_footprint
+from analysis.merging import merge_units
+from analysis.planning import Planner
+from analysis.recognition import TranscriptionOptions
+from analysis.results import ResultStore
+from analysis.sweep import Row, sweep
+from analysis.sweep_spec import Cell, SweepSpec, Variant, read_spec
+from analysis.sweep_tables import to_csv, to_markdown
+from analysis.terminal import progress_bar
+from analysis.units import (
+    UnitGroup,
+    linear_at,
+    read_units,
+    share_modules,
+    unit_groups,
+    write_units,
+)
+
+_MAGNITUDE = Variant("magnitude", {"method": "magnitude"})
+_FRAMES = 8  # length of the input that blocks are traced with
+_OPTIONS = TranscriptionOptions()
+
+
+class _Block(nn.Module):
+    """A feed-forward or attention block by itself, as a function of one input."""
+
+    def __init__(self, model: nn.Module, group: UnitGroup) -> None:
+        super().__init__()
+        self.attention: nn.Module | None = None
+        self.first = "input"
+        """Path of a projection that the units begin in."""
+        if group.component == "ffn":
+            self.input = copy.deepcopy(linear_at(model, group.input_paths["input"]))
+            self.output = copy.deepcopy(linear_at(model, group.output_path))
+        else:
+            path = group.output_path.rpartition(".")[0]
+            self.attention = copy.deepcopy(model.get_submodule(path))
+            self.first = "attention." + group.input_paths["query"].rpartition(".")[2]
+        self.cross = group.block == "cross_attention"
+        self.requires_grad_(True)  # the tracing follows gradients
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        if self.attention is None:
+            found: torch.Tensor = self.output(nn.functional.gelu(self.input(hidden)))
+        elif self.cross:
+            found = self.attention(hidden, key_value_states=hidden)[0]
+        else:
+            found = self.attention(hidden)[0]
+        return found
+
+
+def pruned_labels(model: SpeechModel, group: UnitGroup, n_clusters: int) -> np.ndarray:
+    """Torch-Pruning's choice: labels of the units of largest group magnitude, -1 for the others."""
+    block = _Block(model.model, group)
+    hidden = torch.randn(1, _FRAMES, model.config.hidden_size, dtype=model.dtype)
+    graph = torch_pruning.DependencyGraph().build_dependency(block, example_inputs=hidden)
+    first = linear_at(block, block.first)
+    traced = graph.get_pruning_group(
+        first, torch_pruning.prune_linear_out_channels, idxs=list(range(first.out_features))
+    )
+    importance = torch_pruning.importance.GroupMagnitudeImportance(p=2)(traced)
+    scores = importance.view(group.n_units, group.rows).mean(dim=1).numpy()
+    labels = np.full(group.n_units, -1)
+    labels[np.sort(np.argsort(-scores, kind="stable")[:n_clusters])] = np.arange(n_clusters)
+    return labels
+
+
+def folded_labels(model: SpeechModel, group: UnitGroup, n_clusters: int) -> np.ndarray:
+    """Model Folding's clusters: k-means over each unit's weights, in and out, without biases."""
+    units = read_units(model.model, group)
+    parts = [part.reshape(group.n_units, -1) for part in (*units.inputs.values(), units.output)]
+    return kmeans_labels(torch.cat(parts, dim=1).numpy(), n_clusters, seed=0, n_init=10)
+
+
+PEERS: Mapping[str, Callable[[SpeechModel, UnitGroup, int], np.ndarray]] = {
+    f"Torch-Pruning {version('torch-pruning')}": pruned_labels,
+    "Model Folding": folded_labels,
+}
+"""Each peer's way to say which units stay or fall together."""
+
+
+def shrink(
+    model: SpeechModel,
+    n_clusters: Mapping[str, int],
+    choose: Callable[[SpeechModel, UnitGroup, int], np.ndarray],
+) -> SpeechModel:
+    """The model with units dropped or merged (mean in, sum out) as a peer says."""
+    module = share_modules(model.model)
+    for group in unit_groups(model):
+        k = n_clusters[group.id]
+        if k < group.n_units:
+            units = read_units(model.model, group)
+            labels = choose(model, group, k)
+            write_units(module, group, merge_units(units, labels, "mean", align_heads=False))
+    return replace(model, model=module, lock=Lock())
+
+
+def peer_rows(
+    model: SpeechModel, spec: SweepSpec, corpus: Corpus, store: ResultStore, ours: list[Row]
+) -> list[Row]:
+    """A row per peer, sparsity and allocation, tested like ours."""
+    planner, original = Planner(model), ours[0].evaluation
+    rows = []
+    for sparsity in spec.sparsity:
+        for allocation in spec.allocation:
+            cell = Cell(_MAGNITUDE, sparsity, allocation, 0)
+            n_clusters = planner.prepare(cell.settings(model)).plan.n_clusters
+            baseline = next((row.evaluation for row in ours if row.cell == cell), None)
+            for name, choose in PEERS.items():
+                make = partial(shrink, model, n_clusters, choose)
+                identity = json.dumps({"peer": name, "n_clusters": dict(n_clusters)})
+                run = run_of(model, _OPTIONS, identity)
+                results = recognise(run, corpus, make, _OPTIONS, store=store)
+                found = summarise(corpus, results, spec.normaliser)
+                rows.append(
+                    Row(
+                        model.name,
+                        replace(cell, variant=Variant(name, {"method": name})),
+                        achieved_sparsity(unit_groups(model), n_clusters),
+                        predict_footprint(model, ours[0].cost, n_clusters),
+                        found,
+                        compare(found, original),
+                        compare(found, baseline) if baseline else None,
+                    )
+                )
+    return rows
+
+
+def main() -> None:
+    """Run what is missing, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", nargs="+")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--sparsity", default="0.1,0.2,0.3,0.5")
+    parser.add_argument("--method", default="cluster,magnitude,random")
+    parser.add_argument("--allocation", default="uniform")
+    parser.add_argument("--normaliser", default="whisper-english")
+    parser.add_argument("--limit", type=int)
+    options = vars(parser.parse_args())
+    out, limit = options.pop("out"), options.pop("limit")
+    spec = read_spec(options)
+    corpus = read_corpus(Path(spec.data))
+    corpus = corpus.excerpt(limit) if limit else corpus
+    store = ResultStore(out / "results")
+    rows: list[Row] = []
+    for source in spec.model:
+        model = load(source)
+        with progress_bar(model.name) as progress:
+            found = sweep(
+                model,
+                spec.cells(),
+                corpus,
+                _OPTIONS,
+                spec.normaliser,
+                store=store,
+                progress=progress,
+            )
+        ours = [row for row in found if isinstance(row, Row)]
+        rows += ours + peer_rows(model, spec, corpus, store, ours)
+    (out / "table.csv").write_text(to_csv(rows), encoding="utf-8")
+    print(to_markdown(rows))
+
+
+if __name__ == "__main__":
+    main()
