@@ -19,7 +19,7 @@ _EXCITATIONS = ("speech", "sounds")
 _EXPORT_FORMATS = ("ctranslate2", "onnx")
 _EXPORT_PRECISIONS = ("float32", "float16", "int8")
 _NORMALISERS = ("whisper-english", "basic", "none")
-_DATA_HELP = "LibriSpeech folder, folder with metadata.csv, or JSONL manifest"
+_DATA_HELP = "LibriSpeech folder, folder with metadata.csv, JSONL manifest, or ID:CONFIG:SPLIT"
 _DTYPE_HELP = "float32, float16, bfloat16; int8 to transcribe on a CPU; default suits the device"
 _MODEL_HELP = "demo-whisper, demo-hubert, a folder, or a hub id"
 

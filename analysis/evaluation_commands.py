@@ -17,6 +17,7 @@ from analysis.evaluation import Comparison, Evaluation, compare
 from analysis.evaluation import evaluate as evaluate_model
 from analysis.excitation import read_calibration
 from analysis.footprint import footprint
+from analysis.hub_corpora import fetch, is_hub_id
 from analysis.progress import Progress, no_progress
 from analysis.recognition import TranscriptionOptions
 from analysis.results import ResultStore
@@ -147,7 +148,11 @@ def bar(label: str, state: PartialState) -> Iterator[Progress]:
 def checked_corpus(source: str, limit: int | None, state: PartialState) -> Corpus:
     """Read and check a corpus; say on stderr what it holds and what was left out."""
     with bar("check", state) as progress:
-        corpus = read_corpus(Path(source), progress=progress)
+        if is_hub_id(source):
+            with state.main_process_first():  # the others find it in the cache
+                corpus = read_corpus(fetch(source, progress=progress), progress=progress)
+        else:
+            corpus = read_corpus(Path(source), progress=progress)
     if limit is not None:
         corpus = corpus.excerpt(limit)
     if state.is_main_process:

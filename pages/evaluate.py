@@ -16,7 +16,7 @@ from pages.common.sweeps import HELDOUT, METHODS, SLOT, SweepState, start, state
 from pages.common.widgets import explain, job_box, primary_button, show_error, show_problem
 
 SPARSITIES = (5, 10, 15, 20, 30, 40, 50, 60)
-_BUNDLED, _FOLDER = "Held-out set", "Folder"
+_BUNDLED, _FOLDER = "Held-out set", "Your own"
 
 _DEFAULT = "whisper-english"
 
@@ -76,11 +76,13 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
         folder = str(HELDOUT)
         if kind == _FOLDER:
             folder = st.text_input(
-                "Path on this computer",
+                "Folder, manifest or id",
                 key="sweep-folder",
                 persist_state="session",
                 placeholder="/data/LibriSpeech/test-clean",
-                help="LibriSpeech folder, folder with metadata.csv, or JSONL manifest.",
+                help="On the computer that serves this page: a LibriSpeech folder, a folder with"
+                " metadata.csv, a JSONL manifest. Or ID:CONFIG:SPLIT of a Hugging Face data set,"
+                " fetched once.",
             )
         else:
             st.caption(

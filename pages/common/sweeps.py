@@ -10,6 +10,7 @@ from analysis.cache import cache_folder
 from analysis.checkpoints import DEMO_MODELS, SpeechModel
 from analysis.corpora import Corpus, read_corpus
 from analysis.evaluation import Evaluation
+from analysis.hub_corpora import fetch, is_hub_id
 from analysis.progress import Progress, ShouldCancel
 from analysis.recognition import TranscriptionOptions
 from analysis.results import ResultStore
@@ -82,7 +83,10 @@ def start(session: Session, model: SpeechModel, spec: SweepSpec, n_utterances: i
     state = st.session_state[_STATE] = SweepState(model_id(model))
 
     def work(progress: Progress, should_cancel: ShouldCancel) -> None:
-        corpus = read_corpus(Path(spec.data), progress=progress, should_cancel=should_cancel)
+        source = Path(spec.data)
+        if is_hub_id(spec.data):
+            source = fetch(spec.data, progress=progress, should_cancel=should_cancel)
+        corpus = read_corpus(source, progress=progress, should_cancel=should_cancel)
         state.corpus = corpus.excerpt(n_utterances) if n_utterances else corpus
         job.part_is_ready()
 

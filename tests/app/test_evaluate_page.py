@@ -71,7 +71,7 @@ def test_a_folder_with_faults_is_evaluated_and_the_faults_are_listed(
     samples = np.random.default_rng(0).normal(0, 0.1, 8_000)
     soundfile.write(tmp_path / "a.wav", samples, 16_000)
     (tmp_path / "metadata.csv").write_text("file_name,transcription\na.wav,one\nb.wav,two\n")
-    page.segmented_control(key="sweep-data").set_value("Folder")
+    page.segmented_control(key="sweep-data").set_value("Your own")
     settle(page)
     assert page.button(key="start-sweep").disabled
     page.text_input(key="sweep-folder").set_value(str(tmp_path))
@@ -83,7 +83,7 @@ def test_a_folder_with_faults_is_evaluated_and_the_faults_are_listed(
 
 
 def test_a_folder_without_data_is_refused_in_words(page: AppTest, tmp_path: Path) -> None:
-    page.segmented_control(key="sweep-data").set_value("Folder")
+    page.segmented_control(key="sweep-data").set_value("Your own")
     settle(page)
     page.text_input(key="sweep-folder").set_value(str(tmp_path / "nowhere"))
     settle(page)

@@ -1,0 +1,107 @@
+"""Data sets by id: fetched once into a folder that reads like any other."""
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pytest
+import soundfile
+from pyarrow import parquet
+
+from analysis.corpora import read_corpus
+from analysis.errors import Cancelled, UserError
+from analysis.hub_corpora import fetch, is_hub_id
+
+datasets = pytest.importorskip("datasets", reason="pip install -e '.[datasets]'")
+
+Loads = list[tuple[str, str | None, str]]
+
+
+def flac(seconds: float) -> bytes:
+    file = io.BytesIO()
+    samples = np.random.default_rng(0).normal(0, 0.1, round(seconds * 16_000))
+    soundfile.write(file, samples, 16_000, format="FLAC")
+    return file.getvalue()
+
+
+@pytest.fixture
+def loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loads:
+    """A hub of one data set: two clips in a Parquet file, opened by the library itself."""
+    monkeypatch.setenv("COALESCE_CACHE", str(tmp_path / "cache"))
+    rows = [
+        {"audio": {"bytes": flac(seconds), "path": f"{text}.flac"}, "text": text, "speaker_id": id_}
+        for seconds, text, id_ in ((0.5, "one", 7), (1.0, "two", 8))
+    ]
+    features = {
+        "audio": {"sampling_rate": 16_000, "_type": "Audio"},
+        "text": {"dtype": "string", "_type": "Value"},
+        "speaker_id": {"dtype": "int64", "_type": "Value"},
+    }
+    table = pyarrow.Table.from_pylist(rows)
+    described = {"huggingface": json.dumps({"info": {"features": features}})}
+    parquet.write_table(table.replace_schema_metadata(described), tmp_path / "test.parquet")
+    asked: Loads = []
+    original = datasets.load_dataset
+
+    def load(name: str, config: str | None, *, split: str, streaming: bool) -> Any:
+        asked.append((name, config, split))
+        files = {"test": str(tmp_path / "test.parquet")}
+        return original("parquet", data_files=files, split=split, streaming=streaming)
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    return asked
+
+
+def test_a_data_set_becomes_a_folder(loads: Loads) -> None:
+    corpus = read_corpus(fetch("somebody/speech:clean:test"))
+    assert [(u.text, u.speaker, u.duration) for u in corpus.utterances] == [
+        ("one", "7", 0.5),
+        ("two", "8", 1.0),
+    ]
+    assert corpus.faults == ()
+    assert loads == [("somebody/speech", "clean", "test")]
+    fetch("somebody/speech:clean:test")
+    assert len(loads) == 1  # the second time it was there
+
+
+def test_a_cancelled_fetch_leaves_nothing(loads: Loads, tmp_path: Path) -> None:
+    seen: list[int] = []
+    with pytest.raises(Cancelled):
+        fetch(
+            "somebody/speech",
+            progress=lambda done, total, note: seen.append(done),
+            should_cancel=lambda: len(seen) == 1,
+        )
+    assert loads == [("somebody/speech", None, "test")]
+    assert list((tmp_path / "cache" / "corpora").iterdir()) == []
+
+
+def test_what_cannot_be_fetched_is_said(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="somebody/speech::train cannot be fetched"):
+        fetch("somebody/speech::train")
+
+    def texts_only(*arguments: object, **settings: object) -> Any:
+        return datasets.Dataset.from_dict({"text": ["a"]})
+
+    monkeypatch.setattr(datasets, "load_dataset", texts_only)
+    with pytest.raises(
+        UserError, match=r"holds no speech with transcripts\. Its columns are text;"
+    ):
+        fetch("somebody/words")
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(UserError, match="need the library `datasets`"):
+        fetch("somebody/else")
+
+
+def test_ids_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in ("openslr/librispeech_asr", "a/b:clean", "a/b:clean:test.other", "a/b::test"):
+        assert is_hub_id(text)
+    for text in ("", "heldout", "/data/test", "./data/test", "a/b/c", "a/b:c:d:e", "~/data"):
+        assert not is_hub_id(text)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo" / "heldout").mkdir(parents=True)
+    assert not is_hub_id("demo/heldout")
