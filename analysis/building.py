@@ -8,12 +8,15 @@ import transformers
 from transformers import PretrainedConfig, PreTrainedModel, ProcessorMixin
 
 from analysis.architectures import Architecture
-from analysis.checkpoint_files import CheckpointFiles
+from analysis.checkpoint_files import CheckpointFiles, read_json
 from analysis.errors import UserError
 from analysis.modelling import modeling_merged_units
 
 MERGED_UNITS = "merged_units"
 """Field of `config.json`: a table of unit group id → K, for the groups that were made smaller."""
+
+# Of a bank of mel filters, made as soon as its settings are read; Whisper's has 201 x 80 or x 128.
+_MOST_FILTER_NUMBERS = 10_000_000
 
 # What some published checkpoints lack and only training reads: it masks stretches of the input.
 _TRAINING_ONLY = "masked_spec_embed"
@@ -53,23 +56,52 @@ def _bad_configuration(name: str, error: Exception) -> UserError:
     )
 
 
-def load_processor(files: CheckpointFiles, architecture: Architecture, name: str) -> ProcessorMixin:
+def load_processor(
+    files: CheckpointFiles, architecture: Architecture, config: PretrainedConfig, name: str
+) -> ProcessorMixin:
     """Feature extractor and tokenizer.
 
     Raises
     ------
     UserError
-        When a file of theirs is missing or cannot be read.
+        When a file of theirs is missing or cannot be read, or they do not fit the model.
     """
+    _check_filters(files, name)
     processor_class = getattr(transformers, architecture.processor_class)
     try:
-        return processor_class.from_pretrained(files.folder, local_files_only=True)
+        processor = processor_class.from_pretrained(files.folder, local_files_only=True)
     except Exception as error:  # each tokenizer and extractor has its own ways to fail
         raise UserError(
             f"{name} has no usable processor (feature extractor and tokenizer).",
             "Put preprocessor_config.json and the tokenizer's files beside config.json.",
             f"{type(error).__name__}: {error}",
         ) from error
+    extractor = processor.feature_extractor
+    if architecture.decoding == "seq2seq":
+        made = (extractor.feature_size, extractor.nb_max_frames)
+        taken = (config.num_mel_bins, 2 * config.max_source_positions)
+        if made != taken:  # recordings would be padded to whatever length it says
+            raise UserError(
+                f"The feature extractor of {name} makes {made[0]:,} mel bands x {made[1]:,} frames,"
+                f" and the model takes {taken[0]:,} x {taken[1]:,}.",
+                "Get a fresh copy of preprocessor_config.json.",
+            )
+    return processor
+
+
+def _check_filters(files: CheckpointFiles, name: str) -> None:
+    """Refuse a feature extractor that would fill the memory before anyone could look at it."""
+    for file in ("preprocessor_config.json", "processor_config.json"):
+        content = read_json(files.folder / file, name) or {}
+        for settings in (content, content.get("feature_extractor")):
+            if not isinstance(settings, dict):
+                continue
+            sizes = [settings.get("feature_size", 1), settings.get("n_fft", 1)]
+            if all(isinstance(n, int) for n in sizes) and math.prod(sizes) > _MOST_FILTER_NUMBERS:
+                raise UserError(
+                    f"{file} of {name} announces {sizes[0]:,} features of {sizes[1]:,} samples.",
+                    "Get a fresh copy of it.",
+                )
 
 
 def build(
@@ -130,6 +162,13 @@ def _check_shapes(
     for key, value in files.config.items():
         if key.endswith("layers") and isinstance(value, int) and value > len(stored):
             raise _misfit(name, f"{key} is {value:,}, and only {len(stored)} tensors are stored")
+    held = sum(math.prod(shape) for shape in stored.values())
+    # the masking vector is as long, and the library allocates it wherever it is told to build
+    if config.hidden_size > held:
+        raise _misfit(
+            name,
+            f"it announces a hidden size of {config.hidden_size:,}, and stores {held:,} numbers",
+        )
     try:
         with torch.device("meta"):
             empty = found._from_config(config)
@@ -139,7 +178,6 @@ def _check_shapes(
         if key in stored and stored[key] != tuple(tensor.shape):
             raise _misfit(name, f"{key} has shape {stored[key]}, not {tuple(tensor.shape)}")
     announced = sum(parameter.numel() for parameter in empty.parameters())
-    held = sum(math.prod(shape) for shape in stored.values())
     if announced > 2 * held:  # what is missing would be allocated before it is noticed
         raise _misfit(name, f"it announces {announced:,} parameters, and {held:,} are stored")
 

@@ -93,7 +93,7 @@ def inspect_folder(folder: Path, name: str) -> CheckpointFiles:
         When config.json is missing or broken, there are no weights, they are pickled, or a file is
         cut short.
     """
-    config = _read_json(folder / "config.json", name)
+    config = read_json(folder / "config.json", name)
     if config is None:
         raise UserError(f"{name} holds no config.json.", "Give a folder in save_pretrained layout.")
     weights = _find_weights(folder, name)
@@ -117,7 +117,7 @@ def read_licence(folder: Path) -> str | None:
 
 def _read_plans(folder: Path, name: str) -> tuple[str, ...]:
     """The plans in coalesce.json: those of earlier compressions, then the one that made it."""
-    carried = _read_json(folder / PLAN_FILE, name)
+    carried = read_json(folder / PLAN_FILE, name)
     if carried is None:
         return ()
     earlier = carried.get("earlier_plans", [])
@@ -129,7 +129,25 @@ def _read_plans(folder: Path, name: str) -> tuple[str, ...]:
     return tuple(json.dumps(plan) for plan in plans)
 
 
-def _read_json(path: Path, name: str) -> dict[str, Any] | None:
+def read_json(path: Path, name: str) -> dict[str, Any] | None:
+    """Read a small JSON object.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        The model's name, for messages.
+
+    Returns
+    -------
+    dict or None
+        None where there is no such file.
+
+    Raises
+    ------
+    UserError
+        When it is no JSON object, or larger than any of its kind.
+    """
     if not path.is_file():
         return None
     try:
@@ -152,7 +170,7 @@ def _find_weights(folder: Path, name: str) -> tuple[Path, ...]:
     single = folder / "model.safetensors"
     if single.is_file():
         return (single,)
-    index = _read_json(folder / "model.safetensors.index.json", name)
+    index = read_json(folder / "model.safetensors.index.json", name)
     if index is not None:
         named = index.get("weight_map")
         shards = set(named.values()) if isinstance(named, dict) else set()

@@ -172,7 +172,7 @@ def load(
     files = inspect_folder(folder, name)
     architecture = _architecture(files, name)
     config = read_config(files, architecture, name)
-    processor = load_processor(files, architecture, name)
+    processor = load_processor(files, architecture, config, name)
     with _BUILDING:
         model = build(files, architecture, config, DTYPES.get(dtype, torch.float32), name)
     digests, dtypes = files.digests()

@@ -1,10 +1,11 @@
 """A model as it leaves: the checkpoint or export that was chosen, in a folder or in one archive."""
 
+import io
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO
 
 from analysis.checkpoints import SpeechModel
 from analysis.ctranslate2_export import PRECISIONS, export_ctranslate2
@@ -81,7 +82,7 @@ def archive(
     precision: str = "float32",
     *,
     measured: Sequence[Measurement] = (),
-) -> BinaryIO:
+) -> io.BufferedReader:
     """Write a model into a ZIP file, through the disk and never through memory.
 
     Parameters
@@ -104,7 +105,7 @@ def archive(
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = deliver(model, Path(scratch) / name, format_name, precision, measured=measured)
-        packed = tempfile.TemporaryFile()  # noqa: SIM115  (its reader closes it)
+        packed = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  (its reader closes it)
         try:
             _pack(folder, name, packed)
         except OSError as error:
@@ -115,7 +116,7 @@ def archive(
                 str(error),
             ) from error
     packed.seek(0)
-    return cast(BinaryIO, packed)
+    return io.BufferedReader(packed)
 
 
 def _pack(folder: Path, name: str, packed: IO[bytes]) -> None:

@@ -30,6 +30,8 @@ class VariantMeasures:
         Relative squared merge error.
     drift : float or None
         Relative error of the encoder's output on the chosen clip.
+    size : float or None
+        Bytes over the original's; None where they say no more than the parameters.
     """
 
     name: str
@@ -39,6 +41,7 @@ class VariantMeasures:
     encoder_time: float | None
     merge_error: float | None
     drift: float | None
+    size: float | None = None
 
 
 def drift_lines(drifts: Mapping[str, Drift], colors: Mapping[str, str]) -> go.Figure:
@@ -127,7 +130,12 @@ def comparison_bars(measures: Sequence[VariantMeasures]) -> go.Figure:
     facets: tuple[tuple[str, Mapping[str, str]], ...] = (
         (
             "Cost (% of the original)",
-            {"parameters": "parameters", "macs": "MACs/s", "encoder_time": "encoder time"},
+            {
+                "parameters": "parameters",
+                "size": "size",
+                "macs": "MACs/s",
+                "encoder_time": "encoder time",
+            },
         ),
         (
             "Change (%, 0 is the original)",

@@ -25,6 +25,7 @@ def draw_comparison(session: Session, model: SpeechModel) -> None:
     variants = session.variants_of(model)
     base = footprint_of(model)
     measures = []
+    rounded = any(variant.is_int8 for variant in variants)
     for variant in variants:
         speed, drift = session.speeds.get(model_id(variant.model)), drift_of(session, variant)
         measures.append(
@@ -36,6 +37,7 @@ def draw_comparison(session: Session, model: SpeechModel) -> None:
                 encoder_time=speed.ratio if speed else None,
                 merge_error=variant.error,
                 drift=drift.output().relative_error if drift else None,
+                size=variant.footprint.bytes / base.bytes if rounded else None,
             )
         )
     chart = comparison_bars(measures)

@@ -110,7 +110,9 @@ def _to_folder(session: Session, variant: Variant, format_name: str, precision: 
         key=f"folder:{variant.id}",
         help="Written whole or not at all; its parent must exist.",
     )
-    overwrite = middle.checkbox("Replace what is there", key=f"overwrite:{variant.id}")
+    overwrite = middle.checkbox(
+        "Replace", key=f"overwrite:{variant.id}", help="A model that is there already."
+    )
     right.button(
         "Save",
         icon=":material/save:",
