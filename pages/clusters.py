@@ -225,13 +225,14 @@ def _plan_buttons(
         st.session_state[k_key(model, group)] = bend
 
     with st.container(horizontal=True):
-        st.button("Go to the knee", icon=":material/turn_right:", on_click=to_knee)
+        st.button("To the knee", icon=":material/turn_right:", on_click=to_knee)
         st.button(
-            f"Use K = {k:,} in the plan",
+            f"Use K = {k:,}",
             icon=":material/check:",
             on_click=take_over,
             disabled=plan[group.id] == k,
-            help="Sets K of this group on the Compress page, whose allocation becomes manual.",
+            help="Takes K into the plan: sets it on the Compress page, whose allocation becomes"
+            " manual.",
         )
 
 

@@ -37,7 +37,7 @@ from pages.common.controls import draw_sparsity, read_settings, widget_key
 from pages.common.exports import draw_exports
 from pages.common.formatting import percent
 from pages.common.frame import run_page
-from pages.common.group_editor import selected_group
+from pages.common.group_editor import pick_group, selected_group
 from pages.common.link import follow, one_of, publish
 from pages.common.measurements import (
     STATISTIC_KEY,
@@ -188,18 +188,12 @@ def _cell(
     model: SpeechModel, groups: Sequence[UnitGroup], statistics: Statistics
 ) -> Mapping[str, go.Figure]:
     """The chosen matrix from near."""
-    by_id = {group.id: group for group in groups}
-    st.session_state.setdefault(widget_key(model, "group"), selected_group(model, groups).id)
-    group = by_id[
-        st.selectbox(
-            "Layer and kind",
-            list(by_id),
-            format_func=lambda name: by_id[name].title,
-            key=widget_key(model, "group"),
-            persist_state="session",
-            help="The selected group, the same on all pages. A click on a cell selects it, too.",
-        )
-    ]
+    group = pick_group(
+        model,
+        groups,
+        "Layer and kind",
+        "The selected group, the same on all pages. A click on a cell selects it, too.",
+    )
     matrix = choose_one(
         "Matrix",
         matrix_names(group),

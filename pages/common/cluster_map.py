@@ -18,7 +18,7 @@ from pages.common.cluster_selection import units_key
 from pages.common.maps import find_map
 from pages.common.models import TreeChoice
 from pages.common.session import Session
-from pages.common.widgets import job_box, show_problem
+from pages.common.widgets import ink_labels, job_box, show_problem
 
 PCA, UMAP = "PCA", "UMAP"
 BY_CLUSTER, BY_SIZE, BY_NORM, BY_MERGE = "Cluster", "Cluster size", "Norm", "First merge"
@@ -64,6 +64,7 @@ def draw_unit_map(
 
 def draw_map(chart: go.Figure, *, key: str, alt: str, **options: Any) -> None:
     """A chart that keeps the box and the lasso, which `widgets.figure` leaves out."""
+    ink_labels(chart)
     st.plotly_chart(
         chart,
         key=key,

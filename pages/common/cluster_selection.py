@@ -10,7 +10,7 @@ from analysis.clustering import MergeTree
 from analysis.curves import knee
 from analysis.units import UnitGroup
 from pages.common.controls import widget_key
-from pages.common.group_editor import selected_group
+from pages.common.group_editor import pick_group, select_group, selected_group
 from pages.common.link import follow, one_of
 
 ONE_GROUP, ALL_HEADS = "One group", "All heads of the model"
@@ -89,15 +89,12 @@ def choose_group(
     plan: Mapping[str, int],
 ) -> tuple[UnitGroup, int]:
     """The group and the K to look at; K starts as the plan has it."""
-    key = widget_key(model, "group")
-    st.session_state.setdefault(key, selected_group(model, groups).id)
-    by_id = {group.id: group for group in groups}
-    group = by_id[st.session_state[key]]
+    group = selected_group(model, groups)
     same_kind = [g for g in groups if (g.stack, g.block) == (group.stack, group.block)]
     place = same_kind.index(group)
 
     def step(by: int) -> None:
-        st.session_state[key] = same_kind[place + by].id
+        select_group(model, same_kind[place + by].id)
 
     back, picker, forth, slider = st.columns([0.5, 2.6, 0.5, 4.4], vertical_alignment="bottom")
     back.button(
@@ -108,14 +105,8 @@ def choose_group(
         disabled=place == 0,
         help="The same kind, one layer closer to the input.",
     )
-    picker.selectbox(
-        "Layer and kind",
-        list(by_id),
-        format_func=lambda name: by_id[name].title,
-        key=key,
-        persist_state="session",
-        help="The selected group, the same on all pages.",
-    )
+    with picker:
+        pick_group(model, groups, "Layer and kind", "The selected group, the same on all pages.")
     forth.button(
         ":material/chevron_right:",
         key="clusters:forth",

@@ -35,6 +35,27 @@ def selected_group(model: SpeechModel, groups: Sequence[UnitGroup]) -> UnitGroup
     return next((group for group in groups if group.id == chosen), first)
 
 
+def pick_group(
+    model: SpeechModel, groups: Sequence[UnitGroup], label: str, help_text: str
+) -> UnitGroup:
+    """The box that chooses the group for all pages.
+
+    Its default is what is chosen: on a page that the box comes new to, the browser may forget what
+    it is told beyond that, and would show the first group in place of the chosen one.
+    """
+    titles = {group.id: group.title for group in groups}
+    st.selectbox(
+        label,
+        list(titles),
+        index=list(titles).index(selected_group(model, groups).id),
+        format_func=titles.__getitem__,
+        key=widget_key(model, "group"),
+        persist_state="session",
+        help=help_text,
+    )
+    return selected_group(model, groups)
+
+
 def select_group(model: SpeechModel, group_id: str) -> None:
     """Choose the group that the slider is for; from a callback."""
     st.session_state[widget_key(model, "group")] = group_id
@@ -171,18 +192,9 @@ def draw_table(draft: Draft) -> None:
 def draw_selected(draft: Draft) -> None:
     """The selected group: which it is, its K and its lock."""
     session, model = draft.session, draft.model
-    by_id = {group.id: group for group in draft.groups}
-    st.session_state.setdefault(widget_key(model, "group"), selected_group(model, draft.groups).id)
-    chosen = by_id[
-        st.selectbox(
-            "Selected group",
-            list(by_id),
-            format_func=lambda name: by_id[name].title,
-            key=widget_key(model, "group"),
-            persist_state="session",
-            help="A click on a bar above selects its group, too.",
-        )
-    ]
+    chosen = pick_group(
+        model, draft.groups, "Selected group", "A click on a bar above selects its group, too."
+    )
     k = draft.n_clusters[chosen.id]
     key = _slider_key(model, chosen, k)
 

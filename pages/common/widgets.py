@@ -89,12 +89,7 @@ def job_line(jobs: Jobs, slot: str) -> None:
 
 def figure(chart: go.Figure, *, key: str, alt: str, **options: Any) -> Any:
     """A Plotly chart with the page's theme, a vector export and a text for screen readers."""
-    # Streamlit's own grey of axes is too light to be read on white
-    ink = INKS[theme()]
-    chart.update_layout(font_color=ink, coloraxis_colorbar_tickfont_color=ink)
-    chart.update_layout(coloraxis_colorbar_title_font_color=ink)
-    for update in (chart.update_xaxes, chart.update_yaxes):
-        update(tickfont_color=ink, title_font_color=ink)
+    ink_labels(chart)
     return st.plotly_chart(
         chart,
         key=key,
@@ -106,6 +101,15 @@ def figure(chart: go.Figure, *, key: str, alt: str, **options: Any) -> Any:
         },
         **options,
     )
+
+
+def ink_labels(chart: go.Figure) -> None:
+    """Write labels in the theme's ink: Streamlit's own grey is too light to be read on white."""
+    ink = INKS[theme()]
+    chart.update_layout(font_color=ink, coloraxis_colorbar_tickfont_color=ink)
+    chart.update_layout(coloraxis_colorbar_title_font_color=ink)
+    for update in (chart.update_xaxes, chart.update_yaxes):
+        update(tickfont_color=ink, title_font_color=ink)
 
 
 def explain(paragraphs: Sequence[str]) -> None:

@@ -117,7 +117,7 @@ def test_knee_button_goes_to_the_knee(visit: Visit) -> None:
     group = unit_groups(model)[1]
     app.selectbox(key=widget_key(model, "group")).set_value(group.id)
     settle(app)
-    next(b for b in app.button if b.label == "Go to the knee").click()
+    next(b for b in app.button if b.label == "To the knee").click()
     settle(app)
     expected = knee(build_trees(model)[group.id])
     assert app.slider(key=widget_key(model, f"look-k:{group.id}")).value == expected
