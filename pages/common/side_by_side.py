@@ -13,7 +13,7 @@ from pages.common.session import Clip
 from pages.common.widgets import swatch
 
 TRANSCRIPT_HEIGHT = 170
-COLUMN_WIDTH = 270
+COLUMN_WIDTH = 250
 
 Contender = tuple[str, str, SpeechModel]
 """Name for people, colour, model."""

@@ -56,7 +56,7 @@ def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGro
             " and reproduced from its recipe."
         )
     with st.container(border=True, key="variants", gap="xsmall"):
-        for column, head in zip(st.columns(_WIDTHS), _HEADS, strict=True):
+        for column, head in zip(st.columns(_WIDTHS, gap="xsmall"), _HEADS, strict=True):
             column.markdown(f":small[:gray[{head}]]")
         base = footprint_of(model)
         speed = session.speeds.get(model_id(model))
@@ -97,13 +97,12 @@ def _row(
     wer: str,
     time: str,
 ) -> st.delta_generator.DeltaGenerator:
-    columns = st.columns(_WIDTHS, vertical_alignment="center")
+    columns = st.columns(_WIDTHS, gap="xsmall", vertical_alignment="center")
     weights = f"{count(cost.parameters)}  \n:small[:gray[{size(cost.bytes)}]]"
-    sizes = (weights, count(cost.macs))
-    for column, text in zip(
-        columns, (name, how, removed, *sizes, error, drift, wer, time), strict=False
-    ):
-        column.markdown(text or "–")
+    texts = (name, how, removed, weights, count(cost.macs), error, drift, wer, time)
+    for column, text in zip(columns, texts, strict=False):
+        # a number and its unit stay on one line
+        column.markdown(text.replace(" %", "\N{NO-BREAK SPACE}%") or "–")
     return columns[-1]
 
 
