@@ -5,15 +5,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from analysis.allocation import achieved_sparsity, allocate
+from analysis.allocation import achieved_sparsity
 from analysis.audio import SUPPORTED_EXTENSIONS, read_audio
 from analysis.checkpoints import DEMO_MODELS, SpeechModel, load
 from analysis.clustering import MergeTree
@@ -22,11 +19,12 @@ from analysis.errors import UserError
 from analysis.excitation import Excitation, make_excitation, read_calibration
 from analysis.footprint import Footprint, footprint
 from analysis.plan import CompressionPlan
-from analysis.progress import Progress
+from analysis.planning import Planner
 from analysis.references import read_references
 from analysis.saving import check_target, save
 from analysis.scoring import Score, score
 from analysis.stock import STOCK_COMPONENTS, level, require_whole_heads, stock_widths
+from analysis.terminal import print_json, progress_bar
 from analysis.transcription import Transcript, TranscriptionOptions
 from analysis.transcription import transcribe as transcribe_audio
 from analysis.trees import build_trees
@@ -39,7 +37,7 @@ _APP = Path(__file__).resolve().parent.parent / "app.py"
 def inspect(options: argparse.Namespace) -> None:
     """Print a model's unit groups, their sizes and how redundant they are."""
     model = _load(options.model, options)
-    with _bar("merge trees") as progress:
+    with progress_bar("merge trees") as progress:
         trees = build_trees(model, progress=progress)
     variances = group_variances(model)
     cost = footprint(model)
@@ -54,7 +52,7 @@ def inspect(options: argparse.Namespace) -> None:
         **asdict(cost),
     }
     if options.json:
-        _print_json({**facts, "groups": groups})
+        print_json({**facts, "groups": groups})
         return
     print(f"{model.name}: {model.architecture.title}, {_cost_line(cost)}")
     mergeable = cost.mergeable_parameters / cost.parameters
@@ -80,13 +78,13 @@ def compress(options: argparse.Namespace) -> None:
     if options.stock:
         require_whole_heads(groups, model.config.hidden_size)
     plan, trees, excitation = _plan(model, groups, options)
-    with _bar("compress") as progress:
+    with progress_bar("compress") as progress:
         result = compress_model(model, plan, trees=trees, excitation=excitation, progress=progress)
     folder = save(result.model, out, overwrite=options.overwrite)
     before, after = footprint(model), footprint(result.model)
     achieved = achieved_sparsity(groups, plan.n_clusters, plan.components)
     if options.json:
-        _print_json(
+        print_json(
             {
                 "model": model.name,
                 "out": str(folder),
@@ -116,7 +114,7 @@ def transcribe(options: argparse.Namespace) -> None:
     clips = [read_audio(path) for path in paths]
     settings = TranscriptionOptions(language=options.language, task=options.task)
     rows: list[dict[str, Any]] = []
-    with _bar("transcribe") as progress:
+    with progress_bar("transcribe") as progress:
         for source in sources:
             model = _load(source, options)
             n_bytes = footprint(model).bytes
@@ -131,7 +129,7 @@ def transcribe(options: argparse.Namespace) -> None:
                 rows.append(row | {"model_bytes": n_bytes})
                 progress(len(rows), len(sources) * len(clips), clip.name)
     if options.json:
-        _print_json(rows)
+        print_json(rows)
         return
     for row in rows:
         size = f"{row['model_bytes'] / 1e6:.1f} MB"
@@ -220,21 +218,12 @@ def _plan(
         repair=options.repair,
         sequential=options.sequential,
     )
-    excitation = _excitation(plan, options)
-    trees = _trees(model, plan, excitation)
-    variances = group_variances(model) if allocation.startswith("variance") else None
-    n_clusters = allocate(
-        groups,
-        sparsity=plan.sparsity,
-        strategy=allocation,
-        components=plan.components,
-        trees=trees,
-        variances=variances,
-        method=plan.method,
-    )
+    with progress_bar("merge trees") as progress:
+        prepared = Planner(model, _excitation(plan, options)).prepare(plan, progress=progress)
+    plan = prepared.plan
     if options.stock:
-        n_clusters = level(groups, n_clusters)
-    return plan.with_clusters(n_clusters), trees, excitation
+        plan = plan.with_clusters(level(groups, plan.n_clusters))
+    return plan, prepared.trees, prepared.excitation
 
 
 def _components(options: argparse.Namespace) -> tuple[str, ...]:
@@ -273,7 +262,7 @@ def _excitation(plan: CompressionPlan, options: argparse.Namespace) -> Excitatio
 def _trees(
     model: SpeechModel, plan: CompressionPlan, excitation: Excitation | None
 ) -> Mapping[str, MergeTree]:
-    with _bar("merge trees") as progress:
+    with progress_bar("merge trees") as progress:
         return build_trees(
             model,
             plan.distance,
@@ -355,29 +344,3 @@ def _cost_line(cost: Footprint) -> str:
 
 def _percent(rate: float) -> str:
     return "undefined (empty reference)" if rate != rate else f"{rate:.1%}"
-
-
-def _print_json(value: object) -> None:
-    # a rate without reference words is null: NaN is no JSON
-    print(json.dumps(_without_nan(value), indent=2, ensure_ascii=False))
-
-
-def _without_nan(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and value != value else value
-
-
-@contextmanager
-def _bar(label: str) -> Iterator[Progress]:
-    """A progress bar on stderr, shown where stderr is a terminal."""
-    with tqdm(desc=label, leave=False, disable=None, file=sys.stderr) as bar:
-
-        def report(done: int, total: int, note: str) -> None:
-            bar.total = total
-            bar.set_postfix_str(note, refresh=False)
-            bar.update(done - bar.n)
-
-        yield report
