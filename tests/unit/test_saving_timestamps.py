@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import GenerationConfig
 
 from analysis.checkpoints import SpeechModel, load
 from analysis.compression import compress
@@ -31,6 +32,12 @@ def redundant() -> SpeechModel:
     return model
 
 
+def settings_of(model: SpeechModel) -> GenerationConfig:
+    settings = model.model.generation_config
+    assert settings is not None
+    return settings
+
+
 def timestamps(model: SpeechModel) -> tuple[torch.Tensor, torch.Tensor]:
     """Tokens and the second at which each begins, on seeded noise."""
     features = torch.randn(2, 16, 200, generator=torch.Generator().manual_seed(0))
@@ -55,21 +62,21 @@ def test_the_same_words_begin_at_the_same_time(
     heads: list[list[int]],
     remapped: list[list[int]],
 ) -> None:
-    redundant.model.generation_config.alignment_heads = heads  # type: ignore[union-attr]
+    settings_of(redundant).update(alignment_heads=heads)
     tokens, begin = timestamps(redundant)
     assert len(begin.unique()) > 2, "all at one time would prove nothing"
     made = compress(redundant, make_plan(redundant, n_clusters={group: 1}, method=method)).model
     again = load(str(save(made, tmp_path / "merged")))
     for model in (made, again):
-        assert model.model.generation_config.alignment_heads == remapped  # type: ignore[union-attr]
+        assert settings_of(model).to_dict()["alignment_heads"] == remapped
         new_tokens, new_begin = timestamps(model)
         assert torch.equal(new_tokens, tokens)
         assert torch.equal(new_begin, begin)
 
 
 def test_other_heads_would_give_other_times(redundant: SpeechModel) -> None:
-    settings = redundant.model.generation_config
-    settings.alignment_heads = [[1, 0]]  # type: ignore[union-attr]
+    settings = settings_of(redundant)
+    settings.update(alignment_heads=[[1, 0]])
     one = timestamps(redundant)[1]
-    settings.alignment_heads = [[2, 1]]  # type: ignore[union-attr]
+    settings.update(alignment_heads=[[2, 1]])
     assert not torch.equal(timestamps(redundant)[1], one)
