@@ -25,6 +25,10 @@ from analysis.progress import (
     no_progress,
 )
 
+MIN_SPEAKERS = 10
+"""Fewer are not drawn as blocks: where all of four speakers err alike, every draw agrees, and the
+interval and p come out far too small."""
+
 _FILE_FIELDS = ("file_name", "audio_filepath")
 _TEXT_FIELDS = ("transcription", "text", "sentence")
 _SPEAKER_FIELDS = ("speaker", "speaker_id", "voice")
@@ -114,6 +118,19 @@ class Corpus:
         """Speaker of each utterance, where all are known and there are two or more."""
         known = tuple(u.speaker for u in self.utterances if u.speaker is not None)
         return known if len(known) == len(self.utterances) and len(set(known)) > 1 else None
+
+    @property
+    def blocks(self) -> tuple[str, ...] | None:
+        """What a bootstrap draws whole: speakers, where there are enough of them."""
+        return self.speakers if len(set(self.speakers or ())) >= MIN_SPEAKERS else None
+
+    @property
+    def drawn(self) -> str:
+        """What a bootstrap draws, for people."""
+        if self.blocks:
+            return f"{len(set(self.blocks))} speakers"
+        few = f"; {len(set(self.speakers))} speakers are too few" if self.speakers else ""
+        return f"{len(self.utterances)} utterances{few}"
 
     @property
     def references(self) -> list[str]:

@@ -50,7 +50,7 @@ class Evaluation:
     total : Score
         Of the corpus: errors summed over words summed.
     interval : Interval
-        Of the corpus WER; speakers are drawn where they are known, utterances otherwise.
+        Of the corpus WER; see `Corpus.blocks` for what is drawn.
     """
 
     corpus: Corpus
@@ -200,7 +200,7 @@ def summarise(
     scores = [score(*pair, normaliser) for pair in zip(corpus.references, texts, strict=True)]
     total = corpus_score(corpus.references, texts, normaliser)
     errors = [s.substitutions + s.insertions + s.deletions for s in scores]
-    interval = wer_interval(errors, [s.words for s in scores], corpus.speakers)
+    interval = wer_interval(errors, [s.words for s in scores], corpus.blocks)
     return Evaluation(corpus, tuple(results), tuple(scores), total, interval)
 
 
@@ -217,9 +217,7 @@ def compare(evaluation: Evaluation, other: Evaluation) -> Comparison:
     Comparison
     """
     return Comparison(
-        wer_difference(
-            evaluation.errors, other.errors, evaluation.words, evaluation.corpus.speakers
-        ),
+        wer_difference(evaluation.errors, other.errors, evaluation.words, evaluation.corpus.blocks),
         mapsswe([s.alignment for s in evaluation.scores], [s.alignment for s in other.scores]),
     )
 

@@ -171,7 +171,7 @@ def describe(model: SpeechModel, evaluation: Evaluation) -> dict[str, Any]:
         "wer_low": 100 * evaluation.interval.low,
         "wer_high": 100 * evaluation.interval.high,
         "confidence": LEVEL,
-        "resampled": "speakers" if evaluation.corpus.speakers else "utterances",
+        "resampled": evaluation.corpus.drawn,
         "cer": 100 * total.cer,
         "substitutions": total.substitutions,
         "insertions": total.insertions,
@@ -205,13 +205,12 @@ def describe_difference(comparison: Comparison) -> dict[str, Any]:
 def summary_line(name: str, evaluation: Evaluation) -> str:
     """A model's results for people."""
     total, interval = evaluation.total, evaluation.interval
-    drawn = "speakers" if evaluation.corpus.speakers else "utterances"
     return (
         f"{name}: WER {100 * total.wer:.2f} % "
         f"[{100 * interval.low:.2f}, {100 * interval.high:.2f}], CER {100 * total.cer:.2f} %\n"
         f"  {total.substitutions} S, {total.insertions} I, {total.deletions} D of {total.words} "
         f"words in {len(evaluation.scores)} utterances; normaliser: {total.normaliser}\n"
-        f"  {LEVEL:.0%} interval by bootstrap over {interval.n_blocks} {drawn}; "
+        f"  {LEVEL:.0%} interval by bootstrap over {evaluation.corpus.drawn}; "
         f"real-time factor {evaluation.real_time_factor:.3f}"
     )
 

@@ -138,13 +138,12 @@ def notes(rows: Sequence[Row | Skipped]) -> list[str]:
     """What a reader of the table has to know, a sentence or two each."""
     first = _evaluated(rows)[0].evaluation
     total, corpus = first.total, first.corpus
-    drawn = f"{first.interval.n_blocks} " + ("speakers" if corpus.speakers else "utterances")
     found = [
         f"{corpus.name}: {corpus.describe()}, {total.words:,} words. Normaliser: "
         f"{total.normaliser}. Rates in per cent, of the corpus as a whole.",
-        f"Intervals: {LEVEL:.0%}, bootstrap over {drawn} (Bisani and Ney 2004). Δ: points of WER; "
-        f"* p < {ALPHA:.2f} in MAPSSWE, † p < {ALPHA:.2f} in the paired bootstrap, each row by "
-        "itself, not corrected for their number.",
+        f"Intervals: {LEVEL:.0%}, by bootstrap (Bisani and Ney 2004) over {corpus.drawn}.",
+        f"Δ: points of WER; * p < {ALPHA:.2f} in MAPSSWE, † p < {ALPHA:.2f} in the paired "
+        "bootstrap, each row by itself, not corrected for their number.",
         "Removed: share of the mergeable parameters. RTF: seconds of computing per second of "
         "sound, where and when the row was computed.",
     ]

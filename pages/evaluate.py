@@ -24,7 +24,7 @@ EXPLANATION = (
     "**Word error rate** over the whole corpus: substitutions, insertions and deletions of all"
     " utterances, over all words of the references, after one normaliser on both sides. An average"
     " of the utterances' own rates would weigh a word of a short one more.",
-    "**How sure is it?** The bands redraw the utterances (or speakers, where they are known) with"
+    "**How sure is it?** The bands redraw the utterances (whole speakers, where ten or more are known) with"
     " replacement, 10,000 times, and show where 95 % of the WERs fall (Bisani and Ney 2004). Two"
     " models hear the same utterances, so their *difference* is surer than either rate: it is"
     " redrawn in pairs.",

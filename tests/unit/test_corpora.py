@@ -122,6 +122,12 @@ def test_audiofolder(tmp_path: Path) -> None:
     assert corpus.layouts == ("audiofolder",)
 
 
+def test_few_speakers_are_not_drawn_whole(librispeech: Path) -> None:
+    few, many = read_corpus(librispeech), read_corpus(HELDOUT)
+    assert (few.blocks, few.drawn) == (None, "3 utterances; 2 speakers are too few")
+    assert (many.blocks, many.drawn) == (many.speakers, "86 speakers")
+
+
 def test_speakers_are_unknown_unless_all_are_known(tmp_path: Path) -> None:
     for name in "abc":
         clip(tmp_path / f"{name}.wav")

@@ -75,7 +75,7 @@ def test_figures_are_those_of_the_corpus(model: SpeechModel, corpus: Corpus) -> 
     assert found.total.deletions >= 1
     assert sum(found.words) == found.total.words
     assert sum(found.errors) / sum(found.words) == found.total.wer
-    assert found.interval.n_blocks == 2  # speakers
+    assert found.interval.n_blocks == 5  # utterances, for two speakers are too few
     assert found.interval.low <= found.total.wer <= found.interval.high
     seconds = sum(result.seconds for result in found.results)
     assert found.real_time_factor == pytest.approx(seconds / corpus.seconds)
@@ -193,18 +193,22 @@ def test_command_prints_one_object(excerpt: Path, capsys: pytest.CaptureFixture[
 
 
 def test_two_processes_give_the_results_of_one(excerpt: Path, tmp_path: Path) -> None:
-    """`accelerate launch` calls every distributed run "multi_gpu", also one on processors."""
     arguments = ["-m", "analysis.evaluation", "demo-hubert", "--data", str(excerpt), "--json"]
     arguments += ["--batch-size", "4"]
     one = _printed([sys.executable, *arguments, "--out", str(tmp_path / "one")])
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
-    launch += ["--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
-    launch += ["--dynamo_backend", "no", "--main_process_port", "0"]
-    two = _printed([*launch, *arguments, "--out", str(tmp_path / "two")])
+    two = _printed([*accelerate_launch(2), *arguments, "--out", str(tmp_path / "two")])
     assert {**two, "real_time_factor": 0} == {**one, "real_time_factor": 0}
     assert len(list((tmp_path / "one").iterdir())) == 1
     parts = sorted((tmp_path / "two").iterdir())
     assert [len(part.read_text().splitlines()) for part in parts] == [9, 5]
+
+
+def accelerate_launch(n_processes: int) -> list[str]:
+    """`accelerate launch`, which calls every distributed run "multi_gpu", also on processors."""
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
+    command += ["--num_processes", str(n_processes), "--num_machines", "1"]
+    command += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    return command
 
 
 def _printed(command: list[str]) -> dict[str, object]:

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ from analysis.results import ResultStore
 from analysis.sweep import Row, Skipped
 from analysis.sweep_spec import SweepSpec, Variant, read_spec, read_spec_file
 from analysis.sweep_tables import to_csv, to_latex, to_markdown, values
-from tests.unit.test_evaluation import write_corpus
+from tests.unit.test_evaluation import ROOT, accelerate_launch, write_corpus
 
 OPTIONS = TranscriptionOptions()
 MINIMAL = {"model": "demo-hubert", "data": "somewhere"}
@@ -292,6 +294,22 @@ def test_command_writes_the_table_and_goes_on(
     monkeypatch.setattr("analysis.evaluation.transcribe_batch", refuse)
     assert cli.main(arguments) == 0
     assert (out / "table.csv").read_text() == first
+
+
+def test_two_processes_give_the_table_of_one(tmp_path: Path) -> None:
+    data = write_corpus(tmp_path, ["one", "two", "three", "four", "five"])
+    arguments = ["-m", "analysis.cli", "sweep", "demo-hubert", "--data", str(data)]
+    arguments += ["--sparsity", "0.3", "--method", "magnitude,cluster", "--batch-size", "2"]
+    tables = []
+    for name, start in (("one", [sys.executable]), ("two", accelerate_launch(2))):
+        command = [*start, *arguments, "--out", str(tmp_path / name)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        assert done.returncode == 0, done.stderr
+        lines = csv.DictReader((tmp_path / name / "table.csv").open())
+        tables.append([line | {"real_time_factor": ""} for line in lines])
+    assert tables[0] == tables[1]
+    assert len(tables[0]) == 3
+    assert len(list((tmp_path / "two" / "results").iterdir())) == 6
 
 
 def test_demo_model_is_loaded_by_name() -> None:
