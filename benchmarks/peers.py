@@ -1,7 +1,8 @@
 """WER of other people's ways to shrink a model beside ours, at the same K in every group.
 
     python -m benchmarks.peers MODEL [MODEL …] --data DIR --out DIR [--sparsity 0.1,0.3]
-        [--method cluster,magnitude] [--allocation uniform,variance] [--limit N]
+        [--method cluster,magnitude] [--allocation uniform,variance] [--normaliser none]
+        [--config sweep.yaml] [--limit N]
 
 The peers are Torch-Pruning's group magnitude (Fang et al., CVPR 2023), which traces each block to
 find what belongs to a unit, and the folding of Model Folding (Wang et al., ICLR 2025, section 4):
@@ -37,7 +38,7 @@ from analysis.planning import Planner
 from analysis.recognition import TranscriptionOptions
 from analysis.results import ResultStore
 from analysis.sweep import Row, sweep
-from analysis.sweep_spec import Cell, SweepSpec, Variant, read_spec
+from analysis.sweep_spec import Cell, SweepSpec, Variant, read_spec, read_spec_file
 from analysis.sweep_tables import to_csv, to_markdown
 from analysis.terminal import progress_bar
 from analysis.units import (
@@ -165,14 +166,14 @@ def main() -> None:
     parser.add_argument("model", nargs="+")
     parser.add_argument("--data", required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--sparsity", default="0.1,0.2,0.3,0.5")
-    parser.add_argument("--method", default="cluster,magnitude,random")
-    parser.add_argument("--allocation", default="uniform")
-    parser.add_argument("--normaliser", default="whisper-english")
+    for name in ("sparsity", "method", "allocation", "normaliser"):
+        parser.add_argument(f"--{name}")
+    parser.add_argument("--config", type=Path, help="as for `coalesce sweep`")
     parser.add_argument("--limit", type=int)
     options = vars(parser.parse_args())
-    out, limit = options.pop("out"), options.pop("limit")
-    spec = read_spec(options)
+    out, config, limit = options.pop("out"), options.pop("config"), options.pop("limit")
+    flags = {name: value for name, value in options.items() if value}
+    spec = read_spec((read_spec_file(config) if config else {}) | flags)
     corpus = read_corpus(Path(spec.data))
     corpus = corpus.excerpt(limit) if limit else corpus
     store = ResultStore(out / "results")
