@@ -1,105 +1,156 @@
-"""Repairing a changed layer, so that its output meets the original's again."""
+"""Repairing changed layers, so that their outputs meet the original's again."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel
 
 from analysis.checkpoints import SpeechModel
 from analysis.contributions import (
     Moments,
     PreparedClip,
     group_statistics,
+    in_batches,
+    moments_beside,
     paired_moments,
     prepare,
 )
 from analysis.excitation import Excitation
-from analysis.progress import ShouldCancel, never_cancel
+from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
 from analysis.surgeon import refit
 from analysis.units import UnitGroup, UnitWeights, linear_at, read_units, share_modules, write_units
 
 
-@dataclass(slots=True, eq=False)
-class Repair:
-    """Repairs the groups of one model, one after the other.
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """What became of a group.
+
+    Parameters
+    ----------
+    group : UnitGroup
+        As it was.
+    labels : ndarray of int64, (n,)
+        Cluster of each unit, -1 where it was dropped.
+    units : UnitWeights
+        The K units that are left.
+    """
+
+    group: UnitGroup
+    labels: np.ndarray
+    units: UnitWeights
+
+
+def repair(
+    model: SpeechModel,
+    excitation: Excitation,
+    changes: Sequence[Change],
+    mode: str,
+    *,
+    sequential: bool = False,
+    progress: Progress = no_progress,
+    should_cancel: ShouldCancel = never_cancel,
+) -> dict[str, UnitWeights]:
+    """Output columns and output biases that meet the original's outputs.
+
+    b2 += E[old output] - E[new output], after the refit if there is one; both expectations are
+    over the positions of the excitation, so that the mean output is met exactly there.
 
     Parameters
     ----------
     model : SpeechModel
         The original.
     excitation : Excitation
+    changes : sequence of Change
+        From the input to the output.
     mode : {"mean", "refit"}
         See `analysis.plan.REPAIRS`.
-    below : PreTrainedModel or None
-        A model whose compressed layers each new group hears (sequential); None for one-shot.
-    should_cancel : callable
+    sequential : bool
+        Whether each group hears what the repaired groups below give it; one run of the model per
+        group then, where one run serves them all otherwise.
+    progress, should_cancel : callable
+
+    Returns
+    -------
+    dict of str to UnitWeights
+        By group id.
+
+    Raises
+    ------
+    Cancelled
     """
+    # no family has output projections without bias; a new bias could not be saved
+    able = [c for c in changes if linear_at(model.model, c.group.output_path).bias is not None]
+    repaired = {change.group.id: change.units for change in changes}
+    if sequential:
+        clips = prepare(model, excitation, should_cancel)
+        below = share_modules(model.model)
+        for done, change in enumerate(able):
+            check_cancelled(should_cancel)
+            progress(done, len(able), f"Repairing {change.group.title}")
+            module = share_modules(below)
+            write_units(module, change.group, change.units)
+            joint = paired_moments(model, module, change.group, clips)
+            repaired[change.group.id] = _repaired(change, joint, mode)
+            write_units(below, change.group, repaired[change.group.id])
+        return repaired
+    moments = _one_shot(model, excitation, able, progress, should_cancel)
+    for change in able:
+        check_cancelled(should_cancel)
+        repaired[change.group.id] = _repaired(change, moments[change.group.id], mode)
+    return repaired
 
-    model: SpeechModel
-    excitation: Excitation
-    mode: str
-    below: PreTrainedModel | None = None
-    should_cancel: ShouldCancel = never_cancel
-    _clips: list[PreparedClip] = field(default_factory=list)
 
-    def repair(self, group: UnitGroup, labels: np.ndarray, units: UnitWeights) -> UnitWeights:
-        """Output columns and output bias that meet the original's output.
+def _repaired(change: Change, joint: Moments, mode: str) -> UnitWeights:
+    """The units with new output columns and bias; `joint` is of [a, y]."""
+    units = change.units
+    width = units.n_units * change.group.rows
+    activations = Moments(joint.count, joint.mean[:width], joint.covariance[:width, :width])
+    output = units.output
+    if mode == "refit":
+        output = refit(units, activations, joint.covariance[:width, width:])
+    made = activations.mean @ output.reshape(width, -1).cpu().double()
+    bias = (joint.mean[width:] - made).float().to(output.device)
+    return UnitWeights(units.inputs, units.biases, output, bias)
 
-        b2 += E[old output] - E[new output], after the refit if there is one; both expectations are
-        over the positions of the excitation, so that the mean output is met exactly there.
 
-        Parameters
-        ----------
-        group : UnitGroup
-        labels : ndarray of int64, (n,)
-            What became of the units.
-        units : UnitWeights
-            The K units of the group.
+def _one_shot(
+    model: SpeechModel,
+    excitation: Excitation,
+    changes: Sequence[Change],
+    progress: Progress,
+    should_cancel: ShouldCancel,
+) -> Mapping[str, Moments]:
+    """Moments of [a, y], the new units' activations and the original's output, of each group."""
+    found: dict[str, Moments] = {}
+    to_hear: list[Change] = []
+    for change in changes:
+        if (np.bincount(change.labels[change.labels >= 0]) == 1).all():
+            # units that stay as they are need no run: the statistics of all hold theirs
+            statistics = group_statistics(
+                model, excitation, change.group, progress=progress, should_cancel=should_cancel
+            )
+            found[change.group.id] = _of_kept(model, change, statistics.moments)
+        else:
+            to_hear.append(change)
+    if not to_hear:
+        return found
+    clips: Sequence[PreparedClip] = prepare(model, excitation, should_cancel)
+    for batch in in_batches(to_hear, lambda c: c.units.n_units * c.group.rows):
+        units = [(change.group, change.units) for change in batch]
+        found |= moments_beside(model, units, clips, progress=progress, should_cancel=should_cancel)
+    return found
 
-        Returns
-        -------
-        UnitWeights
 
-        Raises
-        ------
-        Cancelled
-        """
-        if linear_at(self.model.model, group.output_path).bias is None:
-            return units  # no family has such a layer; a bias could not be saved
-        joint = self._joint_moments(group, labels, units)
-        width = units.n_units * group.rows
-        activations = Moments(joint.count, joint.mean[:width], joint.covariance[:width, :width])
-        output = units.output
-        if self.mode == "refit":
-            output = refit(units, activations, joint.covariance[:width, width:])
-        made = activations.mean @ output.reshape(width, -1).cpu().double()
-        bias = (joint.mean[width:] - made).float().to(output.device)
-        return UnitWeights(units.inputs, units.biases, output, bias)
-
-    def _joint_moments(self, group: UnitGroup, labels: np.ndarray, units: UnitWeights) -> Moments:
-        """Moments of [a, y]: the new units' activations and the original's output."""
-        if self.below is None and (np.bincount(labels[labels >= 0]) == 1).all():
-            return self._of_kept(group, labels)
-        if not self._clips:
-            self._clips = prepare(self.model, self.excitation, self.should_cancel)
-        module = share_modules(self.below or self.model.model)
-        write_units(module, group, units)
-        return paired_moments(self.model, module, group, self._clips)
-
-    def _of_kept(self, group: UnitGroup, labels: np.ndarray) -> Moments:
-        """The same for units that stay as they are, from the statistics of all: no run needed."""
-        statistics = group_statistics(
-            self.model, self.excitation, group, should_cancel=self.should_cancel
-        )
-        old = statistics.moments
-        kept = torch.from_numpy(np.repeat(labels >= 0, group.rows))
-        columns = read_units(self.model.model, group).output.reshape(len(kept), -1).cpu().double()
-        bias = linear_at(self.model.model, group.output_path).bias.detach().cpu().double()
-        cross = old.covariance[kept] @ columns
-        total = columns.T @ old.covariance @ columns
-        covariance = torch.cat(
-            [torch.cat([old.covariance[kept][:, kept], cross], 1), torch.cat([cross.T, total], 1)]
-        )
-        mean = torch.cat([old.mean[kept], old.mean @ columns + bias])
-        return Moments(old.count, mean, covariance)
+def _of_kept(model: SpeechModel, change: Change, old: Moments) -> Moments:
+    kept = torch.from_numpy(np.repeat(change.labels >= 0, change.group.rows))
+    output = read_units(model.model, change.group).output
+    columns = output.reshape(len(kept), -1).cpu().double()
+    bias = linear_at(model.model, change.group.output_path).bias.detach().cpu().double()
+    cross = old.covariance[kept] @ columns
+    total = columns.T @ old.covariance @ columns
+    covariance = torch.cat(
+        [torch.cat([old.covariance[kept][:, kept], cross], 1), torch.cat([cross.T, total], 1)]
+    )
+    mean = torch.cat([old.mean[kept], old.mean @ columns + bias])
+    return Moments(old.count, mean, covariance)

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from analysis.building import MERGED_UNITS
 from analysis.checkpoints import SpeechModel
 from analysis.clustering import MergeTree, clustering_inertia, hartigan_refine, kmeans_labels
-from analysis.compensation import Repair
+from analysis.compensation import Change, repair
 from analysis.distances import euclidean_distances
 from analysis.errors import UserError
 from analysis.excitation import Excitation, make_excitation
@@ -131,10 +131,6 @@ def compress(
     if plan.listens:
         excitation = _fitting(plan, excitation)
         plan = replace(plan, excitation_hash=excitation.identity)
-    repair = None
-    if plan.repair != "none" and excitation is not None:
-        below = share_modules(model.model) if plan.sequential else None
-        repair = Repair(model, excitation, plan.repair, below, should_cancel)
     compressed: dict[str, CompressedGroup] = {}
     for done, group in enumerate(smaller, start=1):
         check_cancelled(should_cancel)
@@ -150,14 +146,21 @@ def compress(
                 excitation=excitation,
                 should_cancel=should_cancel,
             )
-            result = compress_group(model, group, plan, tree, excitation=excitation)
-            if repair is not None:
-                units = repair.repair(group, result.labels, result.weights)
-                result = replace(result, weights=units)
-                if repair.below is not None:
-                    write_units(repair.below, group, units)
-            compressed[group.id] = result
+            compressed[group.id] = compress_group(model, group, plan, tree, excitation=excitation)
         progress(done, len(smaller), group.title)
+    if plan.repair != "none" and excitation is not None:
+        fresh = [done for name, done in compressed.items() if done is not earlier.get(name)]
+        repaired = repair(
+            model,
+            excitation,
+            [Change(done.group, done.labels, done.weights) for done in fresh],
+            plan.repair,
+            sequential=plan.sequential,
+            progress=progress,
+            should_cancel=should_cancel,
+        )
+        for name, units in repaired.items():
+            compressed[name] = replace(compressed[name], weights=units)
     return Compression(_assemble(model, plan, compressed), plan, compressed)
 
 

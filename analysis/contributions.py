@@ -5,10 +5,10 @@ column, a head's output through its slice of O. Everything about the contributio
 mean and the covariance of the inputs of the output projection.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -29,7 +29,17 @@ from analysis.progress import (
 )
 from analysis.recognition import TranscriptionOptions
 from analysis.seq2seq import Seq2SeqRecogniser
-from analysis.units import UnitGroup, linear_at, share_modules, unit_groups
+from analysis.units import (
+    UnitGroup,
+    UnitWeights,
+    linear_at,
+    read_units,
+    share_modules,
+    unit_groups,
+    write_units,
+)
+
+T = TypeVar("T")
 
 _MOST_ACCUMULATOR_BYTES = 2 << 30  # groups beyond that wait for another run over the excitation
 _PADDING_SECONDS = 1.0  # of the silence behind a clip: Whisper pads, and that is where it ends
@@ -258,19 +268,25 @@ def group_statistics(
         return found
     everything = unit_groups(model)
     start = next(i for i, other in enumerate(everything) if other.id == group.id)
-    chosen: list[UnitGroup] = []
-    room = _MOST_ACCUMULATOR_BYTES
-    for other in everything[start:]:
-        room -= 8 * (other.n_units * other.rows) ** 2
-        if chosen and room < 0:
-            break
-        chosen.append(other)
+    chosen = next(in_batches(everything[start:], lambda other: other.n_units * other.rows))
     measured = measure_groups(
         model, excitation, chosen, progress=progress, should_cancel=should_cancel
     )
     for name, statistics in measured.items():
         _write(folder / f"{name}.npz", statistics)
     return measured[group.id]
+
+
+def in_batches(items: Sequence[T], width: Callable[[T], int]) -> Iterator[Sequence[T]]:
+    """Divide items into parts whose covariances, of the items' widths, fit in memory together."""
+    start, room = 0, _MOST_ACCUMULATOR_BYTES
+    for i, item in enumerate(items):
+        room -= 8 * width(item) ** 2
+        if room < 0 and i > start:
+            yield items[start:i]
+            start, room = i, _MOST_ACCUMULATOR_BYTES - 8 * width(item) ** 2
+    if start < len(items):
+        yield items[start:]
 
 
 def contribution_gram(statistics: GroupStatistics, output: torch.Tensor) -> np.ndarray:
@@ -307,6 +323,83 @@ def contribution_vectors(gram: np.ndarray) -> np.ndarray:
     """Vectors of n numbers whose inner products are the Gram matrix: float32, (n, n)."""
     values, vectors = np.linalg.eigh(gram)
     return (vectors * np.sqrt(values.clip(min=0))).astype(np.float32)
+
+
+def moments_beside(
+    model: SpeechModel,
+    changes: Sequence[tuple[UnitGroup, UnitWeights]],
+    clips: Sequence[PreparedClip],
+    *,
+    progress: Progress = no_progress,
+    should_cancel: ShouldCancel = never_cancel,
+) -> dict[str, Moments]:
+    """Joint moments of changed blocks' inner activations and of the original blocks' outputs.
+
+    One run serves all groups: the new units stand beside the original's in the same projections,
+    with output columns of zero, so that every layer hears what the original's hears.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original; its lock is taken for each clip.
+    changes : sequence of (UnitGroup, UnitWeights)
+        Groups as they were, and the units that are to replace them.
+    clips : sequence of PreparedClip
+    progress, should_cancel : callable
+        Reports clips.
+
+    Returns
+    -------
+    dict of str to Moments
+        By group id: of [a, y], a the new units' inputs of the output projection, y its output in
+        the original.
+
+    Raises
+    ------
+    Cancelled
+    """
+    module = share_modules(model.model)
+    joint: dict[str, MomentAccumulator] = {}
+    current: list[PreparedClip] = []
+
+    def hook_for(group: UnitGroup) -> Any:
+        width = group.n_units * group.rows
+
+        def hook(linear: nn.Module, arguments: tuple[torch.Tensor], output: torch.Tensor) -> None:
+            both = torch.cat([arguments[0][0][:, width:].float(), output[0].float()], dim=1)
+            n_frames = current[0].n_frames if group.stack == "encoder" else None
+            joint[group.id].update(both[:n_frames])
+
+        return hook
+
+    for group, units in changes:
+        write_units(module, group, beside(read_units(model.model, group), units))
+        linear = linear_at(module, group.output_path)
+        width = units.n_units * group.rows + linear.out_features
+        joint[group.id] = MomentAccumulator(width, model.device)
+        linear.register_forward_hook(hook_for(group))
+    for done, clip in enumerate(clips):
+        check_cancelled(should_cancel)
+        progress(done, len(clips), "Listening to what the new units do")
+        current[:] = [clip]
+        with model.lock:
+            clip.run(module)
+    return {name: accumulator.moments() for name, accumulator in joint.items()}
+
+
+def beside(units: UnitWeights, silent: UnitWeights) -> UnitWeights:
+    """Units and, behind them, others whose output columns are zero."""
+
+    def join(
+        a: Mapping[str, torch.Tensor], b: Mapping[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        return {role: torch.cat([a[role], b[role]]) for role in a}
+
+    return UnitWeights(
+        join(units.inputs, silent.inputs),
+        join(units.biases, silent.biases),
+        torch.cat([units.output, torch.zeros_like(silent.output)]),
+    )
 
 
 def paired_moments(

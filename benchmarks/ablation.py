@@ -212,6 +212,7 @@ def main() -> None:
         return found
 
     shared = {"weights": model.weight_hash, "data": str(options.data), "rule": options.normaliser}
+    shared |= {"speech": make_excitation("speech").identity}
     baseline = run(shared, "", 0.0)
     _print("uncompressed", 0.0, baseline, baseline)
     for sparsity in map(float, options.sparsity.split(",")):

@@ -55,6 +55,38 @@ EXCITATION_SENTENCES = (
     "an eager puppy jumped into the shallow puddle",
     "fresh oranges and juicy plums were stacked beside the road",
     "the engineer sketched a bridge of steel and glass",
+    "several dozen geese flew south before the first heavy frost",
+    "please leave the muddy boots outside the kitchen door",
+    "the lecture on early medicine lasted longer than expected",
+    "a cheerful postman whistled while he sorted the letters",
+    "my grandmother keeps her recipes in a small wooden box",
+    "the river rose quickly after three days of steady rain",
+    "nobody could explain why the museum closed so suddenly",
+    "he polished the silver spoons until they shone like mirrors",
+    "our train was delayed because of snow on the northern line",
+    "the committee rejected the proposal by a narrow margin",
+    "sunlight streamed through the dusty windows of the attic",
+    "they discovered an ancient map inside the hollow statue",
+    "a thousand lanterns floated gently down the canal",
+    "she speaks four languages but prefers to write in french",
+    "the carpenter measured twice and cut the oak board once",
+    "loud thunder woke the baby in the middle of the night",
+    "fishermen repaired their nets along the sheltered quay",
+    "the pilot announced that we would arrive ahead of schedule",
+    "wild strawberries grow beside the path to the old mill",
+    "his nephew studies physics at a university in scotland",
+    "the choir rehearsed the final chorus again and again",
+    "a strange blue light appeared above the frozen lake",
+    "most of the villagers had never travelled beyond the valley",
+    "the surgeon removed her gloves and smiled with relief",
+    "pour the boiling water slowly over the crushed leaves",
+    "the jury reached its verdict shortly after midday",
+    "an owl watched us silently from the branch of a chestnut tree",
+    "the merchant sold carpets and spices from distant countries",
+    "every spring the garden fills with tulips and bees",
+    "the author refused to reveal how the story would end",
+    "two exhausted climbers finally reached the snowy summit",
+    "their voices echoed through the empty railway tunnel",
 )
 
 
@@ -174,7 +206,7 @@ def clip_recordings() -> Iterable[Recording]:
 
 
 def excitation_recordings() -> Iterable[Recording]:
-    """About a minute of ordinary English by training voices, for data-free statistics."""
+    """Nearly three minutes of ordinary English by training voices, for data-free statistics."""
     rng = np.random.default_rng(EXCITATION_SEED)
     for index, text in enumerate(EXCITATION_SENTENCES):
         if index % 4 == 3:

@@ -1,4 +1,4 @@
-"""Merging by what units do, in the page: choices that fit together, the clip that is listened to."""
+"""Merging by what units do, in the page: choices that fit together, the clip that is heard."""
 
 import json
 

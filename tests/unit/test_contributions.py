@@ -8,7 +8,7 @@ import torch
 
 from analysis import contributions, surgeon
 from analysis.checkpoints import SpeechModel, load
-from analysis.compensation import Repair
+from analysis.compensation import Change, repair
 from analysis.compression import compress
 from analysis.contributions import (
     MomentAccumulator,
@@ -78,7 +78,7 @@ def test_generated_sound_depends_on_the_seed_only() -> None:
 def test_shipped_speech_is_data_free_and_own_clips_are_not() -> None:
     speech = make_excitation("speech")
     assert speech.data_free
-    assert len(speech.clips) == 16
+    assert len(speech.clips) == 48
     with pytest.raises(UserError, match="--calibrate"):
         make_excitation("calibrated")
     with pytest.raises(UserError, match="no clip"):
@@ -294,7 +294,7 @@ def test_repair_leaves_the_model_alone(whisper: SpeechModel, sound: Excitation) 
     before = share_modules(whisper.model)
     labels = np.array([0, 1, 1, 2])
     units = read_units(whisper.model, group).take(torch.tensor([0, 1, 3]))
-    Repair(whisper, sound, "refit").repair(group, labels, units)
+    repair(whisper, sound, [Change(group, labels, units)], "refit")
     assert all(a is b for a, b in zip(before.parameters(), whisper.model.parameters(), strict=True))
     assert not linear_at(whisper.model, group.output_path)._forward_hooks
 
