@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from analysis.allocation import achieved_sparsity
 from analysis.checkpoints import SpeechModel
-from analysis.compression import compress
+from analysis.compression import Compression, compress
 from analysis.corpora import Corpus
 from analysis.errors import UserError
 from analysis.evaluation import Comparison, Evaluation, compare, recognise, run_of, summarise
@@ -86,6 +88,7 @@ def sweep(
     options: TranscriptionOptions,
     normaliser: str = "whisper-english",
     *,
+    made: Mapping[str, Compression] = MappingProxyType({}),
     calibration: Excitation | None = None,
     store: ResultStore | None = None,
     state: "PartialState | None" = None,
@@ -105,6 +108,8 @@ def sweep(
     corpus : Corpus
     options : TranscriptionOptions
     normaliser : str
+    made : mapping of str to Compression
+        Models that were made of it already, by name; they come after the cells.
     calibration : Excitation, optional
         For cells that are calibrated.
     store, state
@@ -136,10 +141,10 @@ def sweep(
         on_row,
         progress,
         should_cancel,
-        n_models=len(cells) + 1,
+        n_models=1 + len(cells) + len(made),
         with_magnitude=any(cell.variant.is_magnitude for cell in cells),
     )
-    return runner.run(cells)
+    return runner.run(cells, made)
 
 
 @dataclass(slots=True)
@@ -161,11 +166,10 @@ class _Runner:
     rows: list[Row | Skipped] = field(default_factory=list)
     magnitude: dict[tuple[int, ...], Evaluation] = field(default_factory=dict)
 
-    def run(self, cells: Sequence[Cell]) -> list[Row | Skipped]:
+    def run(self, cells: Sequence[Cell], made: Mapping[str, Compression]) -> list[Row | Skipped]:
         """All rows."""
-        base = footprint(self.model)
         original = self._evaluated(lambda: self.model, None, "original")
-        self._add(Row(self.model.name, None, 0.0, base, original))
+        self._add(Row(self.model.name, None, 0.0, footprint(self.model), original))
         for cell in cells:
             check_cancelled(self.should_cancel)
             try:
@@ -175,21 +179,32 @@ class _Runner:
                 found = self._compressed(prepared, cell)
             except UserError as fault:
                 self._add(Skipped(self.model.name, cell, str(fault)))
-                continue
-            k = tuple(prepared.plan.n_clusters.values())
-            if cell.variant.is_magnitude:
-                self.magnitude.setdefault(k, found)
-            elif self.with_magnitude and k not in self.magnitude:
-                self.n_models += 1
-                baseline = _magnitude_at(prepared)
-                named = Variant(f"magnitude at the K of {cell.variant.name}", _MAGNITUDE)
-                same = replace(cell, variant=named)
-                self.magnitude[k] = self._compressed(baseline, same)
-                self._add(self._row(same, baseline, base, original, self.magnitude[k]))
-            self._add(self._row(cell, prepared, base, original, found))
+            else:
+                self._add_tested(cell, prepared.plan, found)
+        for name, compression in made.items():
+            check_cancelled(self.should_cancel)
+            plan = compression.plan
+            variant = Variant(name, {"method": plan.method, "made": True})
+            found = self._evaluated(partial(getattr, compression, "model"), plan.to_json(), name)
+            cell = Cell(variant, plan.sparsity, plan.allocation, plan.seed)
+            self._add_tested(cell, plan, found)
         total = self.n_models * self._seconds
         self.progress(total, total, "evaluated")
         return self.rows
+
+    def _add_tested(self, cell: Cell, plan: CompressionPlan, found: Evaluation) -> None:
+        """Add a row, and before it that of magnitude at the same K, where there is none yet."""
+        k = tuple(plan.n_clusters.values())
+        if cell.variant.is_magnitude:
+            self.magnitude.setdefault(k, found)
+        elif self.with_magnitude and k not in self.magnitude:
+            self.n_models += 1
+            baseline = _magnitude_at(plan)
+            named = Variant(f"magnitude at the K of {cell.variant.name}", _MAGNITUDE)
+            same = replace(cell, variant=named)
+            self.magnitude[k] = self._compressed(Prepared(baseline, {}, None), same)
+            self._add(self._row(same, baseline, self.magnitude[k]))
+        self._add(self._row(cell, plan, found))
 
     @property
     def _seconds(self) -> int:
@@ -199,23 +214,17 @@ class _Runner:
         self.rows.append(row)
         self.on_row(row)
 
-    def _row(
-        self,
-        cell: Cell,
-        prepared: Prepared,
-        base: Footprint,
-        original: Evaluation,
-        found: Evaluation,
-    ) -> Row:
-        n_clusters = prepared.plan.n_clusters
-        baseline = self.magnitude.get(tuple(n_clusters.values()))
+    def _row(self, cell: Cell, plan: CompressionPlan, found: Evaluation) -> Row:
+        original = self.rows[0]
+        assert isinstance(original, Row)
+        baseline = self.magnitude.get(tuple(plan.n_clusters.values()))
         return Row(
             self.model.name,
             cell,
-            achieved_sparsity(unit_groups(self.model), n_clusters),
-            predict_footprint(self.model, base, n_clusters),
+            achieved_sparsity(unit_groups(self.model), plan.n_clusters),
+            predict_footprint(self.model, original.cost, plan.n_clusters),
             found,
-            compare(found, original),
+            compare(found, original.evaluation),
             None if baseline is None or baseline is found else compare(found, baseline),
         )
 
@@ -255,10 +264,9 @@ class _Runner:
         return summarise(self.corpus, results, self.normaliser)
 
 
-def _magnitude_at(prepared: Prepared) -> Prepared:
+def _magnitude_at(plan: CompressionPlan) -> CompressionPlan:
     """The plain baseline at another plan's K, so that shapes and cost are equal."""
-    plan = prepared.plan
-    baseline = CompressionPlan(
+    return CompressionPlan(
         model=plan.model,
         revision=plan.revision,
         weight_hash=plan.weight_hash,
@@ -268,4 +276,3 @@ def _magnitude_at(prepared: Prepared) -> Prepared:
         sparsity=plan.sparsity,
         **_MAGNITUDE,
     )
-    return Prepared(baseline, {}, None)

@@ -1,9 +1,12 @@
 """Evaluate: many compressed models on a corpus, with the tests that a paper needs."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from analysis.allocation import ALLOCATIONS
 from analysis.checkpoints import DEMO_MODELS, SpeechModel
+from analysis.compression import Compression
 from analysis.errors import UserError
 from analysis.scoring import NORMALISERS
 from analysis.sweep_spec import SweepSpec, read_spec, read_variant
@@ -24,10 +27,10 @@ EXPLANATION = (
     "**Word error rate** over the whole corpus: substitutions, insertions and deletions of all"
     " utterances, over all words of the references, after one normaliser on both sides. An average"
     " of the utterances' own rates would weigh a word of a short one more.",
-    "**How sure is it?** The bands redraw the utterances (whole speakers, where ten or more are known) with"
-    " replacement, 10,000 times, and show where 95 % of the WERs fall (Bisani and Ney 2004). Two"
-    " models hear the same utterances, so their *difference* is surer than either rate: it is"
-    " redrawn in pairs.",
+    "**How sure is it?** The bands redraw the utterances (whole speakers, where ten or more are"
+    " known) with replacement, 10,000 times, and show where 95 % of the WERs fall (Bisani and Ney"
+    " 2004). Two models hear the same utterances, so their *difference* is surer than either rate:"
+    " it is redrawn in pairs.",
     "**MAPSSWE**, the test that speech papers report (Gillick and Cox 1989), cuts the utterances"
     " into segments between words that both models get right, and asks whether the mean difference"
     " of errors per segment could be zero.",
@@ -52,7 +55,8 @@ def main() -> None:
     )
     state = state_of(model)
     spec, limit, problem = _draw_choices(model)
-    _draw_start(session, model, state, spec, limit)
+    made = _draw_variants(session, model)
+    _draw_start(session, model, spec, made, limit)
     if problem is not None:
         show_error(problem)
     show_problem(session.jobs, SLOT)
@@ -150,24 +154,37 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
     return spec, limit, None
 
 
+def _draw_variants(session: Session, model: SpeechModel) -> dict[str, Compression]:
+    """The visitor's own variants, to be evaluated too."""
+    variants = {variant.name: variant.compression for variant in session.variants_of(model)}
+    if not variants:
+        return {}
+    chosen = st.multiselect(
+        "Variants made on Compress",
+        list(variants),
+        default=list(variants),
+        key=f"sweep-variants:{model.weight_hash[:16]}",
+    )
+    return {name: variants[name] for name in chosen}
+
+
 def _draw_start(
     session: Session,
     model: SpeechModel,
-    state: SweepState,
     spec: SweepSpec | None,
+    made: Mapping[str, Compression],
     limit: int | None,
 ) -> None:
     """The button, or the progress of what runs."""
 
     def idle() -> None:
-        n_models = len(spec.cells()) + 1 if spec else 0
-        label = f"Evaluate {n_models} models" if spec else "Evaluate"
+        n_models = 1 + len(spec.cells()) + len(made) if spec else 0
         primary_button(
-            label,
+            f"Evaluate {n_models} models" if spec else "Evaluate",
             "monitoring",
             key="start-sweep",
             disabled=spec is None,
-            on_click=lambda: start(session, model, spec, limit) if spec else None,
+            on_click=lambda: start(session, model, spec, made, limit) if spec else None,
         )
 
     job_box(session.jobs, (SLOT,), idle, wide=True)

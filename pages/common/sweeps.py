@@ -8,6 +8,7 @@ import streamlit as st
 
 from analysis.cache import cache_folder
 from analysis.checkpoints import DEMO_MODELS, SpeechModel
+from analysis.compression import Compression
 from analysis.corpora import Corpus, read_corpus
 from analysis.evaluation import Evaluation
 from analysis.hub_corpora import fetch, is_hub_id
@@ -78,7 +79,13 @@ def state_of(model: SpeechModel) -> SweepState:
     return found
 
 
-def start(session: Session, model: SpeechModel, spec: SweepSpec, n_utterances: int | None) -> None:
+def start(
+    session: Session,
+    model: SpeechModel,
+    spec: SweepSpec,
+    made: Mapping[str, Compression],
+    n_utterances: int | None,
+) -> None:
     """Start a sweep; transcripts that are there from an earlier one are not computed again."""
     state = st.session_state[_STATE] = SweepState(model_id(model))
 
@@ -100,6 +107,7 @@ def start(session: Session, model: SpeechModel, spec: SweepSpec, n_utterances: i
             state.corpus,
             TranscriptionOptions(),
             spec.normaliser,
+            made=made,
             store=ResultStore(cache_folder("evaluations")),
             on_row=on_row,
             progress=progress,

@@ -9,6 +9,7 @@ import soundfile
 from streamlit.testing.v1 import AppTest
 
 from tests.app.conftest import Visit, settle
+from tests.app.test_compress_page import compress, session_of
 
 N_UTTERANCES = 6
 
@@ -63,6 +64,21 @@ def test_a_sweep_is_run_and_shown(page: AppTest) -> None:
     again = state(page).rows
     assert again is not rows
     assert [row.evaluation.results for row in again] == [row.evaluation.results for row in rows]
+
+
+def test_variants_made_on_compress_are_evaluated(app: AppTest) -> None:
+    compress(app)
+    settle(app.switch_page("pages/evaluate.py"))
+    app.multiselect(key="sweep-sparsities").set_value([10])
+    app.multiselect(key="sweep-methods").set_value(["random"])
+    app.number_input(key="sweep-limit").set_value(2)
+    settle(app)
+    assert "Evaluate 3 models" in app.button(key="start-sweep").label
+    evaluate(app)
+    [variant] = session_of(app).variants
+    row = state(app).rows[-1]
+    assert row.cell.variant.name == variant.name
+    assert row.cost == variant.footprint
 
 
 def test_a_folder_with_faults_is_evaluated_and_the_faults_are_listed(

@@ -22,6 +22,7 @@ from analysis.results import ResultStore
 from analysis.sweep import Row, Skipped
 from analysis.sweep_spec import SweepSpec, Variant, read_spec, read_spec_file
 from analysis.sweep_tables import to_csv, to_latex, to_markdown, values
+from tests.tiny_models import make_plan
 from tests.unit.test_evaluation import ROOT, accelerate_launch, write_corpus
 
 OPTIONS = TranscriptionOptions()
@@ -179,6 +180,21 @@ def test_magnitude_is_run_at_the_same_k(hubert: SpeechModel, corpus: Corpus) -> 
     assert cluster.against_magnitude == compare(cluster.evaluation, baseline.evaluation)
     # without magnitude in the sweep nothing is added
     assert len(run(normalised)) == 2
+
+
+def test_models_that_were_made_are_tested_too(hubert: SpeechModel, corpus: Corpus) -> None:
+    """A variant of somebody's own K comes last, against magnitude at that K."""
+    mine = compress(hubert, make_plan(hubert, method="random", seed=3, allocation="manual"))
+    cells = read_spec(MINIMAL | {"sparsity": "0.3", "method": "magnitude"}).cells()
+    rows = sweep.sweep(hubert, cells, corpus, OPTIONS, "none", made={"mine": mine})
+    names = [row.cell.variant.name for row in rows if row.cell]
+    assert names == ["magnitude", "magnitude at the K of mine", "mine"]
+    _, _, baseline, row = rows
+    assert isinstance(baseline, Row)
+    assert isinstance(row, Row)
+    assert row.evaluation.total == evaluate(mine.model, corpus, OPTIONS, "none").total
+    assert row.cost == footprint(mine.model) == baseline.cost
+    assert row.against_magnitude == compare(row.evaluation, baseline.evaluation)
 
 
 def test_what_cannot_be_is_listed_and_the_rest_goes_on(hubert: SpeechModel, corpus: Corpus) -> None:
