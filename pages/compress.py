@@ -1,14 +1,19 @@
 """Compress: choose what to merge, see what it saves and costs at once, make the model."""
 
+from collections.abc import Mapping, Sequence
+
 import streamlit as st
 
 from analysis.allocation import achieved_sparsity
+from analysis.checkpoints import SpeechModel
+from analysis.clustering import MergeTree
 from analysis.compression import Compression, compress
 from analysis.figures import KEPT_UNITS_HEIGHT, kept_units
 from analysis.footprint import Footprint, footprint, predict_footprint
 from analysis.forecast import Forecast, forecast, measured_error
 from analysis.palette import variant_color
 from analysis.progress import Progress, ShouldCancel
+from analysis.units import UnitGroup
 from pages.common import (
     group_editor,
     group_views,
@@ -21,6 +26,7 @@ from pages.common import (
 from pages.common.comparison import draw_comparison
 from pages.common.controls import (
     MANUAL,
+    Settings,
     choose_n_clusters,
     draw_choices,
     draw_more,
@@ -42,7 +48,7 @@ from pages.common.models import (
     tree_shelf,
     variances_of,
 )
-from pages.common.session import Variant, current
+from pages.common.session import Session, Variant, current
 from pages.common.variants import draw_variants
 from pages.common.widgets import explain, figure, job_box, primary_button, show_problem, swatch
 
@@ -74,14 +80,7 @@ def main() -> None:
     model = session.model
     assert model is not None
     groups = groups_of(model)
-    group_editor.take_edits(session, model, groups)
-    settings = read_settings(model)
-    trees = find_trees(session, model, settings.trees)
-    variances = variances_of(model) if settings.allocation.startswith("var") else None
-    n_clusters = choose_n_clusters(
-        groups, settings, trees, variances, session.n_clusters.get(model.weight_hash)
-    )
-    session.n_clusters[model.weight_hash] = n_clusters
+    settings, trees, n_clusters = _read_plan(session, model, groups)
     base = footprint_of(model)
     cost = predict_footprint(model, base, n_clusters)
     expected = forecast(trees, n_clusters, settings.method, seed=settings.seed) if trees else None
@@ -125,6 +124,21 @@ def main() -> None:
         ):
             st.switch_page("pages/transcribe.py")
     explain(EXPLANATION)
+
+
+def _read_plan(
+    session: Session, model: SpeechModel, groups: Sequence[UnitGroup]
+) -> tuple[Settings, Mapping[str, MergeTree] | None, Mapping[str, int]]:
+    """What the widgets say by now: the settings, the merge trees they look at, every group's K."""
+    group_editor.take_edits(session, model, groups)
+    settings = read_settings(model)
+    trees = find_trees(session, model, settings.trees)
+    variances = variances_of(model) if settings.allocation.startswith("var") else None
+    n_clusters = choose_n_clusters(
+        groups, settings, trees, variances, session.n_clusters.get(model.weight_hash)
+    )
+    session.n_clusters[model.weight_hash] = n_clusters
+    return settings, trees, n_clusters
 
 
 def _plan_controls(draft: Draft) -> None:
@@ -240,22 +254,22 @@ def _job_area(draft: Draft, twin: Variant | None) -> None:
 
 def _compress_controls(draft: Draft, twin: Variant | None) -> None:
     """The new variant's name, and the button that makes it."""
-    session, model, settings = draft.session, draft.model, draft.settings
+    session, model = draft.session, draft.model
     name_key = widget_key(model, "name")
-    share = "by hand" if settings.allocation == MANUAL else percent(settings.sparsity, 0)
-    suggestion = session.free_name(f"{settings.method} {share} {settings.allocation}")
     st.text_input(
         "Name of the new variant",
         key=name_key,
-        placeholder=suggestion,
+        placeholder=_suggestion(session, draft.settings),
         max_chars=60,
         help="Left empty, it is named after its settings.",
     )
 
     def start() -> None:
-        name = " ".join(st.session_state[name_key].split()) or suggestion
+        # read anew: a lock or a slider may have been moved since the page was drawn
+        settings, _, n_clusters = _read_plan(session, model, draft.groups)
+        name = " ".join(st.session_state[name_key].split()) or _suggestion(session, settings)
         st.session_state[name_key] = ""
-        _compress(draft, name)
+        _compress(session, model, settings, n_clusters, name)
 
     primary_button(
         "Compress",
@@ -267,10 +281,21 @@ def _compress_controls(draft: Draft, twin: Variant | None) -> None:
     )
 
 
-def _compress(draft: Draft, name: str) -> None:
+def _suggestion(session: Session, settings: Settings) -> str:
+    """What a variant is called that nobody gives a name."""
+    share = "by hand" if settings.allocation == MANUAL else percent(settings.sparsity, 0)
+    return session.free_name(f"{settings.method} {share} {settings.allocation}")
+
+
+def _compress(
+    session: Session,
+    model: SpeechModel,
+    settings: Settings,
+    n_clusters: Mapping[str, int],
+    name: str,
+) -> None:
     """Start the job that makes a variant."""
-    session, model, settings = draft.session, draft.model, draft.settings
-    plan = settings.plan(model, draft.n_clusters)
+    plan = settings.plan(model, n_clusters)
     shelf = tree_shelf()
     earlier = session.variants_of(model)
     reuse = earlier[-1].compression if earlier else None

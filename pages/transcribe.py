@@ -13,6 +13,7 @@ from analysis.progress import Progress, ShouldCancel
 from analysis.recognition import LongForm
 from analysis.scoring import NORMALISERS
 from analysis.transcription import Transcript, TranscriptionOptions, transcribe
+from pages.common.choices import held
 from pages.common.clips import READ_SLOT, choose_clip, draw_sources
 from pages.common.drift import draw_drift
 from pages.common.formatting import escape_markdown, number_of, percent, seconds
@@ -120,9 +121,11 @@ def _choices(session: Session, model: SpeechModel) -> tuple[list[Contender], Tra
                 icon=":material/compress:",
             )
     with middle:
+        names = list(NORMALISERS)
         st.selectbox(
             "Normaliser",
-            list(NORMALISERS),
+            names,
+            index=names.index(held("normaliser", names[0])),
             key="normaliser",
             persist_state="session",
             help="  \n".join(f"**{name}**: {text}" for name, text in NORMALISERS.items()),
@@ -137,10 +140,13 @@ def _choices(session: Session, model: SpeechModel) -> tuple[list[Contender], Tra
 
 def _options(model: SpeechModel) -> TranscriptionOptions:
     known = languages(model)
+    spoken, mode_key = ["detected", *known], f"long-form:{model.weight_hash[:16]}"
+    language_key, task_key = (f"{name}:{model.weight_hash[:16]}" for name in ("language", "task"))
     language = st.selectbox(
         "Language",
-        ["detected", *known],
-        key=f"language:{model.weight_hash[:16]}",
+        spoken,
+        index=spoken.index(held(language_key, spoken[0])),
+        key=language_key,
         persist_state="session",
         disabled=not known,
         help="For multilingual Whisper; other models know one language.",
@@ -148,9 +154,9 @@ def _options(model: SpeechModel) -> TranscriptionOptions:
     task = st.segmented_control(
         "Task",
         ["transcribe", "translate"],
-        default="transcribe",
+        default=held(task_key, "transcribe"),
         required=True,
-        key=f"task:{model.weight_hash[:16]}",
+        key=task_key,
         persist_state="session",
         disabled=not known,
         help="Translate: into English, by multilingual Whisper.",
@@ -159,7 +165,8 @@ def _options(model: SpeechModel) -> TranscriptionOptions:
     long_form: LongForm = st.selectbox(
         "Audio beyond the model's window",
         modes,
-        key=f"long-form:{model.weight_hash[:16]}",
+        index=modes.index(held(mode_key, modes[0])),
+        key=mode_key,
         persist_state="session",
         disabled=model.architecture.decoding == "ctc",
         help=(

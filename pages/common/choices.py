@@ -1,4 +1,9 @@
-"""One of a few, side by side: remembered across pages, never empty."""
+"""One of a few, side by side: remembered across pages, never empty.
+
+Every widget that is remembered is given what it holds as its default, too. Where a script run is
+overtaken by the next one, the browser may never see the one message that tells a widget which is
+new to the page what the session holds; it would show the default, and send it back.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -6,6 +11,12 @@ from typing import TypeVar
 import streamlit as st
 
 T = TypeVar("T")
+
+
+def held(key: str, default: T) -> T:
+    """What a widget holds, to be given as its default; `default` before it was first drawn."""
+    value: T = st.session_state.get(key, default)
+    return value
 
 
 def choose_one(
@@ -40,6 +51,7 @@ def choose_one(
     chosen = st.segmented_control(
         label,
         options,
+        default=st.session_state[key],
         format_func=format_func,
         required=True,
         key=key,

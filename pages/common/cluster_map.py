@@ -13,7 +13,7 @@ from analysis.curves import first_merge_errors
 from analysis.map_figures import MAP_HEIGHT, unit_map
 from analysis.projection import METRICS, MIN_UNITS, Projection, UmapSettings
 from analysis.units import UnitGroup
-from pages.common.choices import choose_one
+from pages.common.choices import choose_one, held
 from pages.common.cluster_selection import units_key
 from pages.common.maps import find_map
 from pages.common.models import TreeChoice
@@ -118,12 +118,13 @@ def map_note(session: Session, note: str) -> None:
 def _umap_settings(n_dimensions: int, n_units: int) -> UmapSettings:
     with st.popover("UMAP", icon=":material/tune:", width="stretch"):
         most = max(2, min(200, n_units - 1))
+        neighbors_key = f"clusters:neighbors:{most}"
         n_neighbors = st.slider(
             "Neighbours",
             2,
             max(3, most),
-            min(15, most),
-            key=f"clusters:neighbors:{most}",
+            held(neighbors_key, min(15, most)),
+            key=neighbors_key,
             persist_state="session",
             help="Few show detail, many the whole.",
         )
@@ -131,20 +132,27 @@ def _umap_settings(n_dimensions: int, n_units: int) -> UmapSettings:
             "Least distance on the map",
             0.0,
             1.0,
-            0.1,
+            held("clusters:min-dist", 0.1),
             0.05,
             key="clusters:min-dist",
             persist_state="session",
             help="Small values pack groups tightly.",
         )
+        metrics = list(METRICS)
         metric = st.selectbox(
             "Metric",
-            list(METRICS),
+            metrics,
+            index=metrics.index(held("clusters:metric", metrics[0])),
             key="clusters:metric",
             persist_state="session",
             help="  \n".join(f"**{name}**: {text}" for name, text in METRICS.items()),
         )
         seed = st.number_input(
-            "Seed", 0, 2**31 - 1, 0, key="clusters:seed", persist_state="session"
+            "Seed",
+            0,
+            2**31 - 1,
+            held("clusters:seed", 0),
+            key="clusters:seed",
+            persist_state="session",
         )
     return UmapSettings(n_dimensions, min(n_neighbors, most), min_dist, metric, int(seed))

@@ -124,6 +124,7 @@ def choose_group(
             min_value=1,
             # a slider cannot have one value only
             max_value=max(2, group.n_units),
+            value=int(st.session_state[slider_key]),
             step=1,
             key=slider_key,
             persist_state="session",
@@ -167,7 +168,7 @@ def choose_cluster(model: SpeechModel, group: UnitGroup, labels: np.ndarray) -> 
             order,
             format_func=lambda label: f"Cluster {label}: {counts[label]:,} units",
             key=list_key,
-            index=None,
+            index=order.index(whole) if whole in order else None,
             placeholder="Choose one, or choose units on the map",
             on_change=pick,
         )

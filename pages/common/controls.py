@@ -148,6 +148,11 @@ def read_settings(model: SpeechModel) -> Settings:
     return Settings(**values, heard=heard)
 
 
+def _held(model: SpeechModel, name: str) -> Any:
+    """What a setting's widget holds, also given as its default; see `pages.common.choices`."""
+    return st.session_state[widget_key(model, name)]
+
+
 def write_setting(model: SpeechModel, name: str, value: object) -> None:
     """Set a widget, from a callback or before it is drawn."""
     st.session_state[widget_key(model, name)] = value
@@ -220,13 +225,14 @@ def allocate_by(
 
 def draw_sparsity(model: SpeechModel) -> None:
     """The one slider that moves everything."""
-    by_hand = st.session_state[widget_key(model, "allocation")] == MANUAL
+    by_hand = _held(model, "allocation") == MANUAL
     st.slider(
         "Sparsity"
         if not by_hand
         else "Sparsity (K is set by hand; choose an allocation to use it)",
         0,
         MAX_SPARSITY,
+        _held(model, "sparsity"),
         step=1,
         format="%d %%",
         key=widget_key(model, "sparsity"),
@@ -258,9 +264,10 @@ def draw_repair(model: SpeechModel) -> None:
         _choice(model, "Repair", "repair", REPAIRS)
         st.toggle(
             "Layer after layer",
+            value=_held(model, "sequential"),
             key=widget_key(model, "sequential"),
             persist_state="session",
-            disabled=st.session_state[widget_key(model, "repair")] == "none",
+            disabled=_held(model, "repair") == "none",
             help="Each layer is repaired on what the compressed layers below give it, not on what"
             " the original's give.",
         )
@@ -285,20 +292,23 @@ def _more(model: SpeechModel) -> None:
         "Units to remove",
         list(COMPONENTS),
         selection_mode="multi",
+        default=_held(model, "components"),
         format_func=lambda name: COMPONENT_NAMES[name],
         key=widget_key(model, "components"),
         persist_state="session",
-        disabled=st.session_state[widget_key(model, "stock")],
+        disabled=_held(model, "stock"),
         help=" ".join(COMPONENTS.values()),
     )
     st.toggle(
         "Align heads before averaging",
+        value=_held(model, "align_heads"),
         key=widget_key(model, "align_heads"),
         persist_state="session",
         help="Rotates heads inside Q/K and V/O onto each other; no head's function changes.",
     )
     st.toggle(
         "Refine the clusters",
+        value=_held(model, "refine"),
         key=widget_key(model, "refine"),
         persist_state="session",
         help="Hartigan moves of single units after the Ward cut; never raises the error.",
@@ -311,6 +321,7 @@ def _more(model: SpeechModel) -> None:
         min_value=1,
         max_value=50,
         step=1,
+        value=_held(model, "n_init"),
         key=widget_key(model, "n_init"),
         persist_state="session",
     )
@@ -319,6 +330,7 @@ def _more(model: SpeechModel) -> None:
         min_value=0,
         max_value=2**31 - 1,
         step=1,
+        value=_held(model, "seed"),
         key=widget_key(model, "seed"),
         persist_state="session",
         help="Of k-means and of the random baseline; same seed, same bits.",
@@ -333,10 +345,12 @@ def _choice(
     height: Literal["content"] | int = "content",
 ) -> None:
     """A choice with the sentence of what is chosen under it, in a box of some pixels' height."""
+    names, held = list(options), _held(model, name)
     with st.container(gap="xxsmall"):
         chosen = st.selectbox(
             label,
-            list(options),
+            names,
+            index=names.index(held) if held in names else 0,
             key=widget_key(model, name),
             persist_state="session",
             filter_mode=None,
@@ -351,16 +365,13 @@ def _choice(
 def _fit_together(model: SpeechModel, changed: str) -> None:
     """Callback: what goes with the distance “contribution” only brings it, or leaves with it."""
 
-    def value(name: str) -> object:
-        return st.session_state[widget_key(model, name)]
-
-    needs = value("method") == SURGEON or value("allocation") == OUTPUT_ERROR
-    if not needs or value("distance") == CONTRIBUTION:
+    needs = _held(model, "method") == SURGEON or _held(model, "allocation") == OUTPUT_ERROR
+    if not needs or _held(model, "distance") == CONTRIBUTION:
         return
     if changed != "distance":
         write_setting(model, "distance", CONTRIBUTION)
         return
-    if value("method") == SURGEON:
+    if _held(model, "method") == SURGEON:
         write_setting(model, "method", _DEFAULTS["method"])
-    if value("allocation") == OUTPUT_ERROR:
+    if _held(model, "allocation") == OUTPUT_ERROR:
         write_setting(model, "allocation", "distortion")

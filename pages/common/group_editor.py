@@ -40,8 +40,7 @@ def pick_group(
 ) -> UnitGroup:
     """The box that chooses the group for all pages.
 
-    Its default is what is chosen: on a page that the box comes new to, the browser may forget what
-    it is told beyond that, and would show the first group in place of the chosen one.
+    Its default is what is chosen; see `pages.common.choices`.
     """
     titles = {group.id: group.title for group in groups}
     st.selectbox(
@@ -209,6 +208,7 @@ def draw_selected(draft: Draft) -> None:
             min_value=1,
             # A slider cannot have one value only; a group of one unit gets one that stays put.
             max_value=max(2, chosen.n_units),
+            value=k,
             step=1,
             key=key,
             disabled=chosen.n_units == 1 or (draft.settings.stock and chosen.component == "heads"),
@@ -289,14 +289,15 @@ def _table_key(model: SpeechModel) -> str:
 def _slider_key(model: SpeechModel, group: UnitGroup, k: int) -> str:
     """Key of the slider that stands at K.
 
-    Where K was changed by anything but the slider, a new slider takes its place: the browser may
-    send the old one's position once more, and that must not be taken for a hand on the slider.
+    Where K was changed by anything but the slider, a new slider takes its place, which starts at
+    K: the browser may send the old one's position once more, and that must not be taken for a hand
+    on the slider.
     """
-    key = _current_slider_key(model, group)
-    if st.session_state.setdefault(key, k) != k:
+    key, drawn = _current_slider_key(model, group), widget_key(model, f"k-drawn:{group.id}")
+    if st.session_state.get(key, st.session_state.get(drawn, k)) != k:
         st.session_state[widget_key(model, f"k-version:{group.id}")] += 1
         key = _current_slider_key(model, group)
-        st.session_state[key] = k
+    st.session_state[drawn] = k
     return key
 
 

@@ -17,6 +17,7 @@ def draw(draft: Draft) -> None:
         obstacle = str(error)
     st.toggle(
         "Stock classes only",
+        value=draft.settings.stock,
         key=widget_key(draft.model, "stock"),
         persist_state="session",
         disabled=bool(obstacle),
