@@ -10,7 +10,9 @@ from analysis.checkpoints import load
 from analysis.compression import compress as compress_model
 from analysis.saving import save
 from analysis.stock import level, stock_widths
-from pages.common.models import ModelKey, groups_of
+from pages.common.clips import bundled_clips
+from pages.common.measured_wer import measure_wer
+from pages.common.models import ModelKey, groups_of, model_id
 from tests.app.conftest import settle
 from tests.app.test_compress_page import (
     compress,
@@ -20,6 +22,8 @@ from tests.app.test_compress_page import (
     n_clusters,
     session_of,
 )
+from tests.app.test_compress_tools import click
+from tests.app.test_transcribe_page import pick
 from tests.tiny_models import make_plan
 
 
@@ -141,6 +145,18 @@ def test_int8_is_a_variant_of_a_variant(app: AppTest, tmp_path: Path) -> None:
     assert small.footprint.parameters == made.footprint.parameters
     assert small.footprint.bytes < 0.5 * made.footprint.bytes
     assert app.button(key=f"int8:{small.id}").disabled
+    # it is listened to and measured like any other
+    assert session.model is not None
+    settle(app.switch_page("pages/transcribe.py"))
+    pick(app, bundled_clips()[0].path.name)
+    assert len(session.transcripts) == 3
+    for model in (session.model, made.model, small.model):
+        (measured,) = measure_wer(session, model, made.base)
+        assert 0 <= measured.wer < 1
+    assert measure_wer(session, small.model, made.base)[0].original_wer is not None
+    settle(app.switch_page("pages/compress.py"))
+    click(app, "drift:measure")
+    assert {model for _, model in session.drifts} == {model_id(made.model), model_id(small.model)}
     # it is not what a second press of Compress would make, nor what can be saved
     session.remove_variant(made)
     app.run()
