@@ -1,19 +1,16 @@
 """Compress: choose what to merge, see what it saves and costs at once, make the model."""
 
-from collections.abc import Mapping, Sequence
-
 import streamlit as st
 
 from analysis.allocation import achieved_sparsity
 from analysis.checkpoints import SpeechModel
-from analysis.clustering import MergeTree
 from analysis.compression import Compression, compress
 from analysis.figures import KEPT_UNITS_HEIGHT, kept_units
 from analysis.footprint import Footprint, footprint, predict_footprint
 from analysis.forecast import Forecast, forecast, measured_error
 from analysis.palette import variant_color
+from analysis.plan import CompressionPlan
 from analysis.progress import Progress, ShouldCancel
-from analysis.units import UnitGroup
 from pages.common import (
     group_editor,
     group_views,
@@ -80,14 +77,25 @@ def main() -> None:
     model = session.model
     assert model is not None
     groups = groups_of(model)
-    settings, trees, n_clusters = _read_plan(session, model, groups)
+    group_editor.take_edits(session, model, groups)
+    settings = read_settings(model)
+    trees = find_trees(session, model, settings.trees)
+    variances = variances_of(model) if settings.allocation.startswith("var") else None
+    n_clusters = choose_n_clusters(
+        groups, settings, trees, variances, session.n_clusters.get(model.weight_hash)
+    )
+    session.n_clusters[model.weight_hash] = n_clusters
+    plan = settings.plan(model, n_clusters)
+    if st.session_state.pop(widget_key(model, "pressed"), False):
+        # here and not in the button's callback: a lock pressed just before it counts, too
+        _compress(session, model, settings, plan)
+        st.rerun()  # the sidebar may have a new variant to show
     base = footprint_of(model)
     cost = predict_footprint(model, base, n_clusters)
     expected = forecast(trees, n_clusters, settings.method, seed=settings.seed) if trees else None
     achieved = achieved_sparsity(groups, n_clusters)
 
     # The same plan is the same model: it keeps its colour; a new one shows the colour it will get.
-    plan = settings.plan(model, n_clusters)
     made = [v for v in session.variants_of(model) if v.compression.plan == plan]
     twin = next((v for v in made if not v.is_int8), None)
     color = twin.color if twin else variant_color(session.n_variants_made)
@@ -124,21 +132,6 @@ def main() -> None:
         ):
             st.switch_page("pages/transcribe.py")
     explain(EXPLANATION)
-
-
-def _read_plan(
-    session: Session, model: SpeechModel, groups: Sequence[UnitGroup]
-) -> tuple[Settings, Mapping[str, MergeTree] | None, Mapping[str, int]]:
-    """What the widgets say by now: the settings, the merge trees they look at, every group's K."""
-    group_editor.take_edits(session, model, groups)
-    settings = read_settings(model)
-    trees = find_trees(session, model, settings.trees)
-    variances = variances_of(model) if settings.allocation.startswith("var") else None
-    n_clusters = choose_n_clusters(
-        groups, settings, trees, variances, session.n_clusters.get(model.weight_hash)
-    )
-    session.n_clusters[model.weight_hash] = n_clusters
-    return settings, trees, n_clusters
 
 
 def _plan_controls(draft: Draft) -> None:
@@ -264,19 +257,15 @@ def _compress_controls(draft: Draft, twin: Variant | None) -> None:
         help="Left empty, it is named after its settings.",
     )
 
-    def start() -> None:
-        # read anew: a lock or a slider may have been moved since the page was drawn
-        settings, _, n_clusters = _read_plan(session, model, draft.groups)
-        name = " ".join(st.session_state[name_key].split()) or _suggestion(session, settings)
-        st.session_state[name_key] = ""
-        _compress(session, model, settings, n_clusters, name)
+    def press() -> None:
+        st.session_state[widget_key(model, "pressed")] = True
 
     primary_button(
         "Compress",
         "compress",
         key="compress",
         width="stretch",
-        on_click=start,
+        on_click=press,
         disabled=twin is not None or session.jobs.running("compress") is not None,
     )
 
@@ -288,14 +277,12 @@ def _suggestion(session: Session, settings: Settings) -> str:
 
 
 def _compress(
-    session: Session,
-    model: SpeechModel,
-    settings: Settings,
-    n_clusters: Mapping[str, int],
-    name: str,
+    session: Session, model: SpeechModel, settings: Settings, plan: CompressionPlan
 ) -> None:
-    """Start the job that makes a variant."""
-    plan = settings.plan(model, n_clusters)
+    """Start the job that makes a variant; the box for its name is not drawn yet."""
+    name_key = widget_key(model, "name")
+    name = " ".join(st.session_state[name_key].split()) or _suggestion(session, settings)
+    st.session_state[name_key] = ""
     shelf = tree_shelf()
     earlier = session.variants_of(model)
     reuse = earlier[-1].compression if earlier else None

@@ -138,12 +138,12 @@ def test_error_curves_of_all_groups_and_how_many_points_they_have(app: AppTest) 
 
 
 def test_an_edit_made_before_the_table_was_hidden_can_be_made_again(app: AppTest) -> None:
-    edit_table(app, 0, 3)
+    edit_table(app, 1, 300)
     show(app, "Error curves")
-    k_slider(app, "encoder.0.self_attention").set_value(5).run()
+    k_slider(app, "encoder.0.ffn").set_value(500).run()
     show(app, "Table")
-    edit_table(app, 0, 3)
-    assert n_clusters(app)["encoder.0.self_attention"] == 3
+    edit_table(app, 1, 300)
+    assert n_clusters(app)["encoder.0.ffn"] == 300
 
 
 def test_allocations_are_compared_at_the_same_sparsity(app: AppTest) -> None:
@@ -159,9 +159,11 @@ def test_allocations_are_compared_at_the_same_sparsity(app: AppTest) -> None:
     )
     achieved = achieved_sparsity(groups_of(model), variance)
     assert abs(table.loc["variance", "Achieved (%)"] - 100 * achieved) < 1e-9
-    best = table.drop(index="now")["Merge error (%)"].idxmin()
-    (chart,) = (text for text in figures(app) if "Predicted merge error is least" in text)
-    assert f"least with {best}" in chart
+    # uniform rounds the few heads, and so misses the budget: it is not ranked with the others
+    assert abs(table.loc["distortion", "Achieved (%)"] - table.loc["uniform", "Achieved (%)"]) > 1
+    best = table.loc[["variance", "distortion"], "Merge error (%)"].idxmin()
+    (chart,) = (text for text in figures(app) if "loses least" in text)
+    assert f"removed, {best} loses least" in chart
 
 
 def test_drift_is_measured_on_a_bundled_clip_and_goes_along_to_transcribe(app: AppTest) -> None:
@@ -175,7 +177,7 @@ def test_drift_is_measured_on_a_bundled_clip_and_goes_along_to_transcribe(app: A
     drift = session.drifts[clip, model]
     assert 0 < drift.output().relative_error < 2
     assert any("moves" in text and "of its norm" in text for text in figures(app))
-    shown = f"{100 * drift.output().relative_error:.1f} %"
+    shown = f"{100 * drift.output().relative_error:.1f}\N{NO-BREAK SPACE}%"
     assert any(text.value == shown for text in app.markdown)
     app.switch_page("pages/transcribe.py")
     settle(app)
@@ -213,6 +215,32 @@ def test_a_duplicate_is_the_same_model_and_outlives_its_original(app: AppTest) -
     assert session.drifts
     click(app, f"delete:{second.id}")
     assert not session.drifts
+
+
+def test_a_lock_and_compress_in_one_breath_make_the_locked_plan(app: AppTest) -> None:
+    before = dict(n_clusters(app))
+    app.button(key=key(app, "lock")).click()
+    app.button(key="compress").click()  # before the page was drawn anew
+    settle(app)
+    (variant,) = session_of(app).variants
+    assert n_clusters(app) != before
+    assert dict(variant.compression.plan.n_clusters) == n_clusters(app)
+    assert app.button(key="compress").disabled
+
+
+def test_a_variants_allocation_can_be_edited_again(app: AppTest) -> None:
+    app.selectbox(key=key(app, "allocation")).select("distortion").run()
+    app.slider(key=key(app, "sparsity")).set_value(20).run()
+    compress(app)
+    made = dict(n_clusters(app))
+    edit_table(app, 1, 99)
+    assert app.selectbox(key=key(app, "allocation")).value == "manual"
+    click(app, f"edit:{session_of(app).variants[0].id}")
+    assert app.selectbox(key=key(app, "allocation")).value == "distortion"
+    assert app.slider(key=key(app, "sparsity")).value == 20
+    assert n_clusters(app) == made
+    app.slider(key=key(app, "sparsity")).set_value(30).run()  # and it goes on from there
+    assert n_clusters(app) != made
 
 
 def test_a_variants_settings_can_be_edited_again(app: AppTest) -> None:

@@ -1,6 +1,8 @@
 """The exploring pages: numbers are the model's, the selection and the link hold across pages."""
 
+import threading
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,10 @@ from analysis.statistics import STATISTICS, UNITS, model_statistics
 from analysis.trees import build_trees
 from analysis.units import unit_groups
 from analysis.variance import group_variances
+from pages.common import measurements
 from pages.common.controls import widget_key
+from pages.common.measurements import statistics_slot
+from pages.common.models import tree_shelf
 from pages.common.session import Session
 from tests.app.conftest import Visit, settle
 
@@ -57,6 +62,37 @@ def test_overview_lists_every_group_with_its_variance_and_redundancy(visit: Visi
     assert table["Redundancy (%)"].tolist() == pytest.approx(
         [100 * redundancy(trees[g.id]) for g in groups]
     )
+
+
+def test_overview_shows_what_is_ready_when_the_last_of_two_jobs_is(
+    open_app: Callable[[], AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Statistics that get ready while trees are waited for are shown, not asked for again."""
+    app = open_app()
+    trees_are_next = threading.Event()
+    measured, grown = measurements.model_statistics, measurements.load_trees
+
+    def measure(*arguments: Any, **options: Any) -> Any:
+        found = measured(*arguments, **options)
+        assert trees_are_next.wait(60)
+        return found
+
+    def grow(*arguments: Any) -> Any:
+        found = grown(*arguments)
+        trees_are_next.set()
+        job = app.session_state["session"].jobs.running(statistics_slot(model_of(app)))
+        assert job is not None
+        job.future.result(60)
+        return found
+
+    monkeypatch.setattr(measurements, "model_statistics", measure)
+    monkeypatch.setattr(measurements, "load_trees", grow)
+    measurements.statistics_shelf.clear()
+    tree_shelf.clear()
+    app.switch_page("pages/overview.py").run()
+    settle(app)
+    assert app.dataframe[0].value["Variance"].notna().all()
+    assert not any("Measure variance" in button.label for button in app.button)
 
 
 def test_variance_shows_each_statistic_with_its_definition(visit: Visit) -> None:

@@ -77,6 +77,17 @@ def test_a_plan_is_edited_undone_locked_and_made(page: Page, server: str) -> Non
     expect(chart(page, "of its norm")).to_be_visible()
 
 
+def test_a_lock_and_compress_at_once_make_the_plan_that_is_shown(page: Page, server: str) -> None:
+    page.goto(f"{server}/compress")
+    expect(sentence(page)).not_to_contain_text("being computed")
+    expect(k_slider(page)).to_have_value("691")
+    page.get_by_role("button", name="Lock", exact=True).click()
+    page.get_by_role("button", name="Compress").click()
+    expect(page.get_by_text("has these settings")).to_be_visible()
+    expect(page.get_by_text("1 group is locked; the others meet the budget.")).to_be_visible()
+    expect(k_slider(page)).to_have_value("691")
+
+
 def test_a_click_on_an_error_curve_selects_its_group(page: Page, server: str) -> None:
     page.goto(f"{server}/compress")
     expect(sentence(page)).not_to_contain_text("being computed")

@@ -89,6 +89,17 @@ def test_a_point_on_the_map_chooses_its_cluster_and_a_box_its_points(
     assert int(chosen.split()[0]) > 300
 
 
+def test_every_page_shows_the_group_that_nobody_chose_yet(page: Page, server: str) -> None:
+    page.goto(server)
+    for name in ("Variance", "Clusters", "Compress", "Clusters", "Variance"):
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+        box = page.get_by_role("combobox", name=re.compile("Layer and kind|Selected group"))
+        expect(box).to_have_value("Encoder 0 · FFN channels")
+        expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+        expect(box).to_have_value("Encoder 0 · FFN channels")
+
+
 def test_overview_and_variance_choose_the_same_group(page: Page, server: str) -> None:
     page.goto(f"{server}/variance")
     expect(page.get_by_role("heading", name="Variance", exact=True)).to_be_visible()
