@@ -174,7 +174,9 @@ class _Runner:
             check_cancelled(self.should_cancel)
             try:
                 prepared = self.planner.prepare(
-                    cell.settings(self.model), should_cancel=self.should_cancel
+                    cell.settings(self.model),
+                    progress=partial(self._report_planning, cell.variant.name),
+                    should_cancel=self.should_cancel,
                 )
                 found = self._compressed(prepared, cell)
             except UserError as fault:
@@ -191,6 +193,11 @@ class _Runner:
         total = self.n_models * self._seconds
         self.progress(total, total, "evaluated")
         return self.rows
+
+    def _report_planning(self, name: str, done: int, total: int, note: str) -> None:
+        """Trees and statistics are no sound that was heard: they only change the note."""
+        heard = len(self.rows) * self._seconds
+        self.progress(heard, self.n_models * self._seconds, f"{name}: {note}")
 
     def _add_tested(self, cell: Cell, plan: CompressionPlan, found: Evaluation) -> None:
         """Add a row, and before it that of magnitude at the same K, where there is none yet."""

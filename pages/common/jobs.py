@@ -38,6 +38,8 @@ class Job(Generic[T]):
         ``work(progress, should_cancel)``; runs in a worker thread, must not touch Streamlit.
     deliver : callable
         Receives the result, in a script run of the session that asked for it.
+    after_cancel : str
+        What a person who cancelled it should know.
     """
 
     def __init__(
@@ -45,8 +47,11 @@ class Job(Generic[T]):
         title: str,
         work: Callable[[Progress, ShouldCancel], T],
         deliver: Callable[[T], None],
+        *,
+        after_cancel: str = "Nothing was changed; start it again when you like.",
     ) -> None:
         self.title = title
+        self.after_cancel = after_cancel
         self.deliver = deliver
         self.done, self.total, self.note = 0, 0, ""
         self.n_parts = 0
@@ -175,9 +180,7 @@ class Jobs:
                 )
 
     def _note_cancelled(self, slot: str, job: Job) -> None:
-        self.problems[slot] = UserError(
-            f"{job.title} was cancelled.", "Nothing was changed; start it again when you like."
-        )
+        self.problems[slot] = UserError(f"{job.title} was cancelled.", job.after_cancel)
 
 
 @st.fragment(run_every=POLL_SECONDS)

@@ -114,5 +114,10 @@ def start(
             should_cancel=should_cancel,
         )
 
-    job: Job[None] = Job("Evaluating", work, lambda nothing: None)
+    job: Job[None] = Job(
+        "Evaluating",
+        work,
+        lambda nothing: None,
+        after_cancel="What was transcribed is kept; start it again, and it goes on from there.",
+    )
     session.jobs.start(SLOT, job, lane="evaluate")

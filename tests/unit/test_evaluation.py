@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -190,6 +191,28 @@ def test_command_prints_one_object(excerpt: Path, capsys: pytest.CaptureFixture[
     assert "12 utterances" in captured.err
     assert cli.main(arguments) == 0
     assert f"WER {found['wer']:.2f} %" in capsys.readouterr().out
+
+
+def test_a_killed_process_is_gone_on_from(excerpt: Path, tmp_path: Path) -> None:
+    """SIGKILL after the first results; nothing is lost, and nothing is there twice."""
+    results = tmp_path / "results"
+    command = [sys.executable, "-m", "analysis.cli", "evaluate", "demo-hubert", "--json"]
+    command += ["--data", str(excerpt), "--batch-size", "1", "--out", str(results)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        while process.poll() is None and not any(results.glob("*.jsonl")):
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+    resumed = _printed(command)
+    assert {**resumed, "real_time_factor": 0} == {**_printed(command[:-2]), "real_time_factor": 0}
+    [path] = results.iterdir()
+    lines = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+    names = [line["utterance"] for line in lines if "utterance" in line]
+    assert len(names) == len(set(names)) == 12
 
 
 def test_two_processes_give_the_results_of_one(excerpt: Path, tmp_path: Path) -> None:
