@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import IO
 
 from analysis.checkpoints import SpeechModel
-from analysis.ctranslate2_export import PRECISIONS, export_ctranslate2
+from analysis.ctranslate2_export import PRECISIONS, export_ctranslate2, uniform_heads
 from analysis.errors import UserError
 from analysis.exporting import FORMATS as EXPORT_FORMATS
+from analysis.exporting import require
 from analysis.model_card import Measurement
+from analysis.onnx_export import PACKAGES as ONNX_PACKAGES
 from analysis.onnx_export import export_onnx
 from analysis.saving import save
 
@@ -23,12 +25,41 @@ FORMATS: Mapping[str, str] = {
 }
 """What a model can leave as, in one sentence each."""
 
+_PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "ctranslate2": ("ctranslate2",),
+    "onnx": ONNX_PACKAGES,
+}
+
 _LEFT_OUT = 1980, 1, 1, 0, 0, 0  # no clock in the archive: the same model is the same file
 
 
 def precisions(format_name: str) -> tuple[str, ...]:
     """Precisions that a format can be written in; none where it keeps the model's own."""
     return {"ctranslate2": PRECISIONS, "onnx": ("float32",)}.get(format_name, ())
+
+
+def require_format(model: SpeechModel, format_name: str) -> None:
+    """Refuse a format that cannot hold a model, before anything is computed for it.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    format_name : str
+        See `FORMATS`.
+
+    Raises
+    ------
+    UserError
+        With the reason; also when a package that the format needs is not installed.
+    """
+    if format_name not in FORMATS:
+        raise UserError(
+            f"There is no format {format_name!r}.", f"Choose one of {', '.join(FORMATS)}."
+        )
+    if format_name == "ctranslate2":
+        uniform_heads(model)
+    for package in _PACKAGES.get(format_name, ()):
+        require(package)
 
 
 def deliver(
@@ -66,13 +97,12 @@ def deliver(
     UserError
         When the format cannot hold the model, the folder is taken or the disk is full.
     """
-    if format_name == CHECKPOINT:
-        return save(model, folder, overwrite=overwrite, measured=measured)
+    require_format(model, format_name)
     if format_name == "ctranslate2":
         return export_ctranslate2(model, folder, precision=precision, overwrite=overwrite).folder
     if format_name == "onnx":
         return export_onnx(model, folder, overwrite=overwrite).folder
-    raise UserError(f"There is no format {format_name!r}.", f"Choose one of {', '.join(FORMATS)}.")
+    return save(model, folder, overwrite=overwrite, measured=measured)
 
 
 def archive(

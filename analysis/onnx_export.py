@@ -23,6 +23,9 @@ from analysis.exporting import (
 )
 from analysis.saving import atomic_folder, check_target
 
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+"""What the export needs beside torch."""
+
 # A protocol buffer holds 2 GiB; larger weights lie in a file beside the graph.
 _MOST_BYTES_INSIDE = 1_900_000_000
 
@@ -67,7 +70,7 @@ def export_onnx(model: SpeechModel, folder: Path, *, overwrite: bool = False) ->
     UserError
         When the packages are not installed, or the graph computes something else.
     """
-    for package in ("onnx", "onnxscript", "onnxruntime"):
+    for package in PACKAGES:
         require(package)
     folder = folder.expanduser().resolve()
     check_target(folder, overwrite=overwrite)

@@ -1,17 +1,27 @@
 """What leaves Compress: one variant as a checkpoint or an export, an archive, a recipe."""
 
+import io
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from analysis.checkpoints import SpeechModel
-from analysis.delivery import CHECKPOINT, FORMATS, archive, deliver, precisions
+from analysis.delivery import (
+    CHECKPOINT,
+    FORMATS,
+    archive,
+    deliver,
+    precisions,
+    require_format,
+)
 from analysis.errors import UserError
+from analysis.model_card import Measurement
 from analysis.publishing import TOKEN, can_publish, publish
 from analysis.stock import stock_widths
 from pages.common.formatting import escape_markdown, file_slug, size
-from pages.common.jobs import Job
+from pages.common.jobs import Job, Jobs
 from pages.common.measured_wer import measurements_of
 from pages.common.session import Session, Variant
 from pages.common.widgets import job_line, show_problem
@@ -50,7 +60,7 @@ def draw(session: Session, model: SpeechModel) -> None:
                 list(variants),
                 index=len(variants) - 1,
                 format_func=lambda name: variants[name].name,
-                key=f"save:variant:{len(variants)}",
+                key=f"save:variant:{'-'.join(variants)}",
             )
         ]
         format_name = middle.selectbox(
@@ -68,10 +78,11 @@ def draw(session: Session, model: SpeechModel) -> None:
             disabled=len(choices) < 2,
             help="Of the stored weights. int8 keeps a scale for every row.",
         )
-        st.caption(_sentence(variant, format_name))
-        _to_folder(session, variant, format_name, precision)
+        obstacle = _obstacle(variant, format_name)
+        st.caption(obstacle or _sentence(variant, format_name))
+        _to_folder(session, variant, format_name, precision, possible=not obstacle)
         with st.container(horizontal=True):
-            _download(session, variant, format_name, precision)
+            _download(session, variant, format_name, precision, possible=not obstacle)
             st.download_button(
                 "Recipe (JSON)",
                 variant.compression.plan.to_json(),
@@ -89,6 +100,15 @@ def draw(session: Session, model: SpeechModel) -> None:
         job_line(session.jobs, _SLOT)
 
 
+def _obstacle(variant: Variant, format_name: str) -> str:
+    """Why the variant cannot leave in a format; nothing where it can."""
+    try:
+        require_format(variant.model, format_name)
+    except UserError as error:
+        return f":material/block: {escape_markdown(str(error))}"
+    return ""
+
+
 def _sentence(variant: Variant, format_name: str) -> str:
     """What the format is, and what it takes to load it."""
     if format_name != CHECKPOINT:
@@ -101,7 +121,9 @@ def _sentence(variant: Variant, format_name: str) -> str:
     )
 
 
-def _to_folder(session: Session, variant: Variant, format_name: str, precision: str) -> None:
+def _to_folder(
+    session: Session, variant: Variant, format_name: str, precision: str, *, possible: bool
+) -> None:
     """A folder on the server."""
     left, middle, right = st.columns([3, 1, 1], vertical_alignment="bottom")
     folder = left.text_input(
@@ -118,6 +140,7 @@ def _to_folder(session: Session, variant: Variant, format_name: str, precision: 
         icon=":material/save:",
         width="stretch",
         key=f"save:{variant.id}",
+        disabled=not possible,
         on_click=lambda: _save(session, variant, folder, format_name, precision, overwrite),
     )
 
@@ -152,30 +175,49 @@ def _save(
     )
 
 
-def _download(session: Session, variant: Variant, format_name: str, precision: str) -> None:
+def _download(
+    session: Session, variant: Variant, format_name: str, precision: str, *, possible: bool
+) -> None:
     """One archive, built when it is asked for."""
     too_large = variant.footprint.bytes > MOST_DOWNLOADED
     slug = file_slug(variant.name)
     st.download_button(
         "Download (ZIP)",
         partial(
-            archive,
+            _archive,
+            session.jobs,
             variant.model,
             slug,
             format_name,
             precision,
-            measured=measurements_of(session, variant),
+            measurements_of(session, variant),
         ),
         file_name=f"{slug}.zip",
         mime="application/zip",
         icon=":material/folder_zip:",
         on_click="ignore",
-        disabled=too_large,
+        disabled=too_large or not possible,
         key=f"zip:{variant.id}",
         help=f"More than {size(MOST_DOWNLOADED)} do not go through the browser: save to a folder."
         if too_large
         else "Everything of the chosen format in one file, built on the click.",
     )
+
+
+def _archive(
+    jobs: Jobs,
+    model: SpeechModel,
+    name: str,
+    format_name: str,
+    precision: str,
+    measured: Sequence[Measurement],
+) -> io.BufferedReader:
+    """The archive; called outside of any script run, so that a fault is shown in the next one."""
+    try:
+        return archive(model, name, format_name, precision, measured=measured)
+    except UserError as error:
+        jobs.problems[_SLOT] = error
+        raise
 
 
 def _publish(session: Session, variant: Variant) -> None:
