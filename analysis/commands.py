@@ -83,6 +83,7 @@ def compress(options: argparse.Namespace) -> None:
     folder = save(result.model, out, overwrite=options.overwrite)
     before, after = footprint(model), footprint(result.model)
     achieved = achieved_sparsity(groups, plan.n_clusters, plan.components)
+    stock = stock_widths(result.model) is not None
     if options.json:
         print_json(
             {
@@ -92,7 +93,7 @@ def compress(options: argparse.Namespace) -> None:
                 "before": asdict(before),
                 "after": asdict(after),
                 "errors": {g: r.error for g, r in result.groups.items()},
-                "stock": stock_widths(result.model) is not None,
+                "stock": stock,
                 "plan": json.loads(plan.to_json()),
             }
         )
@@ -104,7 +105,9 @@ def compress(options: argparse.Namespace) -> None:
         f"asked for {plan.sparsity:.1%} ({plan.allocation}); removed {achieved:.1%} of the "
         f"mergeable parameters, {whole:.1%} of the whole model"
     )
-    print(f"saved in {folder}; hear it: coalesce transcribe {options.out} CLIP")
+    how = "plain from_pretrained" if stock else "trust_remote_code=True"
+    print(f"saved in {folder}, which loads with {how}")
+    print(f"hear it: coalesce transcribe {options.out} CLIP")
 
 
 def transcribe(options: argparse.Namespace) -> None:
