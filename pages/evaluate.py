@@ -5,21 +5,31 @@ from collections.abc import Mapping
 import streamlit as st
 
 from analysis.allocation import ALLOCATIONS
+from analysis.audio import SUPPORTED_EXTENSIONS
 from analysis.checkpoints import DEMO_MODELS, SpeechModel
 from analysis.compression import Compression
 from analysis.errors import UserError
 from analysis.scoring import NORMALISERS
 from analysis.sweep_spec import SweepSpec, read_spec, read_variant
+from analysis.uploads import TABLE_EXTENSIONS
 from pages.common.choices import choose_one
 from pages.common.formatting import escape_markdown
 from pages.common.frame import run_page
 from pages.common.session import Session, current
 from pages.common.sweep_results import draw_results
-from pages.common.sweeps import HELDOUT, METHODS, SLOT, SweepState, start, state_of
+from pages.common.sweeps import (
+    HELDOUT,
+    METHODS,
+    SLOT,
+    SweepState,
+    start,
+    state_of,
+    uploaded_folder,
+)
 from pages.common.widgets import explain, job_box, primary_button, show_error, show_problem
 
 SPARSITIES = (5, 10, 15, 20, 30, 40, 50, 60)
-_BUNDLED, _FOLDER = "Held-out set", "Your own"
+_BUNDLED, _NAMED, _UPLOADED = "Held-out set", "Path or id", "Upload"
 
 _DEFAULT = "whisper-english"
 
@@ -74,25 +84,9 @@ def main() -> None:
 
 def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, UserError | None]:
     """Data and grid; with what is wrong about them."""
-    left, middle, right = st.columns([4, 6, 4], gap="medium")
+    left, middle, right = st.columns([6, 6, 4], gap="medium")
     with left:
-        kind = choose_one("Data", [_BUNDLED, _FOLDER], key="sweep-data")
-        folder = str(HELDOUT)
-        if kind == _FOLDER:
-            folder = st.text_input(
-                "Folder, manifest or id",
-                key="sweep-folder",
-                persist_state="session",
-                placeholder="/data/LibriSpeech/test-clean",
-                help="On the computer that serves this page: a LibriSpeech folder, a folder with"
-                " metadata.csv, a JSONL manifest. Or ID:CONFIG:SPLIT of a Hugging Face data set,"
-                " fetched once.",
-            )
-        else:
-            st.caption(
-                "200 sentences of the demo models' own domain, synthesised, by voices that they"
-                " never heard."
-            )
+        source, problem = _draw_data()
         limit = st.number_input(
             "Utterances at most",
             min_value=1,
@@ -134,13 +128,13 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
             persist_state="session",
             help="\n".join(f"- **{name}**: {text}" for name, text in NORMALISERS.items()),
         )
-    if not (folder.strip() and methods and sparsities and allocations):
-        return None, None, None
+    if not (source and methods and sparsities and allocations):
+        return None, None, problem
     try:
         spec = read_spec(
             {
                 "model": [model.source],
-                "data": folder.strip(),
+                "data": source,
                 "method": [
                     {"name": name, **read_variant(METHODS[name]).options} for name in methods
                 ],
@@ -149,9 +143,44 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
                 "normaliser": normaliser,
             }
         )
-    except UserError as problem:
-        return None, None, problem
+    except UserError as fault:
+        return None, None, fault
     return spec, limit, None
+
+
+def _draw_data() -> tuple[str, UserError | None]:
+    """Where the corpus is, empty if nowhere yet; with what is wrong about an upload."""
+    kind = choose_one("Data", [_BUNDLED, _NAMED, _UPLOADED], key="sweep-data")
+    if kind == _BUNDLED:
+        st.caption(
+            "200 sentences of the demo models' own domain, synthesised, by voices that they"
+            " never heard."
+        )
+        return str(HELDOUT), None
+    if kind == _NAMED:
+        path = st.text_input(
+            "Folder, manifest or id",
+            key="sweep-folder",
+            persist_state="session",
+            placeholder="/data/LibriSpeech/test-clean",
+            help="On the computer that serves this page: a LibriSpeech folder, a folder with"
+            " metadata.csv, a JSONL manifest. Or ID:CONFIG:SPLIT of a Hugging Face data set,"
+            " fetched once.",
+        )
+        return path.strip(), None
+    files = st.file_uploader(
+        "Clips and their table, or a ZIP file of them",
+        accept_multiple_files=True,
+        type=[*SUPPORTED_EXTENSIONS, *TABLE_EXTENSIONS, ".zip"],
+        key="sweep-files",
+        help="The table: metadata.csv (file_name, transcription), LibriSpeech's *.trans.txt, or a"
+        " JSONL manifest.",
+    )
+    try:
+        folder = uploaded_folder(files)
+    except UserError as problem:
+        return "", problem
+    return str(folder or ""), None
 
 
 def _draw_variants(session: Session, model: SpeechModel) -> dict[str, Compression]:

@@ -1,10 +1,12 @@
 """The sweep of a visitor: what was asked for, the job that runs it, the rows as they come."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from analysis.cache import cache_folder
 from analysis.checkpoints import DEMO_MODELS, SpeechModel
@@ -18,6 +20,7 @@ from analysis.results import ResultStore
 from analysis.sweep import Row, Skipped
 from analysis.sweep import sweep as run_sweep
 from analysis.sweep_spec import SweepSpec
+from analysis.uploads import lay_out_upload
 from pages.common.jobs import Job
 from pages.common.models import model_id
 from pages.common.session import Session
@@ -40,6 +43,7 @@ METHODS: Mapping[str, str] = {
 """Ways to compress that the page offers, as the shell writes them."""
 
 _STATE = "sweep-state"
+_UPLOAD = "sweep-upload"
 
 
 @dataclass(slots=True, eq=False)
@@ -77,6 +81,25 @@ def state_of(model: SpeechModel) -> SweepState:
     if found is None or found.model != model_id(model):
         found = st.session_state[_STATE] = SweepState(model_id(model))
     return found
+
+
+def uploaded_folder(files: Sequence[UploadedFile]) -> Path | None:
+    """A folder of this session with the files of an uploader; gone when the session is.
+
+    Raises
+    ------
+    UserError
+        See `analysis.uploads.lay_out_upload`.
+    """
+    if not files:
+        return None
+    ids = tuple(file.file_id for file in files)
+    known: tuple[tuple[str, ...], TemporaryDirectory[str]] | None = st.session_state.get(_UPLOAD)
+    if known is None or known[0] != ids:
+        folder = TemporaryDirectory(prefix="coalesce-")  # removed with the object
+        lay_out_upload(((file.name, file.getvalue()) for file in files), Path(folder.name))
+        known = st.session_state[_UPLOAD] = (ids, folder)
+    return Path(known[1].name)
 
 
 def start(

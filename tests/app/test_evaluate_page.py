@@ -8,6 +8,7 @@ import pytest
 import soundfile
 from streamlit.testing.v1 import AppTest
 
+from pages.common.sweeps import HELDOUT
 from tests.app.conftest import Visit, settle
 from tests.app.test_compress_page import compress, session_of
 
@@ -87,7 +88,7 @@ def test_a_folder_with_faults_is_evaluated_and_the_faults_are_listed(
     samples = np.random.default_rng(0).normal(0, 0.1, 8_000)
     soundfile.write(tmp_path / "a.wav", samples, 16_000)
     (tmp_path / "metadata.csv").write_text("file_name,transcription\na.wav,one\nb.wav,two\n")
-    page.segmented_control(key="sweep-data").set_value("Your own")
+    page.segmented_control(key="sweep-data").set_value("Path or id")
     settle(page)
     assert page.button(key="start-sweep").disabled
     page.text_input(key="sweep-folder").set_value(str(tmp_path))
@@ -98,8 +99,26 @@ def test_a_folder_with_faults_is_evaluated_and_the_faults_are_listed(
     assert faults.to_dict("records") == [{"Where": "b.wav", "Why": "There is no such file."}]
 
 
+def test_an_upload_is_evaluated(page: AppTest, tmp_path: Path) -> None:
+    page.segmented_control(key="sweep-data").set_value("Upload")
+    settle(page)
+    assert page.button(key="start-sweep").disabled
+    sound = (HELDOUT / "001.ogg").read_bytes()
+    table = b"file_name,transcription\n001.ogg,close the door\n"
+    page.file_uploader(key="sweep-files").set_value(
+        [("001.ogg", sound, "audio/ogg"), ("metadata.csv", table, "text/csv")]
+    )
+    settle(page)
+    evaluate(page)
+    assert state(page).original.total.words == 3
+    page.file_uploader(key="sweep-files").set_value([("a.zip", b"no archive", "application/zip")])
+    settle(page)
+    assert any("cannot be unpacked" in error.value for error in page.error)
+    assert page.button(key="start-sweep").disabled
+
+
 def test_a_folder_without_data_is_refused_in_words(page: AppTest, tmp_path: Path) -> None:
-    page.segmented_control(key="sweep-data").set_value("Your own")
+    page.segmented_control(key="sweep-data").set_value("Path or id")
     settle(page)
     page.text_input(key="sweep-folder").set_value(str(tmp_path / "nowhere"))
     settle(page)
