@@ -138,8 +138,8 @@ def draw_table(draft: Draft) -> None:
             "Units n": group.n_units,
             "K": draft.n_clusters[group.id],
             "Lock": group.id in draft.settings.locked,
-            "Kept": 100 * draft.n_clusters[group.id] / group.n_units,
             "Merge error": 100 * expected.errors[group.id] if expected else None,
+            "Kept": 100 * draft.n_clusters[group.id] / group.n_units,
             "Saved": (group.n_units - draft.n_clusters[group.id]) * group.parameters_per_unit,
         }
         for group in groups

@@ -52,7 +52,7 @@ def draw(draft: Draft) -> None:
         )
     _lock_line(draft)
     if view == TABLE:
-        table, one = st.columns([1.9, 1], gap="large")
+        table, one = st.columns([2.3, 1], gap="medium")
         with table:
             draw_table(draft)
         with one:

@@ -73,9 +73,9 @@ def _card(result: Result | None, model: SpeechModel, differences: bool) -> None:
         help="(S + I + D) / words of the reference; divergence: the same against the original.",
     )
     second.metric(
-        "Real-time factor",
+        "RTF",
         f"{result.transcript.real_time_factor:.3f}" if result else "–",
-        help="Computing time over audio time; below 1 is faster than speech.",
+        help="Real-time factor: computing time over audio time; below 1 is faster than speech.",
     )
     weights = size(footprint_of(model).bytes)
     if result is None:

@@ -64,7 +64,7 @@ def test_bundled_clip_is_transcribed_by_original_and_variant_with_errors(page: A
     assert len(transcripts(page)) == 2
     names = [text.value for text in page.markdown if "**original**" in text.value]
     assert "#0072B2" in names[0]
-    assert [metric.label for metric in page.metric] == ["WER", "Real-time factor"] * 2
+    assert [metric.label for metric in page.metric] == ["WER", "RTF"] * 2
     assert page.text_area[0].value == clip.reference
     counts = [text.value for text in page.caption if "whisper-english" in text.value]
     assert len(counts) == 2
@@ -87,10 +87,10 @@ def test_a_ctc_model_is_compressed_and_heard_too(
 
 def test_without_reference_the_variant_is_measured_against_the_original(page: AppTest) -> None:
     upload(page, ("tone.wav", wav(1.5)))
-    assert [m.label for m in page.metric] == ["Divergence", "Real-time factor"] * 2
+    assert [m.label for m in page.metric] == ["Divergence", "RTF"] * 2
     assert page.metric[0].value == "–"
     page.text_area[0].set_value("one two").run()
-    assert [m.label for m in page.metric] == ["WER", "Real-time factor"] * 2
+    assert [m.label for m in page.metric] == ["WER", "RTF"] * 2
 
 
 def test_hostile_reference_and_file_name_are_shown_never_interpreted(page: AppTest) -> None:
