@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from analysis.audio import SAMPLING_RATE, Samples
+from analysis.audio import SAMPLING_RATE
 from analysis.cache import cache_folder, read_arrays, write_arrays
 from analysis.checkpoints import SpeechModel
 from analysis.distances import SquaredDistances
@@ -106,19 +106,6 @@ class _Stop(Exception):
     """Ends a forward pass where nothing behind is asked for."""
 
 
-def pack(clips: Sequence[Samples], longest: int) -> list[Samples]:
-    """Join neighbouring clips as long as they fit into `longest` samples together."""
-    joined: list[list[Samples]] = []
-    room = 0
-    for clip in clips:
-        if not joined or len(clip) > room:
-            joined.append([])
-            room = longest
-        joined[-1].append(clip)
-        room -= len(clip)
-    return [np.concatenate(parts) for parts in joined]
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedClip:
     """One clip as a model takes it.
@@ -153,19 +140,17 @@ def prepare(
     Cancelled
     """
     extractor = model.processor.feature_extractor
-    clips: Sequence[Samples] = excitation.clips
-    recogniser = None
-    if model.architecture.decoding == "seq2seq":
-        recogniser = Seq2SeqRecogniser(model, TranscriptionOptions(num_beams=1), should_cancel)
-        clips = pack(clips, recogniser.longest)  # it takes windows of one length: fill them
+    seq2seq = model.architecture.decoding == "seq2seq"
     prepared = []
-    for clip in clips:
+    for clip in excitation.clips:
         check_cancelled(should_cancel)
         inputs = extractor(clip, sampling_rate=SAMPLING_RATE, return_tensors="pt")
         name = model.model.main_input_name
         arguments: dict[str, Any] = {name: inputs[name].to(device=model.device, dtype=model.dtype)}
         n_frames = None
-        if recogniser is not None:
+        if seq2seq:
+            options = TranscriptionOptions(num_beams=1)
+            recogniser = Seq2SeqRecogniser(model, options, should_cancel)
             samples = clip[: recogniser.longest]
             with model.lock, torch.inference_mode():
                 tokens = recogniser.tokens(samples)

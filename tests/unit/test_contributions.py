@@ -18,7 +18,6 @@ from analysis.contributions import (
     contribution_vectors,
     group_statistics,
     measure_groups,
-    pack,
     paired_moments,
     prepare,
 )
@@ -84,13 +83,6 @@ def test_shipped_speech_is_data_free_and_own_clips_are_not() -> None:
         make_excitation("calibrated")
     with pytest.raises(UserError, match="no clip"):
         calibrate_on([])
-
-
-def test_clips_fill_windows_and_nothing_is_lost() -> None:
-    clips = [np.full(n, n, dtype=np.float32) for n in (3, 4, 5, 20, 2)]
-    packed = pack(clips, 9)
-    assert [len(window) for window in packed] == [7, 5, 20, 2]
-    assert np.array_equal(np.concatenate(packed), np.concatenate(clips))
 
 
 # --- moments -----------------------------------------------------------------------------------
