@@ -109,13 +109,19 @@ def _kept_facet(
         row=1,
         col=column,
     )
-    outlines = [2.5 if group.id == selected else 0 for group in members]
+    # narrow bars touch: a line in their own colour closes the seams between them
+    narrow = len(layers) > MANY_LAYERS
+    chosen = [group.id == selected for group in members]
+    outlines = {
+        "color": [NEUTRAL if own or not narrow else color for own in chosen],
+        "width": [2.5 if own else float(narrow) for own in chosen],
+    }
     figure.add_bar(
         x=layers,
         y=kept,
         customdata=data,
         hovertemplate=hover,
-        marker={"color": color, "line": {"color": NEUTRAL, "width": outlines}},
+        marker={"color": color, "line": outlines},
         row=1,
         col=column,
     )

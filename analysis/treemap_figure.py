@@ -57,7 +57,7 @@ def parameter_treemap(
         else:
             colors.append(BLUE if part.group.component == "ffn" else SKY)
     notes = []
-    many_layers = any(part.group is not None and part.group.layer >= 8 for part in parts)
+    n_layers = 1 + max(part.group.layer for part in parts if part.group is not None)
     for part, untouched in zip(parts, fixed, strict=True):
         if part.group is None:
             notes.append("never touched" if untouched else "")
@@ -74,7 +74,7 @@ def parameter_treemap(
             values=[part.n_parameters for part in parts],
             branchvalues="total",
             sort=False,
-            text=[_tile_text(part, total, many_layers) for part in parts],
+            text=[_tile_text(part, total, n_layers) for part in parts],
             texttemplate="%{text}",
             textfont={"color": [_ink(color) for color in colors]},
             customdata=[
@@ -119,10 +119,10 @@ def to_hex(color: Sequence[float]) -> str:
     return "#" + "".join(f"{round(255 * channel):02X}" for channel in color)
 
 
-def _tile_text(part: Part, total: int, many_layers: bool) -> str:
-    """What is written on a tile; the number alone where tiles are many and narrow."""
-    if part.group is not None and many_layers:
-        return str(part.group.layer)
+def _tile_text(part: Part, total: int, n_layers: int) -> str:
+    """What is written on a tile; the number alone where tiles are narrow, nothing on slivers."""
+    if part.group is not None and n_layers > 8:
+        return str(part.group.layer) if n_layers <= 16 else ""
     return f"{part.title}<br>{part.n_parameters / total:.1%}"
 
 
