@@ -23,6 +23,7 @@ from analysis.progress import (
     never_cancel,
     no_progress,
 )
+from analysis.quantising import INT8, is_quantised
 from analysis.recognition import TranscriptionOptions
 from analysis.results import ResultStore
 from analysis.sweep_spec import Cell, Variant
@@ -187,9 +188,12 @@ class _Runner:
             check_cancelled(self.should_cancel)
             plan = compression.plan
             variant = Variant(name, {"method": plan.method, "made": True})
-            found = self._evaluated(partial(getattr, compression, "model"), plan.to_json(), name)
+            int8 = is_quantised(compression.model.model)
+            # the same plan makes a variant and the one in int8, and they write other texts
+            run = plan.to_json() + (f" {INT8}" if int8 else "")
+            found = self._evaluated(partial(getattr, compression, "model"), run, name)
             cell = Cell(variant, plan.sparsity, plan.allocation, plan.seed)
-            self._add_tested(cell, plan, found)
+            self._add_tested(cell, plan, found, footprint(compression.model) if int8 else None)
         total = self.n_models * self._seconds
         self.progress(total, total, "evaluated")
         return self.rows
@@ -199,7 +203,9 @@ class _Runner:
         heard = len(self.rows) * self._seconds
         self.progress(heard, self.n_models * self._seconds, f"{name}: {note}")
 
-    def _add_tested(self, cell: Cell, plan: CompressionPlan, found: Evaluation) -> None:
+    def _add_tested(
+        self, cell: Cell, plan: CompressionPlan, found: Evaluation, cost: Footprint | None = None
+    ) -> None:
         """Add a row, and before it that of magnitude at the same K, where there is none yet."""
         k = tuple(plan.n_clusters.values())
         if cell.variant.is_magnitude:
@@ -211,7 +217,8 @@ class _Runner:
             same = replace(cell, variant=named)
             self.magnitude[k] = self._compressed(Prepared(baseline, {}, None), same)
             self._add(self._row(same, baseline, self.magnitude[k]))
-        self._add(self._row(cell, plan, found))
+        row = self._row(cell, plan, found)
+        self._add(replace(row, cost=cost) if cost else row)
 
     @property
     def _seconds(self) -> int:

@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from analysis.errors import Cancelled, UserError
 from analysis.evaluation import compare, evaluate
 from analysis.footprint import footprint
 from analysis.planning import Planner
+from analysis.quantising import quantise
 from analysis.recognition import TranscriptionOptions
 from analysis.results import ResultStore
 from analysis.sweep import Row, Skipped
@@ -195,6 +197,25 @@ def test_models_that_were_made_are_tested_too(hubert: SpeechModel, corpus: Corpu
     assert row.evaluation.total == evaluate(mine.model, corpus, OPTIONS, "none").total
     assert row.cost == footprint(mine.model) == baseline.cost
     assert row.against_magnitude == compare(row.evaluation, baseline.evaluation)
+
+
+def test_a_variant_and_the_same_in_int8_are_two_models(
+    hubert: SpeechModel, corpus: Corpus, tmp_path: Path
+) -> None:
+    """They have one plan: what is kept of the one must not be taken for the other."""
+    mine = compress(hubert, make_plan(hubert))
+    small = replace(mine, model=quantise(mine.model))
+    made = {"mine": mine, "mine int8": small}
+    store = ResultStore(tmp_path)
+    for _ in range(2):  # measured, then read back
+        rows = sweep.sweep(hubert, [], corpus, OPTIONS, "none", made=made, store=store)
+        *_, first, second = (row for row in rows if isinstance(row, Row))
+        assert first.evaluation.total == evaluate(mine.model, corpus, OPTIONS, "none").total
+        assert second.evaluation.total == evaluate(small.model, corpus, OPTIONS, "none").total
+        assert first.cost == footprint(mine.model)
+        assert second.cost == footprint(small.model)
+        assert second.cost.bytes < first.cost.bytes
+    assert len(list(tmp_path.iterdir())) == 3, "original, mine, mine in int8"
 
 
 def test_what_cannot_be_is_listed_and_the_rest_goes_on(hubert: SpeechModel, corpus: Corpus) -> None:
