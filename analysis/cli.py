@@ -161,8 +161,12 @@ def _add_loading(parser: argparse.ArgumentParser) -> None:
 
 def _add_compression(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sparsity", type=float, default=0.1, help="fraction removed (0.1)")
-    parser.add_argument("--method", choices=_METHODS, default="cluster")
-    parser.add_argument("--allocation", choices=_ALLOCATIONS, default="uniform")
+    parser.add_argument("--method", choices=_METHODS, help="cluster, unless asked otherwise")
+    parser.add_argument(
+        "--allocation",
+        choices=_ALLOCATIONS,
+        help="output-error with the distance contribution, else uniform",
+    )
     parser.add_argument(
         "--budget",
         choices=("exact", "literal"),
@@ -173,13 +177,19 @@ def _add_compression(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeding", choices=_SEEDINGS, default="k-means++")
     parser.add_argument("--n-init", type=int, default=1, help="restarts of k-means (1)")
     parser.add_argument("--refine", action="store_true", help="Hartigan moves after the Ward cut")
-    parser.add_argument("--distance", choices=_DISTANCES, default="weights")
-    parser.add_argument("--merge", choices=_MERGE_RULES, default="mean")
+    parser.add_argument(
+        "--distance",
+        choices=_DISTANCES,
+        help="contribution; for magnitude and random weights, as in the papers",
+    )
+    parser.add_argument(
+        "--merge", choices=_MERGE_RULES, help="weighted with the distance contribution, else mean"
+    )
     parser.add_argument(
         "--repair",
         choices=_REPAIRS,
-        default="none",
-        help="mean: into the output bias; refit: the output columns too",
+        help="mean: into the output bias; refit: the output columns too. "
+        "refit with the distance contribution, else none",
     )
     parser.add_argument(
         "--sequential", action="store_true", help="repair each layer behind the compressed ones"
@@ -187,8 +197,7 @@ def _add_compression(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--excitation",
         choices=_EXCITATIONS,
-        default="speech",
-        help="what contributions and repairs listen to: synthesised, no data",
+        help="what contributions and repairs listen to, synthesised: speech, if it is installed",
     )
     parser.add_argument(
         "--calibrate", metavar="DIR", help="listen to these clips instead: not data-free"

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,15 @@ from analysis.checkpoints import DEMO_MODELS, SpeechModel, load
 from analysis.clustering import MergeTree
 from analysis.compression import compress as compress_model
 from analysis.errors import UserError
-from analysis.excitation import Excitation, make_excitation, read_calibration
+from analysis.excitation import (
+    Excitation,
+    default_excitation,
+    make_excitation,
+    read_calibration,
+)
 from analysis.footprint import Footprint, footprint
 from analysis.plan import CompressionPlan
-from analysis.planning import Planner
+from analysis.planning import Planner, complete
 from analysis.references import read_references
 from analysis.saving import check_target, save
 from analysis.scoring import Score, score
@@ -65,7 +70,7 @@ def inspect(options: argparse.Namespace) -> None:
             f"{row['error_at_30_percent']:>9.2%}"
         )
     print(
-        "-10 %, -30 %: squared weight error, relative, when that share of the units is merged away"
+        "-10 %, -30 %: squared merge error, relative, when that share of the units is merged away"
     )
 
 
@@ -192,33 +197,41 @@ def _plan(
             )
         excitation = _excitation(plan, options)
         return plan, _trees(model, plan, excitation), excitation
-    allocation = options.allocation
+    recipe = complete(
+        method=options.method,
+        distance=options.distance,
+        merge=options.merge,
+        repair=options.repair,
+        allocation=options.allocation,
+    )
     if options.budget == "literal":
-        if allocation != "variance":
+        if recipe.allocation != "variance":
             raise UserError(
                 "--budget literal is a formula of the variance allocation.",
                 "Add --allocation variance.",
             )
-        allocation = "variance-literal"
+        recipe = replace(recipe, allocation="variance-literal")
     plan = CompressionPlan(
         model=model.source,
         revision=model.revision,
         weight_hash=model.weight_hash,
         n_clusters={group.id: group.n_units for group in groups},
-        method=options.method,
+        method=recipe.method,
         engine=options.engine,
         seeding=options.seeding,
         n_init=options.n_init,
         refine=options.refine,
-        distance=options.distance,
-        merge=options.merge,
+        distance=recipe.distance,
+        merge=recipe.merge,
         align_heads=options.align_heads,
         components=_components(options),
-        allocation=allocation,
+        allocation=recipe.allocation,
         sparsity=options.sparsity,
         seed=options.seed,
-        excitation="calibrated" if options.calibrate else options.excitation,
-        repair=options.repair,
+        excitation="calibrated"
+        if options.calibrate
+        else options.excitation or default_excitation(),
+        repair=recipe.repair,
         sequential=options.sequential,
     )
     with progress_bar("merge trees") as progress:

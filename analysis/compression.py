@@ -23,7 +23,7 @@ from analysis.progress import (
     never_cancel,
     no_progress,
 )
-from analysis.selection import kept_units, predicted_error, pruning_error
+from analysis.selection import SURGEON, kept_units, predicted_error, pruning_error
 from analysis.trees import build_tree, group_distances, group_vectors
 from analysis.units import (
     UnitGroup,
@@ -144,6 +144,7 @@ def compress(
                 plan.distance,
                 align_heads=plan.align_heads,
                 excitation=excitation,
+                removal=plan.method == SURGEON,
                 should_cancel=should_cancel,
             )
             compressed[group.id] = compress_group(model, group, plan, tree, excitation=excitation)
@@ -195,7 +196,7 @@ def compress_group(
         labels = kept_units(tree, k, plan.method, seed=plan.seed, group=group.id)
         error = (
             predicted_error(tree, k, plan.method, seed=plan.seed, group=group.id)
-            if plan.method == "surgeon"
+            if plan.method == SURGEON
             else pruning_error(tree, labels)
         )
     elif plan.engine == "kmeans":

@@ -10,11 +10,14 @@ from torch import nn
 from analysis.errors import UserError
 from analysis.units import UnitGroup, UnitWeights, read_units
 
+CONTRIBUTION = "contribution"
+"""The distance that listens."""
+
 DISTANCES: Mapping[str, str] = {
     "weights": "Two units are close when their weights are close: the papers' distance.",
     "normalised": "Weights with the preceding layer norm folded in: what a unit does to the "
     "normalised signal.",
-    "contribution": "What units do: the distance between what they add to the residual stream, "
+    CONTRIBUTION: "What units do: the distance between what they add to the residual stream, "
     "measured on synthetic sound.",
 }
 """Each distance between units and what it assumes, in one sentence."""

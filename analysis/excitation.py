@@ -102,6 +102,11 @@ def make_excitation(kind: str, *, seed: int = 0) -> Excitation:
     )
 
 
+def default_excitation() -> str:
+    """The kind that is taken where none is asked for: the shipped speech, if it is installed."""
+    return "speech" if any(_FOLDER.glob("*.ogg")) else "sounds"
+
+
 def calibrate_on(audios: list[Audio]) -> Excitation:
     """A person's own clips as an excitation: the first two minutes, each clip cut to a window.
 

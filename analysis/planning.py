@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from analysis.allocation import allocate
+from analysis.allocation import OUTPUT_ERROR, allocate
 from analysis.checkpoints import SpeechModel
 from analysis.clustering import MergeTree
+from analysis.distances import CONTRIBUTION
 from analysis.excitation import Excitation, make_excitation
 from analysis.plan import CompressionPlan
 from analysis.progress import Progress, ShouldCancel, never_cancel, no_progress
+from analysis.selection import SURGEON
 from analysis.trees import build_trees
 from analysis.units import unit_groups
 from analysis.variance import group_variances
@@ -32,6 +34,44 @@ class Prepared:
     excitation: Excitation | None
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The choices that go together; fields as in `analysis.plan.CompressionPlan`."""
+
+    method: str
+    distance: str
+    merge: str
+    repair: str
+    allocation: str
+
+
+def complete(
+    *,
+    method: str | None = None,
+    distance: str | None = None,
+    merge: str | None = None,
+    repair: str | None = None,
+    allocation: str | None = None,
+) -> Recipe:
+    """Fill in what was left open, as the measurements in docs/contributions.md have it.
+
+    Clustering goes by contributions unless something else is asked for, and with contributions go
+    the weighted merge, the refit and the allocation by output error. The baselines and the weight
+    distances are what the papers say: mean, no repair, uniform.
+    """
+    method = method or "cluster"
+    if distance is None:
+        distance = CONTRIBUTION if method in ("cluster", SURGEON) else "weights"
+    listens = distance == CONTRIBUTION
+    return Recipe(
+        method,
+        distance,
+        merge or ("weighted" if listens else "mean"),
+        repair or ("refit" if listens else "none"),
+        allocation or (OUTPUT_ERROR if listens else "uniform"),
+    )
+
+
 class Planner:
     """Plans for one model; trees, variances and sounds are kept from plan to plan.
 
@@ -48,7 +88,7 @@ class Planner:
         self._calibration = calibration
         self._groups = unit_groups(model)
         self._variances: Mapping[str, float] | None = None
-        self._trees: dict[tuple[str, bool, str | None], Mapping[str, MergeTree]] = {}
+        self._trees: dict[tuple[str, bool, str | None, bool], Mapping[str, MergeTree]] = {}
         self._excitations: dict[tuple[str, int], Excitation] = {}
 
     def prepare(
@@ -113,13 +153,15 @@ class Planner:
         should_cancel: ShouldCancel,
     ) -> Mapping[str, MergeTree]:
         heard = excitation.identity if excitation and settings.distance == "contribution" else None
-        key = (settings.distance, settings.align_heads, heard)
+        removal = settings.method == SURGEON
+        key = (settings.distance, settings.align_heads, heard, removal)
         if key not in self._trees:
             self._trees[key] = build_trees(
                 self._model,
                 settings.distance,
                 align_heads=settings.align_heads,
                 excitation=excitation,
+                removal=removal,
                 progress=progress,
                 should_cancel=should_cancel,
             )

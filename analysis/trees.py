@@ -1,6 +1,7 @@
 """The merge trees of a whole model, built once and kept on disk by weight hash."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from analysis.cache import cache_folder, read_arrays, write_arrays
 from analysis.checkpoints import SpeechModel
 from analysis.clustering import MergeTree, Removal, ward_tree
 from analysis.contributions import (
+    GroupStatistics,
     contribution_distances,
     contribution_gram,
     contribution_vectors,
@@ -33,6 +35,7 @@ def build_tree(
     *,
     align_heads: bool,
     excitation: Excitation | None = None,
+    removal: bool = False,
     progress: Progress = no_progress,
     should_cancel: ShouldCancel = never_cancel,
 ) -> MergeTree:
@@ -49,6 +52,8 @@ def build_tree(
         depend on it.
     excitation : Excitation, optional
         For the contribution distance; the shipped speech by default.
+    removal : bool
+        Whether the surgeon's order is wanted, too; for the contribution distance.
     progress, should_cancel : callable
         Of the run over the excitation, where it was not made before.
 
@@ -62,7 +67,7 @@ def build_tree(
         When the group's weights are not finite.
     """
     if distance == "contribution":
-        return _contribution_tree(model, group, excitation, progress, should_cancel)
+        return _contribution_tree(model, group, excitation, removal, progress, should_cancel)
     variant = f"{distance}-aligned" if align_heads and group.component == "heads" else distance
     dtype = str(model.dtype).removeprefix("torch.")
     path = cache_folder("trees") / model.weight_hash / dtype / variant / f"{group.id}.npz"
@@ -114,33 +119,42 @@ def _contribution_tree(
     model: SpeechModel,
     group: UnitGroup,
     excitation: Excitation | None,
+    removal: bool,
     progress: Progress,
     should_cancel: ShouldCancel,
 ) -> MergeTree:
-    """Ward tree of the contributions, and the surgeon's order beside it."""
+    """Ward tree of the contributions, and on request the surgeon's order beside it."""
     excitation = excitation or make_excitation("speech")
     dtype = str(model.dtype).removeprefix("torch.")
-    folder = cache_folder("trees") / model.weight_hash / dtype / f"contribution-{RIDGE:g}"
+    folder = cache_folder("trees") / model.weight_hash / dtype / "contribution"
     path = folder / excitation.identity / f"{group.id}.npz"
-    cached = read_arrays(path)
-    fields = {"linkage", "norms", "order", "costs", "residual"}
-    if cached is not None and fields <= set(cached) and len(cached["norms"]) == group.n_units:
-        return MergeTree(
-            cached["linkage"],
-            cached["norms"],
-            Removal(cached["order"], cached["costs"]),
-            float(cached["residual"]),
+    order_path = path.with_suffix(f".surgeon-{RIDGE:g}.npz")
+
+    def statistics() -> GroupStatistics:
+        return group_statistics(
+            model, excitation, group, progress=progress, should_cancel=should_cancel
         )
-    statistics = group_statistics(
-        model, excitation, group, progress=progress, should_cancel=should_cancel
+
+    cached = read_arrays(path)
+    if cached is None or not {"linkage", "norms", "residual"} <= set(cached):
+        measured = statistics()
+        gram = contribution_gram(measured, read_units(model.model, group).output)
+        built = ward_tree(contribution_distances(gram))
+        residual = np.array(measured.residual_variance)
+        cached = {"linkage": built.linkage, "norms": built.norms, "residual": residual}
+        write_arrays(path, cached)
+    tree = MergeTree(
+        cached["linkage"], cached["norms"], residual_variance=float(cached["residual"])
     )
-    output = read_units(model.model, group).output
-    tree = ward_tree(contribution_distances(contribution_gram(statistics, output)))
-    removal = removal_order(statistics.moments.covariance, output)
-    arrays = {"linkage": tree.linkage, "norms": tree.norms}
-    arrays |= {"order": removal.order, "costs": removal.costs}
-    write_arrays(path, arrays | {"residual": np.array(statistics.residual_variance)})
-    return MergeTree(tree.linkage, tree.norms, removal, statistics.residual_variance)
+    if not removal:
+        return tree
+    ordered = read_arrays(order_path)
+    if ordered is None or not {"order", "costs"} <= set(ordered):
+        output = read_units(model.model, group).output
+        found = removal_order(statistics().moments.covariance, output)
+        ordered = {"order": found.order, "costs": found.costs}
+        write_arrays(order_path, ordered)
+    return replace(tree, removal=Removal(ordered["order"], ordered["costs"]))
 
 
 def build_trees(
@@ -149,6 +163,7 @@ def build_trees(
     *,
     align_heads: bool = True,
     excitation: Excitation | None = None,
+    removal: bool = False,
     progress: Progress = no_progress,
     should_cancel: ShouldCancel = never_cancel,
 ) -> Mapping[str, MergeTree]:
@@ -157,7 +172,7 @@ def build_trees(
     Parameters
     ----------
     model : SpeechModel
-    distance, align_heads, excitation
+    distance, align_heads, excitation, removal
         See `build_tree`.
     progress : callable
         Called after each group.
@@ -183,6 +198,7 @@ def build_trees(
             distance,
             align_heads=align_heads,
             excitation=excitation,
+            removal=removal,
             progress=progress,
             should_cancel=should_cancel,
         )

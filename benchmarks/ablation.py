@@ -135,13 +135,14 @@ def make(model: SpeechModel, row: Row, sparsity: float, calibration: Path | None
             excitation = make_excitation(row.excitation)
         excitation = cut(excitation, row.seconds)
     groups, components = unit_groups(model), tuple(row.components.split(","))
-    trees = build_trees(model, row.distance, excitation=excitation)
+    removal = row.method == "surgeon"
+    trees = build_trees(model, row.distance, excitation=excitation, removal=removal)
     n_clusters = allocate(
         groups,
         sparsity=sparsity,
         strategy="output-error" if row.equal_k else row.allocation,
         components=components,
-        trees=build_trees(model, "contribution") if row.equal_k else trees,
+        trees=build_trees(model, "contribution", removal=True) if row.equal_k else trees,
         method="surgeon" if row.equal_k else row.method,
     )
     plan = CompressionPlan(

@@ -26,6 +26,7 @@ from analysis.cluster_views import (
 )
 from analysis.clustering import MergeTree
 from analysis.curves import KNEE_DEFINITION, knee
+from analysis.distances import CONTRIBUTION
 from analysis.map_figures import MAP_HEIGHT, head_map
 from analysis.units import UnitGroup
 from pages.common.choices import choose_one
@@ -52,7 +53,6 @@ from pages.common.cluster_selection import (
     units_key,
 )
 from pages.common.controls import (
-    CONTRIBUTION,
     MANUAL,
     Settings,
     choose_n_clusters,

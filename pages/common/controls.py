@@ -1,7 +1,7 @@
 """The settings of a compression: what the widgets hold, and what they mean for every group's K."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import streamlit as st
@@ -9,11 +9,12 @@ import streamlit as st
 from analysis.allocation import ALLOCATIONS, OUTPUT_ERROR
 from analysis.checkpoints import SpeechModel
 from analysis.clustering import ENGINES, MergeTree
-from analysis.distances import DISTANCES
+from analysis.distances import CONTRIBUTION, DISTANCES
 from analysis.excitation import EXCITATIONS, Excitation
 from analysis.locking import allocate_around
 from analysis.merging import MERGE_RULES
 from analysis.plan import COMPONENTS, REPAIRS, SEEDINGS, CompressionPlan
+from analysis.planning import complete
 from analysis.selection import METHODS, SURGEON
 from analysis.stock import STOCK_COMPONENTS, level
 from analysis.units import UnitGroup
@@ -22,8 +23,6 @@ from pages.common.models import TreeChoice
 from pages.common.session import current
 
 MANUAL = "manual"
-
-CONTRIBUTION = "contribution"
 
 BY_TREES = ("distortion", OUTPUT_ERROR)
 """Allocations that need merge trees."""
@@ -39,12 +38,13 @@ SENTENCE_HEIGHT = 92
 MAX_SPARSITY = 90
 """Percent; beyond it nothing that was ever a speech model is left."""
 
+LISTENS_UP_TO = 100_000_000
+"""Parameters of a model for which the recipe that listens is the first one on show; beyond it,
+listening takes minutes on a CPU, and the papers' recipe, which is there at once, comes first."""
+
 _DEFAULTS: Mapping[str, Any] = {
     "sparsity": 10,
-    "method": "cluster",
-    "allocation": "uniform",
-    "distance": "weights",
-    "merge": "mean",
+    **asdict(complete()),
     "engine": "ward",
     "seeding": "k-means++",
     "n_init": 1,
@@ -53,7 +53,6 @@ _DEFAULTS: Mapping[str, Any] = {
     "components": list(COMPONENTS),
     "seed": 0,
     "excitation": "speech",
-    "repair": "none",
     "sequential": False,
     "locked": {},
     "stock": False,
@@ -94,7 +93,7 @@ class Settings:
     def trees(self) -> TreeChoice:
         """Which merge trees these settings look at."""
         heard = self.heard if self.distance == CONTRIBUTION else None
-        return TreeChoice(self.distance, self.align_heads, heard)
+        return TreeChoice(self.distance, self.align_heads, heard, self.method == SURGEON)
 
     def plan(self, model: SpeechModel, n_clusters: Mapping[str, int]) -> CompressionPlan:
         """The plan that these settings and K make for a model."""
@@ -129,9 +128,12 @@ def widget_key(model: SpeechModel, name: str) -> str:
 
 def read_settings(model: SpeechModel) -> Settings:
     """What the widgets say, or will say when they are first drawn."""
+    defaults = dict(_DEFAULTS)
+    if sum(tensor.numel() for tensor in model.model.parameters()) > LISTENS_UP_TO:
+        defaults |= asdict(complete(distance="weights"))
     values = {
         name: st.session_state.setdefault(widget_key(model, name), default)
-        for name, default in _DEFAULTS.items()
+        for name, default in defaults.items()
     }
     heard = None
     if values["distance"] == CONTRIBUTION or values["repair"] != "none":

@@ -134,18 +134,20 @@ class TreeChoice:
     distance: str
     align_heads: bool
     excitation: Excitation | None = None
+    removal: bool = False
 
     @property
-    def identity(self) -> tuple[str, bool, str]:
+    def identity(self) -> tuple[str, bool, str, bool]:
         """Equal where the trees are."""
         return (
             self.distance,
             self.align_heads,
             self.excitation.identity if self.excitation else "",
+            self.removal,
         )
 
 
-def tree_key(model: SpeechModel, choice: TreeChoice) -> tuple[str, str, bool, str]:
+def tree_key(model: SpeechModel, choice: TreeChoice) -> tuple[str, str, bool, str, bool]:
     """Names a model's merge trees."""
     return (model_id(model), *choice.identity)
 
@@ -170,6 +172,7 @@ def load_trees(
             choice.distance,
             align_heads=choice.align_heads,
             excitation=choice.excitation,
+            removal=choice.removal,
             progress=progress,
             should_cancel=should_cancel,
         ),

@@ -1,12 +1,14 @@
 """Presets on Compress: a few settings to start from, each with what to expect of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import streamlit as st
 
 from analysis.checkpoints import SpeechModel
+from analysis.plan import COMPONENTS
+from analysis.planning import complete
 from pages.common.controls import widget_key, write_setting
 
 
@@ -19,34 +21,33 @@ class Preset:
     settings: Mapping[str, Any]
 
 
+BOTH = list(COMPONENTS)
+LISTENING = asdict(complete())
+PAPERS = asdict(complete(distance="weights"))
+
 PRESETS: tuple[Preset, ...] = (
     Preset(
-        "Mild 10 %",
-        "A tenth of the heads and channels, the same share of every layer. What a speech model"
-        " usually bears without training.",
-        {
-            "sparsity": 10,
-            "components": ["ffn", "heads"],
-            "allocation": "uniform",
-            "method": "cluster",
-        },
+        "Best without data, 30 %",
+        "Units merge by what they do on synthesised speech, where that disturbs the model least;"
+        " the layers are repaired. Listens to three minutes of sound first.",
+        {"sparsity": 30, "components": BOTH, **LISTENING},
+    ),
+    Preset(
+        "The papers' 10 %",
+        "A tenth of the heads and channels of every layer, by their weights alone.",
+        {"sparsity": 10, "components": BOTH, **PAPERS},
     ),
     Preset(
         "Channels only 20 %",
         "A fifth of the FFN channels, the cheapest merges first; every head stays. Heads are few"
         " and differ more, so they are the harder part to merge.",
-        {"sparsity": 20, "components": ["ffn"], "allocation": "distortion", "method": "cluster"},
+        {"sparsity": 20, "components": ["ffn"], **PAPERS, "allocation": "distortion"},
     ),
     Preset(
-        "Half",
-        "Half of everything: to hear what breaks, and a start for fine-tuning. Without training,"
-        " expect few right words.",
-        {
-            "sparsity": 50,
-            "components": ["ffn", "heads"],
-            "allocation": "uniform",
-            "method": "cluster",
-        },
+        "The papers' 50 %",
+        "Half of everything by its weights: to hear what breaks, and a start for fine-tuning."
+        " Without training, expect few right words.",
+        {"sparsity": 50, "components": BOTH, **PAPERS},
     ),
 )
 
@@ -63,7 +64,7 @@ def draw(model: SpeechModel) -> None:
                 args=(model, preset),
             )
             st.caption(preset.expect)
-        st.caption("Distance, merge rule and locked groups stay as they are. Undo takes it back.")
+        st.caption("Locked groups stay as they are. Undo takes it back.")
 
 
 def _use(model: SpeechModel, preset: Preset) -> None:

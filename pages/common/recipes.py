@@ -6,9 +6,11 @@ import streamlit as st
 
 from analysis.allocation import allocate
 from analysis.checkpoints import SpeechModel
+from analysis.distances import CONTRIBUTION
 from analysis.errors import UserError
 from analysis.plan import CompressionPlan
-from pages.common.controls import BY_TREES, CONTRIBUTION, MANUAL, Settings, adopt, widget_key
+from analysis.selection import SURGEON
+from pages.common.controls import BY_TREES, MANUAL, Settings, adopt, widget_key
 from pages.common.hearing import check_excitation, find_excitation
 from pages.common.models import TreeChoice, groups_of, tree_key, tree_shelf, variances_of
 from pages.common.session import Session
@@ -85,7 +87,7 @@ def take_over(session: Session, model: SpeechModel, plan: CompressionPlan) -> No
 def _reproduces(session: Session, model: SpeechModel, plan: CompressionPlan) -> bool:
     """Whether the plan's allocation, at the slider's whole percent, gives the plan's K."""
     heard = find_excitation(session, plan.excitation) if plan.distance == CONTRIBUTION else None
-    choice = TreeChoice(plan.distance, plan.align_heads, heard)
+    choice = TreeChoice(plan.distance, plan.align_heads, heard, plan.method == SURGEON)
     trees = tree_shelf().find(tree_key(model, choice))
     if plan.allocation == MANUAL or (plan.allocation in BY_TREES and trees is None):
         return False

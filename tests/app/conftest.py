@@ -37,8 +37,8 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AppTest]:
     monkeypatch.setenv("COALESCE_MODEL", "demo-whisper")
 
     def open_compress() -> AppTest:
-        app = settle(AppTest.from_file(APP, default_timeout=60))
-        return settle(app.switch_page("pages/compress.py"))
+        app = AppTest.from_file(APP, default_timeout=60)
+        return settle(settle(app).switch_page("pages/compress.py"))
 
     return open_compress
 

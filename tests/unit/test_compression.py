@@ -178,7 +178,7 @@ def test_every_allocation_of_every_method_runs(
     groups = unit_groups(whisper)
     listens = method == "surgeon" or allocation == "output-error"
     distance = "contribution" if listens else "weights"
-    trees = build_trees(whisper, distance)
+    trees = build_trees(whisper, distance, removal=listens)
     k = allocate(
         groups,
         sparsity=0.3,

@@ -300,8 +300,8 @@ def test_repair_leaves_the_model_alone(whisper: SpeechModel, sound: Excitation) 
 
 
 def test_trees_of_contributions_are_kept(whisper: SpeechModel, sound: Excitation) -> None:
-    first = build_trees(whisper, "contribution", excitation=sound)
-    second = build_trees(whisper, "contribution", excitation=sound)
+    first = build_trees(whisper, "contribution", excitation=sound, removal=True)
+    second = build_trees(whisper, "contribution", excitation=sound, removal=True)
     for group_id, tree in first.items():
         again = second[group_id]
         assert np.array_equal(tree.linkage, again.linkage)
