@@ -17,7 +17,7 @@ from analysis.palette import (
 )
 from analysis.units import UnitGroup
 
-CURVE_HEIGHT = 300
+CURVE_HEIGHT = 316
 SIZES_HEIGHT = 250
 MATRIX_HEIGHT = 360
 
@@ -70,9 +70,10 @@ def cut_curve(group: UnitGroup, tree: MergeTree, n_clusters: int, knee: int) -> 
         figure,
         CURVE_HEIGHT,
         f"<span style='color:{VERMILLION}'>●</span> K = {n_clusters:,} costs"
-        f" {errors[n_clusters - 1]:.1%}   <span style='color:{PURPLE}'>◆</span> knee at {knee:,}:"
+        f" {errors[n_clusters - 1]:.1%}<br><span style='color:{PURPLE}'>◆</span> knee at {knee:,}:"
         f" {errors[knee - 1]:.1%}",
     )
+    figure.update_layout(margin_t=60)  # two lines: on one, large K leave a narrow column
     return figure
 
 

@@ -27,6 +27,8 @@ def choose_group(page: Page, title: str) -> None:
 def test_choices_survive_a_change_of_page_and_travel_in_the_link(page: Page, server: str) -> None:
     open_clusters(page, f"{server}/clusters")
     choose_group(page, "Encoder 2 · FFN channels")
+    expect(page).to_have_url(re.compile("encoder.2.ffn"))  # the first group's slider looks alike
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
     slider = page.get_by_role("slider", name=re.compile("Clusters K of 768"))
     expect(slider).to_be_visible()
     before = int(slider.input_value())
@@ -84,9 +86,8 @@ def test_a_point_on_the_map_chooses_its_cluster_and_a_box_its_points(
     page.mouse.down()
     page.mouse.move(left + area["width"] - 10, top + area["height"] - 10, steps=8)
     page.mouse.up()
-    expect(page.get_by_text(re.compile(r"\d+ channels become one; error"))).to_be_visible()
-    chosen = page.get_by_text(re.compile(r"\d+ channels become one; error")).inner_text()
-    assert int(chosen.split()[0]) > 300
+    # the clicked point's cluster may have been read before, but has not as many members
+    expect(page.get_by_text(re.compile(r"[3-7]\d\d channels become one; error"))).to_be_visible()
 
 
 def test_every_page_shows_the_group_that_nobody_chose_yet(page: Page, server: str) -> None:
