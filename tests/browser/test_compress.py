@@ -4,6 +4,8 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.conftest import take_the_papers_recipe
+
 FFN = "Encoder 1 · FFN channels"
 
 
@@ -27,8 +29,8 @@ def choose_group(page: Page, title: str) -> None:
 
 def test_a_plan_is_edited_undone_locked_and_made(page: Page, server: str) -> None:
     page.goto(f"{server}/compress")
+    take_the_papers_recipe(page)
     expect(sentence(page)).to_contain_text("Merge 10 %")
-    expect(sentence(page)).not_to_contain_text("being computed")
 
     choose_group(page, FFN)
     slider = page.get_by_role("slider", name="K of 768")
@@ -79,7 +81,7 @@ def test_a_plan_is_edited_undone_locked_and_made(page: Page, server: str) -> Non
 
 def test_a_lock_and_compress_at_once_make_the_plan_that_is_shown(page: Page, server: str) -> None:
     page.goto(f"{server}/compress")
-    expect(sentence(page)).not_to_contain_text("being computed")
+    take_the_papers_recipe(page)
     expect(k_slider(page)).to_have_value("691")
     page.get_by_role("button", name="Lock", exact=True).click()
     page.get_by_role("button", name="Compress").click()
@@ -90,7 +92,7 @@ def test_a_lock_and_compress_at_once_make_the_plan_that_is_shown(page: Page, ser
 
 def test_a_click_on_an_error_curve_selects_its_group(page: Page, server: str) -> None:
     page.goto(f"{server}/compress")
-    expect(sentence(page)).not_to_contain_text("being computed")
+    take_the_papers_recipe(page)
     page.get_by_role("radio", name="Error curves").click(force=True)
     curves = chart(page, "Each cell: K from 1")
     expect(curves).to_be_visible()

@@ -56,7 +56,7 @@ def test_choices_survive_a_change_of_page_and_travel_in_the_link(page: Page, ser
     expect(page.get_by_text(re.compile(r"channels become one; error"))).to_be_visible()
 
     colleague = page.context.new_page()
-    colleague.set_default_timeout(90_000)
+    colleague.set_default_timeout(240_000)
     open_clusters(colleague, link)
     expect(picker(colleague)).to_have_value("Encoder 2 · FFN channels")
     expect(chart(colleague, f"K = {k} costs")).to_be_visible()

@@ -7,6 +7,8 @@ import numpy as np
 import soundfile
 from playwright.sync_api import Dialog, FilePayload, Locator, Page, expect
 
+from tests.browser.conftest import take_the_papers_recipe
+
 
 def tone() -> bytes:
     time = np.arange(24_000) / 16_000
@@ -17,7 +19,7 @@ def tone() -> bytes:
 
 def open_page(page: Page, address: str, name: str) -> None:
     page.goto(address)
-    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=240_000)
     expect(page.get_by_test_id("stSidebar").get_by_text("demo-whisper")).to_be_visible()
 
 
@@ -37,8 +39,8 @@ def test_page_opened_by_its_address_gets_the_whole_app(page: Page, server: str) 
 
 def test_from_slider_to_both_transcripts(page: Page, server: str) -> None:
     open_page(page, f"{server}/compress", "Compress")
+    take_the_papers_recipe(page)
     expect(sentence(page)).to_contain_text("Merge 10 %")
-    expect(sentence(page)).not_to_contain_text("being computed")
     slider = page.get_by_role("slider", name="Sparsity")
     slider.focus()
     for _ in range(9):  # down past 8 %, where the selected group's K changes under its own slider
@@ -75,7 +77,7 @@ def test_from_slider_to_both_transcripts(page: Page, server: str) -> None:
 
 def test_k_is_edited_in_the_table(page: Page, server: str) -> None:
     open_page(page, f"{server}/compress", "Compress")
-    expect(sentence(page)).not_to_contain_text("being computed")
+    take_the_papers_recipe(page)
     slider = page.get_by_role("slider", name="K of 768")
     expect(slider).to_have_value("691")
     table = page.get_by_test_id("stDataFrame")
