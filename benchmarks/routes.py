@@ -51,12 +51,17 @@ def through_pipeline(folder: Path, *, trust: bool) -> Route:
     recognise = pipeline(
         "automatic-speech-recognition", str(folder), trust_remote_code=trust, device="cpu"
     )
+    assert recognise.tokenizer is not None
+    control = recognise.tokenizer.all_special_tokens
     settings = {"num_beams": 1, "max_new_tokens": MOST_TOKENS}
 
     def route(clip: Audio) -> str:
         given = {"raw": clip.samples, "sampling_rate": SAMPLING_RATE}
         result: Any = recognise(given, generate_kwargs=settings)
-        return str(result["text"]).strip()
+        text = str(result["text"])
+        for token in control:  # the pipeline prints those that a model writes
+            text = text.replace(token, "")
+        return text.strip()
 
     return route
 
