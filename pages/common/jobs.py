@@ -148,6 +148,11 @@ class Jobs:
             self.cancel(slot)
             self._note_cancelled(slot, job)
 
+    def cancel_others(self, slot: str, prefix: str) -> None:
+        """Cancel the jobs of all slots that begin alike, but for one's own."""
+        for other in [name for name in self._running if name.startswith(prefix) and name != slot]:
+            self.cancel(other)
+
     def running(self, slot: str) -> Job | None:
         """The unfinished job in a slot."""
         return self._running.get(slot)

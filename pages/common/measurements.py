@@ -52,9 +52,12 @@ def find_statistics(session: Session, model: SpeechModel) -> Statistics | None:
     return found
 
 
+_TREES = "trees:"
+
+
 def tree_slot(choice: TreeChoice) -> str:
     """Slot of the job that builds merge trees, the same on all pages."""
-    return f"trees:{choice.identity}"
+    return f"{_TREES}{choice.identity}"
 
 
 def find_trees(
@@ -69,6 +72,8 @@ def find_trees(
         def work(progress: Progress, should_cancel: ShouldCancel) -> Mapping[str, MergeTree]:
             return load_trees(shelf, model, choice, progress, should_cancel)
 
+        # whoever chose another distance waits for its trees, not for those of the last one
+        session.jobs.cancel_others(slot, _TREES)
         session.jobs.start(slot, Job("Building merge trees", work, lambda trees: None))
         found = shelf.find(key)
     return found

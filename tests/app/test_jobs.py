@@ -56,6 +56,22 @@ def test_slow_job_reports_itself_and_is_cancelled() -> None:
     assert jobs.problems["x"].message == "Working was cancelled."
 
 
+def test_others_that_begin_alike_are_cancelled() -> None:
+    got: list[str] = []
+    jobs, first, apart = Jobs(), threading.Event(), threading.Event()
+    jobs.start("trees:a", Job("First", until_cancelled(first), got.append), lane="one")
+    jobs.start("speech", Job("Apart", until_cancelled(apart), got.append), lane="two")
+    assert first.wait(5)
+    assert apart.wait(5)
+    jobs.cancel_others("trees:b", "trees:")
+    assert jobs.running("trees:a") is None
+    assert jobs.running("speech") is not None
+    jobs.start("trees:b", Job("Next", lambda progress, should_cancel: "b", got.append), lane="one")
+    collect(jobs, "trees:b")  # the lane is free again
+    assert got == ["b"]
+    jobs.stop("speech")
+
+
 def test_newer_job_replaces_the_elder_and_its_result_is_thrown_away() -> None:
     got: list[str] = []
     jobs, started = Jobs(), threading.Event()
