@@ -10,6 +10,7 @@ decoder. A stock checkpoint also goes through plain `from_pretrained`.
 
 import argparse
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,8 @@ from analysis.transcription import TranscriptionOptions, transcribe_batch
 MOST_TOKENS = 100
 """Per clip, in every route: a weak model that repeats itself stops at the same place in all."""
 
+_CONTROL = re.compile(r"<\|[^|]*\|>")
+
 Route = Callable[[Audio], str]
 
 
@@ -51,17 +54,13 @@ def through_pipeline(folder: Path, *, trust: bool) -> Route:
     recognise = pipeline(
         "automatic-speech-recognition", str(folder), trust_remote_code=trust, device="cpu"
     )
-    assert recognise.tokenizer is not None
-    control = recognise.tokenizer.all_special_tokens
     settings = {"num_beams": 1, "max_new_tokens": MOST_TOKENS}
 
     def route(clip: Audio) -> str:
         given = {"raw": clip.samples, "sampling_rate": SAMPLING_RATE}
         result: Any = recognise(given, generate_kwargs=settings)
-        text = str(result["text"])
-        for token in control:  # the pipeline prints those that a model writes
-            text = text.replace(token, "")
-        return text.strip()
+        # the pipeline prints the control tokens that a model writes among the words
+        return _CONTROL.sub("", str(result["text"])).strip()
 
     return route
 
