@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from analysis.checkpoints import DEMO_MODELS
+from analysis.planning import complete
+from pages.common.controls import widget_key
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 
@@ -31,14 +34,17 @@ def settle(app: AppTest, seconds: float = 120) -> AppTest:
 
 @pytest.fixture
 def open_app(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AppTest]:
-    """Open the app as another visitor, who goes to the Compress page."""
+    """Open the app as another visitor, who goes to the Compress page for the papers' recipe."""
     if not (DEMO_MODELS["demo-whisper"] / "model.safetensors").is_file():
         pytest.skip("the bundled model demo-whisper has not been built")
     monkeypatch.setenv("COALESCE_MODEL", "demo-whisper")
 
     def open_compress() -> AppTest:
-        app = AppTest.from_file(APP, default_timeout=60)
-        return settle(settle(app).switch_page("pages/compress.py"))
+        app = settle(AppTest.from_file(APP, default_timeout=60))
+        model = app.session_state["session"].model
+        for name, value in asdict(complete(distance="weights")).items():
+            app.session_state[widget_key(model, name)] = value
+        return settle(app.switch_page("pages/compress.py"))
 
     return open_compress
 

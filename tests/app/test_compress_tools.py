@@ -92,7 +92,7 @@ def test_undo_and_redo_go_through_every_kind_of_edit(app: AppTest) -> None:
     seen.append(dict(n_clusters(app)))
     edit_table(app, 1, 99)
     seen.append(dict(n_clusters(app)))
-    click(app, key(app, "preset:Half"))
+    click(app, key(app, "preset:The papers' 50 %"))
     seen.append(dict(n_clusters(app)))
     click(app, key(app, "lock"))
     assert app.data_editor[0].value["Lock"].any()
@@ -123,7 +123,7 @@ def test_presets_say_what_they_set(app: AppTest) -> None:
     assert all(k[g.id] == g.n_units for g in groups if g.component == "heads")
     assert abs(achieved_sparsity(groups, k, ["ffn"]) - 0.2) < 0.001
     assert "Merge 20 % of channels (distortion" in app.markdown[0].value
-    click(app, key(app, "preset:Mild 10 %"))
+    click(app, key(app, "preset:The papers' 10 %"))
     assert n_clusters(app) == allocate(groups, sparsity=0.1)
 
 
@@ -247,7 +247,7 @@ def test_a_variants_settings_can_be_edited_again(app: AppTest) -> None:
     edit_table(app, 1, 99)
     compress(app)
     made: Compression = session_of(app).variants[0].compression
-    click(app, key(app, "preset:Half"))
+    click(app, key(app, "preset:The papers' 50 %"))
     assert n_clusters(app) != dict(made.plan.n_clusters)
     click(app, f"edit:{session_of(app).variants[0].id}")
     assert n_clusters(app) == dict(made.plan.n_clusters)
