@@ -41,6 +41,22 @@ class Change:
     units: UnitWeights
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Repaired:
+    """A group after its repair.
+
+    Parameters
+    ----------
+    units : UnitWeights
+    output_error : float or None
+        Variance of what the block's output misses, over the variance of the original's output, on
+        the excitation; None where there was nothing to measure.
+    """
+
+    units: UnitWeights
+    output_error: float | None
+
+
 def repair(
     model: SpeechModel,
     excitation: Excitation,
@@ -50,7 +66,7 @@ def repair(
     sequential: bool = False,
     progress: Progress = no_progress,
     should_cancel: ShouldCancel = never_cancel,
-) -> dict[str, UnitWeights]:
+) -> dict[str, Repaired]:
     """Output columns and output biases that meet the original's outputs.
 
     b2 += E[old output] - E[new output], after the refit if there is one; both expectations are
@@ -72,7 +88,7 @@ def repair(
 
     Returns
     -------
-    dict of str to UnitWeights
+    dict of str to Repaired
         By group id.
 
     Raises
@@ -81,7 +97,7 @@ def repair(
     """
     # no family has output projections without bias; a new bias could not be saved
     able = [c for c in changes if linear_at(model.model, c.group.output_path).bias is not None]
-    repaired = {change.group.id: change.units for change in changes}
+    repaired = {change.group.id: Repaired(change.units, None) for change in changes}
     if sequential:
         clips = prepare(model, excitation, should_cancel)
         below = share_modules(model.model)
@@ -92,7 +108,7 @@ def repair(
             write_units(module, change.group, change.units)
             joint = paired_moments(model, module, change.group, clips)
             repaired[change.group.id] = _repaired(change, joint, mode)
-            write_units(below, change.group, repaired[change.group.id])
+            write_units(below, change.group, repaired[change.group.id].units)
         return repaired
     moments = _one_shot(model, excitation, able, progress, should_cancel)
     for change in able:
@@ -101,7 +117,7 @@ def repair(
     return repaired
 
 
-def _repaired(change: Change, joint: Moments, mode: str) -> UnitWeights:
+def _repaired(change: Change, joint: Moments, mode: str) -> Repaired:
     """The units with new output columns and bias; `joint` is of [a, y]."""
     units = change.units
     width = units.n_units * change.group.rows
@@ -109,9 +125,13 @@ def _repaired(change: Change, joint: Moments, mode: str) -> UnitWeights:
     output = units.output
     if mode == "refit":
         output = refit(units, activations, joint.covariance[:width, width:])
-    made = activations.mean @ output.reshape(width, -1).cpu().double()
-    bias = (joint.mean[width:] - made).float().to(output.device)
-    return UnitWeights(units.inputs, units.biases, output, bias)
+    columns = output.reshape(width, -1).cpu().double()
+    bias = (joint.mean[width:] - activations.mean @ columns).float().to(output.device)
+    original = joint.covariance[width:, width:].trace()
+    common = (columns * joint.covariance[:width, width:]).sum()
+    made = (columns * (activations.covariance @ columns)).sum()
+    error = float((original - 2 * common + made) / original) if original > 0 else None
+    return Repaired(UnitWeights(units.inputs, units.biases, output, bias), error)
 
 
 def _one_shot(

@@ -51,12 +51,15 @@ class CompressedGroup:
         norms of all unit vectors, under the plan's distance.
     weights : UnitWeights
         The K merged units, float32.
+    output_error : float or None
+        Measured by the repair (`analysis.compensation.Repaired`); None without one.
     """
 
     group: UnitGroup
     labels: np.ndarray
     error: float
     weights: UnitWeights
+    output_error: float | None = None
 
     @property
     def n_clusters(self) -> int:
@@ -160,8 +163,10 @@ def compress(
             progress=progress,
             should_cancel=should_cancel,
         )
-        for name, units in repaired.items():
-            compressed[name] = replace(compressed[name], weights=units)
+        for name, found in repaired.items():
+            compressed[name] = replace(
+                compressed[name], weights=found.units, output_error=found.output_error
+            )
     return Compression(_assemble(model, plan, compressed), plan, compressed)
 
 

@@ -99,7 +99,8 @@ def main() -> None:
     made = [v for v in session.variants_of(model) if v.compression.plan == plan]
     twin = next((v for v in made if not v.is_int8), None)
     color = twin.color if twin else variant_color(session.n_variants_made)
-    draft = Draft(session, model, groups, settings, n_clusters, trees, expected, color)
+    compression = twin.compression if twin else None
+    draft = Draft(session, model, groups, settings, n_clusters, trees, expected, color, compression)
 
     st.title("Compress")
     with st.container(height=SENTENCE_HEIGHT, border=False):

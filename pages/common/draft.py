@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from analysis.checkpoints import SpeechModel
 from analysis.clustering import MergeTree
+from analysis.compression import Compression
 from analysis.forecast import Forecast
 from analysis.units import UnitGroup
 from pages.common.controls import Settings
@@ -30,6 +31,8 @@ class Draft:
         None without trees.
     color : str
         That the variant has, or will have.
+    made : Compression or None
+        What was made with just this plan.
     """
 
     session: Session
@@ -40,3 +43,4 @@ class Draft:
     trees: Mapping[str, MergeTree] | None
     expected: Forecast | None
     color: str
+    made: Compression | None = None

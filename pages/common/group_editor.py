@@ -144,6 +144,10 @@ def draw_table(draft: Draft) -> None:
         }
         for group in groups
     ).astype({"Merge error": float})
+    measured = _output_errors(draft)
+    if measured:
+        found = [100 * measured[g.id] if g.id in measured else None for g in groups]
+        rows.insert(6, "Output error", pd.Series(found, dtype=float))
     numbers = st.column_config.NumberColumn
     st.data_editor(
         rows,
@@ -174,6 +178,14 @@ def draw_table(draft: Draft) -> None:
                 width=62, help="Holds this K: the other groups meet the budget in its stead."
             ),
             "Kept": numbers("Kept (%)", format="%.1f", width=65),
+            "Output error": numbers(
+                "Measured (%)",
+                format="%.2f",
+                width=96,
+                help="Measured in the variant with these settings, after its repair, on the sound"
+                " that it listened to: the variance of what the group's output misses, over the"
+                " variance of the original's output.",
+            ),
             "Merge error": numbers(
                 "Error (%)",
                 format="%.2f",
@@ -261,6 +273,12 @@ def _lock_button(draft: Draft, group: UnitGroup) -> None:
         args=(draft.session, draft.model, group.id, not locked),
         help="A locked group keeps its K, and the other groups meet the budget in its stead.",
     )
+
+
+def _output_errors(draft: Draft) -> dict[str, float]:
+    """What was measured of the variant with just this plan, by group id."""
+    made = draft.made.groups.values() if draft.made else ()
+    return {g.group.id: g.output_error for g in made if g.output_error is not None}
 
 
 def _set_k(

@@ -84,3 +84,16 @@ def test_clusters_show_contributions(visit: Visit) -> None:
         assert len(charts) >= n_charts
         titles = json.dumps([chart["layout"].get("annotations", "") for chart in charts])
         assert ("What they add to the stream" in titles) == ("attention" in group)
+
+
+def test_output_errors_are_measured_where_there_was_a_repair(app: AppTest) -> None:
+    choose(app, "distance", "contribution")
+    compress(app)
+    assert "Output error" not in app.data_editor[0].value
+    choose(app, "repair", "refit")
+    compress(app)
+    errors = app.data_editor[0].value["Output error"]
+    table = app.data_editor[0].value
+    changed = table["K"] < table["Units n"]
+    assert ((errors[changed] > 0) & (errors[changed] < 100)).all()
+    assert errors[~changed].isna().all()

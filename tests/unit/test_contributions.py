@@ -52,8 +52,8 @@ def listening_plan(model: SpeechModel, sound: Excitation, **fields: object) -> C
 
 def output_error(
     model: SpeechModel, changed: SpeechModel, group_id: str, sound: Excitation
-) -> tuple[float, float]:
-    """Squared distance of the mean outputs and variance of their difference, on the excitation."""
+) -> tuple[float, float, float]:
+    """Squared distance of the mean outputs, variances of their difference and of the original."""
     before = next(g for g in unit_groups(model) if g.id == group_id)
     after = next(g for g in unit_groups(changed) if g.id == group_id)
     joint = paired_moments(model, changed.model, before, prepare(model, sound))
@@ -62,7 +62,8 @@ def output_error(
     weight, bias = linear.weight.double(), linear.bias.double()
     mean = joint.mean[width:] - joint.mean[:width] @ weight.T - bias
     both = torch.cat([-weight, torch.eye(len(weight), dtype=torch.float64)], dim=1)
-    return float(mean.square().sum()), float((both @ joint.covariance @ both.T).trace())
+    total = float(joint.covariance[width:, width:].trace())
+    return float(mean.square().sum()), float((both @ joint.covariance @ both.T).trace()), total
 
 
 # --- excitation --------------------------------------------------------------------------------
@@ -219,10 +220,12 @@ def test_repair_meets_the_mean_output_on_the_excitation(
                 speech_model,
                 listening_plan(speech_model, sound, method=method, repair=kind, n_clusters=wanted),
                 excitation=sound,
-            ).model
+            )
             for kind in ("none", repair)
         ]
-        plain, repaired = (output_error(speech_model, r, group.id, sound) for r in results)
+        plain, repaired = (output_error(speech_model, r.model, group.id, sound) for r in results)
+        told = [result.groups[group.id].output_error for result in results]
+        assert told == [None, pytest.approx(repaired[1] / repaired[2], rel=1e-3)]
         assert repaired[0] < 1e-9 < plain[0]
         assert repaired[1] <= plain[1] * (1 + 1e-6)
         if repair == "refit":
