@@ -47,8 +47,8 @@ class Row:
     components : str
         "ffn,heads", "ffn" or "heads".
     equal_k : bool
-        Whether every group gets the K that the surgeon's output errors give it on the shipped
-        speech, so that only the choice of units and the repair differ; `allocation` is not used.
+        Whether every group gets the K of "merge-output-error", so that only the choice of units
+        and the repair differ; `allocation` is not used.
     """
 
     method: str = "cluster"
@@ -98,7 +98,21 @@ ROWS: Mapping[str, Row] = {
     ),
     "prune-output-error": Row("magnitude", repair="refit", allocation="output-error"),
     "merge-output-error": Row(repair="refit", allocation="output-error"),
-    "merge-equal-k": Row(repair="refit", equal_k=True),
+    "merge-output-error-none": Row(allocation="output-error"),
+    "merge-output-error-mean": Row(repair="mean", allocation="output-error"),
+    "merge-output-error-plain": Row(merge="mean", repair="refit", allocation="output-error"),
+    "merge-output-error-sequential": Row(
+        repair="refit", sequential=True, allocation="output-error"
+    ),
+    "merge-output-error-sounds": Row(
+        repair="refit", allocation="output-error", excitation="sounds"
+    ),
+    "merge-output-error-10s": Row(repair="refit", allocation="output-error", seconds=10),
+    "merge-output-error-50s": Row(repair="refit", allocation="output-error", seconds=50),
+    "merge-output-error-calibrated": Row(
+        repair="refit", allocation="output-error", excitation="calibrated"
+    ),
+    "surgeon-equal-k": Row("surgeon", repair="refit", equal_k=True),
     "weights-cluster-equal-k": Row("cluster", "weights", "mean", equal_k=True),
     "weights-magnitude-equal-k": Row("magnitude", "weights", "mean", equal_k=True),
     "weights-random-equal-k": Row("random", "weights", "mean", equal_k=True),
@@ -142,8 +156,8 @@ def make(model: SpeechModel, row: Row, sparsity: float, calibration: Path | None
         sparsity=sparsity,
         strategy="output-error" if row.equal_k else row.allocation,
         components=components,
-        trees=build_trees(model, "contribution", removal=True) if row.equal_k else trees,
-        method="surgeon" if row.equal_k else row.method,
+        trees=build_trees(model, "contribution") if row.equal_k else trees,
+        method="cluster" if row.equal_k else row.method,
     )
     plan = CompressionPlan(
         model=model.source,
