@@ -9,7 +9,6 @@ import torch
 from analysis.checkpoints import SpeechModel
 from analysis.contributions import (
     Moments,
-    PreparedClip,
     group_statistics,
     in_batches,
     moments_beside,
@@ -99,7 +98,7 @@ def repair(
     able = [c for c in changes if linear_at(model.model, c.group.output_path).bias is not None]
     repaired = {change.group.id: Repaired(change.units, None) for change in changes}
     if sequential:
-        clips = prepare(model, excitation, should_cancel)
+        clips = prepare(model, excitation, progress=progress, should_cancel=should_cancel)
         below = share_modules(model.model)
         for done, change in enumerate(able):
             check_cancelled(should_cancel)
@@ -155,7 +154,7 @@ def _one_shot(
             to_hear.append(change)
     if not to_hear:
         return found
-    clips: Sequence[PreparedClip] = prepare(model, excitation, should_cancel)
+    clips = prepare(model, excitation, progress=progress, should_cancel=should_cancel)
     for batch in in_batches(to_hear, lambda c: c.units.n_units * c.group.rows):
         units = [(change.group, change.units) for change in batch]
         found |= moments_beside(model, units, clips, progress=progress, should_cancel=should_cancel)

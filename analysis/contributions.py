@@ -131,34 +131,49 @@ class PreparedClip:
 
 
 def prepare(
-    model: SpeechModel, excitation: Excitation, should_cancel: ShouldCancel = never_cancel
+    model: SpeechModel,
+    excitation: Excitation,
+    *,
+    progress: Progress = no_progress,
+    should_cancel: ShouldCancel = never_cancel,
 ) -> list[PreparedClip]:
     """Turn clips into arguments; a decoder is given what the model itself writes, greedily.
+
+    What it writes is kept on disk. Clips are not joined to fill a window: small models lose the
+    thread where several voices follow each other, and the decoder's statistics with it.
 
     Raises
     ------
     Cancelled
     """
     extractor = model.processor.feature_extractor
-    seq2seq = model.architecture.decoding == "seq2seq"
+    recogniser = None
+    if model.architecture.decoding == "seq2seq":
+        recogniser = Seq2SeqRecogniser(model, TranscriptionOptions(num_beams=1), should_cancel)
+    path = _folder(model, excitation) / "tokens.npz"
+    known = dict(read_arrays(path) or {})
+    complete = len(known) == len(excitation.clips)
     prepared = []
-    for clip in excitation.clips:
+    for done, clip in enumerate(excitation.clips):
         check_cancelled(should_cancel)
+        progress(done, len(excitation.clips), "Preparing what the model listens to")
         inputs = extractor(clip, sampling_rate=SAMPLING_RATE, return_tensors="pt")
         name = model.model.main_input_name
         arguments: dict[str, Any] = {name: inputs[name].to(device=model.device, dtype=model.dtype)}
         n_frames = None
-        if seq2seq:
-            options = TranscriptionOptions(num_beams=1)
-            recogniser = Seq2SeqRecogniser(model, options, should_cancel)
+        if recogniser is not None:
             samples = clip[: recogniser.longest]
-            with model.lock, torch.inference_mode():
-                tokens = recogniser.tokens(samples)
-            arguments["decoder_input_ids"] = torch.tensor([tokens], device=model.device)
+            if not complete:
+                with model.lock, torch.inference_mode():
+                    known[str(done)] = np.array(recogniser.tokens(samples))
+            tokens = torch.from_numpy(known[str(done)]).to(model.device)
+            arguments["decoder_input_ids"] = tokens[None]
             arguments["use_cache"] = False
             per_frame = extractor.n_samples / model.config.max_source_positions
             n_frames = round((len(samples) + _PADDING_SECONDS * SAMPLING_RATE) / per_frame)
         prepared.append(PreparedClip(arguments, n_frames))
+    if recogniser is not None and not complete:
+        write_arrays(path, known)
     return prepared
 
 
@@ -190,7 +205,7 @@ def measure_groups(
     ------
     Cancelled
     """
-    clips = prepare(model, excitation, should_cancel)
+    clips = prepare(model, excitation, progress=progress, should_cancel=should_cancel)
     # hooks go to a copy of the modules around the same tensors: the model is shared
     module = share_modules(model.model)
     hidden = model.config.hidden_size
@@ -261,8 +276,7 @@ def group_statistics(
     ------
     Cancelled
     """
-    dtype = str(model.dtype).removeprefix("torch.")
-    folder = cache_folder("contributions") / model.weight_hash / dtype / excitation.identity
+    folder = _folder(model, excitation)
     found = _read(folder / f"{group.id}.npz", group)
     if found is not None:
         return found
@@ -446,6 +460,11 @@ def paired_moments(
         n_frames = clip.n_frames if group.stack == "encoder" else None
         joint.update(torch.cat([activations.float(), output.float()], dim=1)[:n_frames])
     return joint.moments()
+
+
+def _folder(model: SpeechModel, excitation: Excitation) -> Path:
+    dtype = str(model.dtype).removeprefix("torch.")
+    return cache_folder("contributions") / model.weight_hash / dtype / excitation.identity
 
 
 def _read(path: Path, group: UnitGroup) -> GroupStatistics | None:

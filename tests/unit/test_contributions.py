@@ -86,6 +86,16 @@ def test_shipped_speech_is_data_free_and_own_clips_are_not() -> None:
         calibrate_on([])
 
 
+def test_what_the_decoder_wrote_is_kept(
+    whisper: SpeechModel, sound: Excitation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = prepare(whisper, sound)
+    monkeypatch.setattr(contributions.Seq2SeqRecogniser, "tokens", None)
+    for a, b in zip(first, prepare(whisper, sound), strict=True):
+        assert a.arguments.keys() == b.arguments.keys()
+        assert torch.equal(a.arguments["decoder_input_ids"], b.arguments["decoder_input_ids"])
+
+
 # --- moments -----------------------------------------------------------------------------------
 
 
