@@ -94,7 +94,7 @@ def error_multiples(
             x=x,
             y=y,
             customdata=data,
-            mode="lines",
+            mode="lines+text",  # there is no text: Plotly lets no point of a bare line be clicked
             line={"color": NEUTRAL, "width": 1.5},
             hovertemplate=f"<b>{_line_title(members)} %{{customdata[1]}}</b><br>"
             "K = %{customdata[2]:,}: error %{customdata[3]:.2%}<extra></extra>",

@@ -143,7 +143,7 @@ def _curves(draft: Draft, trees: Mapping[str, MergeTree]) -> None:
     drawn = len(curves[thinned.id][0])
     how = "every K" if drawn == thinned.n_units else f"{drawn} of {thinned.n_units:,} K"
     left.caption(
-        f"A click on a cell's mark selects its group. Drawn from {how} of each group of channels;"
+        f"A click on a curve selects its group. Drawn from {how} of each group of channels;"
         " the marks are exact."
     )
     with right.container(horizontal=True, horizontal_alignment="right"):

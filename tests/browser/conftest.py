@@ -111,3 +111,10 @@ def take_the_papers_recipe(page: Page) -> None:
     sentence = page.get_by_text("predicted merge error", exact=False).first
     expect(sentence).to_contain_text("uniform allocation, distance: weights")
     expect(sentence).not_to_contain_text("being computed")
+
+
+def settle(page: Page) -> None:
+    """Waits until the page's script has answered what was done last."""
+    page.wait_for_timeout(500)
+    app = page.get_by_test_id("stApp")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning")

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import take_the_papers_recipe
+from tests.browser.conftest import settle, take_the_papers_recipe
 
 FFN = "Encoder 1 · FFN channels"
 
@@ -23,8 +23,11 @@ def k_slider(page: Page) -> Locator:
 
 def choose_group(page: Page, title: str) -> None:
     picker = page.get_by_role("combobox", name=re.compile("Selected group"))
+    picker.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)  # a page that still scrolls closes the list again
     picker.click()
     page.get_by_role("option", name=title, exact=True).click()
+    settle(page)
 
 
 def test_a_plan_is_edited_undone_locked_and_made(page: Page, server: str) -> None:
