@@ -36,6 +36,8 @@ class CheckpointFiles:
         The safetensors files.
     plan_texts : tuple of str
         The plans inside coalesce.json as JSON text, the first compression first.
+    training : tuple of mapping
+        The training records inside coalesce.json, unchecked.
     generation_config : bool
         Whether there is a generation_config.json.
     licence : str or None
@@ -46,6 +48,7 @@ class CheckpointFiles:
     config: Mapping[str, Any]
     weights: tuple[Path, ...]
     plan_texts: tuple[str, ...]
+    training: tuple[Mapping[str, Any], ...]
     generation_config: bool
     licence: str | None
 
@@ -102,7 +105,13 @@ def inspect_folder(folder: Path, name: str) -> CheckpointFiles:
     plan_texts = _read_plans(folder, name)
     generation_config = (folder / "generation_config.json").is_file()
     return CheckpointFiles(
-        folder, config, weights, plan_texts, generation_config, read_licence(folder)
+        folder,
+        config,
+        weights,
+        plan_texts,
+        _read_training(folder, name),
+        generation_config,
+        read_licence(folder),
     )
 
 
@@ -127,6 +136,17 @@ def _read_plans(folder: Path, name: str) -> tuple[str, ...]:
             f"{PLAN_FILE} in {name} carries no plan.", "Delete that file or compress again."
         )
     return tuple(json.dumps(plan) for plan in plans)
+
+
+def _read_training(folder: Path, name: str) -> tuple[Mapping[str, Any], ...]:
+    """The training records in coalesce.json."""
+    records = (read_json(folder / PLAN_FILE, name) or {}).get("training", [])
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise UserError(
+            f"“training” in {PLAN_FILE} of {name} is no list of records.",
+            "Delete it, or get a fresh copy.",
+        )
+    return tuple(records)
 
 
 def read_json(path: Path, name: str) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from analysis.errors import UserError
 from analysis.hub import download
 from analysis.plan import CompressionPlan
 from analysis.quantising import INT8, quantise
+from analysis.training_record import TrainingRecord
 from analysis.units import locate_groups
 from analysis.weight_hash import combine, remember
 
@@ -75,6 +76,8 @@ class SpeechModel:
         The recipe, if this is a compressed model.
     earlier_plans : tuple of CompressionPlan
         Where a compressed model was compressed again: the recipes before `plan`, first one first.
+    training : tuple of TrainingRecord
+        Training that it went through here, first run first.
     licence : str or None
         Of the weights, where their source states one, e.g. "apache-2.0".
     lock : threading.Lock
@@ -90,6 +93,7 @@ class SpeechModel:
     weight_hash: str
     plan: CompressionPlan | None = None
     earlier_plans: tuple[CompressionPlan, ...] = ()
+    training: tuple[TrainingRecord, ...] = ()
     licence: str | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -190,6 +194,7 @@ def load(
         combine(digests),
         plans[-1] if plans else None,
         tuple(plans[:-1]),
+        tuple(TrainingRecord.from_dict(record, name) for record in files.training),
         files.licence or (_DEMO_LICENCE if origin in DEMO_MODELS else None),
     )
     return quantise(loaded) if dtype == INT8 else loaded

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     # the engine takes seconds to import, which --help and typing errors need not wait for
-    from analysis import commands, evaluation_commands, export_commands
+    from analysis import commands, evaluation_commands, export_commands, training_commands
 
     command = {
         "inspect": commands.inspect,
@@ -54,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "evaluate": evaluation_commands.evaluate,
         "sweep": evaluation_commands.sweep,
         "export": export_commands.export,
+        "finetune": training_commands.finetune,
+        "pinch": training_commands.pinch,
         "transcribe": commands.transcribe,
         "app": commands.app,
     }[options.command]
@@ -85,6 +87,25 @@ def _parser() -> argparse.ArgumentParser:
     compress.add_argument("out", metavar="OUT", help="folder for the compressed model")
     _add_compression(compress)
     _add_loading(compress)
+
+    finetune = subparsers.add_parser("finetune", help="train a model on, compressed or not")
+    _add_training(finetune)
+
+    pinch = subparsers.add_parser("pinch", help="prune a model while it is trained")
+    pinch.add_argument("--sparsity", type=float, help="to reach; λ adapts")
+    pinch.add_argument(
+        "--units", action="store_true", help="pinch heads and channels, cut them out"
+    )
+    pinch.add_argument(
+        "--sparsity-weight", type=float, default=1.0, help="λ where no sparsity is given (1.0)"
+    )
+    pinch.add_argument(
+        "--temperature", type=float, default=0.1, help="τ of the soft mask, relative (0.1)"
+    )
+    pinch.add_argument(
+        "--threshold-rate", type=float, help="learning rate of the thresholds; suits the steps"
+    )
+    _add_training(pinch)
 
     export = subparsers.add_parser("export", help="take a model to another runtime")
     export.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
@@ -156,6 +177,36 @@ def _add_loading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--revision", help="branch, tag or commit of a hub id")
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
     parser.add_argument("--dtype", help=_DTYPE_HELP)
+    parser.add_argument("--json", action="store_true", help="print results as JSON")
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
+    parser.add_argument("--data", metavar="DIR", required=True, help=_DATA_HELP)
+    parser.add_argument("--out", metavar="DIR", required=True, help="folder for the trained model")
+    parser.add_argument(
+        "--validation", metavar="DIR", help="clips for the WER; else one in 20 of the data"
+    )
+    parser.add_argument("--limit", type=int, help="use that many clips of the data")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--learning-rate", type=float, default=2e-4, help="AdamW's peak (2e-4)")
+    parser.add_argument("--batch-size", type=int, default=16, help="over all processes (16)")
+    parser.add_argument("--accumulation", type=int, default=1, help="parts of a batch (1)")
+    parser.add_argument("--warm-up", type=float, default=0.1, help="share of the steps (0.1)")
+    parser.add_argument("--weight-decay", type=float, default=0.01)
+    parser.add_argument("--max-gradient-norm", type=float, default=1.0)
+    parser.add_argument("--gradient-checkpointing", action="store_true", help="for less memory")
+    parser.add_argument("--max-seconds", type=float, default=30.0, help="leave out longer clips")
+    parser.add_argument(
+        "--teacher", metavar="MODEL", help="learn from this model's outputs and hidden states too"
+    )
+    parser.add_argument("--teacher-weight", type=float, default=0.5, help="its share (0.5)")
+    parser.add_argument("--language", help="of the speech, for multilingual models")
+    parser.add_argument("--normaliser", choices=_NORMALISERS, default="whisper-english")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--revision", help="branch, tag or commit of a hub id")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
+    parser.add_argument("--overwrite", action="store_true", help="replace a checkpoint at OUT")
     parser.add_argument("--json", action="store_true", help="print results as JSON")
 
 

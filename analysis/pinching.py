@@ -6,7 +6,7 @@ M = sigmoid((W² - t²) / (2·τ)). The loss is the task's plus λ times the mea
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -31,9 +31,7 @@ class _StraightThrough(torch.autograd.Function):
         return hard
 
     @staticmethod
-    def backward(  # type: ignore[override]
-        ctx: object, gradient: torch.Tensor
-    ) -> tuple[None, torch.Tensor]:
+    def backward(ctx: object, gradient: torch.Tensor) -> tuple[None, torch.Tensor]:
         return None, gradient
 
 
@@ -221,22 +219,25 @@ class SparsityControl:
     ----------
     target : float
         Sparsity at the end, 0 < target < 1.
+    n_steps : int
+        Of the whole training.
     ramp : float
-        Share of all steps in which the wanted sparsity rises to the target, cubically as in Zhu
+        Share of the steps in which the wanted sparsity rises to the target, cubically as in Zhu
         and Gupta, "To prune, or not to prune", 2017; the rest is for the weights to settle.
     gain : float
         λ per unit of missing sparsity.
     memory : float
-        λ that a unit of missing sparsity adds in every step.
+        λ that a unit of missing sparsity adds, were it missing during all steps.
     integral : float
         What was added so far; belongs into a training checkpoint.
     """
 
     target: float
+    n_steps: int
     ramp: float = 0.6
     gain: float = 20.0
-    memory: float = 0.5
-    integral: float = field(default=0.0)
+    memory: float = 200.0
+    integral: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the target.
@@ -250,19 +251,13 @@ class SparsityControl:
                 f"sparsity is {self.target:g}.", "Choose a fraction above 0 and below 1."
             )
 
-    def wanted(self, progress: float) -> float:
-        """Sparsity that should be reached by now.
-
-        Parameters
-        ----------
-        progress : float
-            Share of the steps that are done, 0 to 1.
-        """
-        missing = max(0.0, 1 - progress / self.ramp)
+    def wanted(self, step: int) -> float:
+        """Sparsity that should be reached by a step."""
+        missing = max(0.0, 1 - step / (self.ramp * self.n_steps))
         return self.target * (1 - missing**3)
 
-    def update(self, reached: float, progress: float) -> float:
-        """λ for the next step; below 0 where the sparsity is too high."""
-        error = self.wanted(progress) - reached
-        self.integral += self.memory * error
+    def update(self, reached: float, step: int) -> float:
+        """λ for a step; below 0 where the sparsity is too high."""
+        error = self.wanted(step) - reached
+        self.integral += self.memory * error / self.n_steps
         return self.gain * error + self.integral

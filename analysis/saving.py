@@ -239,7 +239,7 @@ def _drop_foreign_code(folder: Path) -> None:
 
 
 def _describe(model: SpeechModel) -> Mapping[str, Any]:
-    """Content of coalesce.json: plans, sizes, and the versions that made it."""
+    """Content of coalesce.json: plans, training, sizes, and the versions that made it."""
     assert model.plan is not None
     cost = footprint(model)
     return {
@@ -252,4 +252,5 @@ def _describe(model: SpeechModel) -> Mapping[str, Any]:
         "weight_hash": model.weight_hash,
         "plan": json.loads(model.plan.to_json()),
         "earlier_plans": [json.loads(plan.to_json()) for plan in model.earlier_plans],
+        "training": [record.to_dict() for record in model.training],
     }

@@ -58,7 +58,7 @@ def test_one_unit_always_stays() -> None:
     gated = add_unit_gates(module, groups)
     with torch.no_grad():
         for one in gated:
-            one.gate.level += 1_000
+            one.gate.level.add_(1_000)
     assert set(units_kept(gated, groups).values()) == {1}
 
 

@@ -1,0 +1,103 @@
+"""The log of a training run: one JSON object per line, which a page can read while it grows."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+LOG_FILE = "log.jsonl"
+
+
+@dataclass(slots=True)
+class TrainingCurves:
+    """What a run has logged so far.
+
+    Parameters
+    ----------
+    start : mapping
+        Of the run: method, model, data, settings, number of steps.
+    steps : list of dict
+        ``step, epoch, loss, learning_rate, gradient_norm, seconds`` and, with gates, ``sparsity``,
+        ``wanted``, ``weight`` (λ), ``thresholds`` and ``sparsities`` by matrix or unit group.
+    validations : list of dict
+        ``step, epoch, wer``; the WER as a fraction.
+    ended : str or None
+        "stopped" or "finished" once the run says so.
+    """
+
+    start: dict[str, Any] = field(default_factory=dict)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    validations: list[dict[str, Any]] = field(default_factory=list)
+    ended: str | None = None
+
+
+class TrainingLog:
+    """Appends to the log of one run.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LOG_FILE
+        self._began = time.monotonic()
+
+    def write(self, event: str, content: Mapping[str, Any]) -> None:
+        """Add a line.
+
+        Parameters
+        ----------
+        event : {"start", "resume", "step", "validation", "stopped", "finished"}
+        content : mapping
+        """
+        seconds = round(time.monotonic() - self._began, 2)
+        line = json.dumps({"event": event, **content, "seconds": seconds})
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+def read_log(folder: Path) -> TrainingCurves:
+    """Read a run's log, also one that is still written to.
+
+    Lines that a killed process wrote beyond the checkpoint that the run was resumed from are left
+    out: those steps were made again.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+
+    Returns
+    -------
+    TrainingCurves
+        Empty where there is no log yet.
+    """
+    curves = TrainingCurves()
+    path = folder / LOG_FILE
+    if not path.is_file():
+        return curves
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            content = json.loads(line)
+        except ValueError:  # cut off by a kill, or not written to its end yet
+            continue
+        event = content.pop("event", None)
+        if event == "start":
+            curves = TrainingCurves(start=content)
+        elif event == "resume":
+            curves.ended = None
+            curves.steps = [row for row in curves.steps if row["step"] <= content["step"]]
+            curves.validations = [
+                row for row in curves.validations if row["step"] <= content["step"]
+            ]
+        elif event == "step":
+            curves.steps.append(content)
+        elif event == "validation":
+            curves.validations.append(content)
+        elif event in ("stopped", "finished"):
+            curves.ended = event
+    return curves
