@@ -16,9 +16,8 @@ ALLOCATIONS: Mapping[str, str] = {
     "uniform": "The same fraction of every group: K = round(n·(1 - s)).",
     "variance": "Groups of high parameter variance keep more, those of low variance fewer.",
     "variance-literal": "The papers' formula to the letter, which misses the budget.",
-    "distortion": "The cheapest merges first, over all groups, by error per parameter saved.",
-    OUTPUT_ERROR: "The removals that disturb the residual stream least go first, over all "
-    "groups, per parameter saved (needs the contribution distance).",
+    "distortion": "The cheapest merges first, over all groups, per parameter saved.",
+    OUTPUT_ERROR: "What disturbs the layers' outputs least goes first, per parameter saved.",
 }
 """Each way from sparsity to K per group, in one sentence."""
 

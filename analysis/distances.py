@@ -15,10 +15,8 @@ CONTRIBUTION = "contribution"
 
 DISTANCES: Mapping[str, str] = {
     "weights": "Two units are close when their weights are close: the papers' distance.",
-    "normalised": "Weights with the preceding layer norm folded in: what a unit does to the "
-    "normalised signal.",
-    CONTRIBUTION: "What units do: the distance between what they add to the residual stream, "
-    "measured on synthetic sound.",
+    "normalised": "Weights with the preceding layer norm folded in.",
+    CONTRIBUTION: "What units add to the residual stream, measured on sound.",
 }
 """Each distance between units and what it assumes, in one sentence."""
 

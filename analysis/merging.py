@@ -9,11 +9,10 @@ from analysis.distances import alignment_frames, euclidean_distances, procrustes
 from analysis.units import UnitWeights
 
 MERGE_RULES: Mapping[str, str] = {
-    "mean": "Mean of the input rows, sum of the output columns: exact where members agree.",
-    "weighted": "Mean of the input rows weighted by the units' squared norms under the distance, "
-    "sum of the output columns: those that do most have most say.",
+    "mean": "Mean of the input rows, sum of the output columns.",
+    "weighted": "As mean, with units weighted by their squared norms under the distance.",
     "medoid": "The most central member's input rows, sum of the output columns.",
-    "centroid": "Mean of everything, output columns too: the papers' wording, for reproduction.",
+    "centroid": "Mean of rows and columns: the papers' wording, for reproduction.",
 }
 """Each merge rule, in one sentence."""
 

@@ -14,8 +14,7 @@ SURGEON = "surgeon"
 METHODS: Mapping[str, str] = {
     "cluster": "Similar units fall into K clusters; each cluster becomes one unit.",
     "magnitude": "The K units of largest L2 norm stay, the others are dropped.",
-    SURGEON: "Units are dropped one by one, each time the one whose work the others can best "
-    "take over; they are refitted (needs the contribution distance).",
+    SURGEON: "Units go one by one, first those whose work the others can best take over.",
     "random": "K units drawn at random (seeded) stay, the others are dropped.",
 }
 """Each compression method, in one sentence."""

@@ -1,5 +1,7 @@
 """Compress: choose what to merge, see what it saves and costs at once, make the model."""
 
+import math
+
 import streamlit as st
 
 from analysis.allocation import achieved_sparsity
@@ -11,6 +13,7 @@ from analysis.forecast import Forecast, forecast, measured_error
 from analysis.palette import variant_color
 from analysis.plan import CompressionPlan
 from analysis.progress import Progress, ShouldCancel
+from analysis.units import unit_groups
 from pages.common import (
     group_editor,
     group_views,
@@ -22,6 +25,7 @@ from pages.common import (
 )
 from pages.common.comparison import draw_comparison
 from pages.common.controls import (
+    BY_TREES,
     MANUAL,
     Settings,
     choose_n_clusters,
@@ -34,7 +38,7 @@ from pages.common.controls import (
 )
 from pages.common.draft import Draft
 from pages.common.drift import draw_drift_here
-from pages.common.formatting import count, escape_markdown, percent, size
+from pages.common.formatting import count, error_percent, escape_markdown, percent, size
 from pages.common.frame import run_page
 from pages.common.jobs import Job
 from pages.common.measurements import find_trees, tree_slot
@@ -86,12 +90,13 @@ def main() -> None:
     )
     session.n_clusters[model.weight_hash] = n_clusters
     plan = settings.plan(model, n_clusters)
+    waiting = trees is None and settings.allocation in BY_TREES
     if st.session_state.pop(widget_key(model, "pressed"), False):
         # here and not in the button's callback: a lock pressed just before it counts, too
-        _compress(session, model, settings, plan)
+        _compress(session, model, settings, None if waiting else plan)
         st.rerun()  # the sidebar may have a new variant to show
     base = footprint_of(model)
-    cost = predict_footprint(model, base, n_clusters)
+    cost = None if waiting else predict_footprint(model, base, n_clusters)
     expected = forecast(trees, n_clusters, settings.method, seed=settings.seed) if trees else None
     achieved = achieved_sparsity(groups, n_clusters)
 
@@ -156,8 +161,8 @@ def _plan_controls(draft: Draft) -> None:
     stock_switch.draw(draft)
 
 
-def _sentence(draft: Draft, base: Footprint, cost: Footprint, achieved: float) -> str:
-    """The page's answer, which writes itself."""
+def _sentence(draft: Draft, base: Footprint, cost: Footprint | None, achieved: float) -> str:
+    """The page's answer, which writes itself; without a cost K is still being computed."""
     settings, expected = draft.settings, draft.expected
     verb = {
         "cluster": "Merge",
@@ -172,39 +177,42 @@ def _sentence(draft: Draft, base: Footprint, cost: Footprint, achieved: float) -
     )
     names = {"ffn": "channels", "heads": "heads"}
     kinds = " and ".join(names[name] for name in reversed(settings.components)) or "nothing"
-    error = percent(expected.error) if expected else "being computed"
+    error = error_percent(expected.error) if expected else "being computed"
     return (
         f"{verb} {amount} of {kinds} ({settings.allocation} allocation, distance:"
         f" {settings.distance}): "
-        f"**{count(base.parameters)} → {count(cost.parameters)} parameters**, "
+        f"**{count(base.parameters)} → {count(cost.parameters) if cost else '…'} parameters**, "
         f"predicted merge error **{error}**."
     )
 
 
-def _metrics(base: Footprint, cost: Footprint, expected: Forecast | None, achieved: float) -> None:
+def _metrics(
+    base: Footprint, cost: Footprint | None, expected: Forecast | None, achieved: float
+) -> None:
+    """What the plan saves and costs; without a cost K is still being computed."""
     columns = st.columns(4)
-    for column, label, now, before, text, help_text in (
+    for column, label, name, text, help_text in (
         (
             columns[0],
             "Parameters",
-            cost.parameters,
-            base.parameters,
+            "parameters",
             count,
             "Unique parameters of the whole model; tied ones count once.",
         ),
-        (columns[1], "Size", cost.bytes, base.bytes, size, "Bytes of the weights, in their dtype."),
+        (columns[1], "Size", "bytes", size, "Bytes of the weights, in their dtype."),
         (
             columns[2],
             "MACs/s of audio",
-            cost.macs,
-            base.macs,
+            "macs",
             count,
             "Multiply-accumulates, encoder and decoder, at a usual rate of speech.",
         ),
     ):
+        before = getattr(base, name)
+        now = getattr(cost, name) if cost else math.nan
         column.metric(
             label,
-            text(now),
+            text(now) if cost else "…",
             percent(now / before - 1).replace("-", "−"),
             delta_color="off",
             delta_arrow="off",
@@ -214,8 +222,8 @@ def _metrics(base: Footprint, cost: Footprint, expected: Forecast | None, achiev
         )
     columns[3].metric(
         "Predicted merge error",
-        percent(expected.error) if expected else "…",
-        percent(achieved),
+        error_percent(expected.error) if expected else "…",
+        percent(achieved if cost else math.nan),
         delta_color="off",
         delta_arrow="off",
         delta_description="removed",
@@ -278,9 +286,12 @@ def _suggestion(session: Session, settings: Settings) -> str:
 
 
 def _compress(
-    session: Session, model: SpeechModel, settings: Settings, plan: CompressionPlan
+    session: Session, model: SpeechModel, settings: Settings, plan: CompressionPlan | None
 ) -> None:
-    """Start the job that makes a variant; the box for its name is not drawn yet."""
+    """Start the job that makes a variant; the box for its name is not drawn yet.
+
+    Without a plan, the allocation waits for the trees, and the job makes the plan, too.
+    """
     name_key = widget_key(model, "name")
     name = " ".join(st.session_state[name_key].split()) or _suggestion(session, settings)
     st.session_state[name_key] = ""
@@ -292,9 +303,10 @@ def _compress(
         progress: Progress, should_cancel: ShouldCancel
     ) -> tuple[Compression, Footprint, float]:
         trees = load_trees(shelf, model, settings.trees, progress, should_cancel)
+        groups = unit_groups(model)
         compression = compress(
             model,
-            plan,
+            plan or settings.plan(model, choose_n_clusters(groups, settings, trees, None, None)),
             trees=trees,
             reuse=reuse,
             excitation=settings.heard,

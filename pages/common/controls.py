@@ -25,7 +25,7 @@ from pages.common.session import current
 MANUAL = "manual"
 
 BY_TREES = ("distortion", OUTPUT_ERROR)
-"""Allocations that need merge trees."""
+"""Allocations that need merge trees; until they are there, K is what it was or uniform."""
 
 ALLOCATION_CHOICES: Mapping[str, str] = {
     **ALLOCATIONS,

@@ -59,6 +59,17 @@ def percent(fraction: float, digits: int = 1) -> str:
     return f"{text.lstrip('-') if float(text) == 0 else text} %"
 
 
+def error_percent(fraction: float) -> str:
+    """An error in percent, finer where it is small.
+
+    Examples
+    --------
+    >>> error_percent(0.1234), error_percent(0.00042)
+    ('12.3 %', '0.04 %')
+    """
+    return percent(fraction, 1 if fraction >= 0.01 else 2)
+
+
 def seconds(value: float) -> str:
     """A duration.
 

@@ -14,7 +14,7 @@ from analysis.units import BLOCK_TITLES, UnitGroup
 from pages.common.controls import MANUAL, read_settings, widget_key, write_setting
 from pages.common.draft import Draft
 from pages.common.exports import draw_exports
-from pages.common.formatting import count, percent
+from pages.common.formatting import count, error_percent, percent
 from pages.common.session import Session
 from pages.common.widgets import figure, show_problem
 
@@ -230,7 +230,7 @@ def draw_selected(draft: Draft) -> None:
         )
         _lock_button(draft, chosen)
     saved = (chosen.n_units - k) * chosen.parameters_per_unit
-    error = percent(draft.expected.errors[chosen.id], 2) if draft.expected else "…"
+    error = error_percent(draft.expected.errors[chosen.id]) if draft.expected else "…"
     st.markdown(
         f"**{percent(k / chosen.n_units)}** kept · **{count(saved)}** of"
         f" {count(chosen.n_parameters)} parameters saved · merge error **{error}**"

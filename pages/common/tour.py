@@ -11,7 +11,7 @@ from analysis.curves import knee, redundancy
 from analysis.units import UnitGroup
 from pages.common.cluster_selection import ONE_GROUP, VIEW_KEY
 from pages.common.controls import read_settings, widget_key, write_setting
-from pages.common.formatting import percent
+from pages.common.formatting import error_percent
 from pages.common.measurements import STATISTIC_KEY
 from pages.common.models import groups_of, tree_key, tree_shelf
 from pages.common.session import Session
@@ -125,8 +125,8 @@ def _on_clusters(session: Session, model: SpeechModel) -> str:
     error = tree.inertia(bend) / (tree.total or 1.0)
     return (
         f"**{group.title}** are the most redundant channels here: {bend:,} clusters, its knee, hold"
-        f" its {group.n_units:,} units with an error of {percent(error)}. **Drag K to the left**"
-        " and see the error grow; click on a point to see what falls together with it."
+        f" its {group.n_units:,} units with an error of {error_percent(error)}. **Drag K to the"
+        " left** and see the error grow; click on a point to see what falls together with it."
     )
 
 

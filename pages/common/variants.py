@@ -12,7 +12,14 @@ from analysis.units import UnitGroup
 from pages.common import more_variants, recipes
 from pages.common.controls import MANUAL
 from pages.common.drift import drift_of
-from pages.common.formatting import count, escape_markdown, percent, seconds, size
+from pages.common.formatting import (
+    count,
+    error_percent,
+    escape_markdown,
+    percent,
+    seconds,
+    size,
+)
 from pages.common.measured_wer import measure_wer
 from pages.common.models import footprint_of, model_id
 from pages.common.session import Session, Variant
@@ -72,8 +79,8 @@ def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGro
                 f"{plan.method}, {plan.allocation}{nominal}{', int8' * variant.is_int8}",
                 percent(achieved_sparsity(groups, plan.n_clusters)),
                 variant.footprint,
-                percent(variant.error) if variant.error is not None else "",
-                percent(drift.output().relative_error) if drift else "",
+                error_percent(variant.error) if variant.error is not None else "",
+                error_percent(drift.output().relative_error) if drift else "",
                 _wer(session, variant.model, variant.base),
                 f"{speed.ratio:.2f} ×" if speed else "",
             )

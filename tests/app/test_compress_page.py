@@ -239,3 +239,18 @@ def test_a_model_that_cannot_be_loaded_leaves_the_loaded_one(app: AppTest) -> No
     assert [head.value for head in app.title] == ["Compress"]
     groups = groups_of(model) if model else ()
     assert len(app.data_editor[0].value) == len(groups)
+
+
+def test_compress_pressed_before_the_trees_are_there_makes_what_was_asked_for(
+    app: AppTest,
+) -> None:
+    app.selectbox(key=key(app, "allocation")).select("output-error")
+    app.selectbox(key=key(app, "excitation")).select("sounds")  # to which nobody has listened yet
+    app.session_state[key(app, "pressed")] = True
+    settle(app)
+    (variant,) = session_of(app).variants
+    plan = variant.compression.plan
+    assert plan.allocation == "output-error"
+    assert plan.n_clusters == session_of(app).n_clusters[plan.weight_hash]
+    assert len({k for name, k in plan.n_clusters.items() if name.endswith("ffn")}) > 1
+    assert app.button(key="compress").disabled, "the page shows the plan that was made"

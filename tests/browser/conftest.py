@@ -1,6 +1,7 @@
 """A real server and a real Chromium."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -111,6 +112,16 @@ def take_the_papers_recipe(page: Page) -> None:
     sentence = page.get_by_text("predicted merge error", exact=False).first
     expect(sentence).to_contain_text("uniform allocation, distance: weights")
     expect(sentence).not_to_contain_text("being computed")
+
+
+def choose(page: Page, label: str | re.Pattern[str], option: str) -> None:
+    """Choose from a list, as a person who lets the page come to rest first."""
+    box = page.get_by_role("combobox", name=label)
+    box.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)  # a page that still scrolls closes the list again
+    box.click()
+    page.get_by_role("option", name=option, exact=True).click()
+    settle(page)
 
 
 def settle(page: Page) -> None:

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import settle, take_the_papers_recipe
+from tests.browser.conftest import choose, take_the_papers_recipe
 
 FFN = "Encoder 1 · FFN channels"
 
@@ -21,21 +21,12 @@ def k_slider(page: Page) -> Locator:
     return page.get_by_role("slider", name=re.compile(r"K of \d+"))
 
 
-def choose_group(page: Page, title: str) -> None:
-    picker = page.get_by_role("combobox", name=re.compile("Selected group"))
-    picker.scroll_into_view_if_needed()
-    page.wait_for_timeout(500)  # a page that still scrolls closes the list again
-    picker.click()
-    page.get_by_role("option", name=title, exact=True).click()
-    settle(page)
-
-
 def test_a_plan_is_edited_undone_locked_and_made(page: Page, server: str) -> None:
     page.goto(f"{server}/compress")
     take_the_papers_recipe(page)
     expect(sentence(page)).to_contain_text("Merge 10 %")
 
-    choose_group(page, FFN)
+    choose(page, re.compile("Selected group"), FFN)
     slider = page.get_by_role("slider", name="K of 768")
     expect(slider).to_have_value("691")
     slider.focus()

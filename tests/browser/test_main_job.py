@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 from playwright.sync_api import Dialog, FilePayload, Locator, Page, expect
 
-from tests.browser.conftest import take_the_papers_recipe
+from tests.browser.conftest import choose, take_the_papers_recipe
 
 
 def tone() -> bytes:
@@ -116,8 +116,7 @@ def test_hostile_reference_runs_nothing(page: Page, server: str) -> None:
     open_page(page, f"{server}/transcribe", "Transcribe")
     page.get_by_role("button", name=re.compile("A number")).click()
     expect(transcripts(page)).to_have_count(1)
-    page.get_by_role("combobox", name="Normaliser").click()
-    page.get_by_role("option", name="none").click()
+    choose(page, "Normaliser", "none")
     page.get_by_role("textbox", name="Reference text").fill("<img/src=x/onerror=alert(1)> five")
     page.get_by_role("textbox", name="Reference text").press("Control+Enter")
     expect(page.get_by_text("<img/src=x/onerror=alert(1)>").last).to_be_visible()
