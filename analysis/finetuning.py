@@ -106,10 +106,11 @@ def train(
         raise UserError(
             f"{model.name} was loaded in {model.dtype}.", "Load it in float32 to train."
         )
-    if teacher is not None:
-        _check_teacher(model, teacher)
     groups = unit_groups(model)
     speech = replace(model, model=_trainable(model), lock=threading.Lock())
+    if teacher is not None:
+        _check_teacher(model, teacher)
+        _keep_all_layers(speech.model)
     gated = _add_gates(speech.model, groups, task.gates)
     checkpoint = _enter(folder, _identity(model, task, teacher))
     arguments = training_arguments(
@@ -146,6 +147,8 @@ def train(
     if trainer.is_world_process_zero():
         log.write("finished", {"step": trainer.state.global_step})
     speech.model.to(model.device)  # type: ignore[arg-type]
+    if teacher is not None and hasattr(model.config, "layerdrop"):
+        speech.config.layerdrop = model.config.layerdrop
     return finish(model, speech.model, gated, _record(model, task, teacher, trainer))
 
 
@@ -162,8 +165,15 @@ def _trainable(model: SpeechModel) -> PreTrainedModel:
         module.freeze_feature_encoder()  # type: ignore[operator]
     else:
         # a table of sines, no weight
-        module.get_encoder().embed_positions.requires_grad_(False)  # type: ignore[operator]
+        module.get_encoder().embed_positions.requires_grad_(False)
     return module
+
+
+def _keep_all_layers(module: PreTrainedModel) -> None:
+    """Drop no layer by chance: each is compared with the teacher's."""
+    for part in (module.config, *module.modules()):
+        if hasattr(part, "layerdrop"):
+            part.layerdrop = 0.0
 
 
 def _record(
@@ -197,9 +207,8 @@ def _add_gates(
 def _check_teacher(model: SpeechModel, teacher: SpeechModel) -> None:
     """Refuse a teacher whose outputs cannot be compared with the student's."""
     config, other = model.config, teacher.config
-    fields = ("model_type", "hidden_size", "vocab_size")
-    fields += ("num_hidden_layers", "encoder_layers", "decoder_layers")
-    same = all(getattr(config, one, None) == getattr(other, one, None) for one in fields)
+    sizes = ("model_type", "hidden_size", "vocab_size", "num_hidden_layers", "decoder_layers")
+    same = all(getattr(config, size, None) == getattr(other, size, None) for size in sizes)
     if not same:
         raise UserError(
             f"{teacher.name} cannot teach {model.name}: depth, width or vocabulary differ.",

@@ -10,6 +10,7 @@ from analysis.checkpoints import SpeechModel
 from analysis.footprint import footprint
 from analysis.plan import CompressionPlan
 from analysis.stock import stock_widths
+from analysis.training_record import METHODS
 from analysis.units import unit_groups
 
 _PAPER = "arXiv 2606.11836"
@@ -89,6 +90,11 @@ def _summary(model: SpeechModel) -> str:
     )
     if model.plan is None:
         return f"# {_code(model.name)}\n\n{model.architecture.title}: {size}"
+    if model.training and not getattr(model.config, MERGED_UNITS, None):
+        return (
+            f"# {_code(_origin(model))}, trained on\n\n{model.architecture.title}, made with "
+            f"Coalesce: {size}"
+        )
     return (
         f"# {_code(_origin(model))}, compressed\n\n"
         f"{model.architecture.title} with fewer attention heads and FFN channels, made with "
@@ -115,14 +121,35 @@ def _loading(model: SpeechModel) -> str:
 
 def _recipe(model: SpeechModel) -> str:
     lines = ["## How it was made", ""]
+    steps = _training_lines(model, after_plans=0)
     for number, plan in enumerate(model.lineage, start=1):
-        lines.append(f"{number}. {_plan_line(plan)}")
-    lines += [
-        "",
-        "`coalesce.json` holds every setting and the number of units kept in each layer; "
-        "`coalesce compress MODEL OUT --plan PLAN` makes the same weights again.",
-    ]
+        steps += [_plan_line(plan), *_training_lines(model, after_plans=number)]
+    lines += [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
+    lines += ["", "`coalesce.json` holds every setting and the number of units kept in each layer."]
+    if not model.training:
+        lines[-1] += " `coalesce compress MODEL OUT --plan PLAN` makes the same weights again."
     return "\n".join(lines)
+
+
+def _training_lines(model: SpeechModel, after_plans: int) -> list[str]:
+    """What each training run did that came after so many compressions and before the next."""
+    lines = []
+    for record in model.training:
+        if record.after_plans != after_plans:
+            continue
+        line = (
+            f"Training ({record.method}): {METHODS[record.method]} {record.steps:,} steps on "
+            f"{record.utterances:,} clips ({record.seconds / 3600:.2f} h) of {_code(record.data)}."
+        )
+        if record.sparse_bytes is not None:
+            mean = sum(record.sparsities.values()) / len(record.sparsities)
+            line += (
+                f" The matrices of heads and FFNs hold {mean:.1%} zeros on average: unstructured "
+                "sparsity, in dense storage, which makes the model neither smaller nor faster; as "
+                f"bitmap and values it would take {record.sparse_bytes / 1e6:.1f} MB."
+            )
+        lines.append(line)
+    return lines
 
 
 def _plan_line(plan: CompressionPlan) -> str:

@@ -74,6 +74,8 @@ class SpeechTrainer(Trainer):
         self._teacher = teacher.model.to(arguments.device) if teacher else None  # type: ignore[arg-type]
         self._pinching = pinching
         self._threshold_rate = threshold_rate
+        self._task_total = torch.zeros((), device=arguments.device)  # since the last log line
+        self._task_steps = 0.0
 
     def compute_loss(
         self,
@@ -91,6 +93,8 @@ class SpeechTrainer(Trainer):
         loss = task_loss(output.logits, inputs, blank) / num_items_in_batch
         loss = loss * self.accelerator.num_processes  # gradients are averaged over processes
         n_parts = self.current_gradient_accumulation_steps
+        self._task_total += loss.detach()
+        self._task_steps += 1 / n_parts
         if self._teacher is not None:
             with torch.no_grad():
                 goal = self._teacher(**fed, output_hidden_states=True)
@@ -107,9 +111,10 @@ class SpeechTrainer(Trainer):
         if self.optimizer is None:
             gated = self._pinching.gated if self._pinching is not None else ()
             levels = {id(one.gate.level) for one in gated}
-            decaying = set(self.get_decay_parameter_names(self.model))
+            module = self._speech.model
+            decaying = set(self.get_decay_parameter_names(module))
             groups: dict[str, list[nn.Parameter]] = {"decay": [], "plain": [], "levels": []}
-            for name, parameter in self.model.named_parameters():
+            for name, parameter in module.named_parameters():
                 if not parameter.requires_grad:
                     continue
                 kind = "decay" if name in decaying else "plain"
@@ -124,6 +129,15 @@ class SpeechTrainer(Trainer):
                 chosen.append({"params": groups["levels"], "lr": own_rate, "weight_decay": 0.0})
             self.optimizer = torch.optim.AdamW(chosen, lr=rate)
         return self.optimizer
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Beside the loss that is minimised, log the task's own, which all methods share."""
+        if "loss" in logs:
+            total = float(self.accelerator.gather(self._task_total).mean())
+            logs["task_loss"] = total / self._task_steps
+            self._task_total.zero_()
+            self._task_steps = 0.0
+        super().log(logs, start_time)
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         """Validation WER, as a fraction, of the weights as they are now."""

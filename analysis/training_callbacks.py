@@ -2,6 +2,7 @@
 
 import json
 import signal
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -92,7 +93,8 @@ class Logging(TrainerCallback):
         row: dict[str, Any] = {"step": state.global_step, "epoch": state.epoch}
         if "loss" in logs:
             row |= {
-                "loss": logs["loss"],
+                "loss": logs["task_loss"],
+                "objective": logs["loss"],
                 "learning_rate": logs["learning_rate"],
                 "gradient_norm": logs.get("grad_norm"),
             }
@@ -121,7 +123,8 @@ class Stopping(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Listen to signals."""
-        if args.world_size == 1:
+        # only a main thread may listen
+        if args.world_size == 1 and threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._before[number] = signal.signal(number, self._hear)
 

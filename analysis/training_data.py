@@ -106,7 +106,7 @@ Tokenise = Callable[[str], "list[int] | str"]
 
 def _ctc_tokens(model: SpeechModel, corpus: Corpus) -> Tokenise:
     """To ids of a CTC vocabulary, in the case that it is written in; or why not."""
-    tokenizer = model.processor.tokenizer  # type: ignore[attr-defined]
+    tokenizer = model.processor.tokenizer
     known = {token for token in tokenizer.get_vocab() if len(token) == 1}
     letters = [letter for text in corpus.references[:1000] for letter in text if letter.isalpha()]
     cases: tuple[Callable[[str], str], ...] = (str, str.lower, str.upper)
@@ -129,7 +129,7 @@ def _ctc_tokens(model: SpeechModel, corpus: Corpus) -> Tokenise:
 
 def _seq2seq_tokens(model: SpeechModel, corpus: Corpus, language: str | None) -> Tokenise:
     """To ids of a transcript behind the decoder's prompt, to the end of text; or why not."""
-    tokenizer = copy.deepcopy(model.processor.tokenizer)  # type: ignore[attr-defined]
+    tokenizer = copy.deepcopy(model.processor.tokenizer)
     if getattr(model.model.generation_config, "is_multilingual", False):
         if language is None:
             raise UserError(
@@ -154,7 +154,7 @@ def _seq2seq_tokens(model: SpeechModel, corpus: Corpus, language: str | None) ->
 
 
 def _window(model: SpeechModel) -> float:
-    return float(model.processor.feature_extractor.chunk_length)  # type: ignore[attr-defined]
+    return float(model.processor.feature_extractor.chunk_length)
 
 
 def _too_short(model: SpeechModel, utterance: Utterance, tokens: Sequence[int]) -> str | None:
@@ -204,7 +204,7 @@ class Collator:
             padding_value=IGNORED,
         )
         processor: ProcessorMixin = self.model.processor
-        extractor = processor.feature_extractor  # type: ignore[attr-defined]
+        extractor = processor.feature_extractor
         if self.model.architecture.decoding == "ctc":
             inputs = extractor(
                 samples, sampling_rate=SAMPLING_RATE, padding=True, return_tensors="pt"

@@ -19,18 +19,22 @@ class TrainingCurves:
     start : mapping
         Of the run: method, model, data, settings, number of steps.
     steps : list of dict
-        ``step, epoch, loss, learning_rate, gradient_norm, seconds`` and, with gates, ``sparsity``,
-        ``wanted``, ``weight`` (λ), ``thresholds`` and ``sparsities`` by matrix or unit group.
+        ``step, epoch, loss, objective, learning_rate, gradient_norm, seconds`` and, with gates,
+        ``sparsity``, ``wanted``, ``weight`` (λ), ``thresholds`` and ``sparsities`` by matrix or
+        unit group. The loss is the task's, per token; the objective is all that is minimised.
     validations : list of dict
         ``step, epoch, wer``; the WER as a fraction.
     ended : str or None
         "stopped" or "finished" once the run says so.
+    seconds : float
+        That the run took so far; what was made twice after a kill counts once.
     """
 
     start: dict[str, Any] = field(default_factory=dict)
     steps: list[dict[str, Any]] = field(default_factory=list)
     validations: list[dict[str, Any]] = field(default_factory=list)
     ended: str | None = None
+    seconds: float = 0.0
 
 
 class TrainingLog:
@@ -80,20 +84,21 @@ def read_log(folder: Path) -> TrainingCurves:
     path = folder / LOG_FILE
     if not path.is_file():
         return curves
+    before = 0.0  # seconds that earlier processes took
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             content = json.loads(line)
         except ValueError:  # cut off by a kill, or not written to its end yet
             continue
         event = content.pop("event", None)
+        if event == "resume":
+            _go_back(curves, content["step"])
+            before = curves.seconds
+            continue
+        content["seconds"] = curves.seconds = before + content["seconds"]
         if event == "start":
             curves = TrainingCurves(start=content)
-        elif event == "resume":
-            curves.ended = None
-            curves.steps = [row for row in curves.steps if row["step"] <= content["step"]]
-            curves.validations = [
-                row for row in curves.validations if row["step"] <= content["step"]
-            ]
+            before = 0.0
         elif event == "step":
             curves.steps.append(content)
         elif event == "validation":
@@ -101,3 +106,12 @@ def read_log(folder: Path) -> TrainingCurves:
         elif event in ("stopped", "finished"):
             curves.ended = event
     return curves
+
+
+def _go_back(curves: TrainingCurves, step: int) -> None:
+    """Forget what was logged beyond a step."""
+    curves.ended = None
+    curves.steps = [row for row in curves.steps if row["step"] <= step]
+    curves.validations = [row for row in curves.validations if row["step"] <= step]
+    kept = curves.steps[-1:] + curves.validations[-1:]
+    curves.seconds = max((row["seconds"] for row in kept), default=0.0)

@@ -1,11 +1,11 @@
 """What training minimises: CTC or cross-entropy per token, and the distance to a teacher."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers.utils import ModelOutput
 
 from analysis.training_data import IGNORED, Batch
 
@@ -44,7 +44,7 @@ def task_loss(logits: torch.Tensor, batch: Batch, blank: int) -> torch.Tensor:
 
 
 def distillation_loss(
-    student: ModelOutput, teacher: ModelOutput, batch: Batch, layers: Sequence[str]
+    student: Any, teacher: Any, batch: Batch, layers: Sequence[str]
 ) -> torch.Tensor:
     """Distance of a student to its teacher on the same batch, in outputs and hidden states.
 
@@ -54,7 +54,7 @@ def distillation_loss(
 
     Parameters
     ----------
-    student, teacher : ModelOutput
+    student, teacher : transformers.utils.ModelOutput
         With logits and hidden states.
     batch : mapping of str to Tensor
     layers : sequence of str
