@@ -148,4 +148,9 @@ def _report(
             f"dense model is as large and as fast as before, stored as bitmap and values it takes "
             f"{record.sparse_bytes / 1e6:.1f} MB"
         )
+    if options.command == "pinch" and options.sparsity is not None:
+        reached = unstructured_sparsity(trained)
+        if options.units:
+            reached = 1 - after.mergeable_parameters / before.mergeable_parameters
+        print(f"asked for {options.sparsity:.1%}, reached {reached:.1%}")
     print(f"saved in {out}; the run's log is in {state_folder(out)}")

@@ -98,7 +98,7 @@ class GateSettings:
         τ; see `analysis.pinching.TEMPERATURE`.
     learning_rate : float or None
         Of the thresholds, in standard deviations of what they are compared with; by default such
-        that they can travel 10 of them in the whole run.
+        that they can travel 10 of them in the whole run, unless it is very short.
 
     Raises
     ------
@@ -126,8 +126,11 @@ class GateSettings:
                 raise UserError(f"{name} of the gates is {value:g}.", "Choose more than 0.")
 
     def threshold_rate(self, n_steps: int) -> float:
-        """Learning rate of the thresholds; under linear decay they travel half the sum of it."""
-        return self.learning_rate if self.learning_rate is not None else 2 * _TRAVEL / n_steps
+        """Learning rate of the thresholds; falling linearly, it lets them travel half of n·rate."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return min(2 * _TRAVEL / n_steps, _MOST_TRAVEL)
 
 
 _TRAVEL = 10.0
+_MOST_TRAVEL = 0.2  # in one step; a run of a few steps would jump over all that it pinches
