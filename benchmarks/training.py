@@ -213,9 +213,14 @@ def main() -> None:
     options = parser.parse_args()
     folder = Path(options.out)
     folder.mkdir(parents=True, exist_ok=True)
-    shell = ("--data", options.data, "--validation", options.validation)
-    shell += ("--epochs", str(options.epochs), "--learning-rate", str(options.learning_rate))
-    shell += ("--normaliser", options.normaliser)
+    shared = {
+        "--data": options.data,
+        "--validation": options.validation,
+        "--epochs": str(options.epochs),
+        "--learning-rate": str(options.learning_rate),
+        "--normaliser": options.normaliser,
+    }
+    shell = tuple(word for pair in shared.items() for word in pair)
     setup = Setup(options.model, load(options.model), folder, shell)
     corpus = read_corpus(Path(options.test))
     rows: list[dict[str, Any]] = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import tempfile
 from pathlib import Path
 
@@ -72,7 +73,9 @@ def main() -> None:
         if options.corpus is None:
             write_corpus(corpus, options.count, seed=SEED, held_out=False)
         source = ExampleSource(read_corpus(corpus), digits, SEED)
-        write_clips(options.folder, source, options.count, first=options.first, progress=True)
+        half = options.folder.with_name(f".{options.folder.name}.{os.getpid()}")
+        write_clips(half, source, options.count, first=options.first, progress=True)
+        half.rename(options.folder)
 
 
 if __name__ == "__main__":

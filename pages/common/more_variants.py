@@ -56,15 +56,25 @@ def draw_int8(session: Session, variant: Variant) -> None:
     )
 
 
+def read_checkpoint(model: SpeechModel, folder: str) -> Made:
+    """Load a checkpoint that was made from a model as a variant of it, in a worker thread.
+
+    Raises
+    ------
+    UserError
+        See `analysis.checkpoints.load` and `analysis.lineage.as_variant`.
+    """
+    dtype = str(model.dtype).removeprefix("torch.")
+    compression = as_variant(model, load(folder, device=model.device.type, dtype=dtype))
+    return compression, footprint(compression.model)
+
+
 def _add(session: Session, model: SpeechModel, folder: str) -> None:
     """Callback: start the job that reads a checkpoint."""
 
     def work(progress: Progress, should_cancel: ShouldCancel) -> Made:
         progress(0, 0, "reading weights")
-        dtype = str(model.dtype).removeprefix("torch.")
-        loaded = load(folder, device=model.device.type, dtype=dtype)
-        compression = as_variant(model, loaded)
-        return compression, footprint(compression.model)
+        return read_checkpoint(model, folder)
 
     def deliver(made: Made) -> None:
         variant = session.add_variant(made[0].model.name, *made, None)
