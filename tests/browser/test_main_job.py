@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 from playwright.sync_api import Dialog, FilePayload, Locator, Page, expect
 
-from tests.browser.conftest import choose, take_the_papers_recipe
+from tests.browser.conftest import choose, settle, take_the_papers_recipe
 
 
 def tone() -> bytes:
@@ -83,6 +83,7 @@ def test_k_is_edited_in_the_table(page: Page, server: str) -> None:
     table = page.get_by_test_id("stDataFrame")
     table.scroll_into_view_if_needed()
     expect(table.locator("canvas").first).to_be_visible()
+    settle(page)  # a table that is drawn anew, or scrolled, closes its editor
     table.dblclick(position={"x": 330, "y": 87})  # the second row's K; the table is a canvas
     editor = page.locator(".gdg-input")
     editor.fill("300")
