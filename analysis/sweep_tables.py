@@ -147,13 +147,23 @@ def notes(rows: Sequence[Row | Skipped]) -> list[str]:
         "Removed: share of the mergeable parameters. RTF: seconds of computing per second of "
         "sound, where and when the row was computed.",
     ]
-    for row in rows:
-        if isinstance(row, Skipped):
-            found.append(
-                f"Not run: {row.model}, {row.cell.variant.name}, {row.cell.allocation}, "
-                f"{row.cell.sparsity:.0%}: {row.reason}"
-            )
-    return found
+    return found + _not_run([row for row in rows if isinstance(row, Skipped)])
+
+
+def _not_run(skipped: Sequence[Skipped]) -> list[str]:
+    """What is not in the table and why, those together that have all but the method in common."""
+    sparsities: dict[tuple[str, str, str, str], dict[str, None]] = {}
+    for row in skipped:
+        cell = row.cell
+        key = (row.model, cell.allocation, row.reason, cell.variant.name)
+        sparsities.setdefault(key, {})[f"{cell.sparsity:.0%}"] = None
+    methods: dict[tuple[str, str, str, str], list[str]] = {}
+    for (model, allocation, reason, method), found in sparsities.items():
+        methods.setdefault((model, allocation, reason, ", ".join(found)), []).append(method)
+    return [
+        f"Not run: {model}, {'; '.join(names)}, {allocation}, {shares}: {reason}"
+        for (model, allocation, reason, shares), names in methods.items()
+    ]
 
 
 def _evaluated(rows: Sequence[Row | Skipped]) -> list[Row]:

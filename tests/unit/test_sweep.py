@@ -234,7 +234,9 @@ def test_what_cannot_be_is_listed_and_the_rest_goes_on(hubert: SpeechModel, corp
         ("cluster, ward", "output-error"),
     ]
     assert len(rows) - len(skipped) == 3
-    assert "Not run: tiny-hubert, surgeon, uniform, 50%:" in to_markdown(rows)
+    table = to_markdown(rows)
+    assert "Not run: tiny-hubert, surgeon, uniform, 50%:" in table
+    assert "Not run: tiny-hubert, magnitude; cluster, ward, output-error, 50%:" in table
 
 
 def test_a_cancelled_sweep_goes_on_where_it_was(
