@@ -4,12 +4,15 @@ import copy
 import json
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
+from filelock import FileLock, Timeout
 from transformers import PreTrainedModel
 
 from analysis.checkpoints import SpeechModel
@@ -35,6 +38,7 @@ from analysis.unit_gates import add_unit_gates
 from analysis.units import UnitGroup, unit_groups
 
 _RUN_FILE = "run.json"
+_LOCK_FILE = "run.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +110,23 @@ def train(
         raise UserError(
             f"{model.name} was loaded in {model.dtype}.", "Load it in float32 to train."
         )
+    if teacher is not None:
+        _check_teacher(model, teacher)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder, PartialState(cpu=model.device.type == "cpu")):
+        return _train(model, task, folder, teacher, progress)
+
+
+def _train(
+    model: SpeechModel,
+    task: Task,
+    folder: Path,
+    teacher: SpeechModel | None,
+    progress: Progress,
+) -> SpeechModel:
     groups = unit_groups(model)
     speech = replace(model, model=_trainable(model), lock=threading.Lock())
     if teacher is not None:
-        _check_teacher(model, teacher)
         _keep_all_layers(speech.model)
     gated = _add_gates(speech.model, groups, task.gates)
     checkpoint = _enter(folder, _identity(model, task, teacher))
@@ -150,6 +167,25 @@ def train(
     if teacher is not None and hasattr(model.config, "layerdrop"):
         speech.config.layerdrop = model.config.layerdrop
     return finish(model, speech.model, gated, _record(model, task, teacher, trainer))
+
+
+@contextmanager
+def _alone(folder: Path, state: PartialState) -> Iterator[None]:
+    """Keep other runs out of a folder, such as one that a restarted server forgot."""
+    if not state.is_main_process:
+        yield
+        return
+    lock = FileLock(folder / _LOCK_FILE)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise UserError(
+            "Another process is training in this folder.", "Wait for it, or stop it first."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def clear_state(folder: Path) -> None:
@@ -239,7 +275,6 @@ def _enter(folder: Path, identity: Mapping[str, Any]) -> Path | None:
                 "Choose another folder, or delete that one.",
             )
         return last_checkpoint(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     stored.write_text(text, encoding="utf-8")
     return None
 

@@ -53,7 +53,8 @@ def run_training(
         nonlocal seen
         curves = read_log(state)
         done = curves.steps[-1]["step"] if curves.steps else 0
-        progress(done, curves.start.get("n_steps", 0), "training" if done else "preparing")
+        total = curves.start.get("n_steps", 0)
+        progress(done, total, f"step {done:,} of {total:,}" if done else "preparing")
         size = len(curves.steps) + len(curves.validations)
         if size != seen:
             seen = size

@@ -285,6 +285,34 @@ def test_killed_and_resumed_equals_uninterrupted(
     assert steps == [1, 2, 3, 4]
 
 
+def test_a_run_that_was_killed_before_it_was_saved_is_only_saved(
+    hubert: SpeechModel, corpus: Corpus, validation: Corpus, tmp_path: Path
+) -> None:
+    task = task_of(hubert, corpus, validation, GateSettings("elements", 0.5))
+    first = train(hubert, task, tmp_path / "run")
+
+    def refuse(done: int, total: int, note: str) -> None:
+        raise AssertionError("trained again")
+
+    again = train(hubert, task, tmp_path / "run", progress=refuse)
+    assert_same(again, first)
+    assert again.training == first.training
+
+
+def test_two_runs_do_not_share_a_folder(
+    hubert: SpeechModel, corpus: Corpus, validation: Corpus, tmp_path: Path
+) -> None:
+    task = task_of(hubert, corpus, validation)
+
+    def intrude(done: int, total: int, note: str) -> None:
+        if done == 1:
+            with pytest.raises(UserError, match="Another process is training"):
+                train(hubert, task, tmp_path / "run")
+
+    assert train(hubert, task, tmp_path / "run", progress=intrude).training
+    assert len(read_log(tmp_path / "run").steps) == 4
+
+
 def assert_same(model: SpeechModel, other: SpeechModel) -> None:
     ours, theirs = weights(model), weights(other)
     assert ours.keys() == theirs.keys()
