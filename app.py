@@ -28,6 +28,7 @@ def main() -> None:
             st.Page("pages/compress.py", title="Compress", icon=":material/compress:"),
             st.Page("pages/transcribe.py", title="Transcribe", icon=":material/graphic_eq:"),
             st.Page("pages/evaluate.py", title="Evaluate", icon=":material/monitoring:"),
+            st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
         ]
     )
     with st.spinner("Starting: the speech libraries are loaded once, in a few seconds."):

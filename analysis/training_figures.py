@@ -68,6 +68,7 @@ def wer_curve(curves: TrainingCurves) -> go.Figure:
     curves : TrainingCurves
         With one validation or more.
     """
+    last = _last_step(curves)
     steps = [row["step"] for row in curves.validations]
     wers = [row["wer"] for row in curves.validations]
     figure = go.Figure()
@@ -81,7 +82,7 @@ def wer_curve(curves: TrainingCurves) -> go.Figure:
         customdata=[row["epoch"] for row in curves.validations],
         hovertemplate="epoch %{customdata:.0f}<br>WER %{y:.2%}<extra></extra>",
     )
-    figure.update_xaxes(title_text="step", range=[-0.02 * _last_step(curves), _last_step(curves)])
+    figure.update_xaxes(title_text="step", range=[-0.02 * last, 1.02 * last])
     figure.update_yaxes(title_text="validation WER", tickformat=".1%", rangemode="tozero")
     title = f"Validation WER: {wers[0]:.1%} before training"
     if len(wers) > 1:
@@ -109,7 +110,7 @@ def threshold_map(curves: TrainingCurves) -> go.Figure:
     """Threshold of every matrix or unit group over the steps; see `sparsity_map`."""
     thresholds = curves.steps[-1]["thresholds"]
     most = max(thresholds, key=thresholds.__getitem__)
-    title = f"Thresholds: the highest, {thresholds[most]:.2g}, at {short_name(most)}"
+    title = f"Thresholds: the highest is {thresholds[most]:.2g}, in {layer_of(most)}"
     return _map(curves, "thresholds", title, "threshold", ".2g", upper=None)
 
 
@@ -133,7 +134,7 @@ def _map(
             hovertemplate=f"%{{text}}<br>step %{{x}}<br>{what} %{{z:{digits}}}<extra></extra>",
         )
     )
-    layers = [" ".join(name.split()[:2]) for name in shown]
+    layers = [layer_of(name) for name in names]
     firsts = [i for i, layer in enumerate(layers) if i == 0 or layer != layers[i - 1]]
     figure.update_xaxes(title_text="step", range=[0, _last_step(curves)])
     figure.update_yaxes(
@@ -159,6 +160,11 @@ def short_name(name: str) -> str:
     parts = [part for part in name.split(".") if part != "layers"]
     start = next((i for i, part in enumerate(parts) if part in ("encoder", "decoder")), 0)
     return " ".join(parts[start:])
+
+
+def layer_of(name: str) -> str:
+    """The layer of a matrix or group, e.g. ``"encoder 3"``."""
+    return " ".join(short_name(name).split()[:2])
 
 
 def _last_step(curves: TrainingCurves) -> int:

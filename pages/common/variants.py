@@ -76,7 +76,7 @@ def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGro
             nominal = "" if plan.allocation == MANUAL else f", {percent(plan.sparsity, 0)}"
             actions = _row(
                 f"{swatch(variant.color)} **{escape_markdown(variant.name)}**",
-                f"{plan.method}, {plan.allocation}{nominal}{', int8' * variant.is_int8}",
+                f"{_how(variant)}{nominal}{', int8' * variant.is_int8}",
                 percent(achieved_sparsity(groups, plan.n_clusters)),
                 variant.footprint,
                 error_percent(variant.error) if variant.error is not None else "",
@@ -87,6 +87,16 @@ def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGro
             with actions.popover("", icon=":material/more_horiz:", key=f"actions:{variant.id}"):
                 _actions(session, model, variant)
     more_variants.draw(session, model)
+
+
+def _how(variant: Variant) -> str:
+    """Method and allocation, then what it was trained by."""
+    plan, training = variant.compression.plan, variant.model.training
+    if not training:
+        return f"{plan.method}, {plan.allocation}"
+    methods = [record.method for record in training]
+    by_plan = plan.allocation != MANUAL and methods[-1] != "unit gates"
+    return ", ".join([*([plan.method, plan.allocation] if by_plan else []), *methods])
 
 
 def _wer(session: Session, model: SpeechModel, base: str) -> str:

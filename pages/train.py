@@ -1,0 +1,257 @@
+"""Train: fine-tune a compressed model, or pinch one while it learns, with live curves."""
+
+import streamlit as st
+
+from analysis.checkpoints import DEMO_MODELS, SpeechModel
+from analysis.scoring import NORMALISERS
+from pages.common.choices import choose_one, held
+from pages.common.frame import run_page
+from pages.common.session import Session, Variant, current
+from pages.common.training import (
+    FINE_TUNING,
+    METHODS,
+    SLOT,
+    UNIT_GATES,
+    Choices,
+    can_synthesise,
+    curves_of,
+    run_folder,
+    run_on_show,
+    start_training,
+)
+from pages.common.training_results import draw_run
+from pages.common.widgets import explain, job_box, primary_button, show_problem
+
+_SYNTHESISED, _FOLDER = "Synthesised", "Folder"
+_RATES = (1e-5, 3e-5, 1e-4, 2e-4, 5e-4, 1e-3)
+_DEFAULT_RATE = 2e-4
+_CLIPS, _FEWEST_CLIPS = 600, 20
+_ORIGINAL = "The original"
+_SENTENCE_HEIGHT = 92  # pixels for the longest in a narrow column, so that nothing moves
+
+_SENTENCES = {
+    "Fine-tuning": "All weights go on learning; nothing is removed.",
+    "Self-pinching": "A threshold per matrix learns which single weights become zeros:"
+    " *unstructured*, the model stays as large and as fast (arXiv 2505.22608).",
+    "Unit gates": "A threshold on the norm of heads and channels learns which are cut out: a"
+    " smaller, faster model. Our structured variant of self-pinching.",
+}
+
+EXPLANATION = (
+    "**Fine-tuning after compression.** Merging changes every layer a little, and the layers"
+    " behind it never saw such inputs. A few epochs on data let them adapt (arXiv 2606.11836: 3"
+    " epochs, AdamW, 2·10⁻⁴, batches of 16). With **distillation** the original's outputs and"
+    " hidden states are part of the goal.",
+    "**Self-pinching gates.** Each weight matrix W has a threshold t. Forward, W ⊙ [W² ≥ t²] is"
+    " used; backward, gradients pass through the soft mask sigmoid((W² − t²) / 2τ). The loss gets"
+    " λ times the mean of the soft masks, and λ adapts until the wanted sparsity is reached.",
+    "**Worked example.** t = 0.05: a weight of 0.04 is used as 0, one of 0.06 as it is. If the"
+    " loss falls when the second shrinks, it may fall below t and be pinched; a pinched weight"
+    " still gets a gradient and can come back.",
+    "**Validation** is one clip in twenty of the data, never trained on. The run is a process of"
+    " its own: this page may be closed, a cancelled run goes on from where it was. In the shell:"
+    " `coalesce finetune` and `coalesce pinch`, also on several machines.",
+)
+
+
+def main() -> None:
+    """Draw the page."""
+    session = current()
+    model = session.model
+    assert model is not None
+    st.title("Train")
+    st.markdown(
+        "How much of what compression cost do a few epochs on data bring back, and what can be"
+        " removed while a model learns?"
+    )
+    start, choices, obstacle = _draw_choices(session, model)
+    _draw_start(session, model, start, choices, obstacle)
+    show_problem(session.jobs, SLOT)
+    folder = run_on_show(model)
+    curves = curves_of(folder) if folder is not None else None
+    if curves is not None and curves.start:
+        draw_run(curves)
+    elif session.jobs.running(SLOT) is None:
+        with st.container(border=True):
+            st.markdown(
+                "Here will be the curves: loss and word error rate over the steps and, with gates,"
+                " the sparsity and the thresholds of every layer. The result becomes a variant"
+                " for **Transcribe** and **Evaluate**."
+            )
+    explain(EXPLANATION)
+
+
+def _draw_choices(
+    session: Session, model: SpeechModel
+) -> tuple[Variant | None, Choices, str | None]:
+    """From what, how, on what; with what is still missing."""
+    left, middle, right = st.columns([7, 5, 4], gap="medium")
+    with left:
+        method = choose_one("Method", METHODS, key="train-method")
+        with st.container(height=_SENTENCE_HEIGHT, border=False):
+            st.caption(_SENTENCES[method])
+        start = _draw_model(session, model, method)
+    with middle:
+        data, n_clips = _draw_data(model)
+    with right:
+        epochs, rate, batch = _draw_optimiser()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        sparsity = st.slider(
+            "Sparsity",
+            10,
+            90,
+            held("train-sparsity", 50),
+            step=5,
+            format="%d %%",
+            key="train-sparsity",
+            persist_state="session",
+            disabled=method == FINE_TUNING,
+            help="Share of the parameters of heads and channels that is pinched in the end.",
+        )
+        distil = st.toggle(
+            "Distil from the original",
+            value=held("train-distil", False),
+            key="train-distil",
+            persist_state="session",
+            help="Half of the loss is the distance to the original's outputs and hidden states.",
+        )
+        language = _draw_language(model)
+    normaliser = "none" if model.source in DEMO_MODELS else next(iter(NORMALISERS))
+    share = 0.0 if method == FINE_TUNING else sparsity / 100
+    chosen = Choices(
+        method, data, n_clips, epochs, rate, batch, share, distil, normaliser, language
+    )
+    obstacle = None if data or n_clips else "Name the data to train on."
+    if _is_multilingual(model) and not language:
+        obstacle = "This model is multilingual: name the language of the data."
+    return start, chosen, obstacle
+
+
+def _draw_model(session: Session, model: SpeechModel, method: str) -> Variant | None:
+    """What to start from; None is the original."""
+    variants = {v.id: v for v in session.variants_of(model) if not v.is_int8}
+    if method == UNIT_GATES:  # what is cut out is told by one plan, that of the original
+        variants = {}
+    options = ["", *variants]
+    chosen = st.selectbox(
+        "Start from",
+        options,
+        format_func=lambda name: variants[name].name if name else _ORIGINAL,
+        key=f"train-start:{'-'.join(options)}",
+        help="Variants come from Compress. Unit gates start from the original.",
+    )
+    return variants.get(chosen)
+
+
+def _draw_data(model: SpeechModel) -> tuple[str, int | None]:
+    """Folder of the data, empty where clips are synthesised, and how many clips."""
+    kinds = [_SYNTHESISED, _FOLDER] if can_synthesise(model) else [_FOLDER]
+    kind = choose_one("Data", kinds, key="train-data")
+    folder = ""
+    if kind == _FOLDER:
+        folder = st.text_input(
+            "Folder or manifest",
+            value=held("train-folder", ""),
+            key="train-folder",
+            persist_state="session",
+            placeholder="/data/LibriSpeech/train-clean-100",
+            help="On the computer that serves this page: a LibriSpeech folder, a folder with"
+            " metadata.csv, a JSONL manifest.",
+        ).strip()
+    else:
+        st.caption(
+            "Sentences of the demo models' own domain, made on this server: training voices, in"
+            " rooms and noise."
+        )
+    n_clips = st.number_input(
+        "Clips to make" if kind == _SYNTHESISED else "Clips at most",
+        min_value=_FEWEST_CLIPS,
+        value=_CLIPS if kind == _SYNTHESISED else None,
+        placeholder="all",
+        key=f"train-clips:{kind}",
+        persist_state="session",
+    )
+    return folder, int(n_clips) if n_clips and (folder or kind == _SYNTHESISED) else None
+
+
+def _draw_optimiser() -> tuple[int, float, int]:
+    """Epochs, learning rate, batch size."""
+    left, right = st.columns(2)
+    with left:
+        epochs = st.number_input(
+            "Epochs",
+            min_value=1,
+            max_value=100,
+            value=held("train-epochs", 3),
+            key="train-epochs",
+            persist_state="session",
+        )
+    with right:
+        batch = st.number_input(
+            "Batch",
+            min_value=1,
+            max_value=256,
+            value=held("train-batch", 16),
+            key="train-batch",
+            persist_state="session",
+            help="Clips per step.",
+        )
+    rate = st.selectbox(
+        "Learning rate",
+        _RATES,
+        index=_RATES.index(held("train-rate", _DEFAULT_RATE)),
+        format_func=lambda rate: f"{rate:.5f}".rstrip("0"),
+        key="train-rate",
+        persist_state="session",
+        help="Peak of AdamW's: it rises for a tenth of the steps, then falls to 0.",
+    )
+    return int(epochs), rate, int(batch)
+
+
+def _is_multilingual(model: SpeechModel) -> bool:
+    settings = getattr(model.model, "generation_config", None)  # CTC models have none
+    return bool(getattr(settings, "is_multilingual", False))
+
+
+def _draw_language(model: SpeechModel) -> str | None:
+    """The language of the data, where the model has several."""
+    if not _is_multilingual(model):
+        return None
+    named = st.text_input(
+        "Language",
+        value=held("train-language", ""),
+        key="train-language",
+        persist_state="session",
+        placeholder="english",
+    )
+    return named.strip() or None
+
+
+def _draw_start(
+    session: Session,
+    model: SpeechModel,
+    start: Variant | None,
+    choices: Choices,
+    obstacle: str | None,
+) -> None:
+    """The button, or the progress of what runs."""
+
+    def idle() -> None:
+        folder = run_folder(model, start, choices)
+        begun = bool(curves_of(folder).steps) and not (folder / "config.json").is_file()
+        with st.container(horizontal=True, vertical_alignment="center"):
+            primary_button(
+                "Go on training" if begun else "Train",
+                "model_training",
+                key="start-training",
+                disabled=obstacle is not None,
+                on_click=start_training,
+                args=(session, model, start, choices),
+            )
+            if obstacle:
+                st.caption(obstacle)
+
+    job_box(session.jobs, (SLOT,), idle, wide=True)
+
+
+run_page(main)
