@@ -108,7 +108,8 @@ def cluster_sizes(group: UnitGroup, labels: np.ndarray) -> go.Figure:
     else:
         figure.update_yaxes(title_text="clusters (count)", tickformat="d", nticks=6)
         figure.update_yaxes(range=[0, 1.1 * most], dtick=1 if most <= 5 else None)
-    lay_out(figure, SIZES_HEIGHT, f"The largest cluster has {int(sizes.max()):,} {unit}")
+    largest = f"{int(sizes.max()):,} {unit}" if sizes.max() > 1 else "one unit"
+    lay_out(figure, SIZES_HEIGHT, f"The largest cluster has {largest}")
     return figure
 
 

@@ -88,7 +88,7 @@ def choose_group(
     trees: Mapping[str, MergeTree],
     plan: Mapping[str, int],
 ) -> tuple[UnitGroup, int]:
-    """The group and the K to look at; K starts as the plan has it."""
+    """The group and the K to look at; it starts as the plan has it, or at the knee."""
     group = selected_group(model, groups)
     same_kind = [g for g in groups if (g.stack, g.block) == (group.stack, group.block)]
     place = same_kind.index(group)
@@ -116,8 +116,9 @@ def choose_group(
         help="The same kind, one layer further from the input.",
     )
     slider_key = k_key(model, group)
-    st.session_state.setdefault(slider_key, plan[group.id])
     bend = knee(trees[group.id])
+    planned = plan[group.id]
+    st.session_state.setdefault(slider_key, planned if planned < group.n_units else bend)
     with slider:
         st.slider(
             f"Clusters K of {group.n_units:,} units (knee at {bend:,})",

@@ -159,6 +159,17 @@ def test_knee_button_goes_to_the_knee(visit: Visit) -> None:
     assert app.slider(key=widget_key(model, f"look-k:{group.id}")).value == expected
 
 
+def test_clusters_starts_at_the_knee_where_the_plan_merges_nothing(visit: Visit) -> None:
+    app = visit("compress")
+    model = model_of(app)
+    app.slider(key=widget_key(model, "sparsity")).set_value(0)
+    settle(app)
+    settle(app.switch_page("pages/clusters.py"))
+    group = app.selectbox(key=widget_key(model, "group")).value
+    started = app.slider(key=widget_key(model, f"look-k:{group}")).value
+    assert started == knee(build_trees(model)[group])
+
+
 def test_cluster_chosen_from_the_list_shows_its_members(visit: Visit) -> None:
     app = visit("clusters")
     model = model_of(app)
