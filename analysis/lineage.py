@@ -1,4 +1,4 @@
-"""A compressed checkpoint from a folder, seen as a variant of the model that it was made from."""
+"""Where a model comes from: what was done to it, and whether it is a variant of another."""
 
 from dataclasses import replace
 
@@ -8,6 +8,8 @@ from transformers import PreTrainedModel
 from analysis.checkpoints import SpeechModel
 from analysis.compression import Compression
 from analysis.errors import UserError
+from analysis.plan import CompressionPlan
+from analysis.training_record import TrainingRecord
 from analysis.units import share_modules
 
 
@@ -44,6 +46,16 @@ def as_variant(original: SpeechModel, loaded: SpeechModel) -> Compression:
         )
     shared = _share_equal(loaded.model, original.model)
     return Compression(replace(loaded, model=shared), loaded.plan, {})
+
+
+def history(model: SpeechModel) -> list[CompressionPlan | TrainingRecord]:
+    """What was done to a model, the first thing first; plans that removed nothing are left out."""
+    steps: list[CompressionPlan | TrainingRecord] = []
+    for number, plan in enumerate((None, *model.lineage)):
+        if plan is not None and not (plan.allocation == "manual" and plan.sparsity == 0):
+            steps.append(plan)
+        steps += [record for record in model.training if record.after_plans == number]
+    return steps
 
 
 def _share_equal(module: PreTrainedModel, original: PreTrainedModel) -> PreTrainedModel:

@@ -8,9 +8,10 @@ from huggingface_hub import ModelCardData
 from analysis.building import MERGED_UNITS
 from analysis.checkpoints import SpeechModel
 from analysis.footprint import footprint
+from analysis.lineage import history
 from analysis.plan import CompressionPlan
 from analysis.stock import stock_widths
-from analysis.training_record import METHODS
+from analysis.training_record import METHODS, TrainingRecord
 from analysis.units import unit_groups
 
 _PAPER = "arXiv 2606.11836"
@@ -121,35 +122,28 @@ def _loading(model: SpeechModel) -> str:
 
 def _recipe(model: SpeechModel) -> str:
     lines = ["## How it was made", ""]
-    steps = _training_lines(model, after_plans=0)
-    for number, plan in enumerate(model.lineage, start=1):
-        steps += [_plan_line(plan), *_training_lines(model, after_plans=number)]
-    lines += [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
+    for number, step in enumerate(history(model), start=1):
+        line = _training_line(step) if isinstance(step, TrainingRecord) else _plan_line(step)
+        lines.append(f"{number}. {line}")
     lines += ["", "`coalesce.json` holds every setting and the number of units kept in each layer."]
     if not model.training:
         lines[-1] += " `coalesce compress MODEL OUT --plan PLAN` makes the same weights again."
     return "\n".join(lines)
 
 
-def _training_lines(model: SpeechModel, after_plans: int) -> list[str]:
-    """What each training run did that came after so many compressions and before the next."""
-    lines = []
-    for record in model.training:
-        if record.after_plans != after_plans:
-            continue
-        line = (
-            f"Training ({record.method}): {METHODS[record.method]} {record.steps:,} steps on "
-            f"{record.utterances:,} clips ({record.seconds / 3600:.2f} h) of {_code(record.data)}."
+def _training_line(record: TrainingRecord) -> str:
+    line = (
+        f"Training ({record.method}): {METHODS[record.method]} {record.steps:,} steps on "
+        f"{record.utterances:,} clips ({record.seconds / 3600:.2f} h) of {_code(record.data)}."
+    )
+    if record.sparse_bytes is not None:
+        mean = sum(record.sparsities.values()) / len(record.sparsities)
+        line += (
+            f" The matrices of heads and FFNs hold {mean:.1%} zeros on average: unstructured "
+            "sparsity, in dense storage, which makes the model neither smaller nor faster; as "
+            f"bitmap and values it would take {record.sparse_bytes / 1e6:.1f} MB."
         )
-        if record.sparse_bytes is not None:
-            mean = sum(record.sparsities.values()) / len(record.sparsities)
-            line += (
-                f" The matrices of heads and FFNs hold {mean:.1%} zeros on average: unstructured "
-                "sparsity, in dense storage, which makes the model neither smaller nor faster; as "
-                f"bitmap and values it would take {record.sparse_bytes / 1e6:.1f} MB."
-            )
-        lines.append(line)
-    return lines
+    return line
 
 
 def _plan_line(plan: CompressionPlan) -> str:

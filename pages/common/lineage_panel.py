@@ -3,8 +3,10 @@
 import streamlit as st
 
 from analysis.checkpoints import SpeechModel
+from analysis.lineage import history
 from analysis.plan import CompressionPlan
 from analysis.stock import stock_widths
+from analysis.training_record import TrainingRecord
 from pages.common.controls import MANUAL
 from pages.common.formatting import escape_markdown, file_slug, percent
 
@@ -13,10 +15,11 @@ def draw(model: SpeechModel) -> None:
     """The lineage of a model that was compressed before it was loaded; nothing for others."""
     if not model.lineage:
         return
-    st.subheader("How it was compressed")
+    st.subheader("How it was made" if model.training else "How it was compressed")
     with st.container(border=True, gap="small", key="lineage"):
-        for number, plan in enumerate(model.lineage, start=1):
-            st.markdown(f"**{number}.** {_sentence(plan)}")
+        for number, step in enumerate(history(model), start=1):
+            told = _training(step) if isinstance(step, TrainingRecord) else _sentence(step)
+            st.markdown(f"**{number}.** {told}")
         stock = stock_widths(model) is not None
         st.caption(
             "It loads with plain `from_pretrained`, anywhere."
@@ -32,8 +35,22 @@ def draw(model: SpeechModel) -> None:
             icon=":material/receipt_long:",
             on_click="ignore",
             key="lineage:recipe",
-            help="With the model that it names it gives the same bits.",
+            help="With the model that it names it gives the same bits."
+            if not model.training
+            else "How many units each group has. The weights came from training, too.",
         )
+
+
+def _training(record: TrainingRecord) -> str:
+    """One training run, as its record tells it."""
+    facts = (
+        f"{record.steps:,} steps on {record.utterances:,} clips of {record.data}"
+        f" ({record.seconds / 3600:.2f} h)"
+    )
+    if record.sparse_bytes is not None:
+        mean = sum(record.sparsities.values()) / len(record.sparsities)
+        facts += f", {percent(mean)} zeros in the matrices on average, unstructured"
+    return f"trained by **{record.method}**: {escape_markdown(facts)}"
 
 
 def _sentence(plan: CompressionPlan) -> str:

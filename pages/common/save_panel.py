@@ -92,7 +92,7 @@ def draw(session: Session, model: SpeechModel) -> None:
                 on_click="ignore",
                 key=f"recipe:{variant.id}",
                 help="The plan: K of every group and all settings. The same plan gives the same"
-                " bits.",
+                " bits; what was trained besides is in the checkpoint only.",
             )
             if can_publish() and format_name == CHECKPOINT:
                 _publish(session, variant)

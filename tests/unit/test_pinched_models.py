@@ -13,7 +13,7 @@ from analysis import finetuning
 from analysis.checkpoints import SpeechModel, load
 from analysis.corpora import Corpus
 from analysis.finetuning import train
-from analysis.lineage import as_variant
+from analysis.lineage import as_variant, history
 from analysis.saving import save
 from analysis.trained import sparse_bytes, zero_shares
 from analysis.training_log import read_log
@@ -64,6 +64,8 @@ def test_pinched_weights_are_exact_zeros_and_counted(
     assert load(str(tmp_path / "saved")).training == trained.training
     card = (tmp_path / "saved" / "README.md").read_text()
     assert "unstructured" in card
+    assert "1. Training (self-pinching)" in card
+    assert "nominal sparsity" not in card  # the plan that only says what it was made from
 
 
 def test_pinched_units_are_cut_out(
@@ -87,6 +89,7 @@ def test_pinched_units_are_cut_out(
     again = load(str(tmp_path / "saved"))
     assert torch.equal(tiny_models.logits(again), tiny_models.logits(trained))
     assert as_variant(whisper, again).plan == trained.plan
+    assert history(again) == [*trained.training, trained.plan]
 
 
 def test_cutting_changes_nothing_that_the_gated_model_computes(
