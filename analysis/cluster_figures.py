@@ -70,8 +70,8 @@ def cut_curve(group: UnitGroup, tree: MergeTree, n_clusters: int, knee: int) -> 
         figure,
         CURVE_HEIGHT,
         f"<span style='color:{VERMILLION}'>●</span> K = {n_clusters:,} costs"
-        f" {errors[n_clusters - 1]:.1%}<br><span style='color:{PURPLE}'>◆</span> knee at {knee:,}:"
-        f" {errors[knee - 1]:.1%}",
+        f" {errors[n_clusters - 1]:.2%}<br><span style='color:{PURPLE}'>◆</span> knee at {knee:,}:"
+        f" {errors[knee - 1]:.2%}",
     )
     figure.update_layout(margin_t=60)  # two lines: on one, large K leave a narrow column
     return figure

@@ -198,7 +198,7 @@ def error_curve(
     lay_out(
         figure,
         ERROR_CURVE_HEIGHT,
-        f"K = {current:,} of {group.n_units:,}: error {current_error:.1%}",
+        f"K = {current:,} of {group.n_units:,}: error {current_error:.2%}",
     )
     return figure
 
