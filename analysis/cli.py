@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         "--units", action="store_true", help="pinch heads and channels, cut them out"
     )
     pinch.add_argument(
-        "--sparsity-weight", type=float, default=1.0, help="λ where no sparsity is given (1.0)"
+        "--sparsity-weight", type=float, default=0.05, help="λ where no sparsity is given (0.05)"
     )
     pinch.add_argument(
         "--temperature", type=float, default=0.1, help="τ of the soft mask, relative (0.1)"

@@ -93,7 +93,7 @@ class GateSettings:
     sparsity : float or None
         To reach, by an adaptive λ; None leaves λ at `weight`.
     weight : float
-        λ of the sparsity term where it is fixed.
+        λ of the sparsity term where it is fixed: nats per token that all the weights are worth.
     temperature : float
         τ; see `analysis.pinching.TEMPERATURE`.
     learning_rate : float or None
@@ -108,7 +108,7 @@ class GateSettings:
 
     kind: GateKind = "elements"
     sparsity: float | None = None
-    weight: float = 1.0
+    weight: float = 0.05
     temperature: float = TEMPERATURE
     learning_rate: float | None = None
 
