@@ -17,7 +17,7 @@ from analysis.training_process import run_training
 from pages.common.sweeps import HELDOUT
 from pages.common.training import SLOT
 from tests.app.conftest import Visit, settle
-from tests.app.test_compress_page import session_of
+from tests.app.test_compress_page import compress, session_of
 
 N_CLIPS = 12
 
@@ -94,6 +94,36 @@ def test_unit_gates_make_a_smaller_variant(page: AppTest) -> None:
     assert shown[1].startswith("Validation WER: ")
     assert "pinched, 50.0% wanted at this step" in shown[2]
     assert "step 10 of 10" in texts(page)
+
+
+def test_a_variant_learns_on(app: AppTest, clips: Path) -> None:
+    compress(app)
+    [variant] = session_of(app).variants
+    settle(app.switch_page("pages/train.py"))
+    app.segmented_control(key="train-data").set_value("Folder")
+    settle(app)
+    app.text_input(key="train-folder").set_value(str(clips))
+    app.number_input(key="train-epochs").set_value(1)
+    app.number_input(key="train-batch").set_value(4)
+    app.toggle(key="train-distil").set_value(True)
+    settle(app)
+    app.selectbox(key=f"train-start:-{variant.id}").set_value(variant.id)
+    settle(app)
+    app.button(key="start-training").click()
+    settle(app)
+    trained = session_of(app).variants[-1]
+    assert trained.name == f"{variant.name}, fine-tuning"
+    assert trained.base == variant.base
+    assert trained.compression.plan == variant.compression.plan
+    assert trained.footprint.parameters == variant.footprint.parameters
+    assert trained.model.training[0].settings["teacher"] == "demo-whisper"
+    settle(app.switch_page("pages/compress.py"))
+    assert "fine-tuning" in texts(app)
+    choices = settle(app.switch_page("pages/train.py"))
+    choose(choices, "Unit gates")
+    assert [box.options for box in choices.selectbox if box.label == "Start from"] == [
+        ["The original"]
+    ]
 
 
 def test_a_cancelled_run_goes_on(page: AppTest) -> None:
