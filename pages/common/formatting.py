@@ -64,10 +64,10 @@ def error_percent(fraction: float) -> str:
 
     Examples
     --------
-    >>> error_percent(0.1234), error_percent(0.00042)
-    ('12.3 %', '0.04 %')
+    >>> error_percent(0.1234), error_percent(0.00042), error_percent(0.0)
+    ('12.3 %', '0.04 %', '0.0 %')
     """
-    return percent(fraction, 1 if fraction >= 0.01 else 2)
+    return percent(fraction, 2 if 0 < fraction < 0.01 else 1)
 
 
 def seconds(value: float) -> str:
