@@ -136,10 +136,9 @@ def _training_line(record: TrainingRecord) -> str:
         f"Training ({record.method}): {METHODS[record.method]} {record.steps:,} steps on "
         f"{record.utterances:,} clips ({record.seconds / 3600:.2f} h) of {_code(record.data)}."
     )
-    if record.sparse_bytes is not None:
-        mean = sum(record.sparsities.values()) / len(record.sparsities)
+    if record.sparsity is not None and record.sparse_bytes is not None:
         line += (
-            f" The matrices of heads and FFNs hold {mean:.1%} zeros on average: unstructured "
+            f" The matrices of heads and FFNs hold {record.sparsity:.1%} zeros: unstructured "
             "sparsity, in dense storage, which makes the model neither smaller nor faster; as "
             f"bitmap and values it would take {record.sparse_bytes / 1e6:.1f} MB."
         )

@@ -63,7 +63,10 @@ def finish(
         trained = replace(trained, plan=_all_units(model))
     if record.method == "self-pinching":
         record = replace(
-            record, sparsities=zero_shares(trained), sparse_bytes=sparse_bytes(trained)
+            record,
+            sparsities=zero_shares(trained),
+            sparsity=unstructured_sparsity(trained),
+            sparse_bytes=sparse_bytes(trained),
         )
     return replace(trained, training=(*model.training, record))
 

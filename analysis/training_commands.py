@@ -15,7 +15,6 @@ from analysis.finetuning import Task, clear_state, train
 from analysis.footprint import footprint
 from analysis.saving import check_target, save
 from analysis.terminal import print_json
-from analysis.trained import unstructured_sparsity
 from analysis.training_data import training_data
 from analysis.training_settings import GateSettings, TrainingSettings
 
@@ -129,7 +128,6 @@ def _report(
                 "out": str(out),
                 "before": asdict(before),
                 "after": asdict(after),
-                "unstructured_sparsity": unstructured_sparsity(trained),
                 "record": record.to_dict(),
             }
         )
@@ -140,17 +138,16 @@ def _report(
         f"before: {before.parameters / 1e6:.2f} M parameters, {before.bytes / 1e6:.1f} MB\n"
         f"after:  {after.parameters / 1e6:.2f} M parameters, {after.bytes / 1e6:.1f} MB"
     )
-    if record.sparse_bytes is not None:
+    if record.sparsity is not None and record.sparse_bytes is not None:
         for path, share in record.sparsities.items():
             print(f"  {path:<60}{share:>7.1%} zeros")
         print(
-            f"unstructured sparsity {unstructured_sparsity(trained):.1%} of these matrices; the "
+            f"unstructured sparsity {record.sparsity:.1%} of these matrices; the "
             f"dense model is as large and as fast as before, stored as bitmap and values it takes "
             f"{record.sparse_bytes / 1e6:.1f} MB"
         )
     if options.command == "pinch" and options.sparsity is not None:
-        reached = unstructured_sparsity(trained)
-        if options.units:
-            reached = 1 - after.mergeable_parameters / before.mergeable_parameters
+        removed = 1 - after.mergeable_parameters / before.mergeable_parameters
+        reached = removed if record.sparsity is None else record.sparsity
         print(f"asked for {options.sparsity:.1%}, reached {reached:.1%}")
     print(f"saved in {out}; the run's log is in {state_folder(out)}")

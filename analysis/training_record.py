@@ -40,6 +40,8 @@ class TrainingRecord:
     sparsities : mapping of str to float
         Of self-pinching: share of exact zeros of each matrix; *unstructured*, so that they make the
         dense model neither smaller nor faster.
+    sparsity : float or None
+        Of self-pinching: share of zeros over all of these matrices.
     sparse_bytes : int or None
         Of self-pinching: size of the model when each of these matrices is stored as a bitmap and
         its values.
@@ -54,6 +56,7 @@ class TrainingRecord:
     validation_wer: float | None = None
     after_plans: int = 0
     sparsities: Mapping[str, float] = field(default_factory=dict)
+    sparsity: float | None = None
     sparse_bytes: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -100,6 +103,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "validation_wer": (int, float, type(None)),
     "after_plans": (int,),
     "sparsities": (dict,),
+    "sparsity": (int, float, type(None)),
     "sparse_bytes": (int, type(None)),
 }
 

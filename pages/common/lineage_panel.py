@@ -47,9 +47,8 @@ def _training(record: TrainingRecord) -> str:
         f"{record.steps:,} steps on {record.utterances:,} clips of {record.data}"
         f" ({record.seconds / 3600:.2f} h)"
     )
-    if record.sparse_bytes is not None:
-        mean = sum(record.sparsities.values()) / len(record.sparsities)
-        facts += f", {percent(mean)} zeros in the matrices on average, unstructured"
+    if record.sparsity is not None:
+        facts += f", {percent(record.sparsity)} zeros in the matrices, unstructured"
     return f"trained by **{record.method}**: {escape_markdown(facts)}"
 
 

@@ -66,9 +66,13 @@ def _variants(session: Session) -> None:
     groups = groups_of(session.model)
     for variant in variants:
         removed = achieved_sparsity(groups, variant.compression.plan.n_clusters)
+        facts = [size(variant.footprint.bytes), f"{percent(removed)} of units removed"]
+        zeros = [r.sparsity for r in variant.model.training if r.sparsity is not None]
+        if zeros:
+            facts[1:] = [f"{percent(zeros[-1])} zeros, unstructured"]
         st.markdown(
             f"{swatch(variant.color)} {escape_markdown(variant.name)}  \n"
-            f":small[:gray[{size(variant.footprint.bytes)} · {percent(removed)} of units removed]]"
+            f":small[:gray[{' · '.join(facts)}]]"
         )
 
 

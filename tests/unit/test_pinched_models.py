@@ -50,6 +50,7 @@ def test_pinched_weights_are_exact_zeros_and_counted(
     reached = read_log(tmp_path / "run").steps[-1]
     assert reached["sparsity"] == pytest.approx(0.5, abs=0.05)
     assert reached["sparsities"].keys() == shares.keys()
+    assert record.sparsity == pytest.approx(reached["sparsity"], abs=1e-6)
     expected = 0
     for name, weight in weights(trained).items():
         path = name.removesuffix(".weight")

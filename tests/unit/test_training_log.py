@@ -31,6 +31,7 @@ RECORD = TrainingRecord(
     steps=6,
     validation_wer=0.25,
     sparsities={"encoder.layers.0.fc1": 0.5},
+    sparsity=0.5,
     sparse_bytes=1234,
 )
 
