@@ -165,7 +165,7 @@ def test_clusters_starts_at_the_knee_where_the_plan_merges_nothing(visit: Visit)
     app.slider(key=widget_key(model, "sparsity")).set_value(0)
     settle(app)
     settle(app.switch_page("pages/clusters.py"))
-    group = app.selectbox(key=widget_key(model, "group")).value
+    group = str(app.selectbox(key=widget_key(model, "group")).value)
     started = app.slider(key=widget_key(model, f"look-k:{group}")).value
     assert started == knee(build_trees(model)[group])
 
