@@ -74,9 +74,20 @@ def can_synthesise(model: SpeechModel) -> bool:
 def run_folder(model: SpeechModel, start: Variant | None, choices: Choices) -> Path:
     """Where the result of a run is, or will be; named after all that decides it."""
     origin = start.model if start is not None else model
-    decisive = json.dumps([origin.weight_hash, model.device.type, asdict(choices)])
+    decisive = json.dumps(
+        [origin.weight_hash, model.device.type, asdict(choices), _stamp(choices.data)]
+    )
     name = hashlib.sha256(decisive.encode()).hexdigest()[:16]
     return cache_folder("training") / name
+
+
+def _stamp(data: str) -> list[int]:
+    """When a data folder and its tables were changed last: other data are another run."""
+    if not data:
+        return []
+    source = Path(data).expanduser()
+    files = [source, *source.glob("metadata.*"), *source.glob("*.jsonl")]
+    return sorted(file.stat().st_mtime_ns for file in files if file.exists())
 
 
 def show_run(model: SpeechModel, folder: Path | None) -> None:

@@ -1,8 +1,10 @@
 """The Train page: a run is started, cancelled, gone on with, and becomes a variant."""
 
 import json
+import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from analysis.training_commands import state_folder
 from analysis.training_log import read_log
 from analysis.training_process import run_training
 from pages.common.sweeps import HELDOUT
-from pages.common.training import SLOT
+from pages.common.training import SLOT, Choices, run_folder
 from tests.app.conftest import Visit, settle
 from tests.app.test_compress_page import compress, session_of
 
@@ -155,6 +157,17 @@ def test_a_cancelled_run_goes_on(page: AppTest) -> None:
     assert '"event": "resume"' in (state / "log.jsonl").read_text()
     [variant] = session_of(page).variants
     assert variant.model.training[0].method == "fine-tuning"
+
+
+def test_other_data_are_another_run(page: AppTest, clips: Path) -> None:
+    model = session_of(page).model
+    assert model is not None
+    choices = Choices("Fine-tuning", str(clips), None, 1, 1e-4, 2, 0.0, False, "none", None)
+    before = run_folder(model, None, choices)
+    assert run_folder(model, None, choices) == before
+    assert run_folder(model, None, replace(choices, epochs=2)) != before
+    os.utime(clips / "metadata.csv", (1, 1))
+    assert run_folder(model, None, choices) != before
 
 
 def test_what_goes_wrong_is_said(page: AppTest, tmp_path: Path) -> None:
