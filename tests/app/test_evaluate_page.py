@@ -131,7 +131,7 @@ def test_what_cannot_be_run_is_named(page: AppTest) -> None:
     settle(page)
     evaluate(page)
     assert len(state(page).rows) == 3
-    assert "Not run: demo-whisper, magnitude, output-error, 50%" in captions(page)
+    assert "Not run: demo-whisper, magnitude; cluster, output-error, 50%" in captions(page)
 
 
 def _key(app: AppTest, start: str) -> str:
