@@ -3,9 +3,9 @@
     python -m benchmarks.ablation MODEL DATA --out results.jsonl [--sparsity 0.1,0.2]
         [--only surgeon-refit,merge-mean] [--normaliser whisper-english]
 
-DATA is laid out as for `benchmarks.wer`. Rows land in --out as they come; those that are there
-already are not run again. The interval is that of the difference to the uncompressed model's WER
-(paired bootstrap over clips).
+DATA is a corpus as `coalesce evaluate` takes it. Rows land in --out as they come; those that are
+there already are not run again. The interval is that of the difference to the uncompressed model's
+WER (paired bootstrap over utterances).
 """
 
 import argparse
@@ -21,15 +21,14 @@ from analysis.allocation import achieved_sparsity, allocate
 from analysis.audio import SAMPLING_RATE, Audio
 from analysis.checkpoints import SpeechModel, load
 from analysis.compression import compress
+from analysis.corpora import read_corpus
 from analysis.excitation import Excitation, make_excitation, read_calibration
 from analysis.plan import CompressionPlan
 from analysis.scoring import score
+from analysis.significance import wer_difference
 from analysis.transcription import transcribe_batch
 from analysis.trees import build_trees
 from analysis.units import unit_groups
-from benchmarks.wer import read_data
-
-_RESAMPLES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,19 +185,6 @@ def errors(
     return [[s.substitutions, s.insertions, s.deletions, s.words] for s in scores]
 
 
-def difference_interval(
-    counts: list[list[int]], baseline: list[list[int]]
-) -> tuple[float, float, float]:
-    """Difference of the WERs of two runs over the same clips, with its 95 % interval."""
-    ours, theirs = np.array(counts), np.array(baseline)
-    gained = ours[:, :3].sum(axis=1) - theirs[:, :3].sum(axis=1)
-    words = ours[:, 3]
-    drawn = np.random.default_rng(0).integers(len(words), size=(_RESAMPLES, len(words)))
-    resampled = gained[drawn].sum(axis=1) / words[drawn].sum(axis=1)
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return float(gained.sum() / words.sum()), float(low), float(high)
-
-
 def main() -> None:
     """Run what is missing, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -213,7 +199,9 @@ def main() -> None:
     names = options.only.split(",") if options.only else list(ROWS)
     names = [n for n in names if options.calibrate or ROWS[n].excitation != "calibrated"]
     model = load(options.model)
-    clips, references = read_data(options.data)
+    corpus = read_corpus(options.data)
+    clips = [utterance.read() for utterance in corpus.utterances]
+    references = [utterance.text for utterance in corpus.utterances]
     done = _read(options.out)
 
     def run(key: dict[str, Any], name: str, sparsity: float) -> list[list[int]]:
@@ -237,11 +225,17 @@ def main() -> None:
 
 
 def _print(name: str, sparsity: float, counts: list[list[int]], baseline: list[list[int]]) -> None:
-    substitutions, insertions, deletions, words = np.array(counts).sum(axis=0).tolist()
+    ours, theirs = np.array(counts), np.array(baseline)
+    substitutions, insertions, deletions, words = ours.sum(axis=0).tolist()
     wer = (substitutions + insertions + deletions) / words
-    gain, low, high = difference_interval(counts, baseline)
+    gained = wer_difference(
+        ours[:, :3].sum(axis=1).tolist(),
+        theirs[:, :3].sum(axis=1).tolist(),
+        ours[:, 3].tolist(),
+    )
     print(
-        f"| {name} | {sparsity:.0%} | {wer:.1%} | {gain:+.1%} [{low:+.1%}, {high:+.1%}] "
+        f"| {name} | {sparsity:.0%} | {wer:.1%} "
+        f"| {gained.delta:+.1%} [{gained.low:+.1%}, {gained.high:+.1%}] "
         f"| {substitutions} | {insertions} | {deletions} | {words} |",
         flush=True,
     )
