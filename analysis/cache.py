@@ -9,6 +9,10 @@ from zipfile import BadZipFile
 import numpy as np
 
 
+REVISION = "1"
+"""To be raised when what is kept is computed in another way: older results are then not read."""
+
+
 def cache_folder(kind: str) -> Path:
     """Folder for one kind of cached result; `COALESCE_CACHE` moves the whole cache.
 
@@ -20,7 +24,7 @@ def cache_folder(kind: str) -> Path:
     base = os.environ.get("COALESCE_CACHE")
     if base is None:
         base = str(Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "coalesce")
-    return Path(base) / kind
+    return Path(base) / REVISION / kind
 
 
 def read_arrays(path: Path) -> Mapping[str, np.ndarray] | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.cache import cache_folder, read_arrays, write_arrays
+from analysis.cache import REVISION, cache_folder, read_arrays, write_arrays
 
 ARRAYS = {"linkage": np.arange(8.0).reshape(2, 4), "norms": np.array([1.0, 2.0, 3.0])}
 
@@ -84,10 +84,10 @@ def test_a_full_disk_leaves_no_half_entry(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COALESCE_CACHE", str(tmp_path / "own"))
-    assert cache_folder("trees") == tmp_path / "own" / "trees"
+    assert cache_folder("trees") == tmp_path / "own" / REVISION / "trees"
     monkeypatch.delenv("COALESCE_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_folder("trees") == tmp_path / "xdg" / "coalesce" / "trees"
+    assert cache_folder("trees") == tmp_path / "xdg" / "coalesce" / REVISION / "trees"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder("trees") == tmp_path / ".cache" / "coalesce" / "trees"
+    assert cache_folder("trees") == tmp_path / ".cache" / "coalesce" / REVISION / "trees"

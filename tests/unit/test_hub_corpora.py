@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from pyarrow import parquet
 
+from analysis.cache import cache_folder
 from analysis.corpora import read_corpus
 from analysis.errors import Cancelled, UserError
 from analysis.hub_corpora import fetch, is_hub_id
@@ -77,7 +78,7 @@ def test_a_cancelled_fetch_leaves_nothing(loads: Loads, tmp_path: Path) -> None:
             should_cancel=lambda: len(seen) == 1,
         )
     assert loads == [("somebody/speech", None, "test")]
-    assert list((tmp_path / "cache" / "corpora").iterdir()) == []
+    assert list(cache_folder("corpora").iterdir()) == []
 
 
 def test_what_cannot_be_fetched_is_said(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
