@@ -146,14 +146,16 @@ def draw_table(draft: Draft) -> None:
     ).astype({"Merge error": float})
     measured = _output_errors(draft)
     if measured:
-        found = [100 * measured[g.id] if g.id in measured else None for g in groups]
-        rows.insert(6, "Output error", pd.Series(found, dtype=float))
+        whole = {g.id: 0.0 for g in groups if draft.n_clusters[g.id] == g.n_units}
+        errors = pd.Series([(measured | whole).get(g.id) for g in groups], dtype=float)
+        rows.insert(6, "Output error", 100 * errors)
     numbers = st.column_config.NumberColumn
     st.data_editor(
         rows,
         key=key,
         height=TABLE_HEIGHT,
         hide_index=True,
+        column_order=[name for name in rows.columns if not (measured and name == "Kept")],
         disabled=[
             name
             for name in rows.columns

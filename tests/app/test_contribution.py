@@ -90,10 +90,12 @@ def test_output_errors_are_measured_where_there_was_a_repair(app: AppTest) -> No
     choose(app, "distance", "contribution")
     compress(app)
     assert "Output error" not in app.data_editor[0].value
+    choose(app, "allocation", "output-error")
     choose(app, "repair", "refit")
     compress(app)
     errors = app.data_editor[0].value["Output error"]
     table = app.data_editor[0].value
     changed = table["K"] < table["Units n"]
     assert ((errors[changed] > 0) & (errors[changed] < 100)).all()
-    assert errors[~changed].isna().all()
+    assert (errors[~changed] == 0).all()
+    assert 0 < changed.sum() < len(changed)
