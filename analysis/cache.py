@@ -8,7 +8,6 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-
 REVISION = "1"
 """To be raised when what is kept is computed in another way: older results are then not read."""
 

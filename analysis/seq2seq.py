@@ -106,7 +106,7 @@ class Seq2SeqRecogniser:
     def recognise(self, clips: Sequence[Samples]) -> list[Recognised]:
         """Transcribe a batch of clips, none longer than `longest`."""
         limits = [self._token_limit(len(clip)) for clip in clips]
-        rows = self._generate(self._features(clips), max(limits))
+        rows = self._generate_once(self._features(clips), max(limits))
         return [self._recognised(row, limit) for row, limit in zip(rows, limits, strict=True)]
 
     def recognise_long(self, samples: Samples, progress: Progress) -> Recognised:
@@ -126,10 +126,11 @@ class Seq2SeqRecogniser:
 
     def tokens(self, samples: Samples) -> list[int]:
         """What the decoder writes for a clip within the window, its prompt first, as token ids."""
-        prompt, last = self._prompt(samples), getattr(self._config, "no_timestamps_token_id", None)
-        if last is not None and not self._config.return_timestamps:
-            prompt.append(last)
-        [row] = self._generate(self._features([samples]), self._token_limit(len(samples)))
+        prompt = self._prompt(samples)
+        if self._says_no_timestamps:
+            prompt.append(self._config.no_timestamps_token_id)
+        limit = self._token_limit(len(samples))
+        [row] = self._generate_once(self._features([samples]), limit)
         return prompt + row
 
     def _recognise_by_timestamps(self, samples: Samples, progress: Progress) -> Recognised:
@@ -202,6 +203,12 @@ class Seq2SeqRecogniser:
             prompt += [config.lang_to_id[token], config.task_to_id[self.options.task]]
         return prompt
 
+    @property
+    def _says_no_timestamps(self) -> bool:
+        """Whether the prompt ends with the token that forbids timestamps."""
+        known = getattr(self._config, "no_timestamps_token_id", None) is not None
+        return known and not self._config.return_timestamps
+
     def _language(self, window: Samples) -> str | None:
         """The language to write all of a long clip in: as asked, or as the first window sounds."""
         tokens = language_tokens(self.model)
@@ -223,6 +230,17 @@ class Seq2SeqRecogniser:
             **settings,
         )
         return features.to(device=self.model.device, dtype=self.model.dtype)
+
+    def _generate_once(self, features: BatchFeature, max_new_tokens: int) -> list[list[int]]:
+        """Token ids of clips within the window, by one call of the decoder's loop.
+
+        Left to itself `generate` goes back to the last timestamp, also where none was asked for; a
+        damaged model that writes one of 0.00 s would keep it there for ever.
+        """
+        rows = self._generate(features, max_new_tokens, force_unique_generate_call=True)
+        # unlike otherwise, they begin with the prompt
+        n_prompt = 1 + 2 * bool(language_tokens(self.model)) + self._says_no_timestamps
+        return [row[n_prompt:] for row in rows]
 
     def _generate(
         self, features: BatchFeature, max_new_tokens: int, **settings: Any
@@ -251,7 +269,7 @@ class Seq2SeqRecogniser:
         )
         rows: list[list[int]] = ids.tolist()
         for row in rows:
-            while row and row[-1] == config.pad_token_id:
+            while row and row[-1] in (config.pad_token_id, config.eos_token_id):
                 row.pop()
         return rows
 

@@ -325,6 +325,13 @@ def test_a_model_that_does_not_end_is_stopped(seconds: float, n_tokens: int) -> 
     assert "did not come to an end" in result.notes[0]
 
 
+def test_timestamps_that_nobody_asked_for_do_not_send_the_model_back() -> None:
+    model = tiny_whisper(timestamps=3.0, hesitation=0.2, end=False)  # writes nothing else
+    with calls_of(model.model.model.encoder) as calls:
+        transcribe(model, audio(1.5), COLD)
+    assert len(calls) == 1
+
+
 def test_own_limits_are_the_lowest_that_hold() -> None:
     clip = audio(1.0)
     asked = replace(COLD, max_new_tokens=9)
