@@ -125,7 +125,6 @@ def choose_group(
             min_value=1,
             # a slider cannot have one value only
             max_value=max(2, group.n_units),
-            value=int(st.session_state[slider_key]),
             step=1,
             key=slider_key,
             persist_state="session",

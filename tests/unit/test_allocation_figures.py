@@ -37,7 +37,7 @@ def test_every_group_has_its_curve_and_its_mark() -> None:
     groups = seq2seq_groups(layers=6, heads=6, channels=48, hidden=12)
     curves, k, errors = drawn(groups)
     figure = error_multiples(groups, curves, k, errors, selected="decoder.2.ffn")
-    lines = [trace for trace in figure.data if trace.mode == "lines" and trace.customdata]
+    lines = [trace for trace in figure.data if trace.mode.startswith("lines") and trace.customdata]
     seen: dict[int, list[list[float]]] = {}
     for trace in lines:
         for x, point in zip(trace.x, trace.customdata, strict=True):
@@ -64,7 +64,7 @@ def test_a_mark_lies_on_its_curve() -> None:
     points = {
         (int(d[0]), int(d[2])): (x, y)
         for trace in figure.data
-        if trace.mode == "lines" and trace.customdata
+        if trace.mode.startswith("lines") and trace.customdata
         for x, y, d in zip(trace.x, trace.y, trace.customdata, strict=True)
     }
     for x, y, d in zip(marks.x, marks.y, marks.customdata, strict=True):

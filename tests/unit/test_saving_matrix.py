@@ -47,7 +47,8 @@ def trees_of(model: SpeechModel, distance: str, sound: Excitation) -> Mapping[st
     """Merge trees of the float32 model, built once; a cast model's would hardly differ."""
     key = model.name, distance
     if key not in _TREES:
-        _TREES[key] = build_trees(model, distance, excitation=sound)
+        removal = distance == "contribution"  # the surgeon's order, too
+        _TREES[key] = build_trees(model, distance, excitation=sound, removal=removal)
     return _TREES[key]
 
 
