@@ -12,7 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    BrowserContext,
+    Locator,
+    Page,
+    Position,
+    Request,
+    expect,
+    sync_playwright,
+)
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from analysis.checkpoints import DEMO_MODELS
 
@@ -20,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 WAIT_MILLISECONDS = 240_000
 """As long as a busy machine may listen to the excitation, which the first page asks for."""
+EDIT_ATTEMPTS = 8
+EDITOR_MILLISECONDS = 15_000
 CHROMIUM_FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -129,3 +140,25 @@ def settle(page: Page) -> None:
     page.wait_for_timeout(500)
     app = page.get_by_test_id("stApp")
     expect(app).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def edit_cell(page: Page, table: Locator, position: Position, text: str, shown: Locator) -> None:
+    """Type into a cell of a table, which is a canvas, until what follows from it shows the text.
+
+    A table that is drawn anew, or scrolled, closes its editor; a person opens it again.
+    """
+    table.scroll_into_view_if_needed()
+    expect(table.locator("canvas").first).to_be_visible()
+    editor = page.locator(".gdg-input")
+    for left in reversed(range(EDIT_ATTEMPTS)):
+        settle(page)
+        table.dblclick(position=position)
+        try:
+            editor.fill(text, timeout=EDITOR_MILLISECONDS)
+            editor.press("Enter", timeout=EDITOR_MILLISECONDS)
+            expect(shown).to_have_value(text, timeout=EDITOR_MILLISECONDS)
+        except (PlaywrightTimeout, AssertionError):
+            if not left:
+                raise
+        else:
+            return

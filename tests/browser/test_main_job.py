@@ -5,9 +5,11 @@ import re
 
 import numpy as np
 import soundfile
-from playwright.sync_api import Dialog, FilePayload, Locator, Page, expect
+from playwright.sync_api import Dialog, FilePayload, Locator, Page, Position, expect
 
-from tests.browser.conftest import choose, settle, take_the_papers_recipe
+from tests.browser.conftest import choose, edit_cell, take_the_papers_recipe
+
+SECOND_ROWS_K: Position = {"x": 330, "y": 87}
 
 
 def tone() -> bytes:
@@ -80,15 +82,7 @@ def test_k_is_edited_in_the_table(page: Page, server: str) -> None:
     take_the_papers_recipe(page)
     slider = page.get_by_role("slider", name="K of 768")
     expect(slider).to_have_value("691")
-    table = page.get_by_test_id("stDataFrame")
-    table.scroll_into_view_if_needed()
-    expect(table.locator("canvas").first).to_be_visible()
-    settle(page)  # a table that is drawn anew, or scrolled, closes its editor
-    table.dblclick(position={"x": 330, "y": 87})  # the second row's K; the table is a canvas
-    editor = page.locator(".gdg-input")
-    editor.fill("300")
-    editor.press("Enter")
-    expect(slider).to_have_value("300")
+    edit_cell(page, page.get_by_test_id("stDataFrame"), SECOND_ROWS_K, "300", slider)
     expect(sentence(page)).to_contain_text("set by hand")
 
 
