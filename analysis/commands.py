@@ -146,10 +146,11 @@ def transcribe(options: argparse.Namespace) -> None:
         for note in row["notes"]:
             print(f"  ({note})")
         if "wer" in row:
+            words = "word" if row["words"] == 1 else "words"
             print(
                 f"  WER {_percent(row['wer'])}, CER {_percent(row['cer'])} "
                 f"({row['substitutions']} S, {row['insertions']} I, {row['deletions']} D "
-                f"of {row['words']} words; normaliser: {row['normaliser']})"
+                f"of {row['words']} {words}; normaliser: {row['normaliser']})"
             )
 
 

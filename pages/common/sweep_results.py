@@ -18,7 +18,7 @@ from analysis.sweep_figures import (
 from analysis.sweep_tables import notes, to_csv, to_latex, to_markdown, values
 from pages.common.choices import choose_one
 from pages.common.exports import draw_exports
-from pages.common.formatting import escape_markdown
+from pages.common.formatting import escape_markdown, number_of
 from pages.common.marked_words import legend, marked_transcript
 from pages.common.sweeps import SweepState
 from pages.common.widgets import figure, swatch
@@ -162,7 +162,7 @@ def _draw_worst(state: SweepState) -> None:
         with st.container(border=True):
             st.caption(
                 f"{escape_markdown(utterance.id)} · errors: {evaluation.errors[index]},"
-                f" original: {state.original.errors[index]}, of {own.words} words"
+                f" original: {state.original.errors[index]}, of {number_of(own.words, 'word')}"
             )
             left, right = st.columns(2)
             left.html(marked_transcript(own.alignment))
