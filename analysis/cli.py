@@ -200,6 +200,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--teacher", metavar="MODEL", help="learn from this model's outputs and hidden states too"
     )
+    parser.add_argument("--teacher-revision", help="branch, tag or commit of the teacher")
     parser.add_argument("--teacher-weight", type=float, default=0.5, help="its share (0.5)")
     parser.add_argument("--language", help="of the speech, for multilingual models")
     parser.add_argument("--normaliser", choices=_NORMALISERS, default="whisper-english")

@@ -21,6 +21,7 @@ from analysis.hub_corpora import fetch, is_hub_id
 from analysis.progress import Progress, no_progress
 from analysis.recognition import TranscriptionOptions
 from analysis.results import ResultStore
+from analysis.saving import replace_text
 from analysis.significance import LEVEL
 from analysis.sweep import Row, Skipped
 from analysis.sweep import sweep as run_sweep
@@ -114,13 +115,6 @@ def tables(rows: Sequence[Row | Skipped]) -> dict[str, str]:
         "table.md": to_markdown(rows),
         "table.tex": to_latex(rows),
     }
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file through a temporary sibling, so that it is never there in half."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def processes(device: str) -> PartialState:

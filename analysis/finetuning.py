@@ -20,6 +20,7 @@ from analysis.corpora import Corpus
 from analysis.errors import Cancelled, UserError
 from analysis.pinching import Gated, SparsityControl, add_element_gates
 from analysis.progress import Progress, no_progress
+from analysis.saving import replace_text
 from analysis.speech_trainer import SpeechTrainer, training_arguments
 from analysis.trained import finish
 from analysis.training_callbacks import (
@@ -126,7 +127,7 @@ def _train(
 ) -> SpeechModel:
     groups = unit_groups(model)
     speech = replace(model, model=_trainable(model), lock=threading.Lock())
-    if teacher is not None:
+    if teacher is not None or task.gates is not None:
         _keep_all_layers(speech.model)
     gated = _add_gates(speech.model, groups, task.gates)
     checkpoint = _enter(folder, _identity(model, task, teacher))
@@ -163,8 +164,9 @@ def _train(
         raise Cancelled
     if trainer.is_world_process_zero():
         log.write("finished", {"step": trainer.state.global_step})
+    trainer.accelerator.unwrap_model(speech.model, keep_fp32_wrapper=False)  # off half precision
     speech.model.to(model.device)  # type: ignore[arg-type]
-    if teacher is not None and hasattr(model.config, "layerdrop"):
+    if hasattr(model.config, "layerdrop"):
         speech.config.layerdrop = model.config.layerdrop
     return finish(model, speech.model, gated, _record(model, task, teacher, trainer))
 
@@ -206,7 +208,7 @@ def _trainable(model: SpeechModel) -> PreTrainedModel:
 
 
 def _keep_all_layers(module: PreTrainedModel) -> None:
-    """Drop no layer by chance: each is compared with the teacher's."""
+    """Drop no layer by chance: each is compared with the teacher's, or has gates that count."""
     for part in (module.config, *module.modules()):
         if hasattr(part, "layerdrop"):
             part.layerdrop = 0.0
@@ -254,11 +256,12 @@ def _check_teacher(model: SpeechModel, teacher: SpeechModel) -> None:
 
 def _identity(model: SpeechModel, task: Task, teacher: SpeechModel | None) -> dict[str, Any]:
     """Everything that decides the result of a run."""
+    examples = zip(task.data.utterances, task.data.labels, strict=True)
     return {
         "model": model.weight_hash,
         "teacher": teacher.weight_hash if teacher else None,
-        "data": [utterance.digest for utterance in task.data.utterances],
-        "validation": [utterance.digest for utterance in task.validation.utterances],
+        "data": [[u.digest, *ids] for u, ids in examples],
+        "validation": [[u.digest, u.text] for u in task.validation.utterances],
         "settings": asdict(task.settings),
         "gates": asdict(task.gates) if task.gates else None,
     }
@@ -267,16 +270,17 @@ def _identity(model: SpeechModel, task: Task, teacher: SpeechModel | None) -> di
 def _enter(folder: Path, identity: Mapping[str, Any]) -> Path | None:
     """Make the folder of a run, or find where the run in it was left: its last checkpoint."""
     stored = folder / _RUN_FILE
-    text = json.dumps(identity, indent=1)
-    if stored.is_file():
-        if stored.read_text(encoding="utf-8") != text:
-            raise UserError(
-                f"{folder} holds a run with other data or settings.",
-                "Choose another folder, or delete that one.",
-            )
-        return last_checkpoint(folder)
-    stored.write_text(text, encoding="utf-8")
-    return None
+    text = json.dumps(identity)
+    with PartialState().main_process_first():
+        checkpoint = last_checkpoint(folder)
+        if not stored.is_file() or stored.read_text(encoding="utf-8") != text:
+            if checkpoint is not None:
+                raise UserError(
+                    f"{folder} holds a run with other data or settings.",
+                    "Choose another folder, or delete that one.",
+                )
+            replace_text(stored, text)
+    return checkpoint
 
 
 def _begin(log: TrainingLog, head: Mapping[str, Any], checkpoint: Path | None) -> None:

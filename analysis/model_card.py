@@ -138,7 +138,7 @@ def _training_line(record: TrainingRecord) -> str:
     )
     if record.sparsity is not None and record.sparse_bytes is not None:
         line += (
-            f" The matrices of heads and FFNs hold {record.sparsity:.1%} zeros: unstructured "
+            f" It left {record.sparsity:.1%} zeros in the matrices of heads and FFNs: unstructured "
             "sparsity, in dense storage, which makes the model neither smaller nor faster; as "
             f"bitmap and values it would take {record.sparse_bytes / 1e6:.1f} MB."
         )

@@ -60,6 +60,11 @@ class Gate(nn.Module):
     temperature : float
         See `TEMPERATURE`.
 
+    Raises
+    ------
+    UserError
+        When there is nothing but zeros to gate.
+
     Attributes
     ----------
     level : Parameter
@@ -75,7 +80,12 @@ class Gate(nn.Module):
         sizes = sizes.detach().float().flatten()
         rms = sizes.square().mean().sqrt()
         spread = torch.maximum(sizes.std(correction=0), _LEAST_SPREAD * rms)
-        start = sizes.kthvalue(1 + int(_START * len(sizes))).values
+        alive = sizes[sizes > 0]  # what earlier pinching left stays pinched
+        if not len(alive):
+            raise UserError(
+                "A matrix of this model holds nothing but zeros.", "Pinch the model it was made of."
+            )
+        start = alive.kthvalue(1 + int(_START * len(alive))).values
         self.register_buffer("spread", spread)
         self.register_buffer("temperature", temperature * spread * rms)
         self.level = nn.Parameter(_BELOW * start / spread)

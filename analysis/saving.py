@@ -76,6 +76,13 @@ def save(
     return folder
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Write a file through a temporary sibling, so that it is never there in half."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
 def write_checkpoint(
     model: SpeechModel, folder: Path, *, measured: Sequence[Measurement] = ()
 ) -> None:

@@ -211,7 +211,7 @@ def training_arguments(
         )
     n_steps = settings.epochs * (n_examples // size)
     on_gpu = device == "cuda"
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
         learning_rate=settings.learning_rate,
@@ -226,6 +226,7 @@ def training_arguments(
         fp16=on_gpu and not torch.cuda.is_bf16_supported(),
         use_cpu=device == "cpu",
         dataloader_drop_last=True,
+        ddp_find_unused_parameters=True,  # of layers that are dropped, of masks that are not drawn
         dataloader_pin_memory=on_gpu,
         remove_unused_columns=False,
         eval_strategy="epoch",
@@ -241,6 +242,9 @@ def training_arguments(
         report_to="none",
         seed=settings.seed,
     )
+    if arguments.n_gpu > 1:
+        arguments._n_gpu = 1  # a process has one device; for more there is `accelerate launch`
+    return arguments
 
 
 _LOGGED = 200  # points of a curve

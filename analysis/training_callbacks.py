@@ -133,14 +133,20 @@ class Stopping(TrainerCallback):
     ) -> None:
         """Stop after this step; leaving the epoch saves a checkpoint."""
         if self.asked and state.global_step < state.max_steps:
-            control.should_training_stop = True
+            control.should_training_stop = control.should_log = True
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """A person who cancels does not wait for a validation."""
-        if control.should_training_stop and state.global_step < state.max_steps:
+        """In the midst of an epoch, do not wait for a validation: it comes at the epoch's end."""
+        if control.should_training_stop and state.epoch is not None and state.epoch % 1:
             control.should_evaluate = False
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Who asked during a validation does not wait for another step."""
+        self.on_step_end(args, state, control)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -18,6 +18,7 @@ from analysis.terminal import print_json
 from analysis.training_data import training_data
 from analysis.training_settings import GateSettings, TrainingSettings
 
+_NEAR = 0.02
 _HELD_BACK = 20  # one clip in so many is for validation, where no corpus is named for it
 
 
@@ -62,8 +63,12 @@ def _run(options: argparse.Namespace, gates: GateSettings | None) -> None:
     )
     state = processes(options.device)
     check_target(out, overwrite=options.overwrite)
-    model = _load(options.model, options)
-    teacher = _load(options.teacher, options) if options.teacher else None
+    model = _load(options.model, options.revision, options.device)
+    teacher = (
+        _load(options.teacher, options.teacher_revision, options.device)
+        if options.teacher
+        else None
+    )
     task = _task(model, settings, gates, options, state)
     with bar(f"{task.method} of {model.name}", state) as progress:
         trained = train(model, task, state_folder(out), teacher=teacher, progress=progress)
@@ -73,9 +78,9 @@ def _run(options: argparse.Namespace, gates: GateSettings | None) -> None:
         _report(model, trained, out, options)
 
 
-def _load(source: str, options: argparse.Namespace) -> SpeechModel:
+def _load(source: str, revision: str | None, device: str) -> SpeechModel:
     """In float32, which training needs; on a GPU it computes in half precision."""
-    return load(source, revision=options.revision, device=options.device, dtype="float32")
+    return load(source, revision=revision, device=device, dtype="float32")
 
 
 def _task(
@@ -150,4 +155,6 @@ def _report(
         removed = 1 - after.mergeable_parameters / before.mergeable_parameters
         reached = removed if record.sparsity is None else record.sparsity
         print(f"asked for {options.sparsity:.1%}, reached {reached:.1%}")
+        if reached < options.sparsity - _NEAR:
+            print("thresholds travel little in few steps: more clips or epochs take them further")
     print(f"saved in {out}; the run's log is in {state_folder(out)}")

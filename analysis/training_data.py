@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import torch
@@ -250,4 +250,8 @@ class EpochSampler(LengthGroupedSampler):
     def __iter__(self) -> Iterator[int]:
         """Indices of one epoch."""
         self.generator = torch.Generator().manual_seed(1_000_003 * self._seed + self._epoch())
-        return iter(super().__iter__())
+        return islice(super().__iter__(), len(self))
+
+    def __len__(self) -> int:
+        """Examples of whole batches; what is over has its turn in another epoch."""
+        return len(self.lengths) // self.batch_size * self.batch_size

@@ -49,6 +49,8 @@ class TrainingLog:
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOG_FILE
         self._began = time.monotonic()
+        before = self._path.read_bytes() if self._path.is_file() else b""
+        self._torn = "\n" if before and not before.endswith(b"\n") else ""  # by a kill
 
     def write(self, event: str, content: Mapping[str, Any]) -> None:
         """Add a line.
@@ -61,7 +63,8 @@ class TrainingLog:
         seconds = round(time.monotonic() - self._began, 2)
         line = json.dumps({"event": event, **content, "seconds": seconds})
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+            file.write(self._torn + line + "\n")
+        self._torn = ""
 
 
 def read_log(folder: Path) -> TrainingCurves:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,7 @@ from analysis.training_log import read_log
 
 _ROOT = Path(__file__).resolve().parent.parent
 _POLL = 0.5  # seconds
-_PATIENCE = 60.0  # seconds that a run has to write its state before it is killed
+_PATIENCE = 600.0  # seconds that a run has to end a validation and write its state
 _POLITENESS = 10  # whoever uses the page meanwhile comes first
 
 
@@ -81,8 +82,9 @@ def _run(
             stderr=subprocess.STDOUT,
             start_new_session=True,  # a group of its own: signals for the server do not reach it
         )
-    psutil.Process(process.pid).nice(_POLITENESS)
     try:
+        with suppress(psutil.Error):  # a server may be more polite than it can ask of others
+            psutil.Process(process.pid).nice(_POLITENESS)
         while process.poll() is None:
             look()
             if should_cancel():
@@ -93,6 +95,13 @@ def _run(
         _end(process)
     if process.returncode == 130:
         raise Cancelled
+    if process.returncode < 0:
+        name = signal.Signals(-process.returncode).name
+        raise UserError(
+            f"Training was killed from outside ({name}).",
+            "If memory ran out, choose a smaller batch or shorter clips, then start it again:"
+            " it goes on from its last epoch.",
+        )
     if process.returncode:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         last = lines[-1] if lines else f"code {process.returncode}"

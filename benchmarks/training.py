@@ -22,13 +22,12 @@ from analysis.checkpoints import SpeechModel, load
 from analysis.compression import compress
 from analysis.corpora import Corpus, read_corpus
 from analysis.evaluation import Evaluation, compare, evaluate
-from analysis.evaluation_commands import replace_text
 from analysis.footprint import footprint
 from analysis.plan import CompressionPlan
 from analysis.planning import Planner, complete
 from analysis.recognition import TranscriptionOptions
 from analysis.results import ResultStore
-from analysis.saving import save
+from analysis.saving import replace_text, save
 from analysis.speed import measure_encoders
 from analysis.trained import sparse_bytes, unstructured_sparsity
 from analysis.training_commands import state_folder
@@ -200,6 +199,14 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _check_same(stored: Path, options: argparse.Namespace) -> None:
+    """Refuse to mix rows of two experiments in one folder."""
+    text = json.dumps({k: v for k, v in vars(options).items() if k not in ("out", "only")})
+    if stored.is_file() and stored.read_text(encoding="utf-8") != text:
+        raise SystemExit(f"{stored.parent} holds rows of other options: choose another --out.")
+    replace_text(stored, text)
+
+
 def main() -> None:
     """Make and measure every row that is missing, then print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
@@ -213,6 +220,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = Path(options.out)
     folder.mkdir(parents=True, exist_ok=True)
+    _check_same(folder / "setup.json", options)
     shared = {
         "--data": options.data,
         "--validation": options.validation,

@@ -67,9 +67,9 @@ def _variants(session: Session) -> None:
     for variant in variants:
         removed = achieved_sparsity(groups, variant.compression.plan.n_clusters)
         facts = [size(variant.footprint.bytes), f"{percent(removed)} of units removed"]
-        zeros = [r.sparsity for r in variant.model.training if r.sparsity is not None]
-        if zeros:
-            facts[1:] = [f"{percent(zeros[-1])} zeros, unstructured"]
+        # training after pinching lets zeros grow again
+        zeros = [record.sparsity for record in variant.model.training[-1:]]
+        facts += [f"{percent(share)} zeros, unstructured" for share in zeros if share is not None]
         st.markdown(
             f"{swatch(variant.color)} {escape_markdown(variant.name)}  \n"
             f":small[:gray[{' · '.join(facts)}]]"

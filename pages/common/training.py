@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +29,10 @@ FINE_TUNING, SELF_PINCHING, UNIT_GATES = "Fine-tuning", "Self-pinching", "Unit g
 METHODS = (FINE_TUNING, SELF_PINCHING, UNIT_GATES)
 
 _SPEECH_ENGINES = ("espeak-ng", "flite")
+_TABLES = (".csv", ".jsonl", ".json", ".txt")
+_NEAR = 0.02
+"""A sparsity this near to what was asked for is as asked for."""
+
 _STATE = "training-run"
 
 
@@ -81,13 +86,16 @@ def run_folder(model: SpeechModel, start: Variant | None, choices: Choices) -> P
     return cache_folder("training") / name
 
 
-def _stamp(data: str) -> list[int]:
-    """When a data folder and its tables were changed last: other data are another run."""
-    if not data:
-        return []
+def _stamp(data: str) -> list[tuple[str, int]]:
+    """When folders and tables of the data were changed last: other data are another run."""
     source = Path(data).expanduser()
-    files = [source, *source.glob("metadata.*"), *source.glob("*.jsonl")]
-    return sorted(file.stat().st_mtime_ns for file in files if file.exists())
+    if not data or not source.exists():
+        return []
+    found = [(str(source), source.stat().st_mtime_ns)]
+    for folder, _, names in os.walk(source):
+        tables = [Path(folder, name) for name in names if name.endswith(_TABLES)]
+        found += [(str(path), path.stat().st_mtime_ns) for path in (Path(folder), *tables)]
+    return sorted(found)
 
 
 def show_run(model: SpeechModel, folder: Path | None) -> None:
@@ -115,14 +123,14 @@ def start_training(
     origin = start.model if start is not None else model
     source = model.source if start is None else ""
     name = f"{start.name if start is not None else model.name}, {choices.method.lower()}"
-    if choices.method != FINE_TUNING:
-        name += f" {choices.sparsity:.0%}"
 
     def work(progress: Progress, should_cancel: ShouldCancel) -> Made:
         folder.parent.mkdir(parents=True, exist_ok=True)
         if not (folder / "config.json").is_file():
             progress(0, 0, "preparing" if choices.data else "synthesising clips")
             arguments = [source or str(_saved(origin)), "--out", str(folder)]
+            if source and model.revision:
+                arguments += ["--revision", model.revision]
             arguments += _options(model, choices, should_cancel)
             run_training(
                 [_command(choices), *arguments],
@@ -134,7 +142,18 @@ def start_training(
         return read_checkpoint(model, str(folder))
 
     def deliver(made: Made) -> None:
-        variant = session.add_variant(name, *made, None)
+        full = name
+        if choices.method != FINE_TUNING:
+            plan, record = made[0].plan, made[0].model.training[-1]
+            reached = plan.sparsity if record.sparsity is None else record.sparsity
+            full += f" {reached:.0%}"
+            if abs(reached - choices.sparsity) > _NEAR:
+                session.jobs.problems[SLOT] = UserError(
+                    f"{choices.sparsity:.0%} were asked for, {reached:.0%} are pinched: thresholds"
+                    " travel little in so few steps.",
+                    "Train on more clips or for more epochs.",
+                )
+        variant = session.add_variant(full, *made, None)
         st.toast(f"Trained: {escape_markdown(variant.name)}", icon=":material/check:")
 
     job: Job[Made] = Job(
@@ -162,6 +181,7 @@ def _options(model: SpeechModel, choices: Choices, should_cancel: ShouldCancel) 
         options += ["--language", choices.language]
     if choices.distil:
         options += ["--teacher", model.source]
+        options += ["--teacher-revision", model.revision] if model.revision else []
     if choices.method != FINE_TUNING:
         options += ["--sparsity", str(choices.sparsity)]
     if choices.method == UNIT_GATES:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from analysis import training_process
 from analysis.errors import Cancelled, UserError
 from analysis.progress import never_cancel, no_progress
 from analysis.training_commands import state_folder
@@ -83,7 +84,10 @@ def test_unit_gates_make_a_smaller_variant(page: AppTest) -> None:
     page.button(key="start-training").click()
     settle(page)
     [variant] = session_of(page).variants
-    assert variant.name == "demo-whisper, unit gates 50%"
+    reached = variant.compression.plan.sparsity
+    assert reached < 0.48, "ten steps are too few, and that is said"
+    assert variant.name == f"demo-whisper, unit gates {reached:.0%}"
+    assert f"50% were asked for, {reached:.0%} are pinched" in texts(page)
     assert variant.model.training[0].method == "unit gates"
     model = session_of(page).model
     assert model is not None
@@ -167,7 +171,15 @@ def test_other_data_are_another_run(page: AppTest, clips: Path) -> None:
     assert run_folder(model, None, choices) == before
     assert run_folder(model, None, replace(choices, epochs=2)) != before
     os.utime(clips / "metadata.csv", (1, 1))
-    assert run_folder(model, None, choices) != before
+    touched = run_folder(model, None, choices)
+    assert touched != before
+    (clips / "more").mkdir()
+    (clips / "more" / "a.trans.txt").write_text("a ONE")
+    deeper = run_folder(model, None, choices)
+    assert deeper != touched
+    (clips / "more" / "a.flac").write_bytes(b"")
+    assert run_folder(model, None, choices) != deeper
+    shutil.rmtree(clips / "more")
 
 
 def test_what_goes_wrong_is_said(page: AppTest, tmp_path: Path) -> None:
@@ -177,6 +189,12 @@ def test_what_goes_wrong_is_said(page: AppTest, tmp_path: Path) -> None:
     settle(page)
     assert "There is no folder or manifest" in texts(page)
     assert not session_of(page).variants
+
+
+def test_a_process_that_is_killed_is_told(tmp_path: Path) -> None:
+    command = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    with pytest.raises(UserError, match="killed from outside"):
+        training_process._run(["-c", command], tmp_path / "log", lambda: None, never_cancel)
 
 
 def test_a_process_that_fails_tells_its_last_line(tmp_path: Path) -> None:

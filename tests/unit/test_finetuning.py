@@ -7,17 +7,19 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from analysis import cli
+from analysis import cli, speech_trainer
 from analysis.checkpoints import SpeechModel, load
 from analysis.compression import compress
 from analysis.corpora import Corpus
 from analysis.errors import Cancelled, UserError
-from analysis.finetuning import train
+from analysis.finetuning import clear_state, train
 from analysis.lineage import as_variant
 from analysis.saving import save
 from analysis.training_data import Batch
@@ -89,12 +91,12 @@ GATES = {
 
 
 @pytest.mark.parametrize("gates", GATES)
-@pytest.mark.parametrize("stop_at", [1, 3])
+@pytest.mark.parametrize("stop_at", [1, 2, 3])
 def test_stopped_and_resumed_equals_uninterrupted(
     gates: str, stop_at: int, hubert: SpeechModel, corpus: Corpus, validation: Corpus,
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    """By SIGTERM in the midst of an epoch; dropout and SpecAugment draw on as if nothing was."""
+    """By SIGTERM within an epoch or at its end; dropout and SpecAugment draw on as before."""
     assert hubert.config.hidden_dropout > 0
     assert hubert.config.apply_spec_augment
     task = task_of(hubert, corpus, validation, GATES[gates])
@@ -140,6 +142,40 @@ def test_killed_and_resumed_equals_uninterrupted(
     assert steps == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("rates", [(0.9, 0.1, 0.5), (0.9, 0.5, 0.1)])
+def test_the_epoch_of_the_best_validation_is_kept(
+    rates: tuple[float, ...], hubert: SpeechModel, corpus: Corpus, validation: Corpus,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    heard = iter(rates)
+
+    def evaluate(*arguments: object, **settings: object) -> SimpleNamespace:
+        return SimpleNamespace(total=SimpleNamespace(wer=next(heard)))
+
+    monkeypatch.setattr(speech_trainer, "evaluate", evaluate)
+    trained = train(hubert, task_of(hubert, corpus, validation), tmp_path / "run")
+    stored = [
+        load_file(tmp_path / "run" / f"checkpoint-{step}" / "model.safetensors") for step in (2, 4)
+    ]
+    best = rates.index(0.1) - 1
+    ours = weights(trained)
+    same = [all(torch.equal(ours[name], one[name]) for name in ours) for one in stored]
+    assert same == [best == 0, best == 1]
+    assert trained.training[0].validation_wer == 0.1
+
+
+def test_pinching_goes_on_from_zeros(
+    hubert: SpeechModel, corpus: Corpus, validation: Corpus, tmp_path: Path
+) -> None:
+    settings = replace(QUICK, epochs=8)
+    shares, model = [], hubert
+    for index, gates in enumerate((GateSettings("elements", 0.3), GateSettings("elements", 0.5))):
+        task = task_of(model, corpus, validation, gates, settings)
+        model = train(model, task, tmp_path / str(index))
+        shares.append(model.training[-1].sparsity or 0.0)
+    assert 0.1 < shares[0] < shares[1]
+
+
 def test_a_run_that_was_killed_before_it_was_saved_is_only_saved(
     hubert: SpeechModel, corpus: Corpus, validation: Corpus, tmp_path: Path
 ) -> None:
@@ -175,6 +211,27 @@ def test_another_run_in_the_same_folder_is_refused(
     train(hubert, task, tmp_path / "run")
     with pytest.raises(UserError, match="other data or settings"):
         train(hubert, replace(task, settings=QUICK), tmp_path / "run")
+    data = task.data
+    corrected = replace(data, labels=(data.labels[1], data.labels[0], *data.labels[2:]))
+    with pytest.raises(UserError, match="other data or settings"):
+        train(hubert, replace(task, data=corrected), tmp_path / "run")
+
+
+def test_a_folder_without_a_checkpoint_is_taken_over(
+    hubert: SpeechModel, corpus: Corpus, validation: Corpus, tmp_path: Path
+) -> None:
+    """There is nothing to lose in it."""
+    task = task_of(hubert, corpus, validation, settings=replace(QUICK, epochs=1))
+    train(hubert, task, tmp_path / "run")
+    clear_state(tmp_path / "run")
+    train(hubert, replace(task, settings=QUICK), tmp_path / "run")
+    assert [row["step"] for row in read_log(tmp_path / "run").steps] == [1, 2, 3, 4]
+
+
+def test_validation_needs_words(hubert: SpeechModel, corpus: Corpus, tmp_path: Path) -> None:
+    silent = write_clips(tmp_path / "silent", ("", ""))
+    with pytest.raises(UserError, match="hold no word"):
+        train(hubert, task_of(hubert, corpus, silent), tmp_path / "run")
 
 
 def test_a_teacher_pulls_a_student(
@@ -216,18 +273,32 @@ def quiet_copy(model: SpeechModel, folder: Path) -> Path:
 
 
 # a base HuBERT normalises over a clip with its padding, which depends on what is beside it
-@pytest.mark.parametrize("family", ["hubert_large", "whisper"])
-def test_two_processes_make_the_loss_curve_of_one(family: str, tmp_path: Path) -> None:
-    source = quiet_copy(tiny_models.BUILDERS[family](), tmp_path / "model")
+@pytest.mark.parametrize(
+    ("family", "command"),
+    [
+        ("hubert_large", "finetune"),
+        ("whisper", "finetune --gradient-checkpointing"),
+        ("hubert_large", "pinch --sparsity 0.5 --gradient-checkpointing"),
+    ],
+)
+def test_two_processes_make_the_loss_curve_of_one(
+    family: str, command: str, tmp_path: Path
+) -> None:
+    model = tiny_models.BUILDERS[family]()
+    source = quiet_copy(model, tmp_path / "model")
+    if command.startswith("pinch"):  # which drops no layer, whatever the model says
+        model.config.layerdrop = 0.5
+        source = save(model, tmp_path / "dropping")
     write_clips(tmp_path / "clips", WORDS)
     write_clips(tmp_path / "validation", WORDS[:3], seed=50)
-    arguments = ["-m", "analysis.cli", "finetune", str(source), "--data", str(tmp_path / "clips")]
+    kind, *flags = command.split()
+    arguments = ["-m", "analysis.cli", kind, str(source), "--data", str(tmp_path / "clips"), *flags]
     arguments += ["--validation", str(tmp_path / "validation"), "--batch-size", "4"]
     arguments += ["--epochs", "2", "--learning-rate", "1e-3", "--normaliser", "none"]
     logs, results = [], []
     for name, start in (("one", [sys.executable]), ("two", accelerate_launch(2))):
-        command = [*start, *arguments, "--out", str(tmp_path / name)]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        shell = [*start, *arguments, "--out", str(tmp_path / name)]
+        done = subprocess.run(shell, capture_output=True, text=True, cwd=ROOT, check=False)
         assert done.returncode == 0, done.stderr
         logs.append(read_log(tmp_path / f"{name}.training"))
         results.append(load(str(tmp_path / name)))
@@ -242,15 +313,18 @@ def test_two_processes_make_the_loss_curve_of_one(family: str, tmp_path: Path) -
 
 
 def test_accumulated_gradients_make_the_loss_curve_of_whole_batches(
-    corpus: Corpus, validation: Corpus, tmp_path: Path
+    validation: Corpus, tmp_path: Path
 ) -> None:
+    """Also where the last clips fill no whole batch."""
     model = load(str(quiet_copy(tiny_models.tiny_hubert(large=True), tmp_path / "model")))
+    corpus = write_clips(tmp_path / "clips", (*WORDS, "gab", "bee"))
     curves = []
     for parts in (1, 2):
         settings = replace(QUICK, accumulation=parts)
         task = task_of(model, corpus, validation, GateSettings("elements", 0.5), settings)
         train(model, task, tmp_path / str(parts))
         steps = read_log(tmp_path / str(parts)).steps
+        assert len(steps) == 4
         curves.append([row[key] for row in steps for key in ("loss", "objective")])
     assert curves[0] == pytest.approx(curves[1], rel=1e-4)
 
