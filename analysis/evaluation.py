@@ -5,13 +5,17 @@
 does what `coalesce evaluate` does on several processes and hosts, with the same results.
 """
 
+import hashlib
+import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from analysis.cache import REVISION
 from analysis.checkpoints import SpeechModel
 from analysis.corpora import Corpus, Utterance
+from analysis.errors import UserError
 from analysis.progress import (
     Progress,
     ShouldCancel,
@@ -105,7 +109,16 @@ def run_of(model: SpeechModel, options: TranscriptionOptions, plan: str | None =
     decisive = asdict(replace(options, warm_up=True))
     settings = {name: str(value) for name, value in decisive.items()}
     settings |= {"dtype": str(model.dtype), "device": model.device.type}
+    settings |= {"revision": REVISION, "configuration": _configuration(model)}
     return Run(model.name, model.weight_hash, plan, settings)
+
+
+def _configuration(model: SpeechModel) -> str:
+    """SHA-256 of what decides a transcript beside weights and options."""
+    parts = [model.processor.feature_extractor.to_json_string()]
+    if model.architecture.decoding == "seq2seq":
+        parts.append(model.model.generation_config.to_json_string())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def recognise(
@@ -149,6 +162,7 @@ def recognise(
     """
     known = store.read(run) if store is not None else {}
     if state is not None:  # hosts need not share their disks
+        _check_same(corpus)
         known = {(r.utterance, r.digest): r for r in _gather(list(known.values()))}
     missing = [
         [u for u in batch if (u.id, u.digest) not in known]
@@ -156,8 +170,8 @@ def recognise(
     ]
     todo = _share([batch for batch in missing if batch], state)
     made: list[Result] = []
-    if todo:
-        model = make()
+    model = make() if any(missing) else None  # in every process, so that a fault shows in all
+    if model is not None:
         total = sum(u.duration for batch in todo for u in batch)
         heard = 0.0
         for batch in todo:
@@ -172,6 +186,18 @@ def recognise(
     for result in _gather(made) if state is not None else made:
         known[result.utterance, result.digest] = result
     return tuple(known[u.id, u.digest] for u in corpus.utterances)
+
+
+def _check_same(corpus: Corpus) -> None:
+    """Refuse processes whose data differ: each transcribes its share of one corpus."""
+    from accelerate.utils import gather_object
+
+    names = json.dumps([[u.id, u.digest] for u in corpus.utterances])
+    if len(set(gather_object([hashlib.sha256(names.encode()).hexdigest()]))) > 1:
+        raise UserError(
+            "The processes read different data.",
+            "Give every host the same files, then start again.",
+        )
 
 
 def summarise(
@@ -194,11 +220,15 @@ def summarise(
     Raises
     ------
     UserError
-        For a normaliser that does not exist.
+        For a normaliser that does not exist, or references without a word.
     """
     texts = [result.text for result in results]
     scores = [score(*pair, normaliser) for pair in zip(corpus.references, texts, strict=True)]
     total = corpus_score(corpus.references, texts, normaliser)
+    if not total.words:
+        raise UserError(
+            f"The references of {corpus.name} hold no word.", "Give clips with transcripts."
+        )
     errors = [s.substitutions + s.insertions + s.deletions for s in scores]
     interval = wer_interval(errors, [s.words for s in scores], corpus.blocks)
     return Evaluation(corpus, tuple(results), tuple(scores), total, interval)

@@ -23,7 +23,7 @@ NORMALISERS: Mapping[str, str] = MappingProxyType(
     {
         "whisper-english": (
             "Whisper's English rules: lower case, no punctuation, “uh” and “um” dropped, "
-            "contractions written out, numbers as figures."
+            "contractions written out, numbers as figures; British spellings stay."
         ),
         "basic": "Any language: lower case, punctuation and bracketed remarks removed.",
         "none": "As written; only runs of white space count as one.",

@@ -23,9 +23,9 @@ from analysis.progress import (
     never_cancel,
     no_progress,
 )
-from analysis.quantising import INT8, is_quantised
+from analysis.quantising import is_quantised
 from analysis.recognition import TranscriptionOptions
-from analysis.results import ResultStore
+from analysis.results import ResultStore, Run
 from analysis.sweep_spec import Cell, Variant
 from analysis.units import unit_groups
 
@@ -50,6 +50,8 @@ class Row:
     against_original, against_magnitude : Comparison or None
         Of this model's WER; magnitude is the plain baseline at the same K in every group, where
         the sweep has magnitude at all.
+    n_clusters : mapping of str to int
+        K by unit group; empty for the original.
     """
 
     model: str
@@ -59,6 +61,7 @@ class Row:
     evaluation: Evaluation
     against_original: Comparison | None = None
     against_magnitude: Comparison | None = None
+    n_clusters: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,10 @@ class Skipped:
     model: str
     cell: Cell
     reason: str
+
+
+class _CannotBe(UserError):
+    """A cell's options do not go together, or not with the model; the others can still be."""
 
 
 _MAGNITUDE: Mapping[str, Any] = {"method": "magnitude"}
@@ -169,18 +176,15 @@ class _Runner:
 
     def run(self, cells: Sequence[Cell], made: Mapping[str, Compression]) -> list[Row | Skipped]:
         """All rows."""
-        original = self._evaluated(lambda: self.model, None, "original")
+        run = run_of(self.model, self.options)
+        original = self._evaluated(lambda: self.model, run, "original")
         self._add(Row(self.model.name, None, 0.0, footprint(self.model), original))
         for cell in cells:
             check_cancelled(self.should_cancel)
             try:
-                prepared = self.planner.prepare(
-                    cell.settings(self.model),
-                    progress=partial(self._report_planning, cell.variant.name),
-                    should_cancel=self.should_cancel,
-                )
+                prepared = self._prepared(cell)
                 found = self._compressed(prepared, cell)
-            except UserError as fault:
+            except _CannotBe as fault:
                 self._add(Skipped(self.model.name, cell, str(fault)))
             else:
                 self._add_tested(cell, prepared.plan, found)
@@ -189,14 +193,24 @@ class _Runner:
             plan = compression.plan
             variant = Variant(name, {"method": plan.method, "made": True})
             int8 = is_quantised(compression.model.model)
-            # the same plan makes a variant and the one in int8, and they write other texts
-            run = plan.to_json() + (f" {INT8}" if int8 else "")
+            # by its own weights: the same plan stands for what was trained, or is in int8, too
+            run = run_of(compression.model, self.options)
             found = self._evaluated(partial(getattr, compression, "model"), run, name)
             cell = Cell(variant, plan.sparsity, plan.allocation, plan.seed)
             self._add_tested(cell, plan, found, footprint(compression.model) if int8 else None)
         total = self.n_models * self._seconds
         self.progress(total, total, "evaluated")
         return self.rows
+
+    def _prepared(self, cell: Cell) -> Prepared:
+        try:
+            return self.planner.prepare(
+                cell.settings(self.model),
+                progress=partial(self._report_planning, cell.variant.name),
+                should_cancel=self.should_cancel,
+            )
+        except UserError as fault:
+            raise _CannotBe(str(fault)) from fault
 
     def _report_planning(self, name: str, done: int, total: int, note: str) -> None:
         """Trees and statistics are no sound that was heard: they only change the note."""
@@ -213,7 +227,9 @@ class _Runner:
         elif self.with_magnitude and k not in self.magnitude:
             self.n_models += 1
             baseline = _magnitude_at(plan)
-            named = Variant(f"magnitude at the K of {cell.variant.name}", _MAGNITUDE)
+            draws = cell.variant.uses_seed and "made" not in cell.variant.options
+            drawn = f", seed {cell.seed}" if draws else ""
+            named = Variant(f"magnitude at the K of {cell.variant.name}{drawn}", _MAGNITUDE)
             same = replace(cell, variant=named)
             self.magnitude[k] = self._compressed(Prepared(baseline, {}, None), same)
             self._add(self._row(same, baseline, self.magnitude[k]))
@@ -240,24 +256,28 @@ class _Runner:
             found,
             compare(found, original.evaluation),
             None if baseline is None or baseline is found else compare(found, baseline),
+            plan.n_clusters,
         )
 
     def _compressed(self, prepared: Prepared, cell: Cell) -> Evaluation:
         def make() -> SpeechModel:
-            return compress(
-                self.model,
-                prepared.plan,
-                trees=prepared.trees,
-                excitation=prepared.excitation,
-                should_cancel=self.should_cancel,
-            ).model
+            try:
+                return compress(
+                    self.model,
+                    prepared.plan,
+                    trees=prepared.trees,
+                    excitation=prepared.excitation,
+                    should_cancel=self.should_cancel,
+                ).model
+            except UserError as fault:
+                raise _CannotBe(str(fault)) from fault
 
         note = f"{cell.variant.name}, {cell.allocation}, {cell.sparsity:.0%}"
-        return self._evaluated(make, prepared.plan.to_json(), note)
+        return self._evaluated(
+            make, run_of(self.model, self.options, prepared.plan.to_json()), note
+        )
 
-    def _evaluated(
-        self, make: Callable[[], SpeechModel], plan: str | None, note: str
-    ) -> Evaluation:
+    def _evaluated(self, make: Callable[[], SpeechModel], run: Run, note: str) -> Evaluation:
         done_before, seconds = len(self.rows) * self._seconds, self._seconds
 
         def report(done: int, total: int, _: str) -> None:
@@ -266,7 +286,7 @@ class _Runner:
 
         report(0, 1, "")
         results = recognise(
-            run_of(self.model, self.options, plan),
+            run,
             self.corpus,
             make,
             self.options,

@@ -325,4 +325,4 @@ def _finding(original: Row, lines: Sequence[Line]) -> str:
     if not harmless:
         return f"Every model here is worse than the original's {base:.2%}"
     most, name = max(harmless)
-    return f"Without a significant rise of the WER: up to {most:.0%} removed ({escape(name)})"
+    return f"No significant rise of the WER found up to {most:.0%} removed ({escape(name)})"

@@ -15,7 +15,8 @@ ALPHA = 1 - LEVEL
 
 _TEX = str.maketrans(
     {c: f"\\{c}" for c in "&%$#_{}"}
-    | {"–": "--", "Δ": r"$\Delta$", "†": r"$^\dagger$", "*": "$^*$", "<": "$<$"}
+    | {"–": "--", "Δ": r"$\Delta$", "†": r"$^\dagger$", "*": "$^*$"}
+    | {c: f"${c}$" for c in "<>|"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 )
 

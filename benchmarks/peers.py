@@ -15,10 +15,11 @@ Needs ``pip install -e ".[benchmarks]"``.
 import argparse
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from threading import Lock
 
@@ -27,18 +28,15 @@ import torch
 import torch_pruning
 from torch import nn
 
-from analysis.allocation import achieved_sparsity
 from analysis.checkpoints import SpeechModel, load
 from analysis.clustering import kmeans_labels
 from analysis.corpora import Corpus, read_corpus
 from analysis.evaluation import compare, recognise, run_of, summarise
-from analysis.footprint import predict_footprint
 from analysis.merging import merge_units
-from analysis.planning import Planner
 from analysis.recognition import TranscriptionOptions
 from analysis.results import ResultStore
-from analysis.sweep import Row, sweep
-from analysis.sweep_spec import Cell, SweepSpec, Variant, read_spec, read_spec_file
+from analysis.sweep import Row, Skipped, sweep
+from analysis.sweep_spec import SweepSpec, Variant, read_spec, read_spec_file
 from analysis.sweep_tables import to_csv, to_markdown
 from analysis.terminal import progress_bar
 from analysis.units import (
@@ -50,7 +48,6 @@ from analysis.units import (
     write_units,
 )
 
-_MAGNITUDE = Variant("magnitude", {"method": "magnitude"})
 _FRAMES = 8  # length of the input that blocks are traced with
 _OPTIONS = TranscriptionOptions()
 
@@ -130,34 +127,52 @@ def shrink(
 
 
 def peer_rows(
-    model: SpeechModel, spec: SweepSpec, corpus: Corpus, store: ResultStore, ours: list[Row]
+    model: SpeechModel, spec: SweepSpec, corpus: Corpus, store: ResultStore, ours: Sequence[Row]
 ) -> list[Row]:
-    """A row per peer, sparsity and allocation, tested like ours."""
-    planner, original = Planner(model), ours[0].evaluation
+    """A row per peer, sparsity and allocation, tested like ours.
+
+    Every group keeps what it keeps in the first of our models that clusters with this sparsity and
+    allocation, or else in the first of any.
+    """
+    original = ours[0].evaluation
     rows = []
-    for sparsity in spec.sparsity:
-        for allocation in spec.allocation:
-            cell = Cell(_MAGNITUDE, sparsity, allocation, 0)
-            n_clusters = planner.prepare(cell.settings(model)).plan.n_clusters
-            baseline = next((row.evaluation for row in ours if row.cell == cell), None)
-            for name, choose in PEERS.items():
-                make = partial(shrink, model, n_clusters, choose)
-                identity = json.dumps({"peer": name, "n_clusters": dict(n_clusters)})
-                run = run_of(model, _OPTIONS, identity)
-                results = recognise(run, corpus, make, _OPTIONS, store=store)
-                found = summarise(corpus, results, spec.normaliser)
-                rows.append(
-                    Row(
-                        model.name,
-                        replace(cell, variant=Variant(name, {"method": name})),
-                        achieved_sparsity(unit_groups(model), n_clusters),
-                        predict_footprint(model, ours[0].cost, n_clusters),
-                        found,
-                        compare(found, original),
-                        compare(found, baseline) if baseline else None,
-                    )
+    for sparsity, allocation in product(spec.sparsity, spec.allocation):
+        models = [row for row in ours if _is_of(row, sparsity, allocation)]
+        models.sort(key=lambda row: not _clusters(row))
+        for name, choose in PEERS.items() if models else ():
+            like = models[0]
+            assert like.cell is not None
+            same = (row for row in ours if row.n_clusters == like.n_clusters)
+            baseline = next((row.evaluation for row in same if _is_magnitude(row)), None)
+            make = partial(shrink, model, like.n_clusters, choose)
+            identity = json.dumps({"peer": name, "n_clusters": dict(like.n_clusters)})
+            results = recognise(
+                run_of(model, _OPTIONS, identity), corpus, make, _OPTIONS, store=store
+            )
+            found = summarise(corpus, results, spec.normaliser)
+            rows.append(
+                replace(
+                    like,
+                    cell=replace(like.cell, variant=Variant(name, {"method": name})),
+                    evaluation=found,
+                    against_original=compare(found, original),
+                    against_magnitude=compare(found, baseline) if baseline else None,
                 )
+            )
     return rows
+
+
+def _is_of(row: Row, sparsity: float, allocation: str) -> bool:
+    cell = row.cell
+    return cell is not None and (cell.sparsity, cell.allocation) == (sparsity, allocation)
+
+
+def _clusters(row: Row) -> bool:
+    return row.cell is not None and row.cell.variant.options["method"] == "cluster"
+
+
+def _is_magnitude(row: Row) -> bool:
+    return row.cell is not None and row.cell.variant.is_magnitude
 
 
 def main() -> None:
@@ -177,7 +192,7 @@ def main() -> None:
     corpus = read_corpus(Path(spec.data))
     corpus = corpus.excerpt(limit) if limit else corpus
     store = ResultStore(out / "results")
-    rows: list[Row] = []
+    rows: list[Row | Skipped] = []
     for source in spec.model:
         model = load(source)
         with progress_bar(model.name) as progress:
@@ -191,8 +206,8 @@ def main() -> None:
                 progress=progress,
             )
         ours = [row for row in found if isinstance(row, Row)]
-        rows += ours + peer_rows(model, spec, corpus, store, ours)
-    (out / "table.csv").write_text(to_csv(rows), encoding="utf-8")
+        rows += [*found, *peer_rows(model, spec, corpus, store, ours)]
+        (out / "table.csv").write_text(to_csv(rows), encoding="utf-8")
     print(to_markdown(rows))
 
 

@@ -1,5 +1,7 @@
 """What a sweep found, on the page: curves, Pareto charts, the table, the worst utterances."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
@@ -11,6 +13,7 @@ from analysis.sweep_figures import (
     AXES,
     CURVES_HEIGHT,
     PARETO_HEIGHT,
+    Line,
     lines_of,
     pareto,
     wer_curves,
@@ -143,7 +146,7 @@ def _draw_worst(state: SweepState) -> None:
     chosen = st.selectbox(
         "Model",
         range(len(rows)),
-        format_func=lambda index: _name(rows[index]),
+        format_func=lambda index: _name(_line_of(rows[index], rows), rows[index]),
         key="worst-model",
     )
     evaluation, corpus = rows[chosen].evaluation, rows[chosen].evaluation.corpus
@@ -153,8 +156,8 @@ def _draw_worst(state: SweepState) -> None:
         return
     st.html(legend())
     left, right = st.columns(2)
-    [line] = lines_of([rows[chosen]])
-    left.markdown(f"{swatch(line.color)} **{escape_markdown(_name(rows[chosen]))}**")
+    line = _line_of(rows[chosen], rows)
+    left.markdown(f"{swatch(line.color)} **{escape_markdown(_name(line, rows[chosen]))}**")
     right.markdown(f"{swatch(ORIGINAL)} **original**")
     for index in worst:
         utterance, own = corpus.utterances[index], evaluation.scores[index]
@@ -169,7 +172,11 @@ def _draw_worst(state: SweepState) -> None:
             right.html(marked_transcript(theirs.alignment))
 
 
-def _name(row: Row) -> str:
-    [line] = lines_of([row])
+def _line_of(row: Row, rows: Sequence[Row]) -> Line:
+    """The curve that a model is a point of."""
+    return next(line for line in lines_of(rows) if any(own is row for own in line.rows))
+
+
+def _name(line: Line, row: Row) -> str:
     assert row.cell is not None
-    return f"{line.name}, {row.cell.allocation}, {row.cell.sparsity:.0%}"
+    return f"{line.name}, {row.cell.sparsity:.0%}"

@@ -42,7 +42,9 @@ METHODS: Mapping[str, str] = {
 }
 """Ways to compress that the page offers, as the shell writes them."""
 
-_STATE = "sweep-state"
+_Upload = tuple[tuple[str, ...], TemporaryDirectory[str]]
+
+_STATE = "sweep-states"
 _UPLOAD = "sweep-upload"
 
 
@@ -52,17 +54,17 @@ class SweepState:
 
     Parameters
     ----------
-    model : str
-        `model_id` of the original.
     rows : list of Row or Skipped
         As they come; the job adds to it.
     corpus : Corpus or None
         Once it has been checked.
+    upload : tuple or None
+        Holds the folder of uploaded clips, for as long as the sweep may read them.
     """
 
-    model: str = ""
     rows: list[Row | Skipped] = field(default_factory=list)
     corpus: Corpus | None = None
+    upload: "_Upload | None" = None
 
     @property
     def evaluated(self) -> list[Row]:
@@ -76,11 +78,14 @@ class SweepState:
 
 
 def state_of(model: SpeechModel) -> SweepState:
-    """The sweep on show: that of the model in use."""
-    found: SweepState | None = st.session_state.get(_STATE)
-    if found is None or found.model != model_id(model):
-        found = st.session_state[_STATE] = SweepState(model_id(model))
-    return found
+    """The sweep on show: the last one of the model in use."""
+    return _states().setdefault(model_id(model), SweepState())
+
+
+def _states() -> dict[str, SweepState]:
+    """By `model_id`."""
+    known: dict[str, SweepState] = st.session_state.setdefault(_STATE, {})
+    return known
 
 
 def uploaded_folder(files: Sequence[UploadedFile]) -> Path | None:
@@ -94,12 +99,14 @@ def uploaded_folder(files: Sequence[UploadedFile]) -> Path | None:
     if not files:
         return None
     ids = tuple(file.file_id for file in files)
-    known: tuple[tuple[str, ...], TemporaryDirectory[str]] | None = st.session_state.get(_UPLOAD)
+    known: _Upload | None = st.session_state.get(_UPLOAD)
     if known is None or known[0] != ids:
         folder = TemporaryDirectory(prefix="coalesce-")  # removed with the object
-        lay_out_upload(((file.name, file.getvalue()) for file in files), Path(folder.name))
+        corpus = Path(folder.name) / "upload"
+        corpus.mkdir()
+        lay_out_upload(((file.name, file.getvalue()) for file in files), corpus)
         known = st.session_state[_UPLOAD] = (ids, folder)
-    return Path(known[1].name)
+    return Path(known[1].name) / "upload"
 
 
 def start(
@@ -110,7 +117,7 @@ def start(
     n_utterances: int | None,
 ) -> None:
     """Start a sweep; transcripts that are there from an earlier one are not computed again."""
-    state = st.session_state[_STATE] = SweepState(model_id(model))
+    state = _states()[model_id(model)] = SweepState(upload=st.session_state.get(_UPLOAD))
 
     def work(progress: Progress, should_cancel: ShouldCancel) -> None:
         source = Path(spec.data)

@@ -30,7 +30,8 @@ def evaluate(app: AppTest) -> AppTest:
 
 
 def state(app: AppTest) -> Any:
-    return app.session_state["sweep-state"]
+    [only] = app.session_state["sweep-states"].values()
+    return only
 
 
 def captions(app: AppTest) -> str:

@@ -1,10 +1,12 @@
 """Evaluation: the figures, going on after a kill, and two processes against one."""
 
+import copy
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -141,10 +143,19 @@ def test_results_belong_to_model_plan_options_and_sound(
     ]
     assert len({run.key for run in runs}) == 3
     assert [len(store.read(run)) for run in runs] == [5, 0, 0]
+    extractor = copy.deepcopy(model.processor)
+    extractor.feature_extractor.do_normalize = not extractor.feature_extractor.do_normalize
+    assert run_of(replace(model, processor=extractor), TWO_AT_A_TIME).key != runs[0].key
     soundfile.write(corpus.utterances[2].path, sound(1.0, 99), SAMPLING_RATE)
     heard.clear()
     evaluate(model, read_corpus(corpus.utterances[0].path.parent), TWO_AT_A_TIME, store=store)
     assert heard == [["2.wav"]]
+
+
+def test_references_need_words(model: SpeechModel, corpus: Corpus) -> None:
+    silent = tuple(replace(utterance, text=" ") for utterance in corpus.utterances)
+    with pytest.raises(UserError, match="hold no word"):
+        evaluate(model, replace(corpus, utterances=silent), TWO_AT_A_TIME)
 
 
 def test_comparison_with_itself_finds_nothing(model: SpeechModel, corpus: Corpus) -> None:
@@ -207,6 +218,7 @@ def test_a_killed_process_is_gone_on_from(excerpt: Path, tmp_path: Path) -> None
     finally:
         process.kill()
         process.wait()
+    assert sum(len(path.read_text().splitlines()) for path in results.iterdir()) < 13
     resumed = _printed(command)
     assert {**resumed, "real_time_factor": 0} == {**_printed(command[:-2]), "real_time_factor": 0}
     [path] = results.iterdir()

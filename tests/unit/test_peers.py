@@ -1,6 +1,8 @@
 """The peers do what their papers say: what is free to drop or to fold costs nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +11,15 @@ import torch
 pytest.importorskip("torch_pruning", reason="pip install -e '.[benchmarks]'")
 
 from analysis.checkpoints import SpeechModel
+from analysis.corpora import read_corpus
+from analysis.recognition import TranscriptionOptions
+from analysis.results import ResultStore
+from analysis.sweep import Row, sweep
+from analysis.sweep_spec import read_spec
 from analysis.units import UnitWeights, read_units, unit_groups, write_units
-from benchmarks.peers import folded_labels, pruned_labels, shrink
+from benchmarks.peers import PEERS, folded_labels, peer_rows, pruned_labels, shrink
 from tests.tiny_models import BUILDERS, logits
+from tests.unit.test_evaluation import write_corpus
 
 Change = Callable[[UnitWeights, int], None]
 
@@ -42,6 +50,39 @@ def repeat(units: UnitWeights, k: int) -> None:
     """Each unit is one of K."""
     for part in parts(units):
         part[:] = part[torch.arange(units.n_units) % k]
+
+
+def test_peers_keep_what_ours_keeps(tmp_path: Path) -> None:
+    """At every allocation, also at those that a peer itself could not have."""
+    model = BUILDERS["hubert"]()
+    (tmp_path / "corpus").mkdir()
+    corpus = read_corpus(write_corpus(tmp_path / "corpus", ["one two", "three"]))
+    spec = read_spec(
+        {
+            "model": "tiny",
+            "data": "corpus",
+            "sparsity": "0.4",
+            "allocation": "uniform,output-error",
+            "method": "magnitude,cluster:distance=contribution:excitation=sounds",
+            "normaliser": "none",
+        }
+    )
+    options = TranscriptionOptions()
+    found = sweep(model, spec.cells(), corpus, options, spec.normaliser)
+    ours = [row for row in found if isinstance(row, Row)]
+    rows = peer_rows(model, spec, corpus, ResultStore(tmp_path / "results"), ours)
+    assert len(rows) == 2 * len(PEERS)
+    for row in rows:
+        assert row.cell is not None
+        [like] = [
+            own
+            for own in ours
+            if own.cell
+            and replace(own.cell, variant=row.cell.variant) == row.cell
+            and own.cell.variant.options["method"] == "cluster"
+        ]
+        assert (row.n_clusters, row.cost) == (like.n_clusters, like.cost)
+        assert row.against_magnitude is not None
 
 
 @pytest.mark.parametrize("name", ["whisper", "hubert", "wav2vec2_large"])

@@ -1,5 +1,6 @@
 """Sweeps: what they run, what they test against what, the table, and going on after a kill."""
 
+import copy
 import csv
 import io
 import json
@@ -22,8 +23,10 @@ from analysis.quantising import quantise
 from analysis.recognition import TranscriptionOptions
 from analysis.results import ResultStore
 from analysis.sweep import Row, Skipped
+from analysis.sweep_figures import lines_of
 from analysis.sweep_spec import SweepSpec, Variant, read_spec, read_spec_file
 from analysis.sweep_tables import to_csv, to_latex, to_markdown, values
+from analysis.weight_hash import model_hash
 from tests.tiny_models import make_plan
 from tests.unit.test_evaluation import ROOT, accelerate_launch, write_corpus
 
@@ -218,6 +221,52 @@ def test_a_variant_and_the_same_in_int8_are_two_models(
     assert len(list(tmp_path.iterdir())) == 3, "original, mine, mine in int8"
 
 
+def test_models_of_one_plan_and_other_weights_are_told_apart(
+    hubert: SpeechModel, corpus: Corpus, tmp_path: Path
+) -> None:
+    """As training leaves them."""
+    mine = compress(hubert, make_plan(hubert))
+    other = copy.deepcopy(mine.model.model)
+    other.lm_head.weight.data *= -1
+    tuned = replace(mine.model, model=other, weight_hash=model_hash(other))
+    made = {"mine": mine, "mine, tuned": replace(mine, model=tuned)}
+    rows = sweep.sweep(hubert, [], corpus, OPTIONS, "none", made=made, store=ResultStore(tmp_path))
+    texts = [
+        [result.text for result in row.evaluation.results] for row in rows if isinstance(row, Row)
+    ]
+    alone = evaluate(tuned, corpus, OPTIONS, "none").results
+    assert texts[2] == [result.text for result in alone]
+    assert texts[1] != texts[2]
+
+
+def test_a_clip_that_is_gone_ends_the_sweep(hubert: SpeechModel, tmp_path: Path) -> None:
+    """It is no fault of the cell that met it."""
+    corpus = read_corpus(write_corpus(tmp_path, ["one two", "three"]))
+    spec = read_spec(MINIMAL | {"sparsity": "0.3", "method": "magnitude"})
+
+    def remove(row: Row | Skipped) -> None:
+        corpus.utterances[0].path.unlink(missing_ok=True)
+
+    with pytest.raises(UserError, match="cannot be opened"):
+        sweep.sweep(hubert, spec.cells(), corpus, OPTIONS, "none", on_row=remove)
+
+
+def test_baselines_of_several_seeds_have_several_names(hubert: SpeechModel, corpus: Corpus) -> None:
+    rows = rows_of(
+        hubert,
+        corpus,
+        sparsity="0.4",
+        seed="0,1,2",
+        method="magnitude,cluster:distance=contribution:excitation=sounds",
+        allocation="output-error",
+    )
+    made = [row for row in rows if isinstance(row, Row) and row.cell]
+    baselines = [row for row in made if row.cell and row.cell.variant.is_magnitude]
+    assert len(baselines) == len({tuple(row.n_clusters.values()) for row in made})
+    names = [line.name for line in lines_of(made)]
+    assert len(names) == len(set(names)) == len(made)
+
+
 def test_what_cannot_be_is_listed_and_the_rest_goes_on(hubert: SpeechModel, corpus: Corpus) -> None:
     rows = rows_of(
         hubert,
@@ -307,7 +356,7 @@ def test_table_in_three_formats(hubert: SpeechModel, corpus: Corpus) -> None:
     assert f"| {wer} |" in markdown
     assert "Normaliser: none." in markdown
     latex = to_latex(rows)
-    assert r"tiny-hubert & a\_b|c & uniform & 50.0 & 0.02 M" in latex
+    assert r"tiny-hubert & a\_b$|$c & uniform & 50.0 & 0.02 M" in latex
     assert latex.count(r"\\") == 3
     assert r"95\% interval" in latex
 
