@@ -6,10 +6,15 @@ clips, as the `datasets` library and this project's own recordings have it) and 
 """
 
 import csv
+import errno
 import hashlib
+import io
 import json
+import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+import re
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,9 +34,11 @@ MIN_SPEAKERS = 10
 """Fewer are not drawn as blocks: where all of four speakers err alike, every draw agrees, and the
 interval and p come out far too small."""
 
+_AUDIOFOLDER_TABLES = ("metadata.csv", "metadata.jsonl")
 _FILE_FIELDS = ("file_name", "audio_filepath")
 _TEXT_FIELDS = ("transcription", "text", "sentence")
 _SPEAKER_FIELDS = ("speaker", "speaker_id", "voice")
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # JSON can write NUL and lone surrogates
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ class Utterance:
         Path within the corpus; unique.
     path : Path
     text : str
-        Reference transcript, as written.
+        Reference transcript, as written, in one line.
     speaker : str or None
         Where the layout tells.
     duration : float
@@ -66,9 +73,21 @@ class Utterance:
         Raises
         ------
         UserError
-            Where the file has changed since the check.
+            Where the file has changed since the check, or is gone.
         """
-        return read_audio(self.path, name=self.id)
+        try:
+            content = _content(self.path)
+        except OSError as error:
+            raise UserError(
+                f"The clip {self.id} cannot be opened any more: {error.strerror}.",
+                "Check the data again.",
+                str(error),
+            ) from error
+        if hashlib.sha256(content).hexdigest() != self.digest:
+            raise UserError(
+                f"The clip {self.id} has changed since it was checked.", "Check the data again."
+            )
+        return read_audio(content, name=self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +206,7 @@ def read_corpus(
     Parameters
     ----------
     source : Path
-        A folder in one of the layouts, at any depth, or a JSONL manifest.
+        A folder in one of the layouts, at any depth and behind links too, or a JSONL manifest.
     progress, should_cancel : callable
         Reports clips.
 
@@ -201,11 +220,16 @@ def read_corpus(
         Where there is no such folder, no table in it, or no usable clip.
     Cancelled
     """
-    source = source.expanduser().absolute()
-    tables = _tables(source)
-    root = source if source.is_dir() else source.parent
-    entries: dict[Path, _Entry] = {}
+    try:
+        source = source.expanduser().absolute()
+    except RuntimeError as error:
+        raise _nowhere(source) from error
+    is_folder = os.path.isdir(source)
+    root = source if is_folder else source.parent
     faults: list[Fault] = []
+    files = _files(source, faults) if is_folder else []
+    tables = _tables(source, files)
+    entries: dict[Path, _Entry] = {}
     for table, layout in tables:
         for found in _READERS[layout](table, str(_relative(table, root))):
             if isinstance(found, Fault):
@@ -214,8 +238,7 @@ def read_corpus(
                 faults.append(Fault(str(_relative(found.path, root)), "It is named twice."))
             else:
                 entries[found.path] = found
-    if source.is_dir():
-        faults += _without_transcript(source, entries)
+    faults += _without_transcript(files, root, entries)
     utterances: list[Utterance] = []
     for done, (path, entry) in enumerate(sorted(entries.items())):
         progress(done, len(entries), "checking clips")
@@ -237,17 +260,49 @@ def read_corpus(
     return Corpus(source.name, layouts, tuple(utterances), tuple(faults))
 
 
-def _tables(source: Path) -> list[tuple[Path, str]]:
+def _nowhere(source: Path) -> UserError:
+    return UserError(f"There is no folder or manifest {source}.", "Check the path of the data.")
+
+
+def _files(root: Path, faults: list[Fault]) -> list[Path]:
+    """All files below a folder, sorted; every folder once, whatever links lead to it.
+
+    Folders that cannot be listed are added to the faults.
+    """
+
+    def unlisted(error: OSError) -> None:
+        where = str(_relative(Path(error.filename), root))
+        faults.append(Fault(where, f"The folder cannot be opened: {error.strerror}."))
+
+    found: list[Path] = []
+    inside = Path(os.path.realpath(root))
+    visited = {inside}
+    for folder, subfolders, names in os.walk(root, onerror=unlisted, followlinks=True):
+        found += [Path(folder, name) for name in names]
+        wanted = []
+        for name in sorted(subfolders):
+            path = Path(folder, name)
+            real = Path(os.path.realpath(path))
+            # a link back into the corpus would name its clips a second time
+            if real in visited or (path.is_symlink() and real.is_relative_to(inside)):
+                continue
+            visited.add(real)
+            wanted.append(name)
+        subfolders[:] = wanted
+    return sorted(found)
+
+
+def _tables(source: Path, files: Sequence[Path]) -> list[tuple[Path, str]]:
     """Files that name clips and say what is said in them, each with its layout."""
-    if source.is_file():
+    if os.path.isfile(source):
         return [(source, "audiofolder" if source.name == "metadata.csv" else "manifest")]
-    if not source.is_dir():
-        raise UserError(f"There is no folder or manifest {source}.", "Check the path of the data.")
-    audiofolder = [*source.rglob("metadata.csv"), *source.rglob("metadata.jsonl")]
-    found = [(path, "LibriSpeech") for path in sorted(source.rglob("*.trans.txt"))]
-    found += [(path, "audiofolder") for path in sorted(audiofolder)]
+    if not os.path.isdir(source):
+        raise _nowhere(source)
+    found = [(path, "LibriSpeech") for path in files if path.name.endswith(".trans.txt")]
+    found += [(path, "audiofolder") for path in files if path.name in _AUDIOFOLDER_TABLES]
     if not found:
-        found = [(path, "manifest") for path in sorted(source.glob("*.jsonl"))]
+        beside = [path for path in files if path.parent == source]
+        found = [(path, "manifest") for path in beside if path.suffix == ".jsonl"]
     if not found:
         raise UserError(
             f"{source} holds no transcripts.",
@@ -259,7 +314,7 @@ def _tables(source: Path) -> list[tuple[Path, str]]:
 def _read_librispeech(table: Path, name: str) -> _Entries:
     """Lines of ``speaker-chapter-number TEXT``; the clips lie beside the table."""
     clips = {path.stem: path for path in table.parent.iterdir() if _is_audio(path)}
-    for number, line in enumerate(_text(table, name).splitlines(), start=1):
+    for number, line in enumerate(_text(table, name).split("\n"), start=1):
         if not line.strip():
             continue
         key, *text = line.split(maxsplit=1)
@@ -274,25 +329,38 @@ def _read_audiofolder(table: Path, name: str) -> _Entries:
     if table.suffix == ".jsonl":
         yield from _read_manifest(table, name)
         return
-    reader = csv.DictReader(_text(table, name).splitlines())
-    columns = reader.fieldnames or []
+    reader = csv.DictReader(io.StringIO(_text(table, name), newline=""), strict=True)
+    try:
+        columns = reader.fieldnames or []
+    except csv.Error as error:
+        raise UserError(
+            f"{name} is no CSV: {error}.", "Check the quotation marks in its first line."
+        ) from error
     if "file_name" not in columns or not any(field in columns for field in _TEXT_FIELDS):
         raise UserError(
             f"{name} lacks the columns file_name and {_TEXT_FIELDS[0]}.",
             "Name the columns so in its first line.",
         )
-    for row in reader:
-        yield _entry(row, table.parent, f"{name}, line {reader.line_num}")
+    last_read = reader.line_num
+    try:
+        for row in reader:
+            last_read = reader.line_num
+            yield _entry(row, table.parent, f"{name}, line {last_read}")
+    except csv.Error as error:
+        yield Fault(
+            f"{name}, from line {last_read + 1} on",
+            f"It is no CSV: {error}; check the quotation marks.",
+        )
 
 
 def _read_manifest(table: Path, name: str) -> _Entries:
     """Lines of JSON with ``audio_filepath`` (or ``file_name``) and ``text``."""
-    for number, line in enumerate(_text(table, name).splitlines(), start=1):
+    for number, line in enumerate(_text(table, name).split("\n"), start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             row = None
         if isinstance(row, dict):
             yield _entry(row, table.parent, f"{name}, line {number}")
@@ -311,7 +379,8 @@ def _entry(row: Mapping[str, Any], folder: Path, where: str) -> _Entry | Fault:
     """What a row says, whatever it calls its fields."""
     file = next((row[field] for field in _FILE_FIELDS if row.get(field)), None)
     text = next((row[field] for field in _TEXT_FIELDS if row.get(field) is not None), None)
-    speaker = next((str(row[field]) for field in _SPEAKER_FIELDS if row.get(field)), None)
+    speakers = (row[field] for field in _SPEAKER_FIELDS if row.get(field) not in (None, ""))
+    speaker = next(map(str, speakers), None)
     duration = row.get("duration")
     if not isinstance(file, str):
         return Fault(where, f"It names no clip ({' or '.join(_FILE_FIELDS)}).")
@@ -319,15 +388,37 @@ def _entry(row: Mapping[str, Any], folder: Path, where: str) -> _Entry | Fault:
         return Fault(where, f"It holds no transcript ({', '.join(_TEXT_FIELDS)}).")
     if row.get("offset"):
         return Fault(where, "It means a part of a file (offset); cut that part out.")
-    seconds = float(duration) if isinstance(duration, int | float) else None
-    path = Path(os.path.normpath(folder / Path(file).expanduser()))
+    if _NO_TEXT.search(file + text + (speaker or "")):
+        return Fault(where, "It holds characters that no file name and no text can have.")
+    try:
+        seconds = float(duration) if isinstance(duration, int | float) else None
+    except OverflowError:
+        seconds = math.inf
+    if seconds is not None and not math.isfinite(seconds):
+        return Fault(where, "Its duration is no number of seconds.")
+    try:
+        path = Path(os.path.normpath(folder / Path(file).expanduser()))
+    except RuntimeError:
+        return Fault(where, f"It names the folder of a user who is not here: {file}.")
     return _Entry(path, text, speaker, seconds)
+
+
+def _content(path: Path) -> bytes:
+    """Bytes of a regular file; a pipe or a device may never end.
+
+    Raises
+    ------
+    OSError
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return path.read_bytes()
 
 
 def _check(entry: _Entry, name: str) -> Utterance | Fault:
     """Decode a clip; its duration and digest, or what is wrong with it."""
     try:
-        content = entry.path.read_bytes()
+        content = _content(entry.path)
     except FileNotFoundError:
         return Fault(name, "There is no such file.")
     except OSError as error:
@@ -340,20 +431,24 @@ def _check(entry: _Entry, name: str) -> Utterance | Fault:
         return Fault(
             name, f"It lasts {duration:.2f} s, not {entry.duration:.2f} s as the manifest says."
         )
+    text = " ".join(entry.text.splitlines()).strip()
     digest = hashlib.sha256(content).hexdigest()
-    return Utterance(name, entry.path, entry.text.strip(), entry.speaker, duration, digest)
+    return Utterance(name, entry.path, text, entry.speaker, duration, digest)
 
 
-def _without_transcript(folder: Path, entries: Mapping[Path, _Entry]) -> list[Fault]:
+def _without_transcript(
+    files: Sequence[Path], root: Path, entries: Mapping[Path, _Entry]
+) -> list[Fault]:
+    named = {os.path.realpath(path) for path in entries}  # a table may go through a link
     return [
-        Fault(str(_relative(path, folder)), "No table has a transcript for it.")
-        for path in sorted(folder.rglob("*"))
-        if _is_audio(path) and path not in entries
+        Fault(str(_relative(path, root)), "No table has a transcript for it.")
+        for path in files
+        if _is_audio(path) and os.path.realpath(path) not in named
     ]
 
 
 def _is_audio(path: Path) -> bool:
-    return path.suffix.lower() in SUPPORTED_EXTENSIONS and path.is_file()
+    return path.suffix.lower() in SUPPORTED_EXTENSIONS and os.path.isfile(path)
 
 
 def _relative(path: Path, root: Path) -> Path:
@@ -363,7 +458,7 @@ def _relative(path: Path, root: Path) -> Path:
 
 def _text(table: Path, name: str) -> str:
     try:
-        return table.read_text(encoding="utf-8-sig")
+        return re.sub("\r\n?", "\n", _content(table).decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"{name} cannot be read as text.", "Give a UTF-8 text file.", str(error)

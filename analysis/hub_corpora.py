@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from analysis.audio import SUPPORTED_EXTENSIONS
 from analysis.cache import cache_folder
 from analysis.errors import UserError
@@ -20,6 +22,7 @@ from analysis.progress import (
 )
 
 _ID = re.compile(r"[\w.-]+/[\w.-]+(:[\w.+-]*){0,2}")
+_TABLE = "metadata.jsonl"
 _TEXT_COLUMNS = ("text", "transcription", "transcript", "sentence", "normalized_text")
 _SPEAKER_COLUMNS = ("speaker_id", "speaker", "client_id")
 
@@ -55,31 +58,47 @@ def fetch(
     Raises
     ------
     UserError
-        Where the library is missing, the network does not give the dataset, or it holds no speech
-        with transcripts.
+        Where the library is missing, the network does not give the dataset, it holds no speech
+        with transcripts, or a clip comes without its sound.
     Cancelled
     """
-    folder = cache_folder("corpora") / source.replace("/", "--").replace(":", "-")
-    if (folder / "metadata.jsonl").is_file():
+    # no id holds a comma, so no two share a folder
+    folder = cache_folder("corpora") / re.sub("[/:]", ",", source)
+    if _is_whole(folder):
         return folder
     rows, audio, text, speaker = _open(source)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".fetching-"))
     try:
-        with (temporary / "metadata.jsonl").open("w", encoding="utf-8") as table:
+        number = -1
+        with (temporary / _TABLE).open("w", encoding="utf-8") as table:
             for number, row in enumerate(rows):
                 check_cancelled(should_cancel)
                 progress(number, 0, f"fetching clip {number + 1}")
-                name = _save(row[audio], temporary, number)
+                name = _save(row[audio], temporary, number, source)
                 line = {"file_name": name, "text": row[text]}
-                if speaker:
+                if speaker and row[speaker] is not None:
                     line["speaker"] = str(row[speaker])
                 table.write(json.dumps(line, ensure_ascii=False) + "\n")
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.rename(folder)
+        if number < 0:
+            raise UserError(f"The data set {source} holds no clips.", "Choose another split.")
+        _publish(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a fetch got to its end: the folder is named only then."""
+    return (folder / _TABLE).is_file()
+
+
+def _publish(fetched: Path, folder: Path) -> None:
+    """Give a fetched folder its name, unless another fetcher was first: theirs may be in use."""
+    with FileLock(folder.parent / ".lock"):
+        if not _is_whole(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            fetched.rename(folder)
 
 
 def _open(source: str) -> tuple[Iterable[dict[str, Any]], str, str, str | None]:
@@ -132,10 +151,20 @@ def _not_fetched(source: str, error: Exception) -> UserError:
     )
 
 
-def _save(sound: dict[str, Any], folder: Path, number: int) -> str:
+def _save(sound: dict[str, Any] | None, folder: Path, number: int, source: str) -> str:
     """Write one clip as it came; returns the name of its file."""
+    sound = sound or {}
     path = Path(sound.get("path") or "")
+    content = sound.get("bytes")
+    if not content and path.is_file():
+        content = path.read_bytes()
+    if not content:
+        raise UserError(
+            f"Clip {number + 1} of the data set {source} comes without its sound.",
+            "Choose another split or data set, or give a folder.",
+            f"path: {sound.get('path')}",
+        )
     suffix = path.suffix.lower() if path.suffix.lower() in SUPPORTED_EXTENSIONS else ".wav"
     name = f"{number:06d}{suffix}"
-    (folder / name).write_bytes(sound.get("bytes") or path.read_bytes())
+    (folder / name).write_bytes(content)
     return name

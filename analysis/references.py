@@ -1,6 +1,7 @@
 """Reference transcripts from whatever a person has: a text, a LibriSpeech file, metadata.csv."""
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def read_references(given: str, audio_paths: Sequence[Path]) -> list[str]:
         ) from error
     if path.suffix.lower() == ".csv":
         return _pick(_from_csv(text, path.name), audio_paths, path.name)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
     named = dict(line.split(maxsplit=1) for line in lines if len(line.split(maxsplit=1)) == 2)
     if all(audio.stem in named or audio.name in named for audio in audio_paths):
         return _pick(named, audio_paths, path.name)
@@ -65,20 +66,28 @@ def _as_file(given: str) -> Path | None:
     try:
         path = Path(given).expanduser()
         return path if path.is_file() else None
-    except OSError:  # a long text is no file name
+    except (OSError, RuntimeError):  # a long text is no file name, nor is one that begins with ~
         return None
 
 
 def _from_csv(text: str, name: str) -> dict[str, str]:
-    rows = list(csv.DictReader(text.splitlines()))
-    columns = rows[0].keys() if rows else ()
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise UserError(f"{name} is no CSV: {error}.", "Check its quotation marks.") from error
+    columns = reader.fieldnames or ()
     column = next((c for c in _TEXT_COLUMNS if c in columns), None)
     if "file_name" not in columns or column is None:
         raise UserError(
             f"{name} lacks the columns file_name and {_TEXT_COLUMNS[0]}.",
             "Name the columns so in its first line.",
         )
-    return {Path(row["file_name"]).name: row[column] or "" for row in rows}
+    return {
+        Path(row["file_name"]).name: " ".join((row[column] or "").splitlines())
+        for row in rows
+        if row["file_name"]
+    }
 
 
 def _pick(named: dict[str, str], audio_paths: Sequence[Path], name: str) -> list[str]:

@@ -89,7 +89,7 @@ class ResultStore:
         """What is there of a run, by utterance and digest, whichever process wrote it."""
         found: dict[tuple[str, str], Result] = {}
         for path in sorted(self._folder.glob(f"{run.key[:16]}.*.jsonl")):
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
                 result = _result(line)
                 if result is not None:
                     found[result.utterance, result.digest] = result

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from pyarrow import parquet
 
+from analysis import hub_corpora
 from analysis.cache import cache_folder
 from analysis.corpora import read_corpus
 from analysis.errors import Cancelled, UserError
@@ -106,3 +107,68 @@ def test_ids_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "demo" / "heldout").mkdir(parents=True)
     assert not is_hub_id("demo/heldout")
+
+
+def test_no_two_sources_share_a_folder(loads: Loads) -> None:
+    sources = ["a/b:clean", "a/b-clean", "a/b--clean", "a/b:clean:", "a--b/clean", "a/b::test"]
+    assert len({fetch(source) for source in sources}) == len(loads) == len(sources)
+
+
+def rows_of(monkeypatch: pytest.MonkeyPatch, *rows: dict[str, Any]) -> None:
+    """A hub whose data set holds these rows, as they come from a stream."""
+    monkeypatch.setattr(
+        hub_corpora, "_open", lambda source: (iter(rows), "audio", "text", "speaker")
+    )
+
+
+@pytest.mark.parametrize(
+    ("sounds", "message"),
+    [
+        ([], "The data set a/b holds no clips"),
+        ([None], "Clip 1 of the data set a/b comes without its sound"),
+        ([{"bytes": flac(0.5), "path": None}, {"bytes": b"", "path": None}], "Clip 2 of the"),
+        ([{"bytes": None, "path": "hf://datasets/a/b/1.wav"}], "comes without its sound"),
+    ],
+)
+def test_a_data_set_without_sounds_is_refused_and_not_kept(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch, sounds: list[Any], message: str
+) -> None:
+    rows_of(monkeypatch, *({"audio": sound, "text": "x", "speaker": None} for sound in sounds))
+    for _ in range(2):
+        with pytest.raises(UserError, match=message):
+            fetch("a/b")
+    assert list(cache_folder("corpora").iterdir()) == []
+
+
+def test_an_unknown_speaker_stays_unknown(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = {"bytes": flac(0.5), "path": "a.flac"}
+    rows_of(monkeypatch, *({"audio": sound, "text": "x", "speaker": who} for who in (0, None)))
+    assert [u.speaker for u in read_corpus(fetch("a/b")).utterances] == ["0", None]
+
+
+def test_what_another_fetcher_finished_first_is_left_alone(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its clips may be in use."""
+    sound = {"bytes": flac(0.5), "path": "a.flac"}
+    rows_of(monkeypatch, {"audio": sound, "text": "theirs", "speaker": None})
+    theirs = fetch("somebody/speech")
+    inode = theirs.stat().st_ino
+    hidden = theirs.rename(theirs.with_name("hidden"))
+
+    def finish_first(done: int, total: int, note: str) -> None:
+        if hidden.exists():
+            hidden.rename(theirs)
+
+    rows_of(monkeypatch, {"audio": sound, "text": "mine", "speaker": None})
+    assert fetch("somebody/speech", progress=finish_first) == theirs
+    assert theirs.stat().st_ino == inode
+    assert read_corpus(theirs).references == ["theirs"]
+
+
+def test_remains_without_a_table_are_replaced(loads: Loads) -> None:
+    folder = fetch("somebody/speech")
+    (folder / "metadata.jsonl").unlink()
+    (folder / "remains.flac").write_bytes(flac(0.5))
+    assert fetch("somebody/speech") == folder
+    assert read_corpus(folder).faults == ()

@@ -66,3 +66,34 @@ def test_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     table.write_bytes(b"\xff\xfe\x00\xd8\x80")
     with pytest.raises(UserError, match=r"noise\.txt"):
         read_references(str(table), [Path("a.wav")])
+
+
+def test_quoted_line_break_of_a_csv_keeps_its_words_apart(tmp_path: Path) -> None:
+    table = tmp_path / "metadata.csv"
+    table.write_text('file_name,text\na.wav,"one\ntwo"\nb.wav,three\n')
+    assert read_references(str(table), [Path("a.wav"), Path("b.wav")]) == ["one two", "three"]
+
+
+def test_csv_whose_quotes_do_not_match_is_refused(tmp_path: Path) -> None:
+    table = tmp_path / "metadata.csv"
+    table.write_text('file_name,text\na.wav,"one\nb.wav,three\n')
+    with pytest.raises(UserError, match=r"metadata\.csv is no CSV: unexpected end of data\."):
+        read_references(str(table), [Path("a.wav")])
+
+
+def test_csv_row_that_is_too_short_names_no_clip(tmp_path: Path) -> None:
+    table = tmp_path / "metadata.csv"
+    table.write_text("text,file_name\nhello\n")
+    with pytest.raises(UserError, match=r"no transcript for a\.wav"):
+        read_references(str(table), [Path("a.wav")])
+
+
+def test_lines_end_at_line_feeds_only(tmp_path: Path) -> None:
+    table = tmp_path / "texts.txt"
+    table.write_text("one\u2028two\nthree\n")
+    clips = [Path("a.wav"), Path("b.wav")]
+    assert read_references(str(table), clips) == ["one\u2028two", "three"]
+
+
+def test_text_that_begins_like_a_home_folder_is_a_text() -> None:
+    assert read_references("~nobody-here said so", [Path("a.wav")]) == ["~nobody-here said so"]
