@@ -1,7 +1,7 @@
 """What a sweep runs: models, ways to compress, sparsities, allocations and seeds, from a file."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import product
 from pathlib import Path
@@ -22,6 +22,8 @@ _OPTIONS = (
     *("components", "excitation", "repair", "sequential"),
 )
 _WORDS: Mapping[str, object] = {"true": True, "false": False}
+_NO_MODEL: Mapping[str, Any] = {"model": "", "weight_hash": "", "n_clusters": {}}
+"""What a plan needs besides its options, where only these are to be checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +81,18 @@ class Cell:
         UserError
             For options that do not exist or do not go together.
         """
-        plan = {
-            "format": 1,
-            "model": model.source,
-            "revision": model.revision,
-            "weight_hash": model.weight_hash,
-            "n_clusters": {group.id: group.n_units for group in unit_groups(model)},
-            "sparsity": self.sparsity,
-            "allocation": self.allocation,
-            "seed": self.seed,
-            **self.variant.options,
-        }
-        return CompressionPlan.from_json(json.dumps(plan))
+        return _plan(
+            {
+                "model": model.source,
+                "revision": model.revision,
+                "weight_hash": model.weight_hash,
+                "n_clusters": {group.id: group.n_units for group in unit_groups(model)},
+                "sparsity": self.sparsity,
+                "allocation": self.allocation,
+                "seed": self.seed,
+                **self.variant.options,
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +143,8 @@ def read_spec(values: Mapping[str, Any]) -> SweepSpec:
     ----------
     values : mapping of str to object
         By field of `SweepSpec`; a list, or a single value, or (flags) values parted by commas.
-        A method is a name, with options as in ``"cluster:distance=normalised"``, or a mapping of
-        options with an optional "name".
+        What is named twice counts once. A method is a name, with options as in
+        ``"cluster:distance=normalised"``, or a mapping of options with an optional "name".
 
     Returns
     -------
@@ -151,7 +153,7 @@ def read_spec(values: Mapping[str, Any]) -> SweepSpec:
     Raises
     ------
     UserError
-        Naming the field that cannot be used.
+        Naming the field that cannot be used, or the method whose options no model could have.
     """
     known = {field.name for field in fields(SweepSpec)}
     for name in values:
@@ -160,20 +162,21 @@ def read_spec(values: Mapping[str, Any]) -> SweepSpec:
                 f"A sweep has no field {name!r}.", f"Choose from {', '.join(sorted(known))}."
             )
     for name in ("model", "data"):
-        if not values.get(name):
-            raise UserError(f"The sweep names no {name}.", "Add it to the file or the command.")
-    found: dict[str, Any] = {
-        name: value for name, value in values.items() if name in ("data", "normaliser", "calibrate")
-    }
-    found["model"] = tuple(str(item) for item in _listed(values["model"]))
-    if "method" in values:
-        found["method"] = tuple(read_variant(item) for item in _listed(values["method"]))
-    if "sparsity" in values:
-        found["sparsity"] = tuple(_number("sparsity", item) for item in _listed(values["sparsity"]))
-    if "seed" in values:
-        found["seed"] = tuple(int(_number("seed", item)) for item in _listed(values["seed"]))
-    if "allocation" in values:
-        found["allocation"] = tuple(_listed(values["allocation"]))
+        if name not in values:
+            raise _missing(name)
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in _SINGLE:
+            left_out = name == "calibrate" and not value
+            found[name] = None if left_out else _text(name, value)
+            continue
+        items = _listed(value)
+        if not items:
+            raise _missing(name)
+        if name == "method":
+            found[name] = tuple(read_variant(item) for item in items)
+        else:
+            found[name] = tuple(dict.fromkeys(_ITEMS[name](name, item) for item in items))
     spec = SweepSpec(**found)
     for allocation in spec.allocation:
         _require("allocation", allocation, ALLOCATIONS)
@@ -183,6 +186,8 @@ def read_spec(values: Mapping[str, Any]) -> SweepSpec:
             raise UserError(
                 f"sparsity is {sparsity:g}.", "Choose fractions above 0 and below 1; 0.1 is 10 %."
             )
+    for seed in spec.seed:
+        _plan({**_NO_MODEL, "seed": seed})
     names = [variant.name for variant in spec.method]
     for name in names:
         if names.count(name) > 1:
@@ -200,7 +205,7 @@ def read_spec_file(path: Path) -> dict[str, Any]:
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UserError(
             f"{path} cannot be read as YAML or JSON.", "Check the file.", str(error)
         ) from error
@@ -210,7 +215,13 @@ def read_spec_file(path: Path) -> dict[str, Any]:
 
 
 def read_variant(given: object) -> Variant:
-    """One way to compress, from a name with options or a mapping; see `read_spec`."""
+    """One way to compress, from a name with options or a mapping; see `read_spec`.
+
+    Raises
+    ------
+    UserError
+        For options that do not exist, or that cannot be whatever the model and the allocation.
+    """
     if isinstance(given, str):
         method, *pairs = given.split(":")
         options: dict[str, Any] = {"method": method.strip()}
@@ -231,13 +242,31 @@ def read_variant(given: object) -> Variant:
     for name in options:
         _require("An option of a method", name, _OPTIONS)
     _require("method", options["method"], METHODS)
+    try:
+        _plan({**_NO_MODEL, **options})
+    except UserError as fault:
+        raise UserError(f"The method {label!r} cannot be: {fault.message}", fault.remedy) from fault
     return Variant(label, options)
+
+
+def _plan(values: Mapping[str, Any]) -> CompressionPlan:
+    """A plan of these fields, each checked as those of a plan on disk are."""
+    try:
+        text = json.dumps({"format": 1, **values})
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UserError(
+            "An option is no text, number or list.", "Correct it.", str(error)
+        ) from error
+    return CompressionPlan.from_json(text)
 
 
 def _parsed(name: str, text: str) -> object:
     if name == "components":
         return text.split("+")
-    return _WORDS.get(text, int(text) if text.isdigit() else text)
+    try:
+        return int(text)
+    except ValueError:
+        return _WORDS.get(text, text)
 
 
 def _listed(value: object) -> list[Any]:
@@ -246,13 +275,43 @@ def _listed(value: object) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
+def _missing(field: str) -> UserError:
+    return UserError(f"The sweep names no {field}.", "Add it to the file or the command.")
+
+
+def _text(field: str, value: object) -> str:
+    if value is None or value == "":
+        raise _missing(field)
+    if not isinstance(value, str):
+        raise UserError(f"{field} is {value!r}, not a text.", "Put it in quotation marks.")
+    return value
+
+
 def _number(field: str, value: object) -> float:
     try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{field} is {value!r}, not a number.", "Correct it.") from error
+        if not isinstance(value, bool):
+            return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise UserError(f"{field} is {value!r}, not a number.", "Correct it.")
+
+
+def _whole_number(field: str, value: object) -> int:
+    number = _number(field, value)
+    if not number.is_integer():
+        raise UserError(f"{field} is {value!r}, not a whole number.", "Correct it.")
+    return int(number)
+
+
+_SINGLE = ("data", "normaliser", "calibrate")
+_ITEMS: Mapping[str, Callable[[str, object], Any]] = {
+    "model": _text,
+    "sparsity": _number,
+    "allocation": _text,
+    "seed": _whole_number,
+}
 
 
 def _require(field: str, value: object, choices: Mapping[str, str] | Sequence[str]) -> None:
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise UserError(f"{field} is {value!r}.", f"Choose from {', '.join(choices)}.")

@@ -272,19 +272,16 @@ def test_what_cannot_be_is_listed_and_the_rest_goes_on(hubert: SpeechModel, corp
         hubert,
         corpus,
         sparsity="0.5",
-        method="magnitude,surgeon,cluster:engine=ward",
+        method="magnitude,cluster:engine=ward",
         allocation="uniform,output-error",
     )
     skipped = [row for row in rows if isinstance(row, Skipped)]
     assert [(row.cell.variant.name, row.cell.allocation) for row in skipped] == [
-        ("surgeon", "uniform"),
         ("magnitude", "output-error"),
-        ("surgeon", "output-error"),
         ("cluster, ward", "output-error"),
     ]
     assert len(rows) - len(skipped) == 3
     table = to_markdown(rows)
-    assert "Not run: tiny-hubert, surgeon, uniform, 50%:" in table
     assert "Not run: tiny-hubert, magnitude; cluster, ward, output-error, 50%:" in table
 
 
