@@ -1,6 +1,7 @@
 """The shell's commands: the same engine as the app, for scripts and machines without a screen."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -42,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when it worked, 2 on bad input, 130 when interrupted.
+        0 when it worked, 2 on bad input and where the system refuses a file, 130 when interrupted,
+        141 when nobody reads the output any more.
     """
     options = _parser().parse_args(arguments)
     # the engine takes seconds to import, which --help and typing errors need not wait for
@@ -61,13 +63,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }[options.command]
     try:
         command(options)
+        sys.stdout.flush()
     except UserError as error:
         print(f"coalesce {options.command}: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # as after `| head`
+        _drop_output()
+        return 141
+    except OSError as error:
+        print(f"coalesce {options.command}: {_refusal(error)}", file=sys.stderr)
+        _drop_output()
         return 2
     except (KeyboardInterrupt, Cancelled):
         print("coalesce: stopped", file=sys.stderr)
         return 130
     return 0
+
+
+def _drop_output() -> None:
+    """What cannot be written now cannot at exit either, where it would be a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _refusal(error: OSError) -> str:
+    """One line: what the system refused, and of which file."""
+    reason = " ".join(str(error.strerror or error).split()) or type(error).__name__
+    where = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, str | bytes) else ""
+    return f"{reason}{where}. Check the path, its permissions and the free space."
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,6 +1,9 @@
 """The shell's commands, run in the process as a person would call them."""
 
+import errno
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from analysis import cli
+from analysis import cli, commands
 from analysis.allocation import ALLOCATIONS
 from analysis.checkpoints import SpeechModel, load
 from analysis.clustering import ENGINES
@@ -164,3 +167,42 @@ def test_unknown_option_is_one_line_and_code_2(capsys: pytest.CaptureFixture[str
     error = capsys.readouterr().err
     assert "magic" in error
     assert len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "/data/table.csv"), "/data/table.csv"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device. Check"),
+        (OSError("one line\nand another"), "one line and another. Check"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(
+    error: OSError,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(commands, "inspect", refuse)
+    assert cli.main(["inspect", "demo-hubert"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("coalesce inspect: ")
+    assert said in line
+
+
+def test_nobody_reads_the_output_any_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after `| head`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    monkeypatch.setattr(commands, "inspect", lambda options: print("a table"))
+    with os.fdopen(writer, "w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        assert cli.main(["inspect", "demo-hubert"]) == 141
+        output.flush()  # as the interpreter does when it ends
+    assert capsys.readouterr().err == ""
