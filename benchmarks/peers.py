@@ -2,7 +2,7 @@
 
     python -m benchmarks.peers MODEL [MODEL …] --data DIR --out DIR [--sparsity 0.1,0.3]
         [--method cluster,magnitude] [--allocation uniform,variance] [--normaliser none]
-        [--config sweep.yaml] [--limit N]
+        [--config sweep.yaml] [--limit N] [--batch-size N]
 
 The peers are Torch-Pruning's group magnitude (Fang et al., CVPR 2023), which traces each block to
 find what belongs to a unit, and the folding of Model Folding (Wang et al., ICLR 2025, section 4):
@@ -49,7 +49,6 @@ from analysis.units import (
 )
 
 _FRAMES = 8  # length of the input that blocks are traced with
-_OPTIONS = TranscriptionOptions()
 
 
 class _Block(nn.Module):
@@ -127,7 +126,12 @@ def shrink(
 
 
 def peer_rows(
-    model: SpeechModel, spec: SweepSpec, corpus: Corpus, store: ResultStore, ours: Sequence[Row]
+    model: SpeechModel,
+    spec: SweepSpec,
+    corpus: Corpus,
+    options: TranscriptionOptions,
+    store: ResultStore,
+    ours: Sequence[Row],
 ) -> list[Row]:
     """A row per peer, sparsity and allocation, tested like ours.
 
@@ -147,7 +151,7 @@ def peer_rows(
             make = partial(shrink, model, like.n_clusters, choose)
             identity = json.dumps({"peer": name, "n_clusters": dict(like.n_clusters)})
             results = recognise(
-                run_of(model, _OPTIONS, identity), corpus, make, _OPTIONS, store=store
+                run_of(model, options, identity), corpus, make, options, store=store
             )
             found = summarise(corpus, results, spec.normaliser)
             rows.append(
@@ -185,9 +189,11 @@ def main() -> None:
         parser.add_argument(f"--{name}")
     parser.add_argument("--config", type=Path, help="as for `coalesce sweep`")
     parser.add_argument("--limit", type=int)
-    options = vars(parser.parse_args())
-    out, config, limit = options.pop("out"), options.pop("config"), options.pop("limit")
-    flags = {name: value for name, value in options.items() if value}
+    parser.add_argument("--batch-size", type=int, default=TranscriptionOptions().batch_size)
+    given = vars(parser.parse_args())
+    out, config, limit = given.pop("out"), given.pop("config"), given.pop("limit")
+    options = TranscriptionOptions(batch_size=given.pop("batch_size"))
+    flags = {name: value for name, value in given.items() if value}
     spec = read_spec((read_spec_file(config) if config else {}) | flags)
     corpus = read_corpus(Path(spec.data))
     corpus = corpus.excerpt(limit) if limit else corpus
@@ -200,13 +206,13 @@ def main() -> None:
                 model,
                 spec.cells(),
                 corpus,
-                _OPTIONS,
+                options,
                 spec.normaliser,
                 store=store,
                 progress=progress,
             )
         ours = [row for row in found if isinstance(row, Row)]
-        rows += [*found, *peer_rows(model, spec, corpus, store, ours)]
+        rows += [*found, *peer_rows(model, spec, corpus, options, store, ours)]
         (out / "table.csv").write_text(to_csv(rows), encoding="utf-8")
     print(to_markdown(rows))
 

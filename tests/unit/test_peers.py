@@ -70,7 +70,7 @@ def test_peers_keep_what_ours_keeps(tmp_path: Path) -> None:
     options = TranscriptionOptions()
     found = sweep(model, spec.cells(), corpus, options, spec.normaliser)
     ours = [row for row in found if isinstance(row, Row)]
-    rows = peer_rows(model, spec, corpus, ResultStore(tmp_path / "results"), ours)
+    rows = peer_rows(model, spec, corpus, options, ResultStore(tmp_path / "results"), ours)
     assert len(rows) == 2 * len(PEERS)
     for row in rows:
         assert row.cell is not None
