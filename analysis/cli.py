@@ -193,6 +193,12 @@ def _add_recognition(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="N utterances from all over")
     parser.add_argument("--language", help="of the speech, for multilingual models")
     parser.add_argument("--num-beams", type=int, help="default: as the model's own config says")
+    parser.add_argument(
+        "--max-new-tokens",
+        type=int,
+        metavar="N",
+        help="tokens that a clip may take at most; by default by its length",
+    )
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
     parser.add_argument("--dtype", help=_DTYPE_HELP)

@@ -125,7 +125,10 @@ def processes(device: str) -> PartialState:
 def recognition_options(options: argparse.Namespace) -> TranscriptionOptions:
     """How to decode, as the options of the shell say."""
     return TranscriptionOptions(
-        language=options.language, num_beams=options.num_beams, batch_size=options.batch_size
+        language=options.language,
+        num_beams=options.num_beams,
+        max_new_tokens=options.max_new_tokens,
+        batch_size=options.batch_size,
     )
 
 

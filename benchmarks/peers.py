@@ -2,7 +2,7 @@
 
     python -m benchmarks.peers MODEL [MODEL …] --data DIR --out DIR [--sparsity 0.1,0.3]
         [--method cluster,magnitude] [--allocation uniform,variance] [--normaliser none]
-        [--config sweep.yaml] [--limit N] [--batch-size N]
+        [--config sweep.yaml] [--limit N] [--batch-size N] [--max-new-tokens N]
 
 The peers are Torch-Pruning's group magnitude (Fang et al., CVPR 2023), which traces each block to
 find what belongs to a unit, and the folding of Model Folding (Wang et al., ICLR 2025, section 4):
@@ -190,9 +190,11 @@ def main() -> None:
     parser.add_argument("--config", type=Path, help="as for `coalesce sweep`")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--batch-size", type=int, default=TranscriptionOptions().batch_size)
+    parser.add_argument("--max-new-tokens", type=int)
     given = vars(parser.parse_args())
     out, config, limit = given.pop("out"), given.pop("config"), given.pop("limit")
-    options = TranscriptionOptions(batch_size=given.pop("batch_size"))
+    names = ("batch_size", "max_new_tokens")
+    options = TranscriptionOptions(**{name: given.pop(name) for name in names})
     flags = {name: value for name, value in given.items() if value}
     spec = read_spec((read_spec_file(config) if config else {}) | flags)
     corpus = read_corpus(Path(spec.data))
