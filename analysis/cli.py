@@ -173,8 +173,9 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--sparsity", help="by commas (0.1,0.2,0.3,0.5)")
     sweep.add_argument(
         "--method",
-        help="by commas (cluster,magnitude,random), each with options if you like: "
-        "cluster:distance=normalised:merge=medoid",
+        help="by commas (cluster,magnitude,random), each with options if you like, without them as "
+        "in the papers: cluster:distance=contribution:merge=weighted:repair=refit is what compress "
+        "does",
     )
     sweep.add_argument("--allocation", help=f"by commas (uniform): {', '.join(_ALLOCATIONS)}")
     sweep.add_argument("--seed", help="by commas (0); for methods that draw")
