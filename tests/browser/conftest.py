@@ -123,6 +123,7 @@ def take_the_papers_recipe(page: Page) -> None:
     sentence = page.get_by_text("predicted merge error", exact=False).first
     expect(sentence).to_contain_text("uniform allocation, distance: weights")
     expect(sentence).not_to_contain_text("being computed")
+    settle(page)
 
 
 def choose(page: Page, label: str | re.Pattern[str], option: str) -> None:
