@@ -29,7 +29,8 @@ AXES: Mapping[str, tuple[str, Callable[[Row], float]]] = {
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _BASELINES = {"magnitude": "circle", "random": "diamond"}
 _LABEL_GAP = 17  # pixels between the middles of two labels
-_LABEL_MARGIN = 200
+_LABEL_MARGIN = 250
+_LABEL_LENGTH = 36  # characters that fit the margin
 _LOG_TICKS = tuple(digit * 10.0**power for power in range(-3, 2) for digit in (1, 2, 3, 5))
 
 
@@ -271,11 +272,20 @@ def _label_ends(
             y=height,
             yshift=place - height * per_unit,
             xshift=8,
-            text=escape(line.name),
+            text=escape(_fitting(line.name)),
+            hovertext=escape(line.name),
             font={"color": line.color, "size": 13},
             xanchor="left",
             showarrow=False,
         )
+
+
+def _fitting(name: str) -> str:
+    """A name without its middle, where it is too long: beginning and end tell lines apart."""
+    if len(name) <= _LABEL_LENGTH:
+        return name
+    half = _LABEL_LENGTH // 2
+    return f"{name[: half - 1].rstrip(' ,')}…{name[-half:].lstrip(' ,')}"
 
 
 def _wer_range(rows: Sequence[Row], log: bool) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from analysis.saving import save
 from analysis.training_commands import state_folder
 from analysis.training_log import TrainingCurves, read_log
 from analysis.training_process import run_module, run_training
-from pages.common.formatting import escape_markdown
+from pages.common.formatting import escape_markdown, percent
 from pages.common.jobs import Job
 from pages.common.models import model_id
 from pages.common.more_variants import Made, read_checkpoint
@@ -146,11 +146,11 @@ def start_training(
         if choices.method != FINE_TUNING:
             plan, record = made[0].plan, made[0].model.training[-1]
             reached = plan.sparsity if record.sparsity is None else record.sparsity
-            full += f" {reached:.0%}"
+            full += f" {percent(reached, 0)}"
             if abs(reached - choices.sparsity) > _NEAR:
                 session.jobs.problems[SLOT] = UserError(
-                    f"{choices.sparsity:.0%} were asked for, {reached:.0%} are pinched: thresholds"
-                    " travel little in so few steps.",
+                    f"{percent(choices.sparsity, 0)} were asked for, {percent(reached, 0)} are"
+                    " pinched: thresholds travel little in so few steps.",
                     "Train on more clips or for more epochs.",
                 )
         variant = session.add_variant(full, *made, None)

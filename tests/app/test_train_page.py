@@ -86,8 +86,8 @@ def test_unit_gates_make_a_smaller_variant(page: AppTest) -> None:
     [variant] = session_of(page).variants
     reached = variant.compression.plan.sparsity
     assert reached < 0.48, "ten steps are too few, and that is said"
-    assert variant.name == f"demo-whisper, unit gates {reached:.0%}"
-    assert f"50% were asked for, {reached:.0%} are pinched" in texts(page)
+    assert variant.name == f"demo-whisper, unit gates {100 * reached:.0f} %"
+    assert f"50 % were asked for, {100 * reached:.0f} % are pinched" in texts(page)
     assert variant.model.training[0].method == "unit gates"
     model = session_of(page).model
     assert model is not None

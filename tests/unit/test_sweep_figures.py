@@ -1,6 +1,7 @@
 """The sweep's pictures: every model drawn where it belongs, labels apart, front right."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -60,6 +61,21 @@ def test_curves_start_at_the_original_and_stay_on_the_page(rows: list[Row], log:
     [original] = [trace for trace in figure.data if trace.mode == "markers"]
     assert original.marker.color == ORIGINAL
     assert len(figure.layout.annotations) == len(lines)
+
+
+def test_labels_fit_and_tell_lines_apart(rows: list[Row]) -> None:
+    long = [
+        replace(row, cell=replace(cell, variant=replace(cell.variant, name=f"{part} " * 9 + part)))
+        for row, part in zip(rows[1:], ("one", "two"), strict=False)
+        if (cell := row.cell)
+    ]
+    labels = wer_curves([rows[0], *long], log=True).layout.annotations
+    texts = [label.text for label in labels]
+    for text, part in zip(texts, ("one", "two"), strict=True):
+        assert len(text) <= 36
+        assert text.startswith(f"{part} {part} {part} {part}")
+        assert text.endswith(f"{part} {part} {part} {part}")
+    assert [label.hovertext for label in labels] == [line.name for line in lines_of(long)]
 
 
 @pytest.mark.parametrize("axis", list(AXES))
