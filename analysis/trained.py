@@ -84,6 +84,35 @@ def _all_units(model: SpeechModel) -> CompressionPlan:
     )
 
 
+_NEAR = 0.02  # a sparsity this near to what was asked for is as asked for
+
+
+def reached_sparsity(model: SpeechModel) -> float:
+    """What pinching came to: share of zeros, or of the parameters of units that were cut out.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        Whose last training pinched it.
+    """
+    record = model.training[-1]
+    if record.sparsity is not None:
+        return record.sparsity
+    assert model.plan is not None
+    return model.plan.sparsity
+
+
+def falls_short(reached: float, asked: float) -> bool:
+    """Whether a sparsity is clearly less than what was asked for, as after too few steps.
+
+    Examples
+    --------
+    >>> falls_short(0.26, 0.5), falls_short(0.49, 0.5), falls_short(0.57, 0.5)
+    (True, False, False)
+    """
+    return reached < asked - _NEAR
+
+
 def zero_shares(model: SpeechModel) -> dict[str, float]:
     """Share of exact zeros in every matrix that can be gated: unstructured sparsity, by path."""
     return {

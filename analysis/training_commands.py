@@ -15,10 +15,10 @@ from analysis.finetuning import Task, clear_state, train
 from analysis.footprint import footprint
 from analysis.saving import check_target, save
 from analysis.terminal import print_json
+from analysis.trained import falls_short, reached_sparsity
 from analysis.training_data import training_data
 from analysis.training_settings import GateSettings, TrainingSettings
 
-_NEAR = 0.02
 _HELD_BACK = 20  # one clip in so many is for validation, where no corpus is named for it
 
 
@@ -152,9 +152,8 @@ def _report(
             f"{record.sparse_bytes / 1e6:.1f} MB"
         )
     if options.command == "pinch" and options.sparsity is not None:
-        removed = 1 - after.mergeable_parameters / before.mergeable_parameters
-        reached = removed if record.sparsity is None else record.sparsity
+        reached = reached_sparsity(trained)
         print(f"asked for {options.sparsity:.1%}, reached {reached:.1%}")
-        if reached < options.sparsity - _NEAR:
+        if falls_short(reached, options.sparsity):
             print("thresholds travel little in few steps: more clips or epochs take them further")
     print(f"saved in {out}; the run's log is in {state_folder(out)}")

@@ -14,6 +14,7 @@ from analysis.checkpoints import DEMO_MODELS, SpeechModel
 from analysis.errors import UserError
 from analysis.progress import Progress, ShouldCancel
 from analysis.saving import save
+from analysis.trained import falls_short, reached_sparsity
 from analysis.training_commands import state_folder
 from analysis.training_log import TrainingCurves, read_log
 from analysis.training_process import run_module, run_training
@@ -30,9 +31,6 @@ METHODS = (FINE_TUNING, SELF_PINCHING, UNIT_GATES)
 
 _SPEECH_ENGINES = ("espeak-ng", "flite")
 _TABLES = (".csv", ".jsonl", ".json", ".txt")
-_NEAR = 0.02
-"""A sparsity this near to what was asked for is as asked for."""
-
 _STATE = "training-run"
 
 
@@ -144,10 +142,9 @@ def start_training(
     def deliver(made: Made) -> None:
         full = name
         if choices.method != FINE_TUNING:
-            plan, record = made[0].plan, made[0].model.training[-1]
-            reached = plan.sparsity if record.sparsity is None else record.sparsity
+            reached = reached_sparsity(made[0].model)
             full += f" {percent(reached, 0)}"
-            if abs(reached - choices.sparsity) > _NEAR:
+            if falls_short(reached, choices.sparsity):
                 session.jobs.problems[SLOT] = UserError(
                     f"{percent(choices.sparsity, 0)} were asked for, {percent(reached, 0)} are"
                     " pinched: thresholds travel little in so few steps.",
