@@ -142,12 +142,12 @@ def peer_rows(
     rows = []
     for sparsity, allocation in product(spec.sparsity, spec.allocation):
         models = [row for row in ours if _is_of(row, sparsity, allocation)]
-        models.sort(key=lambda row: not _clusters(row))
-        for name, choose in PEERS.items() if models else ():
-            like = models[0]
-            assert like.cell is not None
-            same = (row for row in ours if row.n_clusters == like.n_clusters)
-            baseline = next((row.evaluation for row in same if _is_magnitude(row)), None)
+        like = next((row for row in models if _clusters(row)), next(iter(models), None))
+        if like is None or like.cell is None:
+            continue
+        same = (row for row in ours if row.n_clusters == like.n_clusters)
+        baseline = next((row.evaluation for row in same if _is_magnitude(row)), None)
+        for name, choose in PEERS.items():
             make = partial(shrink, model, like.n_clusters, choose)
             identity = json.dumps({"peer": name, "n_clusters": dict(like.n_clusters)})
             results = recognise(

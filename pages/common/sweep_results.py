@@ -1,7 +1,5 @@
 """What a sweep found, on the page: curves, Pareto charts, the table, the worst utterances."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 import streamlit as st
 
@@ -143,10 +141,11 @@ def _draw_worst(state: SweepState) -> None:
     if not rows:
         return
     st.subheader("Worst utterances")
+    lines = {id(row): line for line in lines_of(rows) for row in line.rows}
     chosen = st.selectbox(
         "Model",
         range(len(rows)),
-        format_func=lambda index: _name(_line_of(rows[index], rows), rows[index]),
+        format_func=lambda index: _name(lines[id(rows[index])], rows[index]),
         key="worst-model",
     )
     evaluation, corpus = rows[chosen].evaluation, rows[chosen].evaluation.corpus
@@ -156,7 +155,7 @@ def _draw_worst(state: SweepState) -> None:
         return
     st.html(legend())
     left, right = st.columns(2)
-    line = _line_of(rows[chosen], rows)
+    line = lines[id(rows[chosen])]
     left.markdown(f"{swatch(line.color)} **{escape_markdown(_name(line, rows[chosen]))}**")
     right.markdown(f"{swatch(ORIGINAL)} **original**")
     for index in worst:
@@ -170,11 +169,6 @@ def _draw_worst(state: SweepState) -> None:
             left, right = st.columns(2)
             left.html(marked_transcript(own.alignment))
             right.html(marked_transcript(theirs.alignment))
-
-
-def _line_of(row: Row, rows: Sequence[Row]) -> Line:
-    """The curve that a model is a point of."""
-    return next(line for line in lines_of(rows) if any(own is row for own in line.rows))
 
 
 def _name(line: Line, row: Row) -> str:
