@@ -1,14 +1,108 @@
-"""What cannot be swept is said, by field, before anything is loaded or computed."""
+"""What a sweep is told: flags, lists and files, and what cannot be, said before anything runs."""
 
+import json
 import math
 from pathlib import Path
 
 import pytest
 
 from analysis.errors import UserError
-from analysis.sweep_spec import read_spec, read_spec_file
+from analysis.sweep_spec import SweepSpec, Variant, read_spec, read_spec_file
 
 MINIMAL: dict[str, object] = {"model": "demo-hubert", "data": "somewhere"}
+
+
+def test_flags_and_lists_say_the_same() -> None:
+    flags = read_spec(
+        {
+            "model": ["a", "b"],
+            "data": "here",
+            "sparsity": "0.1, 0.5",
+            "method": "magnitude,cluster:distance=normalised:align_heads=false:components=ffn",
+            "allocation": "uniform,variance",
+            "seed": "0,1",
+        }
+    )
+    lists = read_spec(
+        {
+            "model": ["a", "b"],
+            "data": "here",
+            "sparsity": [0.1, 0.5],
+            "method": [
+                "magnitude",
+                {
+                    "name": "cluster, normalised, false, ffn",
+                    "distance": "normalised",
+                    "align_heads": False,
+                    "components": ["ffn"],
+                },
+            ],
+            "allocation": ["uniform", "variance"],
+            "seed": [0, 1],
+        }
+    )
+    assert flags == lists
+    assert flags.method[1].options["components"] == ["ffn"]
+
+
+def test_defaults() -> None:
+    spec = read_spec(MINIMAL)
+    assert spec == SweepSpec(("demo-hubert",), "somewhere")
+    assert spec.sparsity == (0.1, 0.2, 0.3, 0.5)
+    assert [variant.name for variant in spec.method] == ["cluster", "magnitude", "random"]
+
+
+def test_cells_are_a_grid_with_magnitude_first() -> None:
+    spec = read_spec(
+        MINIMAL | {"sparsity": "0.1,0.3", "allocation": "uniform,distortion", "seed": "4,5"}
+    )
+    cells = [(c.sparsity, c.allocation, c.variant.name, c.seed) for c in spec.cells()]
+    assert cells[:8] == [
+        (0.1, "uniform", "magnitude", 4),
+        (0.1, "uniform", "cluster", 4),
+        (0.1, "uniform", "random", 4),  # only random draws anything
+        (0.1, "uniform", "random", 5),
+        (0.1, "distortion", "magnitude", 4),
+        (0.1, "distortion", "cluster", 4),
+        (0.1, "distortion", "random", 4),
+        (0.1, "distortion", "random", 5),
+    ]
+    assert len(cells) == 16
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"methods": "cluster"}, "no field 'methods'. Choose from allocation, calibrate"),
+        ({"data": ""}, "names no data"),
+        ({"sparsity": "10"}, "sparsity is 10. Choose fractions"),
+        ({"sparsity": "a tenth"}, "sparsity is 'a tenth', not a number"),
+        ({"method": "clustering"}, "method is 'clustering'. Choose from cluster"),
+        ({"method": "cluster:wards"}, "'wards' in the method 'cluster:wards' is no option"),
+        ({"method": "cluster:sparsity=0.5"}, "An option of a method is 'sparsity'"),
+        ({"method": "cluster,cluster"}, "Two methods are called 'cluster'"),
+        ({"method": [3]}, "3 is no method"),
+        ({"allocation": "even"}, "allocation is 'even'"),
+        ({"normaliser": "strict"}, "normaliser is 'strict'"),
+    ],
+)
+def test_mistakes_are_named(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read_spec(MINIMAL | fields)
+
+
+def test_file_in_yaml_or_json(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.yaml"
+    path.write_text(
+        "model: demo-hubert\ndata: somewhere\nmethod:\n- {method: random, name: luck}\n"
+    )
+    assert read_spec(read_spec_file(path)).method == (Variant("luck", {"method": "random"}),)
+    path.write_text(json.dumps(MINIMAL))
+    assert read_spec(read_spec_file(path)) == read_spec(MINIMAL)
+    for text, message in (("- a list", "describes no sweep"), ("{", "cannot be read")):
+        path.write_text(text)
+        with pytest.raises(UserError, match=message):
+            read_spec_file(path)
 
 
 @pytest.mark.parametrize(
