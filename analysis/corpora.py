@@ -18,6 +18,7 @@ from analysis.corpus_tables import (
     read_bytes,
 )
 from analysis.errors import UserError
+from analysis.folders import files_below
 from analysis.progress import (
     Progress,
     ShouldCancel,
@@ -188,7 +189,12 @@ def read_corpus(
     is_folder = os.path.isdir(source)
     root = source if is_folder else source.parent
     faults: list[Fault] = []
-    files = _files(source, faults) if is_folder else []
+
+    def unlisted(error: OSError) -> None:
+        where = str(_relative(Path(error.filename), source))
+        faults.append(Fault(where, f"The folder cannot be opened: {error.strerror}."))
+
+    files = files_below(source, unlisted) if is_folder else []
     tables = find_tables(source, files)
     entries: dict[Path, Entry] = {}
     for table, layout in tables:
@@ -219,34 +225,6 @@ def read_corpus(
         )
     layouts = tuple(dict.fromkeys(layout for _, layout in tables))
     return Corpus(source.name, layouts, tuple(utterances), tuple(faults))
-
-
-def _files(root: Path, faults: list[Fault]) -> list[Path]:
-    """All files below a folder, sorted; every folder once, whatever links lead to it.
-
-    Folders that cannot be listed are added to the faults.
-    """
-
-    def unlisted(error: OSError) -> None:
-        where = str(_relative(Path(error.filename), root))
-        faults.append(Fault(where, f"The folder cannot be opened: {error.strerror}."))
-
-    found: list[Path] = []
-    inside = Path(os.path.realpath(root))
-    visited = {inside}
-    for folder, subfolders, names in os.walk(root, onerror=unlisted, followlinks=True):
-        found += [Path(folder, name) for name in names]
-        wanted = []
-        for name in sorted(subfolders):
-            path = Path(folder, name)
-            real = Path(os.path.realpath(path))
-            # a link back into the corpus would name its clips a second time
-            if real in visited or (path.is_symlink() and real.is_relative_to(inside)):
-                continue
-            visited.add(real)
-            wanted.append(name)
-        subfolders[:] = wanted
-    return sorted(found)
 
 
 def _check(entry: Entry, name: str) -> Utterance | Fault:

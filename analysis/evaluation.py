@@ -322,7 +322,20 @@ def _transcribe(
     should_cancel: ShouldCancel,
 ) -> list[Result]:
     clips = [utterance.read() for utterance in batch]
-    transcripts = transcribe_batch(model, clips, options, should_cancel=should_cancel)
+    try:
+        transcripts = transcribe_batch(model, clips, options, should_cancel=should_cancel)
+    except RuntimeError as error:
+        from accelerate.utils.memory import should_reduce_batch_size
+
+        if not should_reduce_batch_size(error):
+            raise
+        longest = max(utterance.duration for utterance in batch)
+        raise UserError(
+            f"{len(batch)} clips of up to {longest:.0f} s do not fit into the memory of"
+            f" {model.device} at once.",
+            "Evaluate fewer at once (--batch-size), or use another device.",
+            str(error),
+        ) from error
     return [
         Result(utterance.id, utterance.digest, transcript.text, transcript.processing_time)
         for utterance, transcript in zip(batch, transcripts, strict=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from analysis.audio import SAMPLING_RATE, SUPPORTED_EXTENSIONS, Audio, Samples, read_audio
 from analysis.errors import UserError
+from analysis.folders import files_below
 
 EXCITATIONS: Mapping[str, str] = {
     "speech": "Synthesised speech that ships with Coalesce: no data set.",
@@ -138,7 +139,7 @@ def read_calibration(folder: Path) -> Excitation:
     """
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}.", "Name a folder with clips of speech.")
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUPPORTED_EXTENSIONS)
+    paths = [p for p in files_below(folder) if p.suffix.lower() in SUPPORTED_EXTENSIONS]
     audios: list[Audio] = []
     for path in paths:
         audios.append(read_audio(path))

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import streamlit as st
 from analysis.cache import cache_folder
 from analysis.checkpoints import DEMO_MODELS, SpeechModel
 from analysis.errors import UserError
+from analysis.folders import files_below
 from analysis.progress import Progress, ShouldCancel
 from analysis.saving import save
 from analysis.trained import falls_short, reached_sparsity
@@ -89,11 +89,10 @@ def _stamp(data: str) -> list[tuple[str, int]]:
     source = Path(data).expanduser()
     if not data or not source.exists():
         return []
-    found = [(str(source), source.stat().st_mtime_ns)]
-    for folder, _, names in os.walk(source):
-        tables = [Path(folder, name) for name in names if name.endswith(_TABLES)]
-        found += [(str(path), path.stat().st_mtime_ns) for path in (Path(folder), *tables)]
-    return sorted(found)
+    files = files_below(source) if source.is_dir() else []
+    tables = {path for path in files if path.name.endswith(_TABLES)}
+    stamped = {source, *tables, *(path.parent for path in files)}
+    return sorted((str(path), path.stat().st_mtime_ns) for path in stamped if path.exists())
 
 
 def show_run(model: SpeechModel, folder: Path | None) -> None:

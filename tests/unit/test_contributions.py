@@ -1,12 +1,15 @@
 """What units do: moments, the surgeon's order, refits and compensation, against brute force."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from analysis import contributions, surgeon
+from analysis.audio import SAMPLING_RATE
 from analysis.checkpoints import SpeechModel, load
 from analysis.compensation import Change, repair
 from analysis.compression import compress
@@ -22,7 +25,13 @@ from analysis.contributions import (
     prepare,
 )
 from analysis.errors import UserError
-from analysis.excitation import Excitation, calibrate_on, make_excitation, speech_like
+from analysis.excitation import (
+    Excitation,
+    calibrate_on,
+    make_excitation,
+    read_calibration,
+    speech_like,
+)
 from analysis.plan import CompressionPlan
 from analysis.saving import save
 from analysis.surgeon import RIDGE, refit, removal_order
@@ -84,6 +93,17 @@ def test_shipped_speech_is_data_free_and_own_clips_are_not() -> None:
         make_excitation("calibrated")
     with pytest.raises(UserError, match="no clip"):
         calibrate_on([])
+
+
+def test_own_clips_are_found_behind_links(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 2 * SAMPLING_RATE)
+    (tmp_path / "elsewhere").mkdir()
+    soundfile.write(tmp_path / "elsewhere" / "b.wav", noise, SAMPLING_RATE)
+    (tmp_path / "clips").mkdir()
+    soundfile.write(tmp_path / "clips" / "a.wav", noise[:SAMPLING_RATE], SAMPLING_RATE)
+    (tmp_path / "clips" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "clips" / "round").symlink_to(tmp_path / "clips")
+    assert read_calibration(tmp_path / "clips").seconds == 3
 
 
 def test_what_the_decoder_wrote_is_kept(

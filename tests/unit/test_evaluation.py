@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
+import torch
 
 from analysis import cli, evaluation
 from analysis.audio import SAMPLING_RATE
@@ -89,6 +90,17 @@ def test_longest_first_in_batches(
 ) -> None:
     evaluate(model, corpus, TWO_AT_A_TIME)
     assert heard == [["4.wav", "3.wav"], ["2.wav", "1.wav"], ["0.wav"]]
+
+
+def test_a_batch_beyond_the_memory_says_what_to_do(
+    model: SpeechModel, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def needs_a_pebibyte(*arguments: object, **settings: object) -> None:
+        torch.empty(2**50, dtype=torch.uint8)
+
+    monkeypatch.setattr(evaluation, "transcribe_batch", needs_a_pebibyte)
+    with pytest.raises(UserError, match=r"2 clips of up to 2 s .* --batch-size"):
+        evaluate(model, corpus, TWO_AT_A_TIME)
 
 
 def test_nothing_is_computed_twice(
