@@ -94,7 +94,7 @@ def find_tables(source: Path, files: Sequence[Path]) -> list[tuple[Path, str]]:
 def _read_librispeech(table: Path, name: str) -> Entries:
     """Lines of ``speaker-chapter-number TEXT``; the clips lie beside the table."""
     clips = {path.stem: path for path in table.parent.iterdir() if is_audio(path)}
-    for number, line in enumerate(_text(table, name).split("\n"), start=1):
+    for number, line in enumerate(read_text(table, name).split("\n"), start=1):
         if not line.strip():
             continue
         key, *text = line.split(maxsplit=1)
@@ -109,7 +109,7 @@ def _read_audiofolder(table: Path, name: str) -> Entries:
     if table.suffix == ".jsonl":
         yield from _read_manifest(table, name)
         return
-    reader = csv.DictReader(io.StringIO(_text(table, name), newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(read_text(table, name), newline=""), strict=True)
     try:
         columns = reader.fieldnames or []
     except csv.Error as error:
@@ -135,7 +135,7 @@ def _read_audiofolder(table: Path, name: str) -> Entries:
 
 def _read_manifest(table: Path, name: str) -> Entries:
     """Lines of JSON with ``audio_filepath`` (or ``file_name``) and ``text``."""
-    for number, line in enumerate(_text(table, name).split("\n"), start=1):
+    for number, line in enumerate(read_text(table, name).split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -200,7 +200,14 @@ def is_audio(path: Path) -> bool:
     return path.suffix.lower() in SUPPORTED_EXTENSIONS and os.path.isfile(path)
 
 
-def _text(table: Path, name: str) -> str:
+def read_text(table: Path, name: str) -> str:
+    """Text of a table, its lines ended by line feeds.
+
+    Raises
+    ------
+    UserError
+        For what is no regular file in UTF-8.
+    """
     try:
         return re.sub("\r\n?", "\n", read_bytes(table).decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:

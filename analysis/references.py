@@ -1,13 +1,10 @@
-"""Reference transcripts from whatever a person has: a text, a LibriSpeech file, metadata.csv."""
+"""Reference transcripts from whatever a person has: a text, lines of text, a table."""
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from analysis.corpus_tables import READERS, Entry, Fault, read_text
 from analysis.errors import UserError
-
-_TEXT_COLUMNS = ("transcription", "text", "sentence")
 
 
 def read_references(given: str, audio_paths: Sequence[Path]) -> list[str]:
@@ -17,8 +14,8 @@ def read_references(given: str, audio_paths: Sequence[Path]) -> list[str]:
     ----------
     given : str
         The text itself (for one clip), or a file: metadata.csv with columns `file_name` and
-        `transcription`; lines that start with the clip's name, as in LibriSpeech's `*.trans.txt`;
-        one line per clip, in order; or, for one clip, the whole text.
+        `transcription`, or a JSONL manifest; lines that start with the clip's name, as in
+        LibriSpeech's `*.trans.txt`; one line per clip, in order; or, for one clip, the whole text.
     audio_paths : sequence of Path
         The clips.
 
@@ -40,15 +37,9 @@ def read_references(given: str, audio_paths: Sequence[Path]) -> list[str]:
                 "Give a file with a line per clip.",
             )
         return [given]
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path.name} cannot be read as text.", "Give a UTF-8 text file.", str(error)
-        ) from error
-    if path.suffix.lower() == ".csv":
-        return _pick(_from_csv(text, path.name), audio_paths, path.name)
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    if path.suffix.lower() in (".csv", ".jsonl"):
+        return _from_table(path, audio_paths)
+    lines = [line.strip() for line in read_text(path, path.name).split("\n") if line.strip()]
     named = dict(line.split(maxsplit=1) for line in lines if len(line.split(maxsplit=1)) == 2)
     if all(audio.stem in named or audio.name in named for audio in audio_paths):
         return _pick(named, audio_paths, path.name)
@@ -70,31 +61,28 @@ def _as_file(given: str) -> Path | None:
         return None
 
 
-def _from_csv(text: str, name: str) -> dict[str, str]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        rows = list(reader)
-    except csv.Error as error:
-        raise UserError(f"{name} is no CSV: {error}.", "Check its quotation marks.") from error
-    columns = reader.fieldnames or ()
-    column = next((c for c in _TEXT_COLUMNS if c in columns), None)
-    if "file_name" not in columns or column is None:
-        raise UserError(
-            f"{name} lacks the columns file_name and {_TEXT_COLUMNS[0]}.",
-            "Name the columns so in its first line.",
-        )
-    return {
-        Path(row["file_name"]).name: " ".join((row[column] or "").splitlines())
-        for row in rows
-        if row["file_name"]
+def _from_table(table: Path, audio_paths: Sequence[Path]) -> list[str]:
+    read = READERS["manifest" if table.suffix.lower() == ".jsonl" else "audiofolder"]
+    found = list(read(table, table.name))
+    named = {
+        entry.path.name: " ".join(entry.text.splitlines())
+        for entry in found
+        if isinstance(entry, Entry)
     }
+    faults = [f"{fault.where}: {fault.reason}" for fault in found if isinstance(fault, Fault)]
+    return _pick(named, audio_paths, table.name, *faults[:1])
 
 
-def _pick(named: dict[str, str], audio_paths: Sequence[Path], name: str) -> list[str]:
+def _pick(
+    named: Mapping[str, str],
+    audio_paths: Sequence[Path],
+    name: str,
+    remedy: str = "Add a line for it.",
+) -> list[str]:
     texts = []
     for audio in audio_paths:
         text = named.get(audio.name, named.get(audio.stem))
         if text is None:
-            raise UserError(f"{name} has no transcript for {audio.name}.", "Add a line for it.")
+            raise UserError(f"{name} has no transcript for {audio.name}.", remedy)
         texts.append(text)
     return texts

@@ -1,5 +1,6 @@
 """Reference transcripts are found for the right clip, whatever form they come in."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,15 @@ def test_metadata_csv_is_read_by_column_name(tmp_path: Path) -> None:
     assert read_references(str(table), [Path("b.wav"), Path("a.wav")]) == ["no", "yes, please"]
 
 
+def test_manifest_is_read_by_field_name(tmp_path: Path) -> None:
+    table = tmp_path / "manifest.jsonl"
+    rows = [{"audio_filepath": "sub/a.wav", "text": "yes"}, {"audio_filepath": "b", "text": "no"}]
+    table.write_text("\n".join(map(json.dumps, rows)))
+    assert read_references(str(table), [Path("b.wav"), Path("a.wav")]) == ["no", "yes"]
+    with pytest.raises(UserError, match=r"no transcript for c\.wav"):
+        read_references(str(table), [Path("c.wav")])
+
+
 @pytest.mark.parametrize(
     ("content", "clip", "message"),
     [
@@ -38,7 +48,7 @@ def test_metadata_csv_is_read_by_column_name(tmp_path: Path) -> None:
         pytest.param(
             'file_name,text\na.wav,"one\nb.wav,three\n',
             "a.wav",
-            r"metadata\.csv is no CSV: unexpected end of data\.",
+            r"metadata\.csv, from line 2 on: It is no CSV: unexpected end of data; ",
             id="open quotes",
         ),
         pytest.param(
