@@ -7,15 +7,11 @@ import numpy as np
 import torch
 
 from analysis.checkpoints import SpeechModel
-from analysis.contributions import (
-    Moments,
-    group_statistics,
-    in_batches,
-    moments_beside,
-    paired_moments,
-    prepare,
-)
+from analysis.contributions import group_statistics, in_batches
 from analysis.excitation import Excitation
+from analysis.joint_moments import moments_beside, paired_moments
+from analysis.listening import prepare
+from analysis.moments import Moments
 from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
 from analysis.surgeon import refit
 from analysis.units import UnitGroup, UnitWeights, linear_at, read_units, share_modules, write_units

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from analysis.clustering import Removal
-from analysis.contributions import Moments
+from analysis.moments import Moments
 from analysis.units import UnitWeights
 
 RIDGE = 0.1

@@ -8,21 +8,18 @@ import pytest
 import soundfile
 import torch
 
-from analysis import contributions, surgeon
+from analysis import contributions, listening, surgeon
 from analysis.audio import SAMPLING_RATE
 from analysis.checkpoints import SpeechModel, load
 from analysis.compensation import Change, repair
 from analysis.compression import compress
 from analysis.contributions import (
-    MomentAccumulator,
-    Moments,
+    GroupStatistics,
     contribution_distances,
     contribution_gram,
     contribution_vectors,
     group_statistics,
     measure_groups,
-    paired_moments,
-    prepare,
 )
 from analysis.errors import UserError
 from analysis.excitation import (
@@ -32,6 +29,9 @@ from analysis.excitation import (
     read_calibration,
     speech_like,
 )
+from analysis.joint_moments import paired_moments
+from analysis.listening import prepare
+from analysis.moments import MomentAccumulator, Moments
 from analysis.plan import CompressionPlan
 from analysis.saving import save
 from analysis.surgeon import RIDGE, refit, removal_order
@@ -110,7 +110,7 @@ def test_what_the_decoder_wrote_is_kept(
     whisper: SpeechModel, sound: Excitation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = prepare(whisper, sound)
-    monkeypatch.setattr(contributions.Seq2SeqRecogniser, "tokens", None)
+    monkeypatch.setattr(listening.Seq2SeqRecogniser, "tokens", None)
     for a, b in zip(first, prepare(whisper, sound), strict=True):
         assert a.arguments.keys() == b.arguments.keys()
         assert torch.equal(a.arguments["decoder_input_ids"], b.arguments["decoder_input_ids"])
@@ -155,7 +155,7 @@ def test_gram_is_that_of_the_contributions_themselves() -> None:
     output = torch.randn(3, 4, 7, generator=generator)
     accumulator = MomentAccumulator(12, torch.device("cpu"))
     accumulator.update(activations.reshape(50, 12))
-    statistics = contributions.GroupStatistics(accumulator.moments(), 1.0)
+    statistics = GroupStatistics(accumulator.moments(), 1.0)
     gram = contribution_gram(statistics, output)
     added = torch.einsum("tnr,nrd->tnd", activations, output.double())
     centred = added - added.mean(dim=0)

@@ -1,0 +1,150 @@
+"""What changed blocks do and what the original's blocks say, measured together."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from analysis.checkpoints import SpeechModel
+from analysis.listening import PreparedClip, Stop
+from analysis.moments import MomentAccumulator, Moments
+from analysis.progress import (
+    Progress,
+    ShouldCancel,
+    check_cancelled,
+    never_cancel,
+    no_progress,
+)
+from analysis.units import (
+    UnitGroup,
+    UnitWeights,
+    linear_at,
+    read_units,
+    share_modules,
+    write_units,
+)
+
+
+def moments_beside(
+    model: SpeechModel,
+    changes: Sequence[tuple[UnitGroup, UnitWeights]],
+    clips: Sequence[PreparedClip],
+    *,
+    progress: Progress = no_progress,
+    should_cancel: ShouldCancel = never_cancel,
+) -> dict[str, Moments]:
+    """Joint moments of changed blocks' inner activations and of the original blocks' outputs.
+
+    One run serves all groups: the new units stand beside the original's in the same projections,
+    with output columns of zero, so that every layer hears what the original's hears.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original; its lock is taken for each clip.
+    changes : sequence of (UnitGroup, UnitWeights)
+        Groups as they were, and the units that are to replace them.
+    clips : sequence of PreparedClip
+    progress, should_cancel : callable
+        Reports clips.
+
+    Returns
+    -------
+    dict of str to Moments
+        By group id: of [a, y], a the new units' inputs of the output projection, y its output in
+        the original.
+
+    Raises
+    ------
+    Cancelled
+    """
+    module = share_modules(model.model)
+    joint: dict[str, MomentAccumulator] = {}
+    current: list[PreparedClip] = []
+
+    def hook_for(group: UnitGroup) -> Any:
+        width = group.n_units * group.rows
+
+        def hook(linear: nn.Module, arguments: tuple[torch.Tensor], output: torch.Tensor) -> None:
+            both = torch.cat([arguments[0][0][:, width:].float(), output[0].float()], dim=1)
+            n_frames = current[0].n_frames if group.stack == "encoder" else None
+            joint[group.id].update(both[:n_frames])
+
+        return hook
+
+    for group, units in changes:
+        write_units(module, group, beside(read_units(model.model, group), units))
+        linear = linear_at(module, group.output_path)
+        width = units.n_units * group.rows + linear.out_features
+        joint[group.id] = MomentAccumulator(width, model.device)
+        linear.register_forward_hook(hook_for(group))
+    for done, clip in enumerate(clips):
+        check_cancelled(should_cancel)
+        progress(done, len(clips), "Listening to what the new units do")
+        current[:] = [clip]
+        with model.lock:
+            clip.run(module)
+    return {name: accumulator.moments() for name, accumulator in joint.items()}
+
+
+def beside(units: UnitWeights, silent: UnitWeights) -> UnitWeights:
+    """Units and, behind them, others whose output columns are zero."""
+
+    def join(
+        a: Mapping[str, torch.Tensor], b: Mapping[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        return {role: torch.cat([a[role], b[role]]) for role in a}
+
+    return UnitWeights(
+        join(units.inputs, silent.inputs),
+        join(units.biases, silent.biases),
+        torch.cat([units.output, torch.zeros_like(silent.output)]),
+    )
+
+
+def paired_moments(
+    model: SpeechModel, module: PreTrainedModel, group: UnitGroup, clips: Sequence[PreparedClip]
+) -> Moments:
+    """Joint moments of a changed block's inner activations and of the original block's output.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original; its lock is taken for each clip.
+    module : PreTrainedModel
+        A changed copy of it. What lies below the group in it decides what the block hears there.
+    group : UnitGroup
+    clips : sequence of PreparedClip
+
+    Returns
+    -------
+    Moments
+        Of [a, y]: a is the input of the output projection of `module`, y its output in `model`.
+    """
+    reference, changed = share_modules(model.model), share_modules(module)
+    taken: list[torch.Tensor] = []
+
+    def take_output(linear: nn.Module, arguments: object, output: torch.Tensor) -> None:
+        taken.append(output[0])
+        raise Stop
+
+    def take_input(linear: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+        taken.append(arguments[0][0])
+        raise Stop
+
+    target = linear_at(reference, group.output_path)
+    source = linear_at(changed, group.output_path)
+    target.register_forward_hook(take_output)
+    source.register_forward_pre_hook(take_input)
+    joint = MomentAccumulator(source.in_features + target.out_features, model.device)
+    for clip in clips:
+        taken.clear()
+        with model.lock:
+            clip.run(reference)
+            clip.run(changed)
+        output, activations = taken
+        n_frames = clip.n_frames if group.stack == "encoder" else None
+        joint.update(torch.cat([activations.float(), output.float()], dim=1)[:n_frames])
+    return joint.moments()
