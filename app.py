@@ -35,8 +35,10 @@ def main() -> None:
         # Imported here, not above: they take seconds, in which the frame is already drawn.
         from pages.common import session as sessions
         from pages.common import sidebar, tour
+        from pages.common.collecting import spare_libraries
         from pages.common.frame import frame
 
+        spare_libraries()
     session = sessions.current()
     session.jobs.collect()
     with st.sidebar:
