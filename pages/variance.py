@@ -38,7 +38,7 @@ from pages.common.exports import draw_exports
 from pages.common.formatting import percent
 from pages.common.frame import run_page
 from pages.common.group_editor import pick_group, selected_group
-from pages.common.link import follow, one_of, publish
+from pages.common.link import follow, one_of, opened, publish
 from pages.common.measurements import (
     STATISTIC_KEY,
     Statistics,
@@ -150,9 +150,9 @@ def main() -> None:
 
 def _follow_link(model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
     ids = tuple(group.id for group in groups)
-    opened = st.query_params.get("group", "")
-    component = "ffn" if opened.endswith(".ffn") else "heads"
-    matrices = next((matrix_names(group) for group in groups if group.id == opened), ())
+    linked = opened().get("group", "")
+    component = "ffn" if linked.endswith(".ffn") else "heads"
+    matrices = next((matrix_names(group) for group in groups if group.id == linked), ())
     follow(
         model,
         {

@@ -11,7 +11,7 @@ from analysis.curves import knee
 from analysis.units import UnitGroup
 from pages.common.controls import widget_key
 from pages.common.group_editor import pick_group, select_group, selected_group
-from pages.common.link import follow, one_of
+from pages.common.link import follow, one_of, opened
 
 ONE_GROUP, ALL_HEADS = "One group", "All heads of the model"
 VIEW_KEY = "clusters:view"
@@ -51,7 +51,7 @@ def link_to_units(model: SpeechModel, group: UnitGroup, labels: np.ndarray) -> d
 def follow_link(model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
     """Choose what an opened link names."""
     by_id = {group.id: group for group in groups}
-    group = by_id.get(st.query_params.get("group", ""), selected_group(model, groups))
+    group = by_id.get(opened().get("group", ""), selected_group(model, groups))
 
     def read_k(text: str) -> int | None:
         return int(text) if text.isascii() and text.isdigit() and _fits(int(text), group) else None

@@ -1,5 +1,9 @@
 """The view in the address: whoever opens a copied link sees what its sender saw.
 
+The address is read when it was opened, or gone back to, and at no other time: a browser sends the
+address that it has with everything a visitor does, and when that overtakes the answer to what was
+done just before, it is an older one, which would undo it.
+
 `bind="query-params"` is not used: it drops a parameter when the first script run ends before its
 widget is drawn, which is what happens while the model is being loaded.
 """
@@ -8,16 +12,27 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from analysis.checkpoints import SpeechModel
 from pages.common.formatting import escape_markdown
 
-_WRITTEN = "link:written"
+_OPENED = "link:opened"
+_ANNOUNCED = "link:announced"
 
 MODEL = "model"
 
 Reader = Callable[[str], object | None]
 """From a parameter's text to the widget's value; None where it has none."""
+
+
+def opened() -> Mapping[str, str]:
+    """Parameters of the link that this visitor opened or went back to, until it is followed."""
+    context = get_script_run_ctx()
+    if _OPENED not in st.session_state or (context and context.is_history_navigation):
+        st.session_state[_OPENED] = st.query_params.to_dict()
+    parameters: Mapping[str, str] = st.session_state[_OPENED]
+    return parameters
 
 
 def follow(model: SpeechModel, widgets: Mapping[str, tuple[str, Reader]]) -> None:
@@ -26,28 +41,29 @@ def follow(model: SpeechModel, widgets: Mapping[str, tuple[str, Reader]]) -> Non
     Parameters
     ----------
     model : SpeechModel
-        The one in use; a link made with another one is not followed, and the page says so.
+        The one in use; a link made with another one waits until that one is loaded, and the page
+        says so.
     widgets : mapping of str to (str, callable)
         Parameter name → key of the widget, and the reader of its text.
     """
-    written = st.session_state.get(_WRITTEN, {})
-    opened = st.query_params.to_dict()
-    if opened == written:
-        return
-    wanted = opened.get(MODEL, model.source)
+    link = opened()
+    wanted = link.get(MODEL, model.source)
     if wanted != model.source:
-        # a toast, for the address is about to become that of the view that is shown
-        st.toast(
-            f"This link was made with the model **{escape_markdown(wanted)}**. Load it with"
-            " **Change model** in the sidebar, then open the link again.",
-            icon=":material/link:",
-            duration="long",
-        )
+        if st.session_state.get(_ANNOUNCED) != wanted:
+            st.session_state[_ANNOUNCED] = wanted
+            # a toast, for the address is about to become that of the view that is shown
+            st.toast(
+                f"This link was made with the model **{escape_markdown(wanted)}**. Load it with"
+                " **Change model** in the sidebar, and the link will be followed.",
+                icon=":material/link:",
+                duration="long",
+            )
         return
     for name, (key, read) in widgets.items():
-        value = read(opened[name]) if name in opened else None
+        value = read(link[name]) if name in link else None
         if value is not None:
             st.session_state[key] = value
+    st.session_state[_OPENED] = {}
 
 
 def publish(model: SpeechModel, values: Mapping[str, str]) -> None:
@@ -62,7 +78,6 @@ def publish(model: SpeechModel, values: Mapping[str, str]) -> None:
     view = {MODEL: model.source, **values}
     if st.query_params.to_dict() != view:
         st.query_params.from_dict(view)
-    st.session_state[_WRITTEN] = view
     with st.popover("Link", icon=":material/link:", help="A link to this very view."):
         st.code(f"{st.context.url}?{urlencode(view)}", language=None, wrap_lines=True)
         st.caption("It also stands in the browser's address bar.")

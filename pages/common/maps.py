@@ -1,6 +1,6 @@
 """Maps of units that are computed beside the script: PCA at once, UMAP when it is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict
 
 import streamlit as st
@@ -18,7 +18,7 @@ MAX_MAPS = 24
 
 
 @st.cache_resource(show_spinner=False)
-def map_shelf() -> Shelf[Projection]:
+def map_shelf() -> Shelf[tuple[Hashable, ...], Projection]:
     """Maps by weight hash, dtype, groups, distance and settings."""
     return Shelf(MAX_MAPS)
 

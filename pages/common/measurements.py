@@ -22,7 +22,7 @@ Statistics = Mapping[Cell, MatrixStatistics]
 
 
 @st.cache_resource(show_spinner=False)
-def statistics_shelf() -> Shelf[Statistics]:
+def statistics_shelf() -> Shelf[tuple[str, str], Statistics]:
     """Statistics by weight hash and dtype."""
     return Shelf(MAX_STATISTICS)
 

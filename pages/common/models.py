@@ -24,7 +24,11 @@ MAX_MODELS = 3
 MAX_TREES = 12
 """Models times distances whose merge trees are kept in memory; all are on disk."""
 
+K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+Stamp = tuple[tuple[str, int, int], ...]
+"""Names, sizes and times of a folder's files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,8 @@ class ModelKey:
     dtype: str
 
     @property
-    def stamp(self) -> tuple[tuple[str, int, int], ...]:
-        """Names, sizes and times of a folder's files: one that was rewritten is loaded anew."""
+    def stamp(self) -> Stamp:
+        """Of a folder's files: one that was rewritten is loaded anew."""
         folder = DEMO_MODELS.get(self.source, Path(self.source).expanduser())
         if not folder.is_dir():
             return ()
@@ -57,7 +61,7 @@ class ModelKey:
         )
 
 
-class Shelf(Generic[V]):
+class Shelf(Generic[K, V]):
     """Keeps the values used last; each is made once, however many sessions ask at a time.
 
     Parameters
@@ -68,18 +72,23 @@ class Shelf(Generic[V]):
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._values: OrderedDict[Hashable, V] = OrderedDict()
-        self._making: dict[Hashable, threading.Lock] = {}
+        self._values: OrderedDict[K, V] = OrderedDict()
+        self._making: dict[K, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def find(self, key: Hashable) -> V | None:
+    def find(self, key: K) -> V | None:
         """The value, if it is on the shelf."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)
             return self._values.get(key)
 
-    def get(self, key: Hashable, make: Callable[[], V]) -> V:
+    def keys(self) -> list[K]:
+        """Of the values kept, those used last at the end."""
+        with self._lock:
+            return list(self._values)
+
+    def get(self, key: K, make: Callable[[], V]) -> V:
         """The value, made by the first who asks; the others wait for it."""
         with self._lock:
             making = self._making.setdefault(key, threading.Lock())
@@ -98,21 +107,23 @@ class Shelf(Generic[V]):
                 self._making.pop(key, None)
 
 
+ModelShelf = Shelf[tuple[ModelKey, Stamp], SpeechModel]
+TreeShelf = Shelf[tuple[Hashable, ...], Mapping[str, MergeTree]]
+
+
 @st.cache_resource(show_spinner=False)
-def model_shelf() -> Shelf[SpeechModel]:
+def model_shelf() -> ModelShelf:
     """Originals, by key and folder stamp."""
     return Shelf(MAX_MODELS)
 
 
 @st.cache_resource(show_spinner=False)
-def tree_shelf() -> Shelf[Mapping[str, MergeTree]]:
+def tree_shelf() -> TreeShelf:
     """Merge trees, by model and `TreeChoice`."""
     return Shelf(MAX_TREES)
 
 
-def load_model(
-    shelf: Shelf[SpeechModel], key: ModelKey, progress: Progress = no_progress
-) -> SpeechModel:
+def load_model(shelf: ModelShelf, key: ModelKey, progress: Progress = no_progress) -> SpeechModel:
     """Load through the shelf; safe in a worker thread.
 
     Raises
@@ -153,7 +164,7 @@ def tree_key(model: SpeechModel, choice: TreeChoice) -> tuple[str, str, bool, st
 
 
 def load_trees(
-    shelf: Shelf[Mapping[str, MergeTree]],
+    shelf: TreeShelf,
     model: SpeechModel,
     choice: TreeChoice,
     progress: Progress,

@@ -12,6 +12,7 @@ import streamlit as st
 
 from analysis.audio import Audio
 from analysis.checkpoints import (
+    DEMO_MODELS,
     SpeechModel,
     available_devices,
     default_dtype,
@@ -25,6 +26,7 @@ from analysis.quantising import is_quantised
 from analysis.speed import EncoderSpeed
 from analysis.transcription import Transcript, TranscriptionOptions
 from pages.common.jobs import Job, Jobs
+from pages.common.link import MODEL, opened
 from pages.common.models import ModelKey, load_model, model_id, model_shelf
 
 DEFAULT_MODEL = "demo-whisper"
@@ -194,10 +196,24 @@ def model_color(model: SpeechModel, variants: list[Variant]) -> str:
 
 def current() -> Session:
     """This visitor's session, made on the first visit."""
+    linked = opened().get(MODEL, "")
     if _STATE not in st.session_state:
-        device = "cuda" if "cuda" in available_devices() else "cpu"
-        source = os.environ.get("COALESCE_MODEL") or DEFAULT_MODEL
-        st.session_state[_STATE] = Session(ModelKey(source, None, device, default_dtype(device)))
+        st.session_state[_STATE] = Session(_known(linked) or _first_model())
         st.session_state[_STATE].use(st.session_state[_STATE].key)
     session: Session = st.session_state[_STATE]
     return session
+
+
+def _known(source: str) -> ModelKey | None:
+    """The model of a link, if it is at hand: no link makes the server fetch or read anything."""
+    kept = (key for key, _ in reversed(model_shelf().keys()) if key.source == source)
+    return next(kept, _on_best_device(source) if source in DEMO_MODELS else None)
+
+
+def _first_model() -> ModelKey:
+    return _on_best_device(os.environ.get("COALESCE_MODEL") or DEFAULT_MODEL)
+
+
+def _on_best_device(source: str) -> ModelKey:
+    device = "cuda" if "cuda" in available_devices() else "cpu"
+    return ModelKey(source, None, device, default_dtype(device))

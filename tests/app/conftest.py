@@ -33,14 +33,17 @@ def settle(app: AppTest, seconds: float = 120) -> AppTest:
 
 
 @pytest.fixture
-def open_app(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AppTest]:
-    """Open the app as another visitor, who goes to the Compress page for the papers' recipe."""
+def open_app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Open the app, or a link, as another visitor, who takes the papers' recipe on Compress."""
     if not (DEMO_MODELS["demo-whisper"] / "model.safetensors").is_file():
         pytest.skip("the bundled model demo-whisper has not been built")
     monkeypatch.setenv("COALESCE_MODEL", "demo-whisper")
 
-    def open_compress() -> AppTest:
-        app = settle(AppTest.from_file(APP, default_timeout=60))
+    def open_compress(**link: str) -> AppTest:
+        app = AppTest.from_file(APP, default_timeout=60)
+        for name, text in link.items():
+            app.query_params[name] = text
+        settle(app)
         model = app.session_state["session"].model
         for name, value in asdict(complete(distance="weights")).items():
             app.session_state[widget_key(model, name)] = value

@@ -1,7 +1,9 @@
 """The exploring pages: numbers are the model's, the selection and the link hold across pages."""
 
+import shutil
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from analysis.allocation import allocate
 from analysis.anatomy import parameter_parts
-from analysis.checkpoints import SpeechModel
+from analysis.checkpoints import DEMO_MODELS, SpeechModel, load
 from analysis.curves import knee, redundancy
 from analysis.statistics import STATISTICS, UNITS, model_statistics
 from analysis.trees import build_trees
@@ -19,7 +21,7 @@ from analysis.variance import group_variances
 from pages.common import measurements
 from pages.common.controls import widget_key
 from pages.common.measurements import statistics_slot
-from pages.common.models import tree_shelf
+from pages.common.models import ModelKey, tree_shelf
 from pages.common.session import Session
 from tests.app.conftest import Visit, settle
 
@@ -35,6 +37,11 @@ def k_of(app: AppTest, key: str) -> int:
     value = next(slider.value for slider in app.slider if str(slider.key).startswith(key))
     assert isinstance(value, int)
     return value
+
+
+def address(app: AppTest) -> dict[str, str]:
+    """Parameters in the address, which the library gives as texts or as lists of one text."""
+    return {name: "".join(text) for name, text in app.query_params.items()}
 
 
 def texts(app: AppTest) -> str:
@@ -186,33 +193,41 @@ def test_cluster_chosen_from_the_list_shows_its_members(visit: Visit) -> None:
     assert np.bincount(labels)[label] == np.bincount(labels).max()
 
 
-def test_copied_link_brings_a_colleague_to_the_same_view(open_app: Callable[[], AppTest]) -> None:
-    app = open_app()
-    model = model_of(app)
-    view = {"group": "decoder.0.ffn", "k": "500", "units": "3,9", "model": model.source}
-    for name, text in view.items():
-        app.query_params[name] = text
+def test_copied_link_brings_a_colleague_to_the_same_view(open_app: Callable[..., AppTest]) -> None:
+    app = open_app(group="decoder.0.ffn", k="500", units="3,9", model="demo-whisper")
     settle(app.switch_page("pages/clusters.py"))
-    for name, text in view.items():
-        app.query_params[name] = text
-    settle(app)
+    model = model_of(app)
     assert app.selectbox(key=widget_key(model, "group")).value == "decoder.0.ffn"
     assert app.slider(key=widget_key(model, "look-k:decoder.0.ffn")).value == 500
     assert app.dataframe[0].value["channel"].tolist() == [3, 9]
 
 
-def test_link_to_a_cluster_chooses_all_of_it(open_app: Callable[[], AppTest]) -> None:
-    app = settle(open_app().switch_page("pages/clusters.py"))
-    model = model_of(app)
-    labels = build_trees(model)["encoder.1.ffn"].labels(40)
+def test_link_to_a_cluster_chooses_all_of_it(open_app: Callable[..., AppTest]) -> None:
+    labels = build_trees(load("demo-whisper"))["encoder.1.ffn"].labels(40)
     largest = np.flatnonzero(labels == np.bincount(labels).argmax())
-    view = {"group": "encoder.1.ffn", "k": "40", "cluster": str(largest[0]), "model": model.source}
-    for name, text in view.items():
-        app.query_params[name] = text
-    settle(app)
+    app = open_app(group="encoder.1.ffn", k="40", cluster=str(largest[0]), model="demo-whisper")
+    settle(app.switch_page("pages/clusters.py"))
     assert app.dataframe[0].value["channel"].tolist() == largest.tolist()
-    assert app.query_params["cluster"] == str(largest[0])
-    assert "units" not in app.query_params
+    assert address(app)["cluster"] == str(largest[0])
+    assert "units" not in address(app)
+
+
+def test_address_that_a_visitor_has_overtaken_undoes_nothing(
+    open_app: Callable[..., AppTest],
+) -> None:
+    app = open_app(group="encoder.1.ffn", k="400", model="demo-whisper")
+    settle(app.switch_page("pages/clusters.py"))
+    key = widget_key(model_of(app), "look-k:encoder.1.ffn")
+    older = address(app)
+    app.slider(key=key).set_value(399)
+    settle(app)
+    assert address(app)["k"] == "399"
+    for name, text in older.items():
+        app.query_params[name] = text
+    app.slider(key=key).set_value(398)
+    settle(app)
+    assert app.slider(key=key).value == 398
+    assert address(app)["k"] == "398"
 
 
 @pytest.mark.parametrize(
@@ -228,20 +243,46 @@ def test_link_to_a_cluster_chooses_all_of_it(open_app: Callable[[], AppTest]) ->
         {"view": "nothing"},
     ],
 )
-def test_broken_link_is_not_followed(open_app: Callable[[], AppTest], view: dict[str, str]) -> None:
-    app = open_app()
-    settle(app.switch_page("pages/clusters.py"))
-    for name, text in view.items():
-        app.query_params[name] = text
-    settle(app)
+def test_broken_link_is_not_followed(
+    open_app: Callable[..., AppTest], view: dict[str, str]
+) -> None:
+    app = settle(open_app(**view).switch_page("pages/clusters.py"))
     assert app.title[0].value == "Clusters"
+    assert address(app)["group"] == "encoder.0.ffn"
+    assert not {"units", "cluster"} & address(app).keys()
 
 
-def test_link_of_another_model_says_so(open_app: Callable[[], AppTest]) -> None:
-    app = settle(open_app().switch_page("pages/variance.py"))
-    app.query_params["model"] = "some/other-model"
-    app.run()
+def test_link_opens_the_bundled_model_that_it_was_made_with(
+    open_app: Callable[..., AppTest],
+) -> None:
+    if not (DEMO_MODELS["demo-hubert"] / "model.safetensors").is_file():
+        pytest.skip("the bundled model demo-hubert has not been built")
+    app = settle(open_app(model="demo-hubert", k="300").switch_page("pages/clusters.py"))
+    assert model_of(app).source == "demo-hubert"
+    assert app.slider(key=widget_key(model_of(app), "look-k:encoder.0.ffn")).value == 300
+
+
+def test_link_of_a_model_that_is_not_at_hand_waits_for_it(
+    open_app: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    folder = str(shutil.copytree(DEMO_MODELS["demo-whisper"], tmp_path / "mine"))
+    app = settle(open_app(model=folder, group="encoder.2.ffn").switch_page("pages/variance.py"))
+    assert model_of(app).source == "demo-whisper"
+    assert not app.toast, "it was said when the page was first drawn"
+    assert address(app)["group"] == "encoder.0.ffn"
+    session: Session = app.session_state["session"]
+    session.use(ModelKey(folder, None, "cpu", "float32"))
+    settle(app)
+    assert model_of(app).source == folder
+    assert address(app)["group"] == "encoder.2.ffn"
+    # a model that is loaded is at hand for whoever is sent the link
+    assert model_of(open_app(model=folder)).source == folder
+
+
+def test_link_of_another_model_says_so(open_app: Callable[..., AppTest]) -> None:
+    app = open_app(model="some/other-model").switch_page("pages/variance.py").run()
     assert any("some/other" in toast.value.replace("\\", "") for toast in app.toast)
+    assert not app.run().toast
 
 
 def test_heads_of_a_layer_and_of_the_model(visit: Visit) -> None:
