@@ -18,16 +18,15 @@ from analysis.cache import read_arrays, write_arrays
 from analysis.checkpoints import SpeechModel
 from analysis.distances import SquaredDistances
 from analysis.excitation import Excitation
-from analysis.listening import PreparedClip, prepare, statistics_folder
+from analysis.listening import Listener, prepare, statistics_folder
 from analysis.moments import MomentAccumulator, Moments
 from analysis.progress import (
     Progress,
     ShouldCancel,
-    check_cancelled,
     never_cancel,
     no_progress,
 )
-from analysis.units import UnitGroup, linear_at, share_modules, unit_groups
+from analysis.units import UnitGroup, linear_at, unit_groups
 
 T = TypeVar("T")
 
@@ -79,43 +78,33 @@ def measure_groups(
     Cancelled
     """
     clips = prepare(model, excitation, progress=progress, should_cancel=should_cancel)
-    # hooks go to a copy of the modules around the same tensors: the model is shared
-    module = share_modules(model.model)
+    listener = Listener(model)
     hidden = model.config.hidden_size
     inputs = {
         group.id: MomentAccumulator(group.n_units * group.rows, model.device) for group in groups
     }
     layers = {group.layer_path: MomentAccumulator(hidden, model.device) for group in groups}
     stacks = {group.layer_path: group.stack for group in groups}
-    current: list[PreparedClip] = []
-
-    def counted(state: torch.Tensor, stack: str) -> torch.Tensor:
-        return state[0, : current[0].n_frames] if stack == "encoder" else state[0]
 
     def input_hook(group: UnitGroup) -> Any:
         def hook(linear: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
-            inputs[group.id].update(counted(arguments[0], group.stack))
+            inputs[group.id].update(listener.counted(arguments[0], group.stack))
 
         return hook
 
     def layer_hook(path: str) -> Any:
         def hook(layer: nn.Module, arguments: object, output: Any) -> None:
             state = output[0] if isinstance(output, tuple) else output
-            layers[path].update(counted(state, stacks[path]))
+            layers[path].update(listener.counted(state, stacks[path]))
 
         return hook
 
     for group in groups:
-        linear_at(module, group.output_path).register_forward_pre_hook(input_hook(group))
+        linear = linear_at(listener.module, group.output_path)
+        linear.register_forward_pre_hook(input_hook(group))
     for path in layers:
-        module.get_submodule(path).register_forward_hook(layer_hook(path))
-    for done, clip in enumerate(clips):
-        check_cancelled(should_cancel)
-        progress(done, len(clips), "Listening to what units do")
-        current[:] = [clip]
-        with model.lock:
-            clip.run(module)
-    progress(len(clips), len(clips), "Listening to what units do")
+        listener.module.get_submodule(path).register_forward_hook(layer_hook(path))
+    listener.play(clips, "Listening to what units do", progress, should_cancel)
     variance = {path: float(a.moments().covariance.trace()) for path, a in layers.items()}
     return {
         group.id: GroupStatistics(inputs[group.id].moments(), variance[group.layer_path])

@@ -8,15 +8,9 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from analysis.checkpoints import SpeechModel
-from analysis.listening import PreparedClip, Stop
+from analysis.listening import Listener, PreparedClip, Stop
 from analysis.moments import MomentAccumulator, Moments
-from analysis.progress import (
-    Progress,
-    ShouldCancel,
-    check_cancelled,
-    never_cancel,
-    no_progress,
-)
+from analysis.progress import Progress, ShouldCancel, never_cancel, no_progress
 from analysis.units import (
     UnitGroup,
     UnitWeights,
@@ -60,32 +54,26 @@ def moments_beside(
     ------
     Cancelled
     """
-    module = share_modules(model.model)
+    listener = Listener(model)
     joint: dict[str, MomentAccumulator] = {}
-    current: list[PreparedClip] = []
 
     def hook_for(group: UnitGroup) -> Any:
         width = group.n_units * group.rows
 
         def hook(linear: nn.Module, arguments: tuple[torch.Tensor], output: torch.Tensor) -> None:
-            both = torch.cat([arguments[0][0][:, width:].float(), output[0].float()], dim=1)
-            n_frames = current[0].n_frames if group.stack == "encoder" else None
-            joint[group.id].update(both[:n_frames])
+            new = listener.counted(arguments[0], group.stack)[:, width:]
+            said = listener.counted(output, group.stack)
+            joint[group.id].update(torch.cat([new.float(), said.float()], dim=1))
 
         return hook
 
     for group, units in changes:
-        write_units(module, group, beside(read_units(model.model, group), units))
-        linear = linear_at(module, group.output_path)
+        write_units(listener.module, group, beside(read_units(model.model, group), units))
+        linear = linear_at(listener.module, group.output_path)
         width = units.n_units * group.rows + linear.out_features
         joint[group.id] = MomentAccumulator(width, model.device)
         linear.register_forward_hook(hook_for(group))
-    for done, clip in enumerate(clips):
-        check_cancelled(should_cancel)
-        progress(done, len(clips), "Listening to what the new units do")
-        current[:] = [clip]
-        with model.lock:
-            clip.run(module)
+    listener.play(clips, "Listening to what the new units do", progress, should_cancel)
     return {name: accumulator.moments() for name, accumulator in joint.items()}
 
 

@@ -1,6 +1,6 @@
 """The clips of an excitation as a model takes them, so that hooks can watch its units at work."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from analysis.progress import (
 )
 from analysis.recognition import TranscriptionOptions
 from analysis.seq2seq import Seq2SeqRecogniser
+from analysis.units import share_modules
 
 _PADDING_SECONDS = 1.0  # of the silence behind a clip: Whisper pads, and that is where it ends
 
@@ -52,6 +53,46 @@ class PreparedClip:
                 module(**self.arguments)
             except Stop:
                 return
+
+
+class Listener:
+    """Plays clips to a copy of a model's modules, and tells hooks which positions count.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        Its lock is taken for each clip; the copy holds the same tensors.
+    """
+
+    def __init__(self, model: SpeechModel) -> None:
+        self.module = share_modules(model.model)
+        self._lock = model.lock
+        self._n_frames: int | None = None
+
+    def counted(self, states: torch.Tensor, stack: str) -> torch.Tensor:
+        """Of states of the clip that is played, (1, positions, width), those that count."""
+        return states[0, : self._n_frames] if stack == "encoder" else states[0]
+
+    def play(
+        self,
+        clips: Sequence[PreparedClip],
+        note: str,
+        progress: Progress,
+        should_cancel: ShouldCancel,
+    ) -> None:
+        """Play clips, each reported with the note.
+
+        Raises
+        ------
+        Cancelled
+        """
+        for done, clip in enumerate(clips):
+            check_cancelled(should_cancel)
+            progress(done, len(clips), note)
+            self._n_frames = clip.n_frames
+            with self._lock:
+                clip.run(self.module)
+        progress(len(clips), len(clips), note)
 
 
 def prepare(
