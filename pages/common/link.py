@@ -53,8 +53,8 @@ def follow(model: SpeechModel, widgets: Mapping[str, tuple[str, Reader]]) -> Non
             st.session_state[_ANNOUNCED] = wanted
             # a toast, for the address is about to become that of the view that is shown
             st.toast(
-                f"This link was made with the model **{escape_markdown(wanted)}**. Load it with"
-                " **Change model** in the sidebar, and the link will be followed.",
+                f"The link shows **{escape_markdown(wanted)}**. It is followed once you load that"
+                " with **Change model**.",
                 icon=":material/link:",
                 duration="long",
             )
