@@ -33,12 +33,13 @@ def main() -> None:
     )
     with st.spinner("Starting: the speech libraries are loaded once, in a few seconds."):
         # Imported here, not above: they take seconds, in which the frame is already drawn.
+        from pages.common import link, sidebar, tour
         from pages.common import session as sessions
-        from pages.common import sidebar, tour
         from pages.common.collecting import spare_libraries
         from pages.common.frame import frame
 
         spare_libraries()
+    link.receive()
     session = sessions.current()
     session.jobs.collect()
     with st.sidebar:

@@ -61,7 +61,7 @@ def follow_link(model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
         return int(text) if fits else None
 
     def read_units(text: str) -> tuple[int, ...] | None:
-        parts = text.split(",")
+        parts = text.split(",") if text else []  # a link to no units chooses none
         if not all(part.isascii() and part.isdigit() for part in parts):
             return None
         return tuple(unit for unit in map(int, parts) if unit < group.n_units)

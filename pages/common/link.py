@@ -23,15 +23,19 @@ _ANNOUNCED = "link:announced"
 MODEL = "model"
 
 Reader = Callable[[str], object | None]
-"""From a parameter's text to the widget's value; None where it has none."""
+"""From a parameter's text, empty where there is none, to the widget's value; None: no change."""
+
+
+def receive() -> None:
+    """Take note of a link that was opened or gone back to; once in every run, before all else."""
+    context = get_script_run_ctx()
+    if _OPENED not in st.session_state or (context and context.is_history_navigation):
+        st.session_state[_OPENED] = st.query_params.to_dict()
 
 
 def opened() -> Mapping[str, str]:
     """Parameters of the link that this visitor opened or went back to, until it is followed."""
-    context = get_script_run_ctx()
-    if _OPENED not in st.session_state or (context and context.is_history_navigation):
-        st.session_state[_OPENED] = st.query_params.to_dict()
-    parameters: Mapping[str, str] = st.session_state[_OPENED]
+    parameters: Mapping[str, str] = st.session_state.get(_OPENED, {})
     return parameters
 
 
@@ -59,8 +63,8 @@ def follow(model: SpeechModel, widgets: Mapping[str, tuple[str, Reader]]) -> Non
                 duration="long",
             )
         return
-    for name, (key, read) in widgets.items():
-        value = read(link[name]) if name in link else None
+    for name, (key, read) in widgets.items() if link else ():
+        value = read(link.get(name, ""))
         if value is not None:
             st.session_state[key] = value
     st.session_state[_OPENED] = {}

@@ -196,10 +196,10 @@ def model_color(model: SpeechModel, variants: list[Variant]) -> str:
 
 def current() -> Session:
     """This visitor's session, made on the first visit."""
-    linked = opened().get(MODEL, "")
     if _STATE not in st.session_state:
-        st.session_state[_STATE] = Session(_known(linked) or _first_model())
-        st.session_state[_STATE].use(st.session_state[_STATE].key)
+        key = _known(opened().get(MODEL, "")) or _first_model()
+        st.session_state[_STATE] = Session(key)
+        st.session_state[_STATE].use(key)
     session: Session = st.session_state[_STATE]
     return session
 

@@ -24,6 +24,16 @@ def choose_group(page: Page, title: str) -> None:
     page.get_by_role("option", name=title, exact=True).click()
 
 
+def choose_largest_cluster(page: Page) -> None:
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)  # a rerun closes the list
+    clusters = page.get_by_role("combobox", name=re.compile("Clusters of two or more"))
+    clusters.scroll_into_view_if_needed()
+    clusters.click()
+    page.get_by_role("option").first.click()
+    expect(page.get_by_text(re.compile(r"channels become one; error"))).to_be_visible()
+    expect(page).to_have_url(re.compile(r"cluster=\d+"))
+
+
 def test_choices_survive_a_change_of_page_and_travel_in_the_link(page: Page, server: str) -> None:
     open_clusters(page, f"{server}/clusters")
     choose_group(page, "Encoder 2 · FFN channels")
@@ -38,13 +48,7 @@ def test_choices_survive_a_change_of_page_and_travel_in_the_link(page: Page, ser
     k = before - 6
     expect(chart(page, f"K = {k} costs")).to_be_visible()
     expect(slider).to_have_value(str(k))
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)  # a rerun closes the list
-    clusters = page.get_by_role("combobox", name=re.compile("Clusters of two or more"))
-    clusters.scroll_into_view_if_needed()
-    clusters.click()
-    page.get_by_role("option").first.click()
-    expect(page.get_by_text(re.compile(r"channels become one; error"))).to_be_visible()
-    expect(page).to_have_url(re.compile(r"cluster=\d+"))
+    choose_largest_cluster(page)
     link = page.url
 
     page.get_by_role("link", name="Variance").click()
@@ -90,17 +94,25 @@ def test_a_point_on_the_map_chooses_its_cluster_and_a_box_its_points(
     expect(page.get_by_text(re.compile(r"[3-7]\d\d channels become one; error"))).to_be_visible()
 
 
-def test_back_shows_the_view_before(page: Page, server: str) -> None:
+def test_back_shows_the_view_before_and_holds_nobody_there(page: Page, server: str) -> None:
     view = f"{server}/clusters?model=demo-whisper&view=group&group=encoder.1.ffn&k=600"
     open_clusters(page, view)
     expect(chart(page, "K = 600 costs")).to_be_visible()
     expect(page).to_have_url(view)
-    page.get_by_role("slider", name=re.compile("Clusters K of 768")).press("ArrowLeft")
+    slider = page.get_by_role("slider", name=re.compile("Clusters K of 768"))
+    slider.press("ArrowLeft")
     expect(page).to_have_url(re.compile("k=599"))
     expect(chart(page, "K = 599 costs")).to_be_visible()
     page.go_back()
     expect(chart(page, "K = 600 costs")).to_be_visible()
     expect(page).to_have_url(view)
+    slider.press("ArrowRight")
+    expect(chart(page, "K = 601 costs")).to_be_visible()
+    expect(page).to_have_url(view.replace("600", "601"))
+    choose_largest_cluster(page)
+    page.go_back()
+    expect(page.get_by_text("become one; error")).to_have_count(0)
+    expect(page).to_have_url(view.replace("600", "601"))
 
 
 def test_every_page_shows_the_group_that_nobody_chose_yet(page: Page, server: str) -> None:
