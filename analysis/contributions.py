@@ -88,14 +88,14 @@ def measure_groups(
 
     def input_hook(group: UnitGroup) -> Any:
         def hook(linear: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
-            inputs[group.id].update(listener.counted(arguments[0], group.stack))
+            inputs[group.id].update(listener.clip.counted(arguments[0], group.stack))
 
         return hook
 
     def layer_hook(path: str) -> Any:
         def hook(layer: nn.Module, arguments: object, output: Any) -> None:
             state = output[0] if isinstance(output, tuple) else output
-            layers[path].update(listener.counted(state, stacks[path]))
+            layers[path].update(listener.clip.counted(state, stacks[path]))
 
         return hook
 

@@ -61,8 +61,8 @@ def moments_beside(
         width = group.n_units * group.rows
 
         def hook(linear: nn.Module, arguments: tuple[torch.Tensor], output: torch.Tensor) -> None:
-            new = listener.counted(arguments[0], group.stack)[:, width:]
-            said = listener.counted(output, group.stack)
+            new = listener.clip.counted(arguments[0], group.stack)[:, width:]
+            said = listener.clip.counted(output, group.stack)
             joint[group.id].update(torch.cat([new.float(), said.float()], dim=1))
 
         return hook
@@ -115,11 +115,11 @@ def paired_moments(
     taken: list[torch.Tensor] = []
 
     def take_output(linear: nn.Module, arguments: object, output: torch.Tensor) -> None:
-        taken.append(output[0])
+        taken.append(output)
         raise Stop
 
     def take_input(linear: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
-        taken.append(arguments[0][0])
+        taken.append(arguments[0])
         raise Stop
 
     target = linear_at(reference, group.output_path)
@@ -132,7 +132,6 @@ def paired_moments(
         with model.lock:
             clip.run(reference)
             clip.run(changed)
-        output, activations = taken
-        n_frames = clip.n_frames if group.stack == "encoder" else None
-        joint.update(torch.cat([activations.float(), output.float()], dim=1)[:n_frames])
+        output, activations = (clip.counted(states, group.stack) for states in taken)
+        joint.update(torch.cat([activations.float(), output.float()], dim=1))
     return joint.moments()

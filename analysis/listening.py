@@ -54,9 +54,13 @@ class PreparedClip:
             except Stop:
                 return
 
+    def counted(self, states: torch.Tensor, stack: str) -> torch.Tensor:
+        """Of states of a stack on this clip, (1, positions, width), those that count."""
+        return states[0, : self.n_frames] if stack == "encoder" else states[0]
+
 
 class Listener:
-    """Plays clips to a copy of a model's modules, and tells hooks which positions count.
+    """Plays clips to a copy of a model's modules, for whose hooks `clip` is the one that is played.
 
     Parameters
     ----------
@@ -64,14 +68,11 @@ class Listener:
         Its lock is taken for each clip; the copy holds the same tensors.
     """
 
+    clip: PreparedClip
+
     def __init__(self, model: SpeechModel) -> None:
         self.module = share_modules(model.model)
         self._lock = model.lock
-        self._n_frames: int | None = None
-
-    def counted(self, states: torch.Tensor, stack: str) -> torch.Tensor:
-        """Of states of the clip that is played, (1, positions, width), those that count."""
-        return states[0, : self._n_frames] if stack == "encoder" else states[0]
 
     def play(
         self,
@@ -89,7 +90,7 @@ class Listener:
         for done, clip in enumerate(clips):
             check_cancelled(should_cancel)
             progress(done, len(clips), note)
-            self._n_frames = clip.n_frames
+            self.clip = clip
             with self._lock:
                 clip.run(self.module)
         progress(len(clips), len(clips), note)

@@ -51,6 +51,8 @@ def follow(model: SpeechModel, widgets: Mapping[str, tuple[str, Reader]]) -> Non
         Parameter name → key of the widget, and the reader of its text.
     """
     link = opened()
+    if not link:
+        return
     wanted = link.get(MODEL, model.source)
     if wanted != model.source:
         if st.session_state.get(_ANNOUNCED) != wanted:
@@ -63,7 +65,7 @@ def follow(model: SpeechModel, widgets: Mapping[str, tuple[str, Reader]]) -> Non
                 duration="long",
             )
         return
-    for name, (key, read) in widgets.items() if link else ():
+    for name, (key, read) in widgets.items():
         value = read(link.get(name, ""))
         if value is not None:
             st.session_state[key] = value

@@ -197,7 +197,8 @@ def model_color(model: SpeechModel, variants: list[Variant]) -> str:
 def current() -> Session:
     """This visitor's session, made on the first visit."""
     if _STATE not in st.session_state:
-        key = _known(opened().get(MODEL, "")) or _first_model()
+        source = os.environ.get("COALESCE_MODEL") or DEFAULT_MODEL
+        key = _known(opened().get(MODEL, "")) or _on_best_device(source)
         st.session_state[_STATE] = Session(key)
         st.session_state[_STATE].use(key)
     session: Session = st.session_state[_STATE]
@@ -208,10 +209,6 @@ def _known(source: str) -> ModelKey | None:
     """The model of a link, if it is at hand: no link makes the server fetch or read anything."""
     kept = (key for key, _ in reversed(model_shelf().keys()) if key.source == source)
     return next(kept, _on_best_device(source) if source in DEMO_MODELS else None)
-
-
-def _first_model() -> ModelKey:
-    return _on_best_device(os.environ.get("COALESCE_MODEL") or DEFAULT_MODEL)
 
 
 def _on_best_device(source: str) -> ModelKey:

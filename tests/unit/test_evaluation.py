@@ -99,7 +99,7 @@ def test_a_batch_beyond_the_memory_says_what_to_do(
         torch.empty(2**50, dtype=torch.uint8)
 
     monkeypatch.setattr(evaluation, "transcribe_batch", needs_a_pebibyte)
-    with pytest.raises(UserError, match=r"2 clips of up to 2 s .*--batch-size"):
+    with pytest.raises(UserError, match=r"2 clips of up to 2 s .* at once.*\(--batch-size\)"):
         evaluate(model, corpus, TWO_AT_A_TIME)
 
 
