@@ -33,10 +33,11 @@ def main() -> None:
     )
     with st.spinner("Starting: the speech libraries are loaded once, in a few seconds."):
         # Imported here, not above: they take seconds, in which the frame is already drawn.
-        from pages.common import link, sidebar, tour
-        from pages.common import session as sessions
-        from pages.common.collecting import spare_libraries
-        from pages.common.frame import frame
+        from pages.frame import sidebar, tour
+        from pages.frame.collecting import spare_libraries
+        from pages.frame.frame import frame
+        from pages.session import link
+        from pages.session import session as sessions
 
         spare_libraries()
     link.receive()

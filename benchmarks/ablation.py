@@ -17,18 +17,19 @@ from typing import Any
 
 import numpy as np
 
-from analysis.allocation import achieved_sparsity, allocate
-from analysis.audio import SAMPLING_RATE, Audio
-from analysis.checkpoints import SpeechModel, load
-from analysis.compression import compress
-from analysis.corpora import read_corpus
-from analysis.excitation import Excitation, make_excitation, read_calibration
-from analysis.plan import CompressionPlan
-from analysis.scoring import score
-from analysis.significance import wer_difference
-from analysis.transcription import transcribe_batch
-from analysis.trees import build_trees
-from analysis.units import unit_groups
+from analysis.clustering.trees import build_trees
+from analysis.compression.allocation import achieved_sparsity, allocate
+from analysis.compression.compress import compress
+from analysis.evaluation.corpora import read_corpus
+from analysis.evaluation.scoring import score
+from analysis.evaluation.significance import wer_difference
+from analysis.models.loading import load
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import unit_groups
+from analysis.plan.compression_plan import CompressionPlan
+from analysis.speech.audio import SAMPLING_RATE, Audio
+from analysis.speech.excitation import Excitation, make_excitation, read_calibration
+from analysis.speech.transcription import transcribe_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Row:
     Parameters
     ----------
     method, distance, merge, repair, sequential, allocation
-        See `analysis.plan.CompressionPlan`.
+        See `analysis.plan.compression_plan.CompressionPlan`.
     excitation : str
         "speech", "sounds", or "calibrated" (--calibrate).
     seconds : float or None

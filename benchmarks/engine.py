@@ -15,17 +15,18 @@ import numpy as np
 import torch
 from sklearn.cluster import KMeans
 
-from analysis.allocation import allocate
-from analysis.checkpoints import SpeechModel, load
-from analysis.clustering import ward_tree
-from analysis.compression import Compression, compress
-from analysis.distances import euclidean_distances
-from analysis.footprint import footprint, predict_footprint
-from analysis.plan import CompressionPlan
-from analysis.saving import save
-from analysis.selection import predicted_error
-from analysis.trees import build_trees
-from analysis.units import unit_groups
+from analysis.clustering.distances import euclidean_distances
+from analysis.clustering.merge_tree import ward_tree
+from analysis.clustering.trees import build_trees
+from analysis.compression.allocation import allocate
+from analysis.compression.compress import Compression, compress
+from analysis.compression.selection import predicted_error
+from analysis.delivery.saving import save
+from analysis.models.footprint import footprint, predict_footprint
+from analysis.models.loading import load
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import unit_groups
+from analysis.plan.compression_plan import CompressionPlan
 from benchmarks.timing import best_seconds, report
 
 

@@ -10,14 +10,15 @@ from pathlib import Path
 import torch
 from transformers import pipeline
 
-from analysis.allocation import allocate
-from analysis.audio import SAMPLING_RATE, Audio, read_audio
-from analysis.checkpoints import SpeechModel, load
-from analysis.compression import compress
-from analysis.footprint import footprint
-from analysis.plan import CompressionPlan
-from analysis.transcription import transcribe
-from analysis.units import unit_groups
+from analysis.compression.allocation import allocate
+from analysis.compression.compress import compress
+from analysis.models.footprint import footprint
+from analysis.models.loading import load
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import unit_groups
+from analysis.plan.compression_plan import CompressionPlan
+from analysis.speech.audio import SAMPLING_RATE, Audio, read_audio
+from analysis.speech.transcription import transcribe
 from benchmarks.timing import best_seconds, report
 
 

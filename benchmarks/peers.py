@@ -28,25 +28,26 @@ import torch
 import torch_pruning
 from torch import nn
 
-from analysis.checkpoints import SpeechModel, load
-from analysis.clustering import kmeans_labels
-from analysis.corpora import Corpus, read_corpus
-from analysis.evaluation import compare, recognise, run_of, summarise
-from analysis.merging import merge_units
-from analysis.recognition import TranscriptionOptions
-from analysis.results import ResultStore
-from analysis.sweep import Row, Skipped, sweep
-from analysis.sweep_spec import SweepSpec, Variant, read_spec, read_spec_file
-from analysis.sweep_tables import to_csv, to_markdown
-from analysis.terminal import progress_bar
-from analysis.units import (
-    UnitGroup,
-    linear_at,
-    read_units,
-    share_modules,
-    unit_groups,
-    write_units,
+from analysis.cli.terminal import progress_bar
+from analysis.clustering.clusterings import kmeans_labels
+from analysis.compression.merging import merge_units
+from analysis.evaluation.corpora import Corpus, read_corpus
+from analysis.evaluation.corpus_evaluation import compare, recognise, run_of, summarise
+from analysis.evaluation.results import ResultStore
+from analysis.evaluation.sweep import Row, Skipped, sweep
+from analysis.evaluation.sweep_spec import (
+    SweepSpec,
+    Variant,
+    read_spec,
+    read_spec_file,
 )
+from analysis.evaluation.sweep_tables import to_csv, to_markdown
+from analysis.models.loading import load
+from analysis.models.modules import linear_at, share_modules
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup, unit_groups
+from analysis.models.unit_weights import read_units, write_units
+from analysis.speech.recognition import TranscriptionOptions
 
 _FRAMES = 8  # length of the input that blocks are traced with
 

@@ -23,17 +23,18 @@ import transformers
 from transformers import pipeline
 from transformers.modeling_outputs import BaseModelOutput
 
-from analysis.audio import SAMPLING_RATE, Audio, Samples
-from analysis.checkpoints import SpeechModel, load
-from analysis.corpora import read_corpus
-from analysis.ctranslate2_export import export_ctranslate2
+from analysis.compression.stock import stock_widths
+from analysis.delivery.ctranslate2 import export_ctranslate2
+from analysis.delivery.export_checks import folder_bytes
+from analysis.delivery.onnx import export_onnx, graph_name
 from analysis.errors import UserError
-from analysis.exporting import folder_bytes
-from analysis.onnx_export import export_onnx, graph_name
-from analysis.quantising import quantise
-from analysis.scoring import corpus_score
-from analysis.stock import stock_widths
-from analysis.transcription import TranscriptionOptions, transcribe_batch
+from analysis.evaluation.corpora import read_corpus
+from analysis.evaluation.scoring import corpus_score
+from analysis.models.loading import load
+from analysis.models.quantising import quantise
+from analysis.models.speech_model import SpeechModel
+from analysis.speech.audio import SAMPLING_RATE, Audio, Samples
+from analysis.speech.transcription import TranscriptionOptions, transcribe_batch
 
 MOST_TOKENS = 100
 """Per clip, in every route: a weak model that repeats itself stops at the same place in all."""

@@ -18,17 +18,18 @@ import ctranslate2
 import onnxruntime
 import torch
 
-from analysis.allocation import allocate
-from analysis.checkpoints import SpeechModel, load
-from analysis.compression import compress
-from analysis.ctranslate2_export import export_ctranslate2
-from analysis.exporting import check_input, folder_bytes
-from analysis.footprint import footprint
-from analysis.onnx_export import export_onnx, graph_name
-from analysis.plan import CompressionPlan
-from analysis.quantising import quantise
-from analysis.saving import save
-from analysis.units import unit_groups
+from analysis.compression.allocation import allocate
+from analysis.compression.compress import compress
+from analysis.delivery.ctranslate2 import export_ctranslate2
+from analysis.delivery.export_checks import check_input, folder_bytes
+from analysis.delivery.onnx import export_onnx, graph_name
+from analysis.delivery.saving import save
+from analysis.models.footprint import footprint
+from analysis.models.loading import load
+from analysis.models.quantising import quantise
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import unit_groups
+from analysis.plan.compression_plan import CompressionPlan
 from benchmarks.timing import best_seconds
 
 ROUNDS = 15

@@ -17,21 +17,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from analysis import cli
-from analysis.checkpoints import SpeechModel, load
-from analysis.compression import compress
-from analysis.corpora import Corpus, read_corpus
-from analysis.evaluation import Evaluation, compare, evaluate
-from analysis.footprint import footprint
-from analysis.plan import CompressionPlan
-from analysis.planning import Planner, complete
-from analysis.recognition import TranscriptionOptions
-from analysis.results import ResultStore
-from analysis.saving import replace_text, save
-from analysis.speed import measure_encoders
-from analysis.trained import sparse_bytes, unstructured_sparsity
-from analysis.training_commands import state_folder
-from analysis.training_log import read_log
+from analysis.cli import parser as cli
+from analysis.compression.compress import compress
+from analysis.compression.planner import Planner
+from analysis.delivery.saving import save
+from analysis.evaluation.corpora import Corpus, read_corpus
+from analysis.evaluation.corpus_evaluation import Evaluation, compare, evaluate
+from analysis.evaluation.results import ResultStore
+from analysis.evaluation.speed import measure_encoders
+from analysis.files import replace_text
+from analysis.models.footprint import footprint
+from analysis.models.loading import load
+from analysis.models.speech_model import SpeechModel
+from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.recipe import complete
+from analysis.speech.recognition import TranscriptionOptions
+from analysis.training.finishing import sparse_bytes, unstructured_sparsity
+from analysis.training.log import read_log, state_folder
 
 ORIGINAL = "original"
 

@@ -7,8 +7,16 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from analysis.checkpoints import SpeechModel
-from analysis.cluster_figures import (
+from analysis.clustering.cluster_views import (
+    MAX_SHOWN,
+    ClusterView,
+    draw_tree,
+    head_similarities,
+    view_cluster,
+)
+from analysis.clustering.curves import KNEE_DEFINITION, knee
+from analysis.clustering.merge_tree import MergeTree
+from analysis.figures.clusters import (
     CURVE_HEIGHT,
     MATRIX_HEIGHT,
     SIZES_HEIGHT,
@@ -17,20 +25,11 @@ from analysis.cluster_figures import (
     merge_dendrogram,
     similarity_matrices,
 )
-from analysis.cluster_views import (
-    MAX_SHOWN,
-    ClusterView,
-    draw_tree,
-    head_similarities,
-    view_cluster,
-)
-from analysis.clustering import MergeTree
-from analysis.curves import KNEE_DEFINITION, knee
-from analysis.distances import CONTRIBUTION
-from analysis.map_figures import MAP_HEIGHT, head_map
-from analysis.units import UnitGroup
-from pages.common.choices import choose_one
-from pages.common.cluster_map import (
+from analysis.figures.maps import MAP_HEIGHT, head_map
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup
+from analysis.plan.choices import CONTRIBUTION
+from pages.exploring.cluster_map import (
     BY_CLUSTER,
     BY_MERGE,
     BY_NORM,
@@ -40,7 +39,7 @@ from pages.common.cluster_map import (
     map_controls,
     map_note,
 )
-from pages.common.cluster_selection import (
+from pages.exploring.cluster_selection import (
     ALL_HEADS,
     ONE_GROUP,
     VIEW_KEY,
@@ -52,7 +51,9 @@ from pages.common.cluster_selection import (
     link_to_units,
     units_key,
 )
-from pages.common.controls import (
+from pages.exploring.measurements import find_trees, tree_slot
+from pages.frame.frame import run_page
+from pages.planning.settings import (
     MANUAL,
     Settings,
     choose_n_clusters,
@@ -60,14 +61,14 @@ from pages.common.controls import (
     widget_key,
     write_setting,
 )
-from pages.common.exports import draw_exports
-from pages.common.formatting import percent
-from pages.common.frame import run_page
-from pages.common.link import publish
-from pages.common.measurements import find_trees, tree_slot
-from pages.common.models import TreeChoice, groups_of, variances_of
-from pages.common.session import Session, current
-from pages.common.widgets import explain, figure, job_slot, show_problem
+from pages.session.job_box import job_slot, show_problem
+from pages.session.link import publish
+from pages.session.session import Session, current
+from pages.session.shelves import TreeChoice, groups_of, variances_of
+from pages.widgets.basics import explain, figure
+from pages.widgets.choices import choose_one
+from pages.widgets.exports import draw_exports
+from pages.widgets.formatting import percent
 
 BY_LAYER, BY_KIND = "Layer", "Kind"
 

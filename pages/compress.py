@@ -4,54 +4,47 @@ import math
 
 import streamlit as st
 
-from analysis.allocation import achieved_sparsity
-from analysis.checkpoints import SpeechModel
-from analysis.compression import Compression, compress
-from analysis.figures import KEPT_UNITS_HEIGHT, kept_units
-from analysis.footprint import Footprint, footprint, predict_footprint
-from analysis.forecast import Forecast, forecast, measured_error
-from analysis.palette import variant_color
-from analysis.plan import CompressionPlan
+from analysis.compression.allocation import achieved_sparsity
+from analysis.compression.compress import Compression, compress
+from analysis.compression.forecast import Forecast, forecast, measured_error
+from analysis.figures.kept_units import KEPT_UNITS_HEIGHT, kept_units
+from analysis.figures.palette import variant_color
+from analysis.models.footprint import Footprint, footprint, predict_footprint
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import unit_groups
+from analysis.plan.compression_plan import CompressionPlan
 from analysis.progress import Progress, ShouldCancel
-from analysis.units import unit_groups
-from pages.common import (
+from pages.exploring.measurements import find_trees, tree_slot
+from pages.frame.frame import run_page
+from pages.planning import (
+    group_choice,
     group_editor,
     group_views,
     history,
     presets,
     recipes,
-    save_panel,
     stock_switch,
 )
-from pages.common.comparison import draw_comparison
-from pages.common.controls import (
+from pages.planning.controls import draw_choices, draw_more, draw_repair, draw_sparsity
+from pages.planning.draft import Draft
+from pages.planning.settings import (
     BY_TREES,
     MANUAL,
     Settings,
     choose_n_clusters,
-    draw_choices,
-    draw_more,
-    draw_repair,
-    draw_sparsity,
     read_settings,
     widget_key,
 )
-from pages.common.draft import Draft
-from pages.common.drift import draw_drift_here
-from pages.common.formatting import count, error_percent, escape_markdown, percent, size
-from pages.common.frame import run_page
-from pages.common.jobs import Job
-from pages.common.measurements import find_trees, tree_slot
-from pages.common.models import (
-    footprint_of,
-    groups_of,
-    load_trees,
-    tree_shelf,
-    variances_of,
-)
-from pages.common.session import Session, Variant, current
-from pages.common.variants import draw_variants
-from pages.common.widgets import explain, figure, job_box, primary_button, show_problem, swatch
+from pages.session.job_box import job_box, show_problem
+from pages.session.jobs import Job
+from pages.session.session import Session, Variant, current
+from pages.session.shelves import footprint_of, groups_of, load_trees, tree_shelf, variances_of
+from pages.variants import save_panel
+from pages.variants.comparison import draw_comparison
+from pages.variants.drift import draw_drift_here
+from pages.variants.table import draw_variants
+from pages.widgets.basics import explain, figure, primary_button, swatch
+from pages.widgets.formatting import count, error_percent, escape_markdown, percent, size
 
 SENTENCE_HEIGHT = 54
 """Two lines, in pixels: numbers that grow must not push the page down."""
@@ -124,7 +117,7 @@ def main() -> None:
         key=f"kept:{model.weight_hash[:16]}",
         alt="Units kept in every layer, in front of the units of the original model.",
         height=KEPT_UNITS_HEIGHT,
-        on_select=lambda: group_editor.select_from_chart(model),
+        on_select=lambda: group_choice.select_from_chart(model),
         selection_mode="points",
     )
     group_views.draw(draft)

@@ -4,29 +4,22 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from analysis.allocation import ALLOCATIONS
-from analysis.audio import SUPPORTED_EXTENSIONS
-from analysis.checkpoints import DEMO_MODELS, SpeechModel
-from analysis.compression import Compression
+from analysis.compression.compress import Compression
 from analysis.errors import UserError
-from analysis.scoring import NORMALISERS
-from analysis.sweep_spec import SweepSpec, read_spec, read_variant
-from analysis.uploads import TABLE_EXTENSIONS
-from pages.common.choices import choose_one
-from pages.common.formatting import escape_markdown
-from pages.common.frame import run_page
-from pages.common.session import Session, current
-from pages.common.sweep_results import draw_results
-from pages.common.sweeps import (
-    HELDOUT,
-    METHODS,
-    SLOT,
-    SweepState,
-    start,
-    state_of,
-    uploaded_folder,
-)
-from pages.common.widgets import explain, job_box, primary_button, show_error, show_problem
+from analysis.evaluation.sweep_spec import SweepSpec, read_spec, read_variant
+from analysis.evaluation.uploads import TABLE_EXTENSIONS
+from analysis.models.loading import DEMO_MODELS
+from analysis.models.speech_model import SpeechModel
+from analysis.plan.choices import ALLOCATIONS, NORMALISERS
+from analysis.speech.audio import SUPPORTED_EXTENSIONS
+from pages.frame.frame import run_page
+from pages.runs.sweep_results import draw_results
+from pages.runs.sweeps import HELDOUT, METHODS, SLOT, SweepState, start, state_of, uploaded_folder
+from pages.session.job_box import job_box, show_problem
+from pages.session.session import Session, current
+from pages.widgets.basics import explain, primary_button, show_error
+from pages.widgets.choices import choose_one
+from pages.widgets.formatting import escape_markdown
 
 SPARSITIES = (5, 10, 15, 20, 30, 40, 50, 60)
 _BUNDLED, _NAMED, _UPLOADED = "Held-out set", "Path or id", "Upload"

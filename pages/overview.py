@@ -6,30 +6,32 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from analysis.anatomy import Part, parameter_parts
-from analysis.checkpoints import SpeechModel
-from analysis.clustering import MergeTree
-from analysis.curves import REDUNDANCY_DEFINITION, redundancy
-from analysis.statistics import STATISTICS, UNITS
-from analysis.treemap_figure import TREEMAP_HEIGHT, parameter_treemap
-from analysis.units import BLOCK_TITLES, UnitGroup
-from pages.common import lineage_panel, tour
-from pages.common.choices import choose_one
-from pages.common.controls import Settings, read_settings, widget_key
-from pages.common.exports import draw_exports
-from pages.common.formatting import count, escape_markdown, percent, size
-from pages.common.frame import run_page
-from pages.common.measurements import (
+from analysis.clustering.curves import REDUNDANCY_DEFINITION, redundancy
+from analysis.clustering.merge_tree import MergeTree
+from analysis.figures.treemap import TREEMAP_HEIGHT, parameter_treemap
+from analysis.models.anatomy import Part, parameter_parts
+from analysis.models.speech_model import SpeechModel
+from analysis.models.statistics import STATISTICS, UNITS
+from analysis.models.unit_groups import BLOCK_TITLES, UnitGroup
+from pages.exploring.measurements import (
     Statistics,
     find_statistics,
     find_trees,
     statistics_slot,
     tree_slot,
 )
-from pages.common.models import footprint_of, groups_of, tree_key, tree_shelf
-from pages.common.session import Session, current
-from pages.common.sidebar import DEVICE_NAMES
-from pages.common.widgets import explain, figure, job_slot, show_problem, theme
+from pages.frame import tour
+from pages.frame.frame import run_page
+from pages.frame.sidebar import DEVICE_NAMES
+from pages.planning.settings import Settings, read_settings, widget_key
+from pages.session.job_box import job_slot, show_problem
+from pages.session.session import Session, current
+from pages.session.shelves import footprint_of, groups_of, tree_key, tree_shelf
+from pages.variants import lineage_panel
+from pages.widgets.basics import explain, figure, theme
+from pages.widgets.choices import choose_one
+from pages.widgets.exports import draw_exports
+from pages.widgets.formatting import count, escape_markdown, percent, size
 
 TABLE_HEIGHT = 430
 

@@ -2,12 +2,11 @@
 
 import streamlit as st
 
-from analysis.checkpoints import DEMO_MODELS, SpeechModel
-from analysis.scoring import NORMALISERS
-from pages.common.choices import choose_one, held
-from pages.common.frame import run_page
-from pages.common.session import Session, Variant, current
-from pages.common.training import (
+from analysis.models.loading import DEMO_MODELS
+from analysis.models.speech_model import SpeechModel
+from analysis.plan.choices import NORMALISERS
+from pages.frame.frame import run_page
+from pages.runs.training import (
     FINE_TUNING,
     METHODS,
     SLOT,
@@ -19,8 +18,11 @@ from pages.common.training import (
     run_on_show,
     start_training,
 )
-from pages.common.training_results import draw_run
-from pages.common.widgets import explain, job_box, primary_button, show_problem
+from pages.runs.training_results import draw_run
+from pages.session.job_box import job_box, show_problem
+from pages.session.session import Session, Variant, current
+from pages.widgets.basics import explain, primary_button
+from pages.widgets.choices import choose_one, held
 
 _SYNTHESISED, _FOLDER = "Synthesised", "Folder"
 _RATES = (1e-5, 3e-5, 1e-4, 2e-4, 5e-4, 1e-3)

@@ -6,30 +6,26 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from analysis.checkpoints import SpeechModel
-from analysis.languages import languages
-from analysis.palette import ORIGINAL
+from analysis.figures.palette import ORIGINAL
+from analysis.models.speech_model import SpeechModel
+from analysis.plan.choices import NORMALISERS
 from analysis.progress import Progress, ShouldCancel
-from analysis.recognition import LongForm
-from analysis.scoring import NORMALISERS
-from analysis.transcription import Transcript, TranscriptionOptions, transcribe
-from pages.common.choices import held
-from pages.common.clips import READ_SLOT, choose_clip, draw_sources
-from pages.common.drift import draw_drift
-from pages.common.formatting import escape_markdown, number_of, percent, seconds
-from pages.common.frame import run_page
-from pages.common.jobs import Job
-from pages.common.models import model_id
-from pages.common.player import draw_player
-from pages.common.results import Result, compare, overall, row, to_csv, to_json
-from pages.common.session import Clip, Session, TranscriptKey, current
-from pages.common.side_by_side import Contender, draw_side_by_side
-from pages.common.widgets import (
-    explain,
-    job_box,
-    primary_button,
-    show_problem,
-)
+from analysis.speech.languages import languages
+from analysis.speech.recognition import LongForm
+from analysis.speech.transcription import Transcript, TranscriptionOptions, transcribe
+from pages.frame.frame import run_page
+from pages.listening.clips import READ_SLOT, choose_clip, draw_sources
+from pages.listening.player import draw_player
+from pages.listening.results import Result, compare, overall, row, to_csv, to_json
+from pages.listening.side_by_side import Contender, draw_side_by_side
+from pages.session.job_box import job_box, show_problem
+from pages.session.jobs import Job
+from pages.session.session import Clip, Session, TranscriptKey, current
+from pages.session.shelves import model_id
+from pages.variants.drift import draw_drift
+from pages.widgets.basics import explain, primary_button
+from pages.widgets.choices import held
+from pages.widgets.formatting import escape_markdown, number_of, percent, seconds
 
 AUTO_SECONDS = 90.0
 """Audio times models that is transcribed without asking; more waits for the button."""

@@ -6,10 +6,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from analysis.allocation import allocate
-from analysis.cells import MatrixDetail, matrix_detail
-from analysis.checkpoints import SpeechModel
-from analysis.matrix_figures import (
+from analysis.compression.allocation import allocate
+from analysis.figures.matrices import (
     ALLOCATION_HEIGHT,
     DISTRIBUTION_HEIGHT,
     NORMS_HEIGHT,
@@ -17,13 +15,15 @@ from analysis.matrix_figures import (
     variance_allocation,
     weight_distribution,
 )
-from analysis.statistic_figures import (
+from analysis.figures.statistics import (
     LINES_HEIGHT,
     heatmap_height,
     statistic_heatmap,
     statistic_lines,
 )
-from analysis.statistics import (
+from analysis.models.matrix_detail import MatrixDetail, matrix_detail
+from analysis.models.speech_model import SpeechModel
+from analysis.models.statistics import (
     STATISTIC_TITLES,
     STATISTICS,
     UNITS,
@@ -31,23 +31,20 @@ from analysis.statistics import (
     matrix_label,
     matrix_names,
 )
-from analysis.units import UnitGroup
-from pages.common.choices import choose_one
-from pages.common.controls import draw_sparsity, read_settings, widget_key
-from pages.common.exports import draw_exports
-from pages.common.formatting import percent
-from pages.common.frame import run_page
-from pages.common.group_editor import pick_group, selected_group
-from pages.common.link import follow, one_of, opened, publish
-from pages.common.measurements import (
-    STATISTIC_KEY,
-    Statistics,
-    find_statistics,
-    statistics_slot,
-)
-from pages.common.models import groups_of
-from pages.common.session import current
-from pages.common.widgets import explain, figure, job_slot, show_problem
+from analysis.models.unit_groups import UnitGroup
+from pages.exploring.measurements import STATISTIC_KEY, Statistics, find_statistics, statistics_slot
+from pages.frame.frame import run_page
+from pages.planning.controls import draw_sparsity
+from pages.planning.group_choice import pick_group, selected_group
+from pages.planning.settings import read_settings, widget_key
+from pages.session.job_box import job_slot, show_problem
+from pages.session.link import follow, one_of, opened, publish
+from pages.session.session import current
+from pages.session.shelves import groups_of
+from pages.widgets.basics import explain, figure
+from pages.widgets.choices import choose_one
+from pages.widgets.exports import draw_exports
+from pages.widgets.formatting import percent
 
 WHOLE_MODEL, EACH_MATRIX = "Whole model", "Each matrix"
 

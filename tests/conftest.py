@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from analysis.checkpoints import DEMO_MODELS, SpeechModel, load
-from tests.tiny_models import BUILDERS, hash_weights
+from analysis.models.loading import DEMO_MODELS, load
+from analysis.models.speech_model import SpeechModel
+from tests.helpers.tiny_models import BUILDERS, hash_weights
 
 torch.set_num_threads(1)
 

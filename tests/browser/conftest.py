@@ -23,7 +23,7 @@ from playwright.sync_api import (
 )
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from analysis.checkpoints import DEMO_MODELS
+from analysis.models.loading import DEMO_MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from analysis.checkpoints import load
+from analysis.models.loading import load
 
 
 def test_a_variant_is_downloaded_as_one_archive(page: Page, server: str, tmp_path: Path) -> None:

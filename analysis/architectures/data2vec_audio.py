@@ -1,7 +1,0 @@
-"""data2vec-audio with a CTC head."""
-
-from analysis.architectures.ctc_encoder import ctc_architecture
-
-DATA2VEC_AUDIO = ctc_architecture(
-    "data2vec-audio", "data2vec-audio-CTC", "Data2VecAudioForCTC", prefix="data2vec_audio"
-)

@@ -1,0 +1,224 @@
+"""The shell's commands that measure: `evaluate` one model, `sweep` what can be made of it."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+
+from analysis.cli.terminal import print_json, progress_bar
+from analysis.evaluation.corpora import Corpus, read_corpus
+from analysis.evaluation.corpus_evaluation import Comparison, Evaluation, compare
+from analysis.evaluation.corpus_evaluation import evaluate as evaluate_model
+from analysis.evaluation.hub_corpora import fetch, is_hub_id
+from analysis.evaluation.results import ResultStore
+from analysis.evaluation.significance import LEVEL
+from analysis.evaluation.sweep import Row, Skipped
+from analysis.evaluation.sweep import sweep as run_sweep
+from analysis.evaluation.sweep_spec import SweepSpec, read_spec, read_spec_file
+from analysis.evaluation.sweep_tables import to_csv, to_latex, to_markdown
+from analysis.files import replace_text
+from analysis.models.footprint import footprint
+from analysis.models.loading import load
+from analysis.models.speech_model import SpeechModel
+from analysis.progress import Progress, no_progress
+from analysis.speech.excitation import read_calibration
+from analysis.speech.recognition import TranscriptionOptions
+
+_SWEEP_FIELDS = tuple(field.name for field in fields(SweepSpec))
+_PATIENCE = timedelta(days=7)  # a process may wait long for the one with the slowest clips
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Print a model's WER on a corpus, and how it differs from another's."""
+    state = processes(options.device)
+    corpus = checked_corpus(options.data, options.limit, state)
+    store = ResultStore(Path(options.out), state.process_index) if options.out else None
+    settings = recognition_options(options)
+    found: list[tuple[SpeechModel, Evaluation]] = []
+    for source in filter(None, (options.model, options.against)):
+        model = load(source, device=options.device, dtype=options.dtype)
+        with bar(f"evaluate {model.name}", state) as progress:
+            evaluation = evaluate_model(
+                model,
+                corpus,
+                settings,
+                options.normaliser,
+                store=store,
+                state=state,
+                progress=progress,
+            )
+        found.append((model, evaluation))
+    if not state.is_main_process:
+        return
+    facts = describe(*found[0]) | {
+        "data": corpus.name,
+        "faults": [asdict(f) for f in corpus.faults],
+    }
+    if len(found) > 1:
+        comparison = compare(found[0][1], found[1][1])
+        facts["against"] = describe(*found[1]) | describe_difference(comparison)
+    if options.json:
+        print_json(facts)
+        return
+    for model, evaluation in found:
+        print(summary_line(model.name, evaluation))
+    if len(found) > 1:
+        print(difference_line(found[1][0].name, comparison))
+
+
+def sweep(options: argparse.Namespace) -> None:
+    """Evaluate everything that a sweep describes, keep it in a folder, print the table."""
+    flags = {name: getattr(options, name) for name in _SWEEP_FIELDS if getattr(options, name)}
+    spec = read_spec((read_spec_file(Path(options.config)) if options.config else {}) | flags)
+    state = processes(options.device)
+    out = Path(options.out)
+    store = ResultStore(out / "results", state.process_index)
+    corpus = checked_corpus(spec.data, options.limit, state)
+    calibration = read_calibration(Path(spec.calibrate)) if spec.calibrate else None
+    rows: list[Row | Skipped] = []
+
+    def on_row(row: Row | Skipped) -> None:
+        rows.append(row)
+        if state.is_main_process:
+            for name, text in tables(rows).items():
+                replace_text(out / name, text)
+
+    for source in spec.model:
+        model = load(source, device=options.device, dtype=options.dtype)
+        with bar(model.name, state) as progress:
+            run_sweep(
+                model,
+                spec.cells(),
+                corpus,
+                recognition_options(options),
+                spec.normaliser,
+                calibration=calibration,
+                store=store,
+                state=state,
+                on_row=on_row,
+                progress=progress,
+            )
+    if state.is_main_process:
+        print(to_markdown(rows))
+        print(f"{', '.join(tables(rows))} are in {out}")
+
+
+def tables(rows: Sequence[Row | Skipped]) -> dict[str, str]:
+    """The files that hold a sweep's table, by name."""
+    return {
+        "table.csv": to_csv(rows),
+        "table.md": to_markdown(rows),
+        "table.tex": to_latex(rows),
+    }
+
+
+def processes(device: str) -> PartialState:
+    """This process among those that `accelerate launch` started; mostly the only one."""
+    return PartialState(cpu=device == "cpu", timeout=_PATIENCE)
+
+
+def recognition_options(options: argparse.Namespace) -> TranscriptionOptions:
+    """How to decode, as the options of the shell say."""
+    return TranscriptionOptions(
+        language=options.language,
+        num_beams=options.num_beams,
+        max_new_tokens=options.max_new_tokens,
+        batch_size=options.batch_size,
+    )
+
+
+@contextmanager
+def bar(label: str, state: PartialState) -> Iterator[Progress]:
+    """A progress bar in the main process."""
+    if state.is_main_process:
+        with progress_bar(label) as progress:
+            yield progress
+    else:
+        yield no_progress
+
+
+def checked_corpus(source: str, limit: int | None, state: PartialState) -> Corpus:
+    """Read and check a corpus; say on stderr what it holds and what was left out."""
+    with bar("check", state) as progress:
+        if is_hub_id(source):
+            with state.main_process_first():  # the others find it in the cache
+                corpus = read_corpus(fetch(source, progress=progress), progress=progress)
+        else:
+            corpus = read_corpus(Path(source), progress=progress)
+    if limit is not None:
+        corpus = corpus.excerpt(limit)
+    if state.is_main_process:
+        print(f"{corpus.name}: {corpus.describe()}", file=sys.stderr)
+        for fault in corpus.faults:
+            print(f"  left out: {fault.where}: {fault.reason}", file=sys.stderr)
+    return corpus
+
+
+def describe(model: SpeechModel, evaluation: Evaluation) -> dict[str, Any]:
+    """One flat object: rates in per cent, counts, cost."""
+    total, cost = evaluation.total, footprint(model)
+    return {
+        "model": model.name,
+        "wer": 100 * total.wer,
+        "wer_low": 100 * evaluation.interval.low,
+        "wer_high": 100 * evaluation.interval.high,
+        "confidence": LEVEL,
+        "resampled": evaluation.corpus.drawn,
+        "cer": 100 * total.cer,
+        "substitutions": total.substitutions,
+        "insertions": total.insertions,
+        "deletions": total.deletions,
+        "words": total.words,
+        "utterances": len(evaluation.scores),
+        "seconds": evaluation.corpus.seconds,
+        "real_time_factor": evaluation.real_time_factor,
+        "normaliser": total.normaliser,
+        "parameters": cost.parameters,
+        "bytes": cost.bytes,
+        "macs_per_second": cost.macs,
+    }
+
+
+def describe_difference(comparison: Comparison) -> dict[str, Any]:
+    """The difference in points of WER, and the two tests of it."""
+    difference, pairs = comparison.difference, comparison.matched_pairs
+    return {
+        "difference": 100 * difference.delta,
+        "difference_low": 100 * difference.low,
+        "difference_high": 100 * difference.high,
+        "probability_of_improvement": difference.improvement,
+        "p_bootstrap": difference.p_value,
+        "p_mapsswe": pairs.p_value,
+        "z_mapsswe": pairs.z,
+        "segments": pairs.n_segments,
+    }
+
+
+def summary_line(name: str, evaluation: Evaluation) -> str:
+    """A model's results for people."""
+    total, interval = evaluation.total, evaluation.interval
+    return (
+        f"{name}: WER {100 * total.wer:.2f} % "
+        f"[{100 * interval.low:.2f}, {100 * interval.high:.2f}], CER {100 * total.cer:.2f} %\n"
+        f"  {total.substitutions} S, {total.insertions} I, {total.deletions} D of {total.words} "
+        f"words in {len(evaluation.scores)} utterances; normaliser: {total.normaliser}\n"
+        f"  {LEVEL:.0%} interval by bootstrap over {evaluation.corpus.drawn}; "
+        f"real-time factor {evaluation.real_time_factor:.3f}"
+    )
+
+
+def difference_line(other: str, comparison: Comparison) -> str:
+    """A difference for people."""
+    difference, pairs = comparison.difference, comparison.matched_pairs
+    return (
+        f"against {other}: {100 * difference.delta:+.2f} points "
+        f"[{100 * difference.low:+.2f}, {100 * difference.high:+.2f}], "
+        f"p = {difference.p_value:.2g} (paired bootstrap), "
+        f"p = {pairs.p_value:.2g} (MAPSSWE, {pairs.n_segments} segments)"
+    )

@@ -1,0 +1,344 @@
+"""The shell's commands on one model: inspect, compress, transcribe."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from analysis.cli.terminal import print_json, progress_bar
+from analysis.clustering.merge_tree import MergeTree
+from analysis.clustering.trees import build_trees
+from analysis.compression.allocation import achieved_sparsity
+from analysis.compression.compress import compress as compress_model
+from analysis.compression.planner import Planner
+from analysis.compression.stock import level, require_whole_heads, stock_widths
+from analysis.delivery.saving import check_target, save
+from analysis.errors import UserError
+from analysis.evaluation.references import read_references
+from analysis.evaluation.scoring import Score, score
+from analysis.models.footprint import Footprint, footprint
+from analysis.models.loading import DEMO_MODELS, load
+from analysis.models.speech_model import SpeechModel
+from analysis.models.statistics import group_variances
+from analysis.models.unit_groups import UnitGroup, unit_groups
+from analysis.plan.choices import STOCK_COMPONENTS
+from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.recipe import complete
+from analysis.speech.audio import SUPPORTED_EXTENSIONS, read_audio
+from analysis.speech.excitation import (
+    Excitation,
+    default_excitation,
+    make_excitation,
+    read_calibration,
+)
+from analysis.speech.transcription import Transcript, TranscriptionOptions
+from analysis.speech.transcription import transcribe as transcribe_audio
+
+
+def inspect(options: argparse.Namespace) -> None:
+    """Print a model's unit groups, their sizes and how redundant they are."""
+    model = _load(options.model, options)
+    with progress_bar("merge trees") as progress:
+        trees = build_trees(model, progress=progress)
+    variances = group_variances(model)
+    cost = footprint(model)
+    groups = [_describe_group(g, cost, trees[g.id], variances[g.id]) for g in unit_groups(model)]
+    facts = {
+        "model": model.name,
+        "family": model.architecture.title,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "revision": model.revision,
+        "weight_hash": model.weight_hash,
+        "compressed_from": model.plan.model if model.plan else None,
+        **asdict(cost),
+    }
+    if options.json:
+        print_json({**facts, "groups": groups})
+        return
+    print(f"{model.name}: {model.architecture.title}, {_cost_line(cost)}")
+    mergeable = cost.mergeable_parameters / cost.parameters
+    print(f"{mergeable:.1%} of the parameters belong to attention heads and FFN channels")
+    print(f"{'group':<28}{'n':>6}{'unit':>8}{'share':>8}{'variance':>11}{'-10 %':>9}{'-30 %':>9}")
+    for row in groups:
+        print(
+            f"{row['id']:<28}{row['n_units']:>6}{row['unit_dim']:>8}{row['share']:>8.1%}"
+            f"{row['variance']:>11.2e}{row['error_at_10_percent']:>9.2%}"
+            f"{row['error_at_30_percent']:>9.2%}"
+        )
+    print(
+        "-10 %, -30 %: squared merge error, relative, when that share of the units is merged away"
+    )
+
+
+def compress(options: argparse.Namespace) -> None:
+    """Compress a model, save it, and say what became of it."""
+    out = Path(options.out)
+    check_target(out, overwrite=options.overwrite)
+    model = _load(options.model, options)
+    groups = unit_groups(model)
+    if options.stock:
+        require_whole_heads(groups, model.config.hidden_size)
+    plan, trees, excitation = _plan(model, groups, options)
+    with progress_bar("compress") as progress:
+        result = compress_model(model, plan, trees=trees, excitation=excitation, progress=progress)
+    folder = save(result.model, out, overwrite=options.overwrite)
+    before, after = footprint(model), footprint(result.model)
+    achieved = achieved_sparsity(groups, plan.n_clusters, plan.components)
+    stock = stock_widths(result.model) is not None
+    if options.json:
+        print_json(
+            {
+                "model": model.name,
+                "out": str(folder),
+                "achieved_sparsity": achieved,
+                "before": asdict(before),
+                "after": asdict(after),
+                "errors": {g: r.error for g, r in result.groups.items()},
+                "stock": stock,
+                "plan": json.loads(plan.to_json()),
+            }
+        )
+        return
+    print(f"before: {_cost_line(before)}")
+    print(f"after:  {_cost_line(after)}")
+    whole = 1 - after.parameters / before.parameters
+    print(
+        f"asked for {plan.sparsity:.1%} ({plan.allocation}); removed {achieved:.1%} of the "
+        f"mergeable parameters, {whole:.1%} of the whole model"
+    )
+    how = "plain from_pretrained" if stock else "trust_remote_code=True"
+    print(f"saved in {folder}, which loads with {how}")
+    print(f"hear it: coalesce transcribe {options.out} CLIP")
+
+
+def transcribe(options: argparse.Namespace) -> None:
+    """Transcribe clips through every model; score them where a reference is given."""
+    sources, paths = _split_inputs(options.inputs)
+    references = read_references(options.reference, paths) if options.reference else None
+    clips = [read_audio(path) for path in paths]
+    settings = TranscriptionOptions(language=options.language, task=options.task)
+    rows: list[dict[str, Any]] = []
+    with progress_bar("transcribe") as progress:
+        for source in sources:
+            model = _load(source, options)
+            n_bytes = footprint(model).bytes
+            for index, clip in enumerate(clips):
+                transcript = transcribe_audio(model, clip, settings)
+                result = (
+                    score(references[index], transcript.text, options.normaliser)
+                    if references
+                    else None
+                )
+                row = _row(source, str(paths[index]), transcript, result)
+                rows.append(row | {"model_bytes": n_bytes})
+                progress(len(rows), len(sources) * len(clips), clip.name)
+    if options.json:
+        print_json(rows)
+        return
+    for row in rows:
+        size = f"{row['model_bytes'] / 1e6:.1f} MB"
+        print(f"{row['audio']}  [{row['model']}, {size}]  RTF {row['real_time_factor']:.3f}")
+        print(f"  {row['text']}")
+        for note in row["notes"]:
+            print(f"  ({note})")
+        if "wer" in row:
+            words = "word" if row["words"] == 1 else "words"
+            print(
+                f"  WER {_percent(row['wer'])}, CER {_percent(row['cer'])} "
+                f"({row['substitutions']} S, {row['insertions']} I, {row['deletions']} D "
+                f"of {row['words']} {words}; normaliser: {row['normaliser']})"
+            )
+
+
+def _load(source: str, options: argparse.Namespace) -> SpeechModel:
+    return load(source, revision=options.revision, device=options.device, dtype=options.dtype)
+
+
+def _plan(
+    model: SpeechModel, groups: tuple[UnitGroup, ...], options: argparse.Namespace
+) -> tuple[CompressionPlan, Mapping[str, MergeTree], Excitation | None]:
+    """The plan of a file or of the options, checked before any tree is built, and its trees.
+
+    With them the excitation, where the plan listens to one.
+    """
+    if options.plan:
+        try:
+            text = Path(options.plan).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(
+                f"The plan {options.plan} cannot be read.", "Check the path.", str(error)
+            ) from error
+        plan = CompressionPlan.from_json(text)
+        plan.validate(groups, model.weight_hash)
+        if options.stock and level(groups, plan.n_clusters) != plan.n_clusters:
+            raise UserError(
+                "This plan removes heads, or its FFN widths differ within a stack.",
+                "Leave out --stock, or make a new plan with it.",
+            )
+        excitation = _excitation(plan, options)
+        return plan, _trees(model, plan, excitation), excitation
+    recipe = complete(
+        method=options.method,
+        distance=options.distance,
+        merge=options.merge,
+        repair=options.repair,
+        allocation=options.allocation,
+    )
+    if options.budget == "literal":
+        if recipe.allocation != "variance":
+            raise UserError(
+                "--budget literal is a formula of the variance allocation.",
+                "Add --allocation variance.",
+            )
+        recipe = replace(recipe, allocation="variance-literal")
+    plan = CompressionPlan(
+        model=model.source,
+        revision=model.revision,
+        weight_hash=model.weight_hash,
+        n_clusters={group.id: group.n_units for group in groups},
+        method=recipe.method,
+        engine=options.engine,
+        seeding=options.seeding,
+        n_init=options.n_init,
+        refine=options.refine,
+        distance=recipe.distance,
+        merge=recipe.merge,
+        align_heads=options.align_heads,
+        components=_components(options),
+        allocation=recipe.allocation,
+        sparsity=options.sparsity,
+        seed=options.seed,
+        excitation="calibrated"
+        if options.calibrate
+        else options.excitation or default_excitation(),
+        repair=recipe.repair,
+        sequential=options.sequential,
+    )
+    with progress_bar("merge trees") as progress:
+        prepared = Planner(model, _excitation(plan, options)).prepare(plan, progress=progress)
+    plan = prepared.plan
+    if options.stock:
+        plan = plan.with_clusters(level(groups, plan.n_clusters))
+    return plan, prepared.trees, prepared.excitation
+
+
+def _components(options: argparse.Namespace) -> tuple[str, ...]:
+    """The kinds of unit that the allocation may remove."""
+    named = tuple(part.strip() for part in options.components.split(","))
+    if not options.stock:
+        return named
+    if not set(named) & set(STOCK_COMPONENTS):
+        raise UserError(
+            "Stock classes hold all heads, and --components names nothing else.",
+            "Leave out --stock or --components.",
+        )
+    return STOCK_COMPONENTS
+
+
+def _excitation(plan: CompressionPlan, options: argparse.Namespace) -> Excitation | None:
+    """What a plan listens to, if it does."""
+    if options.calibrate and plan.excitation != "calibrated":
+        raise UserError("The plan listens to no clips of yours.", "Leave out --calibrate.")
+    if not plan.listens:
+        if options.calibrate:
+            raise UserError(
+                "With these options nothing listens to the clips of --calibrate.",
+                "Add --distance contribution or --repair refit.",
+            )
+        return None
+    if plan.excitation != "calibrated":
+        return make_excitation(plan.excitation, seed=plan.seed)
+    if not options.calibrate:
+        raise UserError(
+            "This plan listened to somebody's own clips.", "Name their folder with --calibrate."
+        )
+    return read_calibration(Path(options.calibrate))
+
+
+def _trees(
+    model: SpeechModel, plan: CompressionPlan, excitation: Excitation | None
+) -> Mapping[str, MergeTree]:
+    with progress_bar("merge trees") as progress:
+        return build_trees(
+            model,
+            plan.distance,
+            align_heads=plan.align_heads,
+            excitation=excitation,
+            progress=progress,
+        )
+
+
+def _split_inputs(inputs: list[str]) -> tuple[list[str], list[Path]]:
+    """Tell models from audio files: what is a file or is called like one is audio."""
+    models, paths = [], []
+    for text in inputs:
+        path = Path(text).expanduser()
+        if path.is_file():
+            paths.append(path)
+        elif path.suffix.lower() in SUPPORTED_EXTENSIONS and not path.is_dir():
+            raise UserError(f"There is no audio file {text}.", "Check the path.")
+        else:
+            models.append(text)
+    if not models:
+        raise UserError("No model was given.", f"Start with {', '.join(DEMO_MODELS)} or a folder.")
+    if not paths:
+        raise UserError("No audio file was given.", "Name one or more after the model.")
+    return models, paths
+
+
+def _row(source: str, path: str, transcript: Transcript, result: Score | None) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "audio": path,
+        "model": source,
+        "text": transcript.text,
+        "real_time_factor": transcript.real_time_factor,
+        "duration": transcript.duration,
+        "processing_time": transcript.processing_time,
+        "peak_memory": transcript.peak_memory,
+        "notes": list(transcript.notes),
+    }
+    if result is not None:
+        row |= {
+            "wer": result.wer,
+            "cer": result.cer,
+            "substitutions": result.substitutions,
+            "insertions": result.insertions,
+            "deletions": result.deletions,
+            "words": result.words,
+            "normaliser": result.normaliser,
+        }
+    return row
+
+
+def _describe_group(
+    group: UnitGroup, cost: Footprint, tree: MergeTree, variance: float
+) -> dict[str, Any]:
+    def error(sparsity: float) -> float:
+        k = max(1, round(group.n_units * (1 - sparsity)))
+        return tree.inertia(k) / tree.total if tree.total else 0.0
+
+    return {
+        "id": group.id,
+        "kind": group.block,
+        "layer": group.layer,
+        "n_units": group.n_units,
+        "unit_dim": group.unit_dim,
+        "parameters": group.n_parameters,
+        "share": group.n_parameters / cost.parameters,
+        "variance": variance,
+        "error_at_10_percent": error(0.1),
+        "error_at_30_percent": error(0.3),
+    }
+
+
+def _cost_line(cost: Footprint) -> str:
+    return (
+        f"{cost.parameters / 1e6:.2f} M parameters, {cost.bytes / 1e6:.1f} MB, "
+        f"{cost.macs / 1e6:.0f} M MAC per second of audio"
+    )
+
+
+def _percent(rate: float) -> str:
+    return "undefined (empty reference)" if rate != rate else f"{rate:.1%}"

@@ -1,0 +1,313 @@
+"""The shell's commands: the same engine as the app, for scripts and machines without a screen."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from analysis import __version__
+from analysis.errors import Cancelled, UserError
+
+_METHODS = ("cluster", "magnitude", "surgeon", "random")
+_ALLOCATIONS = ("uniform", "variance", "distortion", "output-error")
+_ENGINES = ("ward", "kmeans")
+_SEEDINGS = ("k-means++", "random")
+_DISTANCES = ("weights", "normalised", "contribution")
+_MERGE_RULES = ("mean", "weighted", "medoid", "centroid")
+_REPAIRS = ("none", "mean", "refit")
+_EXCITATIONS = ("speech", "sounds")
+_EXPORT_FORMATS = ("ctranslate2", "onnx")
+_EXPORT_PRECISIONS = ("float32", "float16", "int8")
+_NORMALISERS = ("whisper-english", "basic", "none")
+_DATA_HELP = "LibriSpeech folder, folder with metadata.csv, JSONL manifest, or ID:CONFIG:SPLIT"
+_DTYPE_HELP = "float32, float16, bfloat16; int8 to transcribe on a CPU; default suits the device"
+_MODEL_HELP = "demo-whisper, demo-hubert, a folder, or a hub id"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Bad input gets one line, not a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Without the program's name; by default those of the process.
+
+    Returns
+    -------
+    int
+        0 when it worked, 2 on bad input and where the system refuses a file, 130 when interrupted,
+        141 when nobody reads the output any more.
+    """
+    options = _parser().parse_args(arguments)
+    # the engine takes seconds to import, which --help and typing errors need not wait for
+    from analysis.cli import evaluation as evaluation_commands
+    from analysis.cli import export as export_commands
+    from analysis.cli import models as commands
+    from analysis.cli import training as training_commands
+    from analysis.cli.app import app
+
+    command = {
+        "inspect": commands.inspect,
+        "compress": commands.compress,
+        "evaluate": evaluation_commands.evaluate,
+        "sweep": evaluation_commands.sweep,
+        "export": export_commands.export,
+        "finetune": training_commands.finetune,
+        "pinch": training_commands.pinch,
+        "transcribe": commands.transcribe,
+        "app": app,
+    }[options.command]
+    try:
+        command(options)
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"coalesce {options.command}: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # as after `| head`
+        _drop_output()
+        return 141
+    except OSError as error:
+        print(f"coalesce {options.command}: {_refusal(error)}", file=sys.stderr)
+        _drop_output()
+        return 2
+    except (KeyboardInterrupt, Cancelled):
+        print("coalesce: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _drop_output() -> None:
+    """What cannot be written now cannot at exit either, where it would be a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _refusal(error: OSError) -> str:
+    """One line: what the system refused, and of which file."""
+    reason = " ".join(str(error.strerror or error).split()) or type(error).__name__
+    where = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, str | bytes) else ""
+    return f"{reason}{where}. Check the path, its permissions and the free space."
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="coalesce",
+        description="See the redundancy inside a speech model, merge it away, hear the difference.",
+    )
+    parser.add_argument("--version", action="version", version=f"coalesce {__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    inspect = subparsers.add_parser("inspect", help="what a model holds that can be merged")
+    inspect.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
+    _add_loading(inspect)
+
+    compress = subparsers.add_parser("compress", help="merge a model's units and save it")
+    compress.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
+    compress.add_argument("out", metavar="OUT", help="folder for the compressed model")
+    _add_compression(compress)
+    _add_loading(compress)
+
+    finetune = subparsers.add_parser("finetune", help="train a model on, compressed or not")
+    _add_training(finetune)
+
+    pinch = subparsers.add_parser("pinch", help="prune a model while it is trained")
+    pinch.add_argument("--sparsity", type=float, help="to reach; λ adapts")
+    pinch.add_argument(
+        "--units", action="store_true", help="pinch heads and channels, cut them out"
+    )
+    pinch.add_argument(
+        "--sparsity-weight", type=float, default=0.05, help="λ where no sparsity is given (0.05)"
+    )
+    pinch.add_argument(
+        "--temperature", type=float, default=0.1, help="τ of the soft mask, relative (0.1)"
+    )
+    pinch.add_argument(
+        "--threshold-rate", type=float, help="learning rate of the thresholds; suits the steps"
+    )
+    _add_training(pinch)
+
+    export = subparsers.add_parser("export", help="take a model to another runtime")
+    export.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
+    export.add_argument("out", metavar="OUT", help="folder for the exported model")
+    export.add_argument("--format", choices=_EXPORT_FORMATS, required=True)
+    export.add_argument("--precision", choices=_EXPORT_PRECISIONS, default="float32")
+    export.add_argument("--revision", help="branch, tag or commit of a hub id")
+    export.add_argument("--overwrite", action="store_true", help="replace a model at OUT")
+    export.add_argument("--json", action="store_true", help="print results as JSON")
+
+    transcribe = subparsers.add_parser("transcribe", help="text of clips through one model or more")
+    transcribe.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="MODEL… AUDIO…",
+        help=f"models ({_MODEL_HELP}), then audio files",
+    )
+    transcribe.add_argument(
+        "--reference", metavar="TEXT|FILE", help="what was said; a file holds a line per clip"
+    )
+    transcribe.add_argument("--normaliser", choices=_NORMALISERS, default="whisper-english")
+    transcribe.add_argument("--language", help="of the speech, for multilingual models")
+    transcribe.add_argument("--task", choices=("transcribe", "translate"), default="transcribe")
+    _add_loading(transcribe)
+
+    evaluate = subparsers.add_parser("evaluate", help="WER of a model on a corpus, with confidence")
+    evaluate.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
+    evaluate.add_argument("--against", metavar="MODEL", help="test the difference to this one")
+    evaluate.add_argument("--out", metavar="DIR", help="keep transcripts here, and go on from them")
+    evaluate.add_argument("--data", metavar="DIR", required=True, help=_DATA_HELP)
+    evaluate.add_argument("--normaliser", choices=_NORMALISERS, default="whisper-english")
+    _add_recognition(evaluate)
+    evaluate.add_argument("--json", action="store_true", help="print one JSON object")
+
+    sweep = subparsers.add_parser("sweep", help="many compressed models on a corpus, as a table")
+    sweep.add_argument("model", nargs="*", metavar="MODEL", help=_MODEL_HELP)
+    sweep.add_argument("--out", metavar="DIR", required=True, help="for results and table")
+    sweep.add_argument("--config", metavar="FILE", help="what follows, as YAML or JSON")
+    sweep.add_argument("--data", metavar="DIR", help=_DATA_HELP)
+    sweep.add_argument("--sparsity", help="by commas (0.1,0.2,0.3,0.5)")
+    sweep.add_argument(
+        "--method",
+        help="by commas (cluster,magnitude,random), each with options if you like, without them as "
+        "in the papers: cluster:distance=contribution:merge=weighted:repair=refit is what compress "
+        "does",
+    )
+    sweep.add_argument("--allocation", help=f"by commas (uniform): {', '.join(_ALLOCATIONS)}")
+    sweep.add_argument("--seed", help="by commas (0); for methods that draw")
+    sweep.add_argument("--normaliser", choices=_NORMALISERS)
+    sweep.add_argument("--calibrate", metavar="DIR", help="clips for excitation=calibrated")
+    _add_recognition(sweep)
+
+    app = subparsers.add_parser("app", help="open the dashboard in a browser")
+    app.add_argument("model", nargs="?", metavar="MODEL", help=_MODEL_HELP)
+    app.add_argument("--port", type=int, default=8501)
+    app.add_argument("--headless", action="store_true", help="serve only, open no browser")
+    return parser
+
+
+def _add_recognition(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", type=int, metavar="N", help="N utterances from all over")
+    parser.add_argument("--language", help="of the speech, for multilingual models")
+    parser.add_argument("--num-beams", type=int, help="default: as the model's own config says")
+    parser.add_argument(
+        "--max-new-tokens",
+        type=int,
+        metavar="N",
+        help="tokens that a clip may take at most; by default by its length",
+    )
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
+    parser.add_argument("--dtype", help=_DTYPE_HELP)
+
+
+def _add_loading(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--revision", help="branch, tag or commit of a hub id")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
+    parser.add_argument("--dtype", help=_DTYPE_HELP)
+    parser.add_argument("--json", action="store_true", help="print results as JSON")
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
+    parser.add_argument("--data", metavar="DIR", required=True, help=_DATA_HELP)
+    parser.add_argument("--out", metavar="DIR", required=True, help="folder for the trained model")
+    parser.add_argument(
+        "--validation", metavar="DIR", help="clips for the WER; else one in 20 of the data"
+    )
+    parser.add_argument("--limit", type=int, help="use that many clips of the data")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--learning-rate", type=float, default=2e-4, help="AdamW's peak (2e-4)")
+    parser.add_argument("--batch-size", type=int, default=16, help="over all processes (16)")
+    parser.add_argument("--accumulation", type=int, default=1, help="parts of a batch (1)")
+    parser.add_argument("--warm-up", type=float, default=0.1, help="share of the steps (0.1)")
+    parser.add_argument("--weight-decay", type=float, default=0.01)
+    parser.add_argument("--max-gradient-norm", type=float, default=1.0)
+    parser.add_argument("--gradient-checkpointing", action="store_true", help="for less memory")
+    parser.add_argument("--max-seconds", type=float, default=30.0, help="leave out longer clips")
+    parser.add_argument(
+        "--teacher", metavar="MODEL", help="learn from this model's outputs and hidden states too"
+    )
+    parser.add_argument("--teacher-revision", help="branch, tag or commit of the teacher")
+    parser.add_argument("--teacher-weight", type=float, default=0.5, help="its share (0.5)")
+    parser.add_argument("--language", help="of the speech, for multilingual models")
+    parser.add_argument("--normaliser", choices=_NORMALISERS, default="whisper-english")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--revision", help="branch, tag or commit of a hub id")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
+    parser.add_argument("--overwrite", action="store_true", help="replace a checkpoint at OUT")
+    parser.add_argument("--json", action="store_true", help="print results as JSON")
+
+
+def _add_compression(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sparsity", type=float, default=0.1, help="fraction removed (0.1)")
+    parser.add_argument("--method", choices=_METHODS, help="cluster, unless asked otherwise")
+    parser.add_argument(
+        "--allocation",
+        choices=_ALLOCATIONS,
+        help="output-error with the distance contribution, else uniform",
+    )
+    parser.add_argument(
+        "--budget",
+        choices=("exact", "literal"),
+        default="exact",
+        help="literal: the paper's variance formula, which misses the budget",
+    )
+    parser.add_argument("--engine", choices=_ENGINES, default="ward")
+    parser.add_argument("--seeding", choices=_SEEDINGS, default="k-means++")
+    parser.add_argument("--n-init", type=int, default=1, help="restarts of k-means (1)")
+    parser.add_argument("--refine", action="store_true", help="Hartigan moves after the Ward cut")
+    parser.add_argument(
+        "--distance",
+        choices=_DISTANCES,
+        help="contribution; for magnitude and random weights, as in the papers",
+    )
+    parser.add_argument(
+        "--merge", choices=_MERGE_RULES, help="weighted with the distance contribution, else mean"
+    )
+    parser.add_argument(
+        "--repair",
+        choices=_REPAIRS,
+        help="mean: into the output bias; refit: the output columns too. "
+        "refit with the distance contribution, else none",
+    )
+    parser.add_argument(
+        "--sequential", action="store_true", help="repair each layer behind the compressed ones"
+    )
+    parser.add_argument(
+        "--excitation",
+        choices=_EXCITATIONS,
+        help="what contributions and repairs listen to, synthesised: speech, if it is installed",
+    )
+    parser.add_argument(
+        "--calibrate", metavar="DIR", help="listen to these clips instead: not data-free"
+    )
+    parser.add_argument(
+        "--align-heads",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="rotate heads into agreement before averaging (on)",
+    )
+    parser.add_argument(
+        "--components", default="ffn,heads", help="what to merge: ffn, heads or both (ffn,heads)"
+    )
+    parser.add_argument(
+        "--stock",
+        action="store_true",
+        help="keep to what transformers' own classes hold: all heads, one FFN width per stack",
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--plan", metavar="FILE", help="a plan in JSON, instead of the options")
+    parser.add_argument("--overwrite", action="store_true", help="replace a checkpoint at OUT")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""The shell's commands that train: `finetune` a model, or `pinch` it while it learns."""
+
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from accelerate import PartialState
+
+from analysis.cli.evaluation import bar, checked_corpus, processes
+from analysis.cli.terminal import print_json
+from analysis.delivery.saving import check_target, save
+from analysis.errors import UserError
+from analysis.evaluation.corpora import Corpus
+from analysis.models.footprint import footprint
+from analysis.models.loading import load
+from analysis.models.speech_model import SpeechModel
+from analysis.plan.training_settings import GateSettings, TrainingSettings
+from analysis.training.data import training_data
+from analysis.training.finishing import falls_short, reached_sparsity
+from analysis.training.log import state_folder
+from analysis.training.run import Task, clear_state, train
+
+_HELD_BACK = 20  # one clip in so many is for validation, where no corpus is named for it
+
+
+def finetune(options: argparse.Namespace) -> None:
+    """Train a model on and save it."""
+    _run(options, None)
+
+
+def pinch(options: argparse.Namespace) -> None:
+    """Train a model with self-pinching gates, or unit gates, and save it."""
+    gates = GateSettings(
+        kind="units" if options.units else "elements",
+        sparsity=options.sparsity,
+        weight=options.sparsity_weight,
+        temperature=options.temperature,
+        learning_rate=options.threshold_rate,
+    )
+    _run(options, gates)
+
+
+def _run(options: argparse.Namespace, gates: GateSettings | None) -> None:
+    out = Path(options.out).expanduser().resolve()
+    settings = TrainingSettings(
+        epochs=options.epochs,
+        learning_rate=options.learning_rate,
+        batch_size=options.batch_size,
+        accumulation=options.accumulation,
+        warm_up=options.warm_up,
+        weight_decay=options.weight_decay,
+        max_gradient_norm=options.max_gradient_norm,
+        gradient_checkpointing=options.gradient_checkpointing,
+        max_seconds=options.max_seconds,
+        language=options.language,
+        teacher_weight=options.teacher_weight,
+        normaliser=options.normaliser,
+        seed=options.seed,
+    )
+    state = processes(options.device)
+    check_target(out, overwrite=options.overwrite)
+    model = _load(options.model, options.revision, options.device)
+    teacher = (
+        _load(options.teacher, options.teacher_revision, options.device)
+        if options.teacher
+        else None
+    )
+    task = _task(model, settings, gates, options, state)
+    with bar(f"{task.method} of {model.name}", state) as progress:
+        trained = train(model, task, state_folder(out), teacher=teacher, progress=progress)
+    if state.is_main_process:
+        save(trained, out, overwrite=options.overwrite)
+        clear_state(state_folder(out))
+        _report(model, trained, out, options)
+
+
+def _load(source: str, revision: str | None, device: str) -> SpeechModel:
+    """In float32, which training needs; on a GPU it computes in half precision."""
+    return load(source, revision=revision, device=device, dtype="float32")
+
+
+def _task(
+    model: SpeechModel,
+    settings: TrainingSettings,
+    gates: GateSettings | None,
+    options: argparse.Namespace,
+    state: PartialState,
+) -> Task:
+    corpus = checked_corpus(options.data, options.limit, state)
+    if options.validation:
+        validation = checked_corpus(options.validation, None, state)
+        known = {utterance.digest for utterance in validation.utterances}
+        corpus = _without(corpus, known)
+    else:
+        validation = corpus.excerpt(max(1, len(corpus.utterances) // _HELD_BACK))
+        corpus = _without(corpus, {utterance.digest for utterance in validation.utterances})
+    data = training_data(
+        model, corpus, language=settings.language, max_seconds=settings.max_seconds
+    )
+    if state.is_main_process:
+        for fault in data.faults:
+            print(f"  left out: {fault.where}: {fault.reason}", file=sys.stderr)
+        print(
+            f"training on {len(data):,} clips, {data.seconds / 3600:.2f} h; "
+            f"validation on {len(validation.utterances):,}",
+            file=sys.stderr,
+        )
+    return Task(data, corpus.name, validation, settings, gates)
+
+
+def _without(corpus: Corpus, digests: set[str]) -> Corpus:
+    """A corpus without the clips that are for validation."""
+    rest = tuple(u for u in corpus.utterances if u.digest not in digests)
+    if not rest:
+        raise UserError(
+            "All clips are for validation; none is left to train on.",
+            "Give more data, or other clips with --validation.",
+        )
+    return Corpus(corpus.name, corpus.layouts, rest, corpus.faults)
+
+
+def _report(
+    model: SpeechModel, trained: SpeechModel, out: Path, options: argparse.Namespace
+) -> None:
+    record, before, after = trained.training[-1], footprint(model), footprint(trained)
+    if options.json:
+        print_json(
+            {
+                "out": str(out),
+                "before": asdict(before),
+                "after": asdict(after),
+                "record": record.to_dict(),
+            }
+        )
+        return
+    wer = record.validation_wer
+    print(f"validation WER {'undefined' if wer is None else f'{wer:.2%}'} ({record.method})")
+    print(
+        f"before: {before.parameters / 1e6:.2f} M parameters, {before.bytes / 1e6:.1f} MB\n"
+        f"after:  {after.parameters / 1e6:.2f} M parameters, {after.bytes / 1e6:.1f} MB"
+    )
+    if record.sparsity is not None and record.sparse_bytes is not None:
+        for path, share in record.sparsities.items():
+            print(f"  {path:<60}{share:>7.1%} zeros")
+        print(
+            f"unstructured sparsity {record.sparsity:.1%} of these matrices; the "
+            f"dense model is as large and as fast as before, stored as bitmap and values it takes "
+            f"{record.sparse_bytes / 1e6:.1f} MB"
+        )
+    if options.command == "pinch" and options.sparsity is not None:
+        reached = reached_sparsity(trained)
+        print(f"asked for {options.sparsity:.1%}, reached {reached:.1%}")
+        if falls_short(reached, options.sparsity):
+            print("thresholds travel little in few steps: more clips or epochs take them further")
+    print(f"saved in {out}; the run's log is in {state_folder(out)}")

@@ -1,0 +1,223 @@
+"""What units do rather than what their numbers are: moments of their activations on an excitation.
+
+Unit i adds c_i(t) = a_i(t)·W2_i to the residual stream: a channel's activation times its output
+column, a head's output through its slice of O. Everything about the contributions follows from the
+mean and the covariance of the inputs of the output projection.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from analysis.cache import read_arrays, write_arrays
+from analysis.clustering.distances import SquaredDistances
+from analysis.clustering.listening import Listener, prepare, statistics_folder
+from analysis.clustering.moments import MomentAccumulator, Moments
+from analysis.models.modules import linear_at
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup, unit_groups
+from analysis.progress import Progress, ShouldCancel, never_cancel, no_progress
+from analysis.speech.excitation import Excitation
+
+T = TypeVar("T")
+
+_MOST_ACCUMULATOR_BYTES = 2 << 30  # groups beyond that wait for another run over the excitation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupStatistics:
+    """What a unit group does on an excitation.
+
+    Parameters
+    ----------
+    moments : Moments
+        Of the inputs of the output projection, width n·rows.
+    residual_variance : float
+        Of the residual stream behind the layer, summed over its dimensions.
+    """
+
+    moments: Moments
+    residual_variance: float
+
+
+def measure_groups(
+    model: SpeechModel,
+    excitation: Excitation,
+    groups: Sequence[UnitGroup],
+    *,
+    progress: Progress = no_progress,
+    should_cancel: ShouldCancel = never_cancel,
+) -> dict[str, GroupStatistics]:
+    """Statistics of some groups from one run over an excitation.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        Waited for while another thread uses it; stays as it is.
+    excitation : Excitation
+    groups : sequence of UnitGroup
+    progress, should_cancel : callable
+        Reports clips.
+
+    Returns
+    -------
+    dict of str to GroupStatistics
+        By group id.
+
+    Raises
+    ------
+    Cancelled
+    """
+    clips = prepare(model, excitation, progress=progress, should_cancel=should_cancel)
+    listener = Listener(model)
+    hidden = model.config.hidden_size
+    inputs = {
+        group.id: MomentAccumulator(group.n_units * group.rows, model.device) for group in groups
+    }
+    layers = {group.layer_path: MomentAccumulator(hidden, model.device) for group in groups}
+    stacks = {group.layer_path: group.stack for group in groups}
+
+    def input_hook(group: UnitGroup) -> Any:
+        def hook(linear: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+            inputs[group.id].update(listener.clip.counted(arguments[0], group.stack))
+
+        return hook
+
+    def layer_hook(path: str) -> Any:
+        def hook(layer: nn.Module, arguments: object, output: Any) -> None:
+            state = output[0] if isinstance(output, tuple) else output
+            layers[path].update(listener.clip.counted(state, stacks[path]))
+
+        return hook
+
+    for group in groups:
+        linear = linear_at(listener.module, group.output_path)
+        linear.register_forward_pre_hook(input_hook(group))
+    for path in layers:
+        listener.module.get_submodule(path).register_forward_hook(layer_hook(path))
+    listener.play(clips, "Listening to what units do", progress, should_cancel)
+    variance = {path: float(a.moments().covariance.trace()) for path, a in layers.items()}
+    return {
+        group.id: GroupStatistics(inputs[group.id].moments(), variance[group.layer_path])
+        for group in groups
+    }
+
+
+def group_statistics(
+    model: SpeechModel,
+    excitation: Excitation,
+    group: UnitGroup,
+    *,
+    progress: Progress = no_progress,
+    should_cancel: ShouldCancel = never_cancel,
+) -> GroupStatistics:
+    """Statistics of one group, from disk where they were measured before.
+
+    A miss measures this group and as many of the following ones as memory allows in the same run.
+
+    Parameters
+    ----------
+    model, excitation, progress, should_cancel
+        See `measure_groups`.
+    group : UnitGroup
+
+    Returns
+    -------
+    GroupStatistics
+
+    Raises
+    ------
+    Cancelled
+    """
+    folder = statistics_folder(model, excitation)
+    found = _read(folder / f"{group.id}.npz", group)
+    if found is not None:
+        return found
+    everything = unit_groups(model)
+    start = next(i for i, other in enumerate(everything) if other.id == group.id)
+    chosen = next(in_batches(everything[start:], lambda other: other.n_units * other.rows))
+    measured = measure_groups(
+        model, excitation, chosen, progress=progress, should_cancel=should_cancel
+    )
+    for name, statistics in measured.items():
+        _write(folder / f"{name}.npz", statistics)
+    return measured[group.id]
+
+
+def in_batches(items: Sequence[T], width: Callable[[T], int]) -> Iterator[Sequence[T]]:
+    """Divide items into parts whose covariances, of the items' widths, fit in memory together."""
+    start, room = 0, _MOST_ACCUMULATOR_BYTES
+    for i, item in enumerate(items):
+        room -= 8 * width(item) ** 2
+        if room < 0 and i > start:
+            yield items[start:i]
+            start, room = i, _MOST_ACCUMULATOR_BYTES - 8 * width(item) ** 2
+    if start < len(items):
+        yield items[start:]
+
+
+def contribution_gram(statistics: GroupStatistics, output: torch.Tensor) -> np.ndarray:
+    """Gram matrix of the centred contributions of a group's units.
+
+    G_ij = E⟨c_i - E c_i, c_j - E c_j⟩: for channels Cov(a) ∘ (W2ᵀ·W2), for heads the sum of that
+    over the head_dim x head_dim block of i and j.
+
+    Parameters
+    ----------
+    statistics : GroupStatistics
+    output : Tensor, (n, rows, d)
+        The columns of the output projection, as rows.
+
+    Returns
+    -------
+    ndarray of float64, (n, n)
+    """
+    n, rows, _ = output.shape
+    columns = output.reshape(n * rows, -1).cpu().double()
+    products = statistics.moments.covariance * (columns @ columns.T)
+    return products.reshape(n, rows, n, rows).sum(dim=(1, 3)).numpy()
+
+
+def contribution_distances(gram: np.ndarray) -> SquaredDistances:
+    """D²_ij = G_ii + G_jj - 2·G_ij, with G_ii as the squared norms."""
+    norms = np.diagonal(gram).clip(min=0)
+    matrix = np.add.outer(norms, norms) - (gram + gram.T)
+    np.fill_diagonal(matrix, 0)
+    return SquaredDistances(matrix.clip(min=0).astype(np.float32), norms)
+
+
+def contribution_vectors(gram: np.ndarray) -> np.ndarray:
+    """Vectors of n numbers whose inner products are the Gram matrix: float32, (n, n)."""
+    values, vectors = np.linalg.eigh(gram)
+    return (vectors * np.sqrt(values.clip(min=0))).astype(np.float32)
+
+
+def _read(path: Path, group: UnitGroup) -> GroupStatistics | None:
+    arrays = read_arrays(path)
+    width = group.n_units * group.rows
+    if arrays is None or not {"count", "mean", "covariance", "residual"} <= set(arrays):
+        return None
+    if arrays["covariance"].shape != (width, width):
+        return None
+    moments = Moments(
+        int(arrays["count"]),
+        torch.from_numpy(arrays["mean"]).double(),
+        torch.from_numpy(arrays["covariance"]).double(),
+    )
+    return GroupStatistics(moments, float(arrays["residual"]))
+
+
+def _write(path: Path, statistics: GroupStatistics) -> None:
+    moments = statistics.moments
+    arrays = {
+        "count": np.array(moments.count),
+        "mean": moments.mean.numpy(),
+        "covariance": moments.covariance.numpy(),
+        "residual": np.array(statistics.residual_variance),
+    }
+    write_arrays(path, arrays)

@@ -1,0 +1,206 @@
+"""The merge trees of a whole model, built once and kept on disk by weight hash."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from analysis.cache import cache_folder, read_arrays, write_arrays
+from analysis.clustering.contributions import (
+    GroupStatistics,
+    contribution_distances,
+    contribution_gram,
+    contribution_vectors,
+    group_statistics,
+)
+from analysis.clustering.distances import (
+    SquaredDistances,
+    squared_distances,
+    unit_vectors,
+)
+from analysis.clustering.merge_tree import MergeTree, Removal, ward_tree
+from analysis.clustering.moments import RIDGE
+from analysis.clustering.removal import removal_order
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup, unit_groups
+from analysis.models.unit_weights import read_units
+from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
+from analysis.speech.excitation import Excitation, make_excitation
+
+
+def build_tree(
+    model: SpeechModel,
+    group: UnitGroup,
+    distance: str,
+    *,
+    align_heads: bool,
+    excitation: Excitation | None = None,
+    removal: bool = False,
+    progress: Progress = no_progress,
+    should_cancel: ShouldCancel = never_cancel,
+) -> MergeTree:
+    """The Ward tree of one group, from disk where it was built before.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    group : UnitGroup
+    distance : str
+        See `analysis.plan.choices.DISTANCES`.
+    align_heads : bool
+        For heads, whether distances are those after Procrustes alignment; contributions do not
+        depend on it.
+    excitation : Excitation, optional
+        For the contribution distance; the shipped speech by default.
+    removal : bool
+        Whether the surgeon's order is wanted, too; for the contribution distance.
+    progress, should_cancel : callable
+        Of the run over the excitation, where it was not made before.
+
+    Returns
+    -------
+    MergeTree
+
+    Raises
+    ------
+    UserError
+        When the group's weights are not finite.
+    """
+    if distance == "contribution":
+        return _contribution_tree(model, group, excitation, removal, progress, should_cancel)
+    variant = f"{distance}-aligned" if align_heads and group.component == "heads" else distance
+    dtype = str(model.dtype).removeprefix("torch.")
+    path = cache_folder("trees") / model.weight_hash / dtype / variant / f"{group.id}.npz"
+    cached = read_arrays(path)
+    if cached is not None and {"linkage", "norms"} <= set(cached):
+        tree = MergeTree(cached["linkage"], cached["norms"])
+        if tree.n_units == group.n_units and tree.linkage.shape == (group.n_units - 1, 4):
+            return tree
+    tree = ward_tree(squared_distances(model.model, group, distance, align_heads=align_heads))
+    write_arrays(path, {"linkage": tree.linkage, "norms": tree.norms})
+    return tree
+
+
+def group_distances(
+    model: SpeechModel,
+    group: UnitGroup,
+    distance: str,
+    *,
+    align_heads: bool,
+    excitation: Excitation | None = None,
+) -> SquaredDistances:
+    """Pairwise squared distances of a group's units under any distance; see `build_tree`."""
+    if distance == "contribution":
+        return contribution_distances(group_gram(model, group, excitation))
+    return squared_distances(model.model, group, distance, align_heads=align_heads)
+
+
+def group_vectors(
+    model: SpeechModel, group: UnitGroup, distance: str, *, excitation: Excitation | None = None
+) -> np.ndarray:
+    """Vectors of a group's units under any distance: float32, (n, ·); see `build_tree`."""
+    if distance == "contribution":
+        return contribution_vectors(group_gram(model, group, excitation))
+    return unit_vectors(model.model, group, distance)
+
+
+def group_gram(
+    model: SpeechModel, group: UnitGroup, excitation: Excitation | None = None
+) -> np.ndarray:
+    """Gram matrix of what a group's units add to the residual stream: float64, (n, n).
+
+    See `analysis.clustering.contributions.contribution_gram`; the shipped speech by default.
+    """
+    statistics = group_statistics(model, excitation or make_excitation("speech"), group)
+    return contribution_gram(statistics, read_units(model.model, group).output)
+
+
+def _contribution_tree(
+    model: SpeechModel,
+    group: UnitGroup,
+    excitation: Excitation | None,
+    removal: bool,
+    progress: Progress,
+    should_cancel: ShouldCancel,
+) -> MergeTree:
+    """Ward tree of the contributions, and on request the surgeon's order beside it."""
+    excitation = excitation or make_excitation("speech")
+    dtype = str(model.dtype).removeprefix("torch.")
+    folder = cache_folder("trees") / model.weight_hash / dtype / "contribution"
+    path = folder / excitation.identity / f"{group.id}.npz"
+    order_path = path.with_suffix(f".surgeon-{RIDGE:g}.npz")
+
+    def statistics() -> GroupStatistics:
+        return group_statistics(
+            model, excitation, group, progress=progress, should_cancel=should_cancel
+        )
+
+    cached = read_arrays(path)
+    if cached is None or not {"linkage", "norms", "residual"} <= set(cached):
+        measured = statistics()
+        gram = contribution_gram(measured, read_units(model.model, group).output)
+        built = ward_tree(contribution_distances(gram))
+        residual = np.array(measured.residual_variance)
+        cached = {"linkage": built.linkage, "norms": built.norms, "residual": residual}
+        write_arrays(path, cached)
+    tree = MergeTree(
+        cached["linkage"], cached["norms"], residual_variance=float(cached["residual"])
+    )
+    if not removal:
+        return tree
+    ordered = read_arrays(order_path)
+    if ordered is None or not {"order", "costs"} <= set(ordered):
+        output = read_units(model.model, group).output
+        found = removal_order(statistics().moments.covariance, output)
+        ordered = {"order": found.order, "costs": found.costs}
+        write_arrays(order_path, ordered)
+    return replace(tree, removal=Removal(ordered["order"], ordered["costs"]))
+
+
+def build_trees(
+    model: SpeechModel,
+    distance: str = "weights",
+    *,
+    align_heads: bool = True,
+    excitation: Excitation | None = None,
+    removal: bool = False,
+    progress: Progress = no_progress,
+    should_cancel: ShouldCancel = never_cancel,
+) -> Mapping[str, MergeTree]:
+    """The Ward trees of all groups of a model.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    distance, align_heads, excitation, removal
+        See `build_tree`.
+    progress : callable
+        Called after each group.
+    should_cancel : callable
+        Asked before each group; what was built by then stays on disk.
+
+    Returns
+    -------
+    mapping of str to MergeTree
+        By group id.
+
+    Raises
+    ------
+    Cancelled
+    """
+    groups = unit_groups(model)
+    trees: dict[str, MergeTree] = {}
+    for done, group in enumerate(groups, start=1):
+        check_cancelled(should_cancel)
+        trees[group.id] = build_tree(
+            model,
+            group,
+            distance,
+            align_heads=align_heads,
+            excitation=excitation,
+            removal=removal,
+            progress=progress,
+            should_cancel=should_cancel,
+        )
+        progress(done, len(groups), group.title)
+    return trees

@@ -1,0 +1,197 @@
+"""Repairing changed layers, so that their outputs meet the original's again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from analysis.clustering.contributions import group_statistics, in_batches
+from analysis.clustering.listening import prepare
+from analysis.clustering.moments import Moments, regularised
+from analysis.compression.joint_moments import moments_beside, paired_moments
+from analysis.models.modules import linear_at, share_modules
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup
+from analysis.models.unit_weights import UnitWeights, read_units, write_units
+from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
+from analysis.speech.excitation import Excitation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """What became of a group.
+
+    Parameters
+    ----------
+    group : UnitGroup
+        As it was.
+    labels : ndarray of int64, (n,)
+        Cluster of each unit, -1 where it was dropped.
+    units : UnitWeights
+        The K units that are left.
+    """
+
+    group: UnitGroup
+    labels: np.ndarray
+    units: UnitWeights
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Repaired:
+    """A group after its repair.
+
+    Parameters
+    ----------
+    units : UnitWeights
+    output_error : float or None
+        Variance of what the block's output misses, over the variance of the original's output, on
+        the excitation; None where there was nothing to measure.
+    """
+
+    units: UnitWeights
+    output_error: float | None
+
+
+def repair(
+    model: SpeechModel,
+    excitation: Excitation,
+    changes: Sequence[Change],
+    mode: str,
+    *,
+    sequential: bool = False,
+    progress: Progress = no_progress,
+    should_cancel: ShouldCancel = never_cancel,
+) -> dict[str, Repaired]:
+    """Output columns and output biases that meet the original's outputs.
+
+    b2 += E[old output] - E[new output], after the refit if there is one; both expectations are
+    over the positions of the excitation, so that the mean output is met exactly there.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original.
+    excitation : Excitation
+    changes : sequence of Change
+        From the input to the output.
+    mode : {"mean", "refit"}
+        See `analysis.plan.choices.REPAIRS`.
+    sequential : bool
+        Whether each group hears what the repaired groups below give it; one run of the model per
+        group then, where one run serves them all otherwise.
+    progress, should_cancel : callable
+
+    Returns
+    -------
+    dict of str to Repaired
+        By group id.
+
+    Raises
+    ------
+    Cancelled
+    """
+    # no family has output projections without bias; a new bias could not be saved
+    able = [c for c in changes if linear_at(model.model, c.group.output_path).bias is not None]
+    repaired = {change.group.id: Repaired(change.units, None) for change in changes}
+    if sequential:
+        clips = prepare(model, excitation, progress=progress, should_cancel=should_cancel)
+        below = share_modules(model.model)
+        for done, change in enumerate(able):
+            check_cancelled(should_cancel)
+            progress(done, len(able), f"Repairing {change.group.title}")
+            module = share_modules(below)
+            write_units(module, change.group, change.units)
+            joint = paired_moments(model, module, change.group, clips)
+            repaired[change.group.id] = _repaired(change, joint, mode)
+            write_units(below, change.group, repaired[change.group.id].units)
+        return repaired
+    moments = _one_shot(model, excitation, able, progress, should_cancel)
+    for change in able:
+        check_cancelled(should_cancel)
+        repaired[change.group.id] = _repaired(change, moments[change.group.id], mode)
+    return repaired
+
+
+def _repaired(change: Change, joint: Moments, mode: str) -> Repaired:
+    """The units with new output columns and bias; `joint` is of [a, y]."""
+    units = change.units
+    width = units.n_units * change.group.rows
+    activations = Moments(joint.count, joint.mean[:width], joint.covariance[:width, :width])
+    output = units.output
+    if mode == "refit":
+        output = refit(units, activations, joint.covariance[:width, width:])
+    columns = output.reshape(width, -1).cpu().double()
+    bias = (joint.mean[width:] - activations.mean @ columns).float().to(output.device)
+    original = joint.covariance[width:, width:].trace()
+    common = (columns * joint.covariance[:width, width:]).sum()
+    made = (columns * (activations.covariance @ columns)).sum()
+    error = float((original - 2 * common + made) / original) if original > 0 else None
+    return Repaired(UnitWeights(units.inputs, units.biases, output, bias), error)
+
+
+def _one_shot(
+    model: SpeechModel,
+    excitation: Excitation,
+    changes: Sequence[Change],
+    progress: Progress,
+    should_cancel: ShouldCancel,
+) -> Mapping[str, Moments]:
+    """Moments of [a, y], the new units' activations and the original's output, of each group."""
+    found: dict[str, Moments] = {}
+    to_hear: list[Change] = []
+    for change in changes:
+        if (np.bincount(change.labels[change.labels >= 0]) == 1).all():
+            # units that stay as they are need no run: the statistics of all hold theirs
+            statistics = group_statistics(
+                model, excitation, change.group, progress=progress, should_cancel=should_cancel
+            )
+            found[change.group.id] = _of_kept(model, change, statistics.moments)
+        else:
+            to_hear.append(change)
+    if not to_hear:
+        return found
+    clips = prepare(model, excitation, progress=progress, should_cancel=should_cancel)
+    for batch in in_batches(to_hear, lambda c: c.units.n_units * c.group.rows):
+        units = [(change.group, change.units) for change in batch]
+        found |= moments_beside(model, units, clips, progress=progress, should_cancel=should_cancel)
+    return found
+
+
+def _of_kept(model: SpeechModel, change: Change, old: Moments) -> Moments:
+    kept = torch.from_numpy(np.repeat(change.labels >= 0, change.group.rows))
+    output = read_units(model.model, change.group).output
+    columns = output.reshape(len(kept), -1).cpu().double()
+    bias = linear_at(model.model, change.group.output_path).bias.detach().cpu().double()
+    cross = old.covariance[kept] @ columns
+    total = columns.T @ old.covariance @ columns
+    covariance = torch.cat(
+        [torch.cat([old.covariance[kept][:, kept], cross], 1), torch.cat([cross.T, total], 1)]
+    )
+    mean = torch.cat([old.mean[kept], old.mean @ columns + bias])
+    return Moments(old.count, mean, covariance)
+
+
+def refit(units: UnitWeights, activations: Moments, cross: torch.Tensor) -> torch.Tensor:
+    """Output columns that give the original output best, near those that the units have.
+
+    W = W0 + (Cov(a) + λI)⁻¹·(Cov(a, y) - Cov(a)·W0), the minimum of the output error plus
+    λ·‖W - W0‖²; so the error on the excitation is never above that of W0.
+
+    Parameters
+    ----------
+    units : UnitWeights
+        K units; W0 is their output.
+    activations : Moments
+        Of the units' activations a, width K·rows.
+    cross : Tensor of float64, (K·rows, d)
+        Cov(a, y) with the original block's output.
+
+    Returns
+    -------
+    Tensor of float32, (K, rows, d)
+    """
+    start = units.output.reshape(len(cross), -1).cpu().double()
+    missing = cross - activations.covariance @ start
+    fitted = start + torch.linalg.solve(regularised(activations.covariance), missing)
+    return fitted.reshape(units.output.shape).float().to(units.output.device)

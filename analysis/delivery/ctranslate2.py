@@ -1,0 +1,188 @@
+"""Whisper for CTranslate2 and faster-whisper, checked against the torch model before it is kept.
+
+CTranslate2 reads each layer's FFN width from its matrices, so any is exact. The number of heads is
+one for the whole encoder and one for the whole decoder: with others a model converts, loads and is
+silently wrong, so they are refused here. Where heads were merged, it would also scale queries by
+the root of hidden size / heads; their scale is the original's, and is written explicitly.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from analysis.delivery.export_checks import (
+    Check,
+    Export,
+    check_input,
+    compare,
+    float32_copy,
+    folder_bytes,
+    require,
+)
+from analysis.delivery.saving import check_target
+from analysis.errors import UserError
+from analysis.files import atomic_folder
+from analysis.models.modules import share_modules
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import unit_groups
+
+PRECISIONS = ("float32", "float16", "int8")
+"""Of the stored weights; int8 keeps a scale for every row."""
+
+_CHECKED_STEPS = 8
+_SUPPRESSED = -1e30  # what the runtime writes for tokens that the configuration forbids is below
+
+
+def uniform_heads(model: SpeechModel) -> dict[str, int]:
+    """The number of heads of every stack, which must be one for all of its layers.
+
+    Parameters
+    ----------
+    model : SpeechModel
+
+    Returns
+    -------
+    dict of str to int
+        By stack.
+
+    Raises
+    ------
+    UserError
+        When CTranslate2 cannot hold the model; says why.
+    """
+    if model.architecture.decoding != "seq2seq":
+        raise UserError(
+            f"CTranslate2 has no {model.architecture.title} as published.",
+            "Export it to onnx, which holds any of these models.",
+        )
+    heads: dict[str, dict[str, int]] = {}
+    for group in unit_groups(model):
+        if group.component == "heads":
+            heads.setdefault(group.stack, {})[group.title] = group.n_units
+    for stack, counts in heads.items():
+        if len(set(counts.values())) > 1:
+            few, many = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+            raise UserError(
+                f"CTranslate2 has one number of heads for the whole {stack}: {few} has "
+                f"{counts[few]}, {many} has {counts[many]}.",
+                "Compress with equal K for all heads of a stack, or FFN channels only.",
+            )
+    return {stack: next(iter(counts.values())) for stack, counts in heads.items()}
+
+
+def export_ctranslate2(
+    model: SpeechModel, folder: Path, *, precision: str = "float32", overwrite: bool = False
+) -> Export:
+    """Convert a Whisper, check the result, and keep it if it computes the same.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        Original or compressed.
+    folder : Path
+        Where to; written whole or not at all.
+    precision : str
+        See `PRECISIONS`.
+    overwrite : bool
+        Whether a model that is already there may be replaced.
+
+    Returns
+    -------
+    Export
+        Errors of encoder output and decoder logits, in float32 and in `precision`.
+
+    Raises
+    ------
+    UserError
+        When the runtime cannot hold the model, is not installed, or computes something else.
+    """
+    heads = uniform_heads(model)
+    if precision not in PRECISIONS:
+        raise UserError(
+            f"CTranslate2 export has no precision {precision!r}.",
+            f"Choose one of {', '.join(PRECISIONS)}.",
+        )
+    require("ctranslate2")
+    folder = folder.expanduser().resolve()
+    check_target(folder, overwrite=overwrite)
+    module = float32_copy(model)
+    checks: tuple[Check, ...] = ()
+    if precision != "float32":  # what rounding changes must not hide what conversion gets wrong
+        with tempfile.TemporaryDirectory() as scratch:
+            _convert(model, module, heads, Path(scratch), "float32")
+            checks = _check(model, module, Path(scratch), "float32")
+    with atomic_folder(folder) as temporary:
+        _convert(model, module, heads, temporary, precision)
+        checks += _check(model, module, temporary, precision)
+        size = folder_bytes(temporary)
+    return Export(folder, "ctranslate2", precision, size, checks)
+
+
+def _convert(
+    model: SpeechModel,
+    module: PreTrainedModel,
+    heads: dict[str, int],
+    folder: Path,
+    precision: str,
+) -> None:
+    """Write the weights, and what faster-whisper reads beside them."""
+    converters = require("ctranslate2.converters.transformers")
+    # the converter quantises in place, in the very memory of the weights that it is given
+    own = share_modules(module, lambda tensor: tensor.detach().clone())
+    with torch.no_grad():
+        spec = converters.WhisperLoader()(own, model.processor.tokenizer)
+    _set_heads(spec, heads, head_dim=unit_groups(model)[0].rows)
+    spec.validate()
+    spec.optimize(quantization=None if precision == "float32" else precision)
+    spec.save(str(folder))
+    model.processor.tokenizer.save_pretrained(folder)
+    model.processor.feature_extractor.save_pretrained(folder)
+
+
+def _set_heads(spec: Any, heads: dict[str, int], head_dim: int) -> None:
+    """Write the number of heads and their scale into a converted model."""
+    scale = np.float32(head_dim**-0.5)
+    spec.encoder.num_heads = np.int16(heads["encoder"])
+    spec.decoder.num_heads = np.int16(heads["decoder"])
+    for layer in spec.encoder.layer:
+        layer.self_attention.queries_scale = scale
+    for layer in spec.decoder.layer:
+        layer.self_attention.queries_scale = scale
+        layer.attention.queries_scale = scale
+
+
+def _check(
+    model: SpeechModel, module: PreTrainedModel, folder: Path, precision: str
+) -> tuple[Check, ...]:
+    """Encoder output, and the logits of a few greedy steps of the decoder."""
+    runtime = require("ctranslate2")
+    compute_type = "int8" if precision == "int8" else "float32"
+    exported = runtime.models.Whisper(str(folder), device="cpu", compute_type=compute_type)
+    features = check_input(model)
+    given = runtime.StorageView.from_array(features)
+    prompt = [int(module.generation_config.decoder_start_token_id)]
+    (result,) = exported.generate(
+        given,
+        [prompt],
+        beam_size=1,
+        max_length=len(prompt) + _CHECKED_STEPS,
+        return_logits_vocab=True,
+        suppress_blank=False,
+        suppress_tokens=[],
+    )
+    logits = np.array([np.array(step).ravel() for step in result.logits[0]])
+    written = prompt + list(result.sequences_ids[0])
+    with torch.inference_mode():
+        encoded = module.get_encoder()(torch.from_numpy(features)).last_hidden_state
+        tokens = torch.tensor([written])
+        expected = module(encoder_outputs=(encoded,), decoder_input_ids=tokens).logits[0].numpy()
+    expected = expected[: len(logits)]
+    logits = np.where(logits > _SUPPRESSED, logits, expected)
+    return (
+        compare("encoder outputs", np.array(exported.encode(given)), encoded.numpy(), precision),
+        compare("decoder logits", logits, expected, precision),
+    )

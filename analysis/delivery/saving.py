@@ -1,0 +1,174 @@
+"""Writing a compressed model to a folder, whole or not at all."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import PreTrainedModel
+
+from analysis import __version__
+from analysis.compression.stock import stock_widths
+from analysis.delivery.model_card import Measurement, model_card
+from analysis.errors import UserError
+from analysis.files import atomic_folder, clear_leftovers
+from analysis.models.building import MERGED_UNITS, model_class
+from analysis.models.checkpoint_files import PLAN_FILE
+from analysis.models.footprint import footprint
+from analysis.models.modules import share_modules
+from analysis.models.quantising import is_quantised
+from analysis.models.speech_model import SpeechModel
+
+
+def save(
+    model: SpeechModel,
+    folder: Path,
+    *,
+    overwrite: bool = False,
+    measured: Sequence[Measurement] = (),
+) -> Path:
+    """Save a model in `save_pretrained` layout, with its plan in coalesce.json and a model card.
+
+    A model that stock classes can express is saved as one of theirs; any other takes the file with
+    its model class along. Everything is written into a temporary sibling, which takes the folder's
+    name at the end: a save that fails, or is killed, leaves what was there before.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        Usually a compressed one.
+    folder : Path
+        Where to; the parent must exist.
+    overwrite : bool
+        Whether a checkpoint that is already there may be replaced.
+    measured : sequence of Measurement
+        Word error rates for the model card.
+
+    Returns
+    -------
+    Path
+        The folder, absolute.
+
+    Raises
+    ------
+    UserError
+        When the folder is taken, cannot be written, the disk is full, or the model is quantised.
+    """
+    if is_quantised(model.model):
+        raise UserError(
+            "A quantised model cannot be saved as a checkpoint.",
+            "Save the model it was made from, or export that to CTranslate2 in int8.",
+        )
+    folder = folder.expanduser().resolve()
+    check_target(folder, overwrite=overwrite)
+    with atomic_folder(folder) as temporary:
+        write_checkpoint(model, temporary, measured=measured)
+    return folder
+
+
+def write_checkpoint(
+    model: SpeechModel, folder: Path, *, measured: Sequence[Measurement] = ()
+) -> None:
+    """Write all files of a checkpoint into an empty folder; see `save`.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    folder : Path
+    measured : sequence of Measurement
+    """
+    try:
+        _storable(model).save_pretrained(folder)
+        model.processor.save_pretrained(folder)
+    except ValueError as error:  # settings that contradict, names that point out of the folder
+        raise UserError(
+            f"The settings of {model.name} cannot be saved.",
+            "Correct the generation_config.json or the tokenizer_config.json of the original.",
+            str(error),
+        ) from error
+    _drop_foreign_code(folder)
+    (folder / "README.md").write_text(model_card(model, measured), encoding="utf-8")
+    if model.plan is not None:
+        text = json.dumps(_describe(model), indent=2) + "\n"
+        (folder / PLAN_FILE).write_text(text, encoding="utf-8")
+
+
+def check_target(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that a model cannot be saved to, before anything is computed for it.
+
+    Parameters
+    ----------
+    folder : Path
+    overwrite : bool
+        Whether a checkpoint that is already there may be replaced.
+
+    Raises
+    ------
+    UserError
+        When it is taken, or its parent does not exist.
+    """
+    folder = folder.expanduser().resolve()
+    if not folder.parent.is_dir():
+        raise UserError(f"There is no folder {folder.parent}.", "Make it first, or choose another.")
+    clear_leftovers(folder)
+    if not folder.exists():
+        return
+    ours = folder.is_dir() and (folder / "config.json").is_file()
+    empty = folder.is_dir() and not any(folder.iterdir())
+    if not (empty or ours):
+        raise UserError(
+            f"{folder} exists and is no checkpoint; it is left alone.", "Choose another folder."
+        )
+    if ours and not overwrite:
+        raise UserError(
+            f"{folder} holds a checkpoint already.", "Choose another folder, or allow overwriting."
+        )
+
+
+def _storable(model: SpeechModel) -> PreTrainedModel:
+    """The same tensors under the class and the configuration that will read them back."""
+    module = share_modules(model.model)
+    widths = stock_widths(model)
+    module.__class__ = model_class(model.architecture, merged=widths is None)
+    config = module.config
+    if hasattr(config, "auto_map"):  # code of the original, which does not come along
+        del config.auto_map
+    if widths is not None:
+        if hasattr(config, MERGED_UNITS):
+            delattr(config, MERGED_UNITS)
+        for field, width in widths.items():
+            setattr(config, field, width)
+    return module
+
+
+def _drop_foreign_code(folder: Path) -> None:
+    """Take the original's pointers to code for its processor out of the files just written.
+
+    That code was not run here and does not come along; whoever trusts this folder's model class
+    must not run it either.
+    """
+    for path in folder.glob("*_config.json"):  # config.json names code that is beside it
+        content = json.loads(path.read_text(encoding="utf-8"))
+        parts = [part for part in (content, *content.values()) if isinstance(part, dict)]
+        if [part for part in parts if part.pop("auto_map", None) is not None]:
+            path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _describe(model: SpeechModel) -> Mapping[str, Any]:
+    """Content of coalesce.json: plans, training, sizes, and the versions that made it."""
+    assert model.plan is not None
+    cost = footprint(model)
+    return {
+        "coalesce": __version__,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "parameters": cost.parameters,
+        "bytes": cost.bytes,
+        "macs_per_second_of_audio": cost.macs,
+        "weight_hash": model.weight_hash,
+        "plan": json.loads(model.plan.to_json()),
+        "earlier_plans": [json.loads(plan.to_json()) for plan in model.earlier_plans],
+        "training": [record.to_dict() for record in model.training],
+    }

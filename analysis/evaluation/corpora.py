@@ -1,0 +1,258 @@
+"""Evaluation data as people have it: read, checked, and with every file that is left out named."""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from analysis.errors import UserError
+from analysis.evaluation.corpus_tables import (
+    READERS,
+    Entry,
+    Fault,
+    find_tables,
+    is_audio,
+    nowhere,
+    read_bytes,
+)
+from analysis.files import files_below
+from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
+from analysis.speech.audio import MIN_SECONDS, Audio, read_audio
+
+MIN_SPEAKERS = 10
+"""Fewer are not drawn as blocks: where all of four speakers err alike, every draw agrees, and the
+interval and p come out far too small."""
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One clip with what was said in it.
+
+    Parameters
+    ----------
+    id : str
+        Path within the corpus; unique.
+    path : Path
+    text : str
+        Reference transcript, as written, in one line.
+    speaker : str or None
+        Where the layout tells.
+    duration : float
+        Seconds.
+    digest : str
+        SHA-256 of the file, so that results belong to the sound and not to its name.
+    """
+
+    id: str
+    path: Path
+    text: str
+    speaker: str | None
+    duration: float
+    digest: str
+
+    def read(self) -> Audio:
+        """The sound.
+
+        Raises
+        ------
+        UserError
+            Where the file has changed since the check, or is gone.
+        """
+        try:
+            content = read_bytes(self.path)
+        except OSError as error:
+            raise UserError(
+                f"The clip {self.id} cannot be opened any more: {error.strerror}.",
+                "Check the data again.",
+                str(error),
+            ) from error
+        if hashlib.sha256(content).hexdigest() != self.digest:
+            raise UserError(
+                f"The clip {self.id} has changed since it was checked.", "Check the data again."
+            )
+        return read_audio(content, name=self.id)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A checked set of utterances.
+
+    Parameters
+    ----------
+    name : str
+        For people.
+    layouts : tuple of str
+        What it was read from.
+    utterances : tuple of Utterance
+        Those that can be used, in the order of their ids.
+    faults : tuple of Fault
+        All that was left out.
+    """
+
+    name: str
+    layouts: tuple[str, ...]
+    utterances: tuple[Utterance, ...]
+    faults: tuple[Fault, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Of sound."""
+        return sum(utterance.duration for utterance in self.utterances)
+
+    @cached_property
+    def speakers(self) -> tuple[str, ...] | None:
+        """Speaker of each utterance, where all are known and there are two or more."""
+        known = tuple(u.speaker for u in self.utterances if u.speaker is not None)
+        return known if len(known) == len(self.utterances) and len(set(known)) > 1 else None
+
+    @property
+    def blocks(self) -> tuple[str, ...] | None:
+        """What a bootstrap draws whole: speakers, where there are enough of them."""
+        return self.speakers if len(set(self.speakers or ())) >= MIN_SPEAKERS else None
+
+    @property
+    def drawn(self) -> str:
+        """What a bootstrap draws, for people."""
+        if self.blocks:
+            return f"{len(set(self.blocks))} speakers"
+        few = f"; {len(set(self.speakers))} speakers are too few" if self.speakers else ""
+        return f"{len(self.utterances)} utterances{few}"
+
+    @property
+    def references(self) -> list[str]:
+        """What was said, utterance by utterance."""
+        return [utterance.text for utterance in self.utterances]
+
+    def excerpt(self, n_utterances: int) -> "Corpus":
+        """That many utterances from all over it; itself, where it has no more.
+
+        Raises
+        ------
+        UserError
+            For fewer than one.
+        """
+        if n_utterances < 1:
+            raise UserError(f"{n_utterances} utterances are too few.", "Choose 1 or more.")
+        n_all = len(self.utterances)
+        if n_utterances >= n_all:
+            return self
+        chosen = [self.utterances[index * n_all // n_utterances] for index in range(n_utterances)]
+        name = f"{self.name} ({n_utterances} of {n_all})"
+        return Corpus(name, self.layouts, tuple(chosen), self.faults)
+
+    def describe(self) -> str:
+        """One sentence: how many, how long, who, what was left out."""
+        parts = [f"{len(self.utterances):,} utterances", f"{self.seconds / 60:.1f} min"]
+        if self.speakers:
+            parts.append(f"{len(set(self.speakers))} speakers")
+        left_out = f"; {len(self.faults)} left out" if self.faults else ""
+        return f"{', '.join(parts)} ({' and '.join(self.layouts)}){left_out}"
+
+
+def read_corpus(
+    source: Path,
+    *,
+    progress: Progress = no_progress,
+    should_cancel: ShouldCancel = never_cancel,
+) -> Corpus:
+    """Read a corpus and check every clip of it, by decoding it once.
+
+    Parameters
+    ----------
+    source : Path
+        A folder in one of the layouts, at any depth and behind links too, or a JSONL manifest.
+    progress, should_cancel : callable
+        Reports clips.
+
+    Returns
+    -------
+    Corpus
+
+    Raises
+    ------
+    UserError
+        Where there is no such folder, no table in it, or no usable clip.
+    Cancelled
+    """
+    try:
+        source = source.expanduser().absolute()
+    except RuntimeError as error:
+        raise nowhere(source) from error
+    is_folder = os.path.isdir(source)
+    root = source if is_folder else source.parent
+    faults: list[Fault] = []
+
+    def unlisted(error: OSError) -> None:
+        where = str(_relative(Path(error.filename), source))
+        faults.append(Fault(where, f"The folder cannot be opened: {error.strerror}."))
+
+    files = files_below(source, unlisted) if is_folder else []
+    tables = find_tables(source, files)
+    entries: dict[Path, Entry] = {}
+    for table, layout in tables:
+        for found in READERS[layout](table, str(_relative(table, root))):
+            if isinstance(found, Fault):
+                faults.append(found)
+            elif found.path in entries:
+                faults.append(Fault(str(_relative(found.path, root)), "It is named twice."))
+            else:
+                entries[found.path] = found
+    faults += _without_transcript(files, root, entries)
+    utterances: list[Utterance] = []
+    for done, (path, entry) in enumerate(sorted(entries.items())):
+        progress(done, len(entries), "checking clips")
+        check_cancelled(should_cancel)
+        checked = _check(entry, str(_relative(path, root)))
+        if isinstance(checked, Fault):
+            faults.append(checked)
+        else:
+            utterances.append(checked)
+    progress(len(entries), len(entries), "checked")
+    if not utterances:
+        raise UserError(
+            f"{source.name} holds no clip that can be used.",
+            f"The first of {len(faults)} faults: {faults[0].where}: {faults[0].reason}"
+            if faults
+            else "Check that its tables name clips.",
+        )
+    layouts = tuple(dict.fromkeys(layout for _, layout in tables))
+    return Corpus(source.name, layouts, tuple(utterances), tuple(faults))
+
+
+def _check(entry: Entry, name: str) -> Utterance | Fault:
+    """Decode a clip; its duration and digest, or what is wrong with it."""
+    try:
+        content = read_bytes(entry.path)
+    except FileNotFoundError:
+        return Fault(name, "There is no such file.")
+    except OSError as error:
+        return Fault(name, f"It cannot be opened: {error.strerror}.")
+    try:
+        duration = read_audio(content, name=name).duration
+    except UserError as error:
+        return Fault(name, error.message)
+    if entry.duration is not None and abs(entry.duration - duration) > MIN_SECONDS:
+        return Fault(
+            name, f"It lasts {duration:.2f} s, not {entry.duration:.2f} s as the manifest says."
+        )
+    text = " ".join(entry.text.splitlines()).strip()
+    digest = hashlib.sha256(content).hexdigest()
+    return Utterance(name, entry.path, text, entry.speaker, duration, digest)
+
+
+def _without_transcript(
+    files: Sequence[Path], root: Path, entries: Mapping[Path, Entry]
+) -> list[Fault]:
+    named = {os.path.realpath(path) for path in entries}  # a table may go through a link
+    return [
+        Fault(str(_relative(path, root)), "No table has a transcript for it.")
+        for path in files
+        if is_audio(path) and os.path.realpath(path) not in named
+    ]
+
+
+def _relative(path: Path, root: Path) -> Path:
+    """The path within the corpus, or as it is where it lies outside."""
+    return path.relative_to(root) if path.is_relative_to(root) else path

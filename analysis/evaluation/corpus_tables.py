@@ -1,0 +1,216 @@
+"""Tables that name the clips of a corpus and what is said in them, as people have them.
+
+Layouts: LibriSpeech (`*.trans.txt`), audiofolder (`metadata.csv` or `metadata.jsonl` beside the
+clips, as the `datasets` library and this project's own recordings have it) and JSONL manifests
+(`audio_filepath`, `duration`, `text`, as NeMo writes them).
+"""
+
+import csv
+import errno
+import io
+import json
+import math
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.errors import UserError
+from analysis.speech.audio import SUPPORTED_EXTENSIONS
+
+_AUDIOFOLDER_TABLES = ("metadata.csv", "metadata.jsonl")
+_FILE_FIELDS = ("file_name", "audio_filepath")
+_TEXT_FIELDS = ("transcription", "text", "sentence")
+_SPEAKER_FIELDS = ("speaker", "speaker_id", "voice")
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # JSON can write NUL and lone surrogates
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A file or line that the corpus names and that cannot be used.
+
+    Parameters
+    ----------
+    where : str
+        File, or table and line.
+    reason : str
+        One sentence.
+    """
+
+    where: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a table says about a clip, before anybody looked at the clip.
+
+    Parameters
+    ----------
+    path : Path
+    text : str
+    speaker : str or None
+    duration : float or None
+        In seconds.
+    """
+
+    path: Path
+    text: str
+    speaker: str | None
+    duration: float | None = None
+
+
+Entries = Iterator[Entry | Fault]
+"""Of one table, as it is read."""
+
+
+def nowhere(source: Path) -> UserError:
+    """What is said of a source that is not there."""
+    return UserError(f"There is no folder or manifest {source}.", "Check the path of the data.")
+
+
+def find_tables(source: Path, files: Sequence[Path]) -> list[tuple[Path, str]]:
+    """Files that name clips and say what is said in them, each with its layout."""
+    if os.path.isfile(source):
+        return [(source, "audiofolder" if source.name == "metadata.csv" else "manifest")]
+    if not os.path.isdir(source):
+        raise nowhere(source)
+    found = [(path, "LibriSpeech") for path in files if path.name.endswith(".trans.txt")]
+    found += [(path, "audiofolder") for path in files if path.name in _AUDIOFOLDER_TABLES]
+    if not found:
+        beside = [path for path in files if path.parent == source]
+        found = [(path, "manifest") for path in beside if path.suffix == ".jsonl"]
+    if not found:
+        raise UserError(
+            f"{source} holds no transcripts.",
+            "Give a folder with *.trans.txt (LibriSpeech), metadata.csv or a JSONL manifest.",
+        )
+    return found
+
+
+def _read_librispeech(table: Path, name: str) -> Entries:
+    """Lines of ``speaker-chapter-number TEXT``; the clips lie beside the table."""
+    clips = {path.stem: path for path in table.parent.iterdir() if is_audio(path)}
+    for number, line in enumerate(read_text(table, name).split("\n"), start=1):
+        if not line.strip():
+            continue
+        key, *text = line.split(maxsplit=1)
+        if key not in clips:
+            yield Fault(f"{name}, line {number}", f"There is no clip {key} beside it.")
+            continue
+        yield Entry(clips[key], text[0] if text else "", key.split("-")[0])
+
+
+def _read_audiofolder(table: Path, name: str) -> Entries:
+    """Rows of ``file_name`` and ``transcription``, as CSV or JSONL."""
+    if table.suffix == ".jsonl":
+        yield from _read_manifest(table, name)
+        return
+    reader = csv.DictReader(io.StringIO(read_text(table, name), newline=""), strict=True)
+    try:
+        columns = reader.fieldnames or []
+    except csv.Error as error:
+        raise UserError(
+            f"{name} is no CSV: {error}.", "Check the quotation marks in its first line."
+        ) from error
+    if "file_name" not in columns or not any(field in columns for field in _TEXT_FIELDS):
+        raise UserError(
+            f"{name} lacks the columns file_name and {_TEXT_FIELDS[0]}.",
+            "Name the columns so in its first line.",
+        )
+    last_read = reader.line_num
+    try:
+        for row in reader:
+            last_read = reader.line_num
+            yield _entry(row, table.parent, f"{name}, line {last_read}")
+    except csv.Error as error:
+        yield Fault(
+            f"{name}, from line {last_read + 1} on",
+            f"It is no CSV: {error}; check the quotation marks.",
+        )
+
+
+def _read_manifest(table: Path, name: str) -> Entries:
+    """Lines of JSON with ``audio_filepath`` (or ``file_name``) and ``text``."""
+    for number, line in enumerate(read_text(table, name).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if isinstance(row, dict):
+            yield _entry(row, table.parent, f"{name}, line {number}")
+        else:
+            yield Fault(f"{name}, line {number}", "It is no JSON object.")
+
+
+READERS: Mapping[str, Callable[[Path, str], Entries]] = {
+    "LibriSpeech": _read_librispeech,
+    "audiofolder": _read_audiofolder,
+    "manifest": _read_manifest,
+}
+
+
+def _entry(row: Mapping[str, Any], folder: Path, where: str) -> Entry | Fault:
+    """What a row says, whatever it calls its fields."""
+    file = next((row[field] for field in _FILE_FIELDS if row.get(field)), None)
+    text = next((row[field] for field in _TEXT_FIELDS if row.get(field) is not None), None)
+    speakers = (row[field] for field in _SPEAKER_FIELDS if row.get(field) not in (None, ""))
+    speaker = next(map(str, speakers), None)
+    duration = row.get("duration")
+    if not isinstance(file, str):
+        return Fault(where, f"It names no clip ({' or '.join(_FILE_FIELDS)}).")
+    if not isinstance(text, str):
+        return Fault(where, f"It holds no transcript ({', '.join(_TEXT_FIELDS)}).")
+    if row.get("offset"):
+        return Fault(where, "It means a part of a file (offset); cut that part out.")
+    if _NO_TEXT.search(file + text + (speaker or "")):
+        return Fault(where, "It holds characters that no file name and no text can have.")
+    try:
+        seconds = float(duration) if isinstance(duration, int | float) else None
+    except OverflowError:
+        seconds = math.inf
+    if seconds is not None and not math.isfinite(seconds):
+        return Fault(where, "Its duration is no number of seconds.")
+    try:
+        path = Path(os.path.normpath(folder / Path(file).expanduser()))
+    except RuntimeError:
+        return Fault(where, f"It names the folder of a user who is not here: {file}.")
+    return Entry(path, text, speaker, seconds)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Bytes of a regular file; a pipe or a device may never end.
+
+    Raises
+    ------
+    OSError
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return path.read_bytes()
+
+
+def is_audio(path: Path) -> bool:
+    """Whether a file is a clip, by its name."""
+    return path.suffix.lower() in SUPPORTED_EXTENSIONS and os.path.isfile(path)
+
+
+def read_text(table: Path, name: str) -> str:
+    """Text of a table, its lines ended by line feeds.
+
+    Raises
+    ------
+    UserError
+        For what is no regular file in UTF-8.
+    """
+    try:
+        return re.sub("\r\n?", "\n", read_bytes(table).decode("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{name} cannot be read as text.", "Give a UTF-8 text file.", str(error)
+        ) from error

@@ -1,0 +1,229 @@
+"""Where merging hurts: how far each layer's hidden states move, on one clip."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from analysis.models.modules import share_modules
+from analysis.models.speech_model import SpeechModel
+from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
+from analysis.speech.audio import SAMPLING_RATE, Audio, Samples
+from analysis.speech.ctc import WINDOW_SECONDS
+from analysis.speech.recognition import TranscriptionOptions
+from analysis.speech.seq2seq import Seq2SeqRecogniser
+
+RELATIVE_ERROR_DEFINITION = (
+    "‖H′ - H‖ / ‖H‖ over all positions of the clip, H being the layer's output in the original "
+    "and H′ that in the variant: 0 % is no change, 100 % as far away as silence would be."
+)
+"""Exact definition of `LayerDrift.relative_error`, for the page."""
+
+CKA_DEFINITION = (
+    "Linear CKA, ‖H′ᵀH‖² / (‖HᵀH‖·‖H′ᵀH′‖) of the centred states: 1 where positions lie alike "
+    "up to rotation and scale, so that later layers could still read them; 0 where nothing is left."
+)
+"""Exact definition of `LayerDrift.cka`, for the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDrift:
+    """How far one layer's output moved.
+
+    Parameters
+    ----------
+    stack : str
+        "encoder" or "decoder".
+    layer : int
+    relative_error : float
+        See `RELATIVE_ERROR_DEFINITION`; nan where the original's output is zero.
+    cka : float
+        See `CKA_DEFINITION`; nan where either output is the same at every position.
+    """
+
+    stack: str
+    layer: int
+    relative_error: float
+    cka: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far every layer moved on one clip.
+
+    Parameters
+    ----------
+    layers : tuple of LayerDrift
+        The encoder's first, each stack from its input.
+    seconds : float
+        Of audio that were heard: the clip, or the model's first window of it.
+    n_tokens : int
+        The original's own words, which both decoders were given; 0 without a decoder.
+    """
+
+    layers: tuple[LayerDrift, ...]
+    seconds: float
+    n_tokens: int
+
+    def output(self, stack: str = "encoder") -> LayerDrift:
+        """The last layer of a stack."""
+        return [layer for layer in self.layers if layer.stack == stack][-1]
+
+
+def measure_drift(
+    original: SpeechModel,
+    variants: Sequence[SpeechModel],
+    audio: Audio,
+    *,
+    progress: Progress = no_progress,
+    should_cancel: ShouldCancel = never_cancel,
+) -> list[Drift]:
+    """Run one clip through the original and its variants, and compare every layer's output.
+
+    Decoders are teacher-forced: all are given the tokens that the original writes, so that their
+    states belong to the same words. Of a clip beyond the model's window the first window is heard.
+    Positions that hold only padding do not count.
+
+    Parameters
+    ----------
+    original : SpeechModel
+    variants : sequence of SpeechModel
+        Of the same layers; any number of units.
+    audio : Audio
+    progress, should_cancel : callable
+        Reports models.
+
+    Returns
+    -------
+    list of Drift
+        In the order of `variants`.
+
+    Raises
+    ------
+    UserError
+        See `analysis.speech.seq2seq.Seq2SeqRecogniser`.
+    Cancelled
+
+    References
+    ----------
+    Kornblith et al., "Similarity of neural network representations revisited", 2019, section 3.
+    """
+    samples, tokens = audio.samples[: _longest(original)], []
+    progress(0, 1 + len(variants), original.name)
+    if original.architecture.decoding == "seq2seq":
+        recogniser = Seq2SeqRecogniser(original, TranscriptionOptions(), should_cancel)
+        with original.lock, torch.inference_mode():
+            tokens = recogniser.tokens(samples)
+    states = hidden_states(original, samples, tokens)
+    drifts = []
+    for done, variant in enumerate(variants, start=1):
+        check_cancelled(should_cancel)
+        progress(done, 1 + len(variants), variant.name)
+        moved = hidden_states(variant, samples, tokens)
+        layers = tuple(
+            LayerDrift(*key, relative_error(state, moved[key]), linear_cka(state, moved[key]))
+            for key, state in states.items()
+        )
+        drifts.append(Drift(layers, len(samples) / SAMPLING_RATE, len(tokens)))
+    return drifts
+
+
+def hidden_states(
+    model: SpeechModel, samples: Samples, tokens: Sequence[int] = ()
+) -> Mapping[tuple[str, int], torch.Tensor]:
+    """Output of every layer on one clip.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        Waited for while another thread uses it; stays as it is.
+    samples : ndarray of float32, (n,)
+        Within the model's window.
+    tokens : sequence of int
+        What an encoder-decoder's decoder is given, from its start token on.
+
+    Returns
+    -------
+    mapping of (str, int) to Tensor, float32, (positions, hidden)
+        By stack and layer. Encoder frames that lie wholly beyond the samples are left out.
+    """
+    seq2seq = model.architecture.decoding == "seq2seq"
+    # hooks go to a copy of the modules around the same tensors: the model is shared
+    module = share_modules(model.model)
+    extractor = model.processor.feature_extractor
+    inputs = extractor(samples, sampling_rate=SAMPLING_RATE, return_tensors="pt")
+    features = inputs[module.main_input_name].to(device=model.device, dtype=model.dtype)
+    with model.lock, torch.inference_mode(), _recording(model, module) as states:
+        if seq2seq:
+            ids = torch.tensor([list(tokens)], device=model.device)
+            module(features, decoder_input_ids=ids, use_cache=False)
+        else:
+            module(features)
+    if not seq2seq:
+        return states
+    samples_per_frame = extractor.n_samples / model.config.max_source_positions
+    n_frames = max(1, round(len(samples) / samples_per_frame))
+    return {
+        (stack, layer): state[:n_frames] if stack == "encoder" else state
+        for (stack, layer), state in states.items()
+    }
+
+
+def relative_error(before: torch.Tensor, after: torch.Tensor) -> float:
+    """‖after - before‖ / ‖before‖, of matrices of one shape; nan where `before` is zero."""
+    scale = float(torch.linalg.norm(before))
+    return float(torch.linalg.norm(after - before)) / scale if scale else float("nan")
+
+
+def linear_cka(first: torch.Tensor, second: torch.Tensor) -> float:
+    """Linear centred kernel alignment of two sets of states.
+
+    Parameters
+    ----------
+    first, second : Tensor, (positions, hidden)
+        Of as many positions; the widths may differ.
+
+    Returns
+    -------
+    float
+        0 to 1; nan where either does not vary over the positions.
+    """
+    x, y = first - first.mean(dim=0), second - second.mean(dim=0)
+    if len(x) < x.shape[1]:  # the same number from the smaller of the two kinds of product
+        gram_x, gram_y = x @ x.T, y @ y.T
+        cross = (gram_x * gram_y).sum()
+    else:
+        gram_x, gram_y = x.T @ x, y.T @ y
+        cross = torch.linalg.norm(y.T @ x) ** 2
+    scale = float(torch.linalg.norm(gram_x) * torch.linalg.norm(gram_y))
+    return float(cross) / scale if scale else float("nan")
+
+
+def _longest(model: SpeechModel) -> int:
+    """Samples that a model hears in one piece."""
+    if model.architecture.decoding == "ctc":
+        return WINDOW_SECONDS * SAMPLING_RATE
+    return int(model.processor.feature_extractor.n_samples)
+
+
+@contextmanager
+def _recording(
+    model: SpeechModel, module: nn.Module
+) -> Iterator[dict[tuple[str, int], torch.Tensor]]:
+    """Collects what the layers of `module`, a copy of the model's modules, put out."""
+    states: dict[tuple[str, int], torch.Tensor] = {}
+
+    def recorder(key: tuple[str, int]) -> Any:
+        def record(layer: nn.Module, inputs: object, output: Any) -> None:
+            state = output[0] if isinstance(output, tuple) else output
+            states[key] = state[0].float()
+
+        return record
+
+    for stack in model.architecture.stacks(model.config):
+        for layer, child in enumerate(module.get_submodule(stack.layers).children()):
+            child.register_forward_hook(recorder((stack.name, layer)))
+    yield states

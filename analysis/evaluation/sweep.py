@@ -1,0 +1,313 @@
+"""Many compressed models on one corpus, each tested against the original and against magnitude."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from analysis.compression.allocation import achieved_sparsity
+from analysis.compression.compress import Compression, compress
+from analysis.compression.planner import Planner, Prepared
+from analysis.errors import UserError
+from analysis.evaluation.corpora import Corpus
+from analysis.evaluation.corpus_evaluation import (
+    Comparison,
+    Evaluation,
+    compare,
+    recognise,
+    run_of,
+    summarise,
+)
+from analysis.evaluation.results import ResultStore, Run
+from analysis.evaluation.sweep_spec import Cell, Variant
+from analysis.models.footprint import Footprint, footprint, predict_footprint
+from analysis.models.quantising import is_quantised
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import unit_groups
+from analysis.plan.compression_plan import CompressionPlan
+from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
+from analysis.speech.excitation import Excitation
+from analysis.speech.recognition import TranscriptionOptions
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model of a sweep and what was measured.
+
+    Parameters
+    ----------
+    model : str
+        Name of the original.
+    cell : Cell or None
+        How it was compressed; None for the original itself.
+    achieved : float
+        Fraction of the mergeable parameters that is gone.
+    cost : Footprint
+    evaluation : Evaluation
+    against_original, against_magnitude : Comparison or None
+        Of this model's WER; magnitude is the plain baseline at the same K in every group, where
+        the sweep has magnitude at all.
+    n_clusters : mapping of str to int
+        K by unit group; empty for the original.
+    """
+
+    model: str
+    cell: Cell | None
+    achieved: float
+    cost: Footprint
+    evaluation: Evaluation
+    against_original: Comparison | None = None
+    against_magnitude: Comparison | None = None
+    n_clusters: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A cell that cannot be: its options do not go together, or not with the model.
+
+    Parameters
+    ----------
+    model : str
+    cell : Cell
+    reason : str
+    """
+
+    model: str
+    cell: Cell
+    reason: str
+
+
+class _CannotBe(UserError):
+    """A cell's options do not go together, or not with the model; the others can still be."""
+
+
+_MAGNITUDE: Mapping[str, Any] = {"method": "magnitude"}
+
+OnRow = Callable[[Row | Skipped], None]
+
+
+def sweep(
+    model: SpeechModel,
+    cells: Sequence[Cell],
+    corpus: Corpus,
+    options: TranscriptionOptions,
+    normaliser: str = "whisper-english",
+    *,
+    made: Mapping[str, Compression] = MappingProxyType({}),
+    calibration: Excitation | None = None,
+    store: ResultStore | None = None,
+    state: "PartialState | None" = None,
+    on_row: OnRow = lambda row: None,
+    progress: Progress = no_progress,
+    should_cancel: ShouldCancel = never_cancel,
+) -> list[Row | Skipped]:
+    """Evaluate a model and everything that a sweep makes of it.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original.
+    cells : sequence of Cell
+        Plain magnitude before what is tested against it; see `SweepSpec.cells`. Where it is among
+        them, it is run too at every other K that comes up.
+    corpus : Corpus
+    options : TranscriptionOptions
+    normaliser : str
+    made : mapping of str to Compression
+        Models that were made of it already, by name; they come after the cells.
+    calibration : Excitation, optional
+        For cells that are calibrated.
+    store, state
+        See `analysis.evaluation.corpus_evaluation.recognise`.
+    on_row : callable
+        Given each row as soon as it is there, the original first.
+    progress, should_cancel : callable
+        Reports seconds of sound over all models.
+
+    Returns
+    -------
+    list of Row or Skipped
+        The original, then the cells in their order.
+
+    Raises
+    ------
+    UserError
+        Where a clip cannot be read any more.
+    Cancelled
+    """
+    runner = _Runner(
+        model,
+        corpus,
+        options,
+        normaliser,
+        Planner(model, calibration),
+        store,
+        state,
+        on_row,
+        progress,
+        should_cancel,
+        n_models=1 + len(cells) + len(made),
+        with_magnitude=any(cell.variant.is_magnitude for cell in cells),
+    )
+    return runner.run(cells, made)
+
+
+@dataclass(slots=True)
+class _Runner:
+    """The rows of one model as they come; fields as the parameters of `sweep`."""
+
+    model: SpeechModel
+    corpus: Corpus
+    options: TranscriptionOptions
+    normaliser: str
+    planner: Planner
+    store: ResultStore | None
+    state: "PartialState | None"
+    on_row: OnRow
+    progress: Progress
+    should_cancel: ShouldCancel
+    n_models: int
+    with_magnitude: bool
+    rows: list[Row | Skipped] = field(default_factory=list)
+    magnitude: dict[tuple[int, ...], Evaluation] = field(default_factory=dict)
+
+    def run(self, cells: Sequence[Cell], made: Mapping[str, Compression]) -> list[Row | Skipped]:
+        """All rows."""
+        run = run_of(self.model, self.options)
+        original = self._evaluated(lambda: self.model, run, "original")
+        self._add(Row(self.model.name, None, 0.0, footprint(self.model), original))
+        for cell in cells:
+            check_cancelled(self.should_cancel)
+            try:
+                prepared = self._prepared(cell)
+                found = self._compressed(prepared, cell)
+            except _CannotBe as fault:
+                self._add(Skipped(self.model.name, cell, str(fault)))
+            else:
+                self._add_tested(cell, prepared.plan, found)
+        for name, compression in made.items():
+            check_cancelled(self.should_cancel)
+            plan = compression.plan
+            variant = Variant(name, {"method": plan.method, "made": True})
+            int8 = is_quantised(compression.model.model)
+            # by its own weights: the same plan stands for what was trained, or is in int8, too
+            run = run_of(compression.model, self.options)
+            found = self._evaluated(partial(getattr, compression, "model"), run, name)
+            cell = Cell(variant, plan.sparsity, plan.allocation, plan.seed)
+            self._add_tested(cell, plan, found, footprint(compression.model) if int8 else None)
+        total = self.n_models * self._seconds
+        self.progress(total, total, "evaluated")
+        return self.rows
+
+    def _prepared(self, cell: Cell) -> Prepared:
+        try:
+            return self.planner.prepare(
+                cell.settings(self.model),
+                progress=partial(self._report_planning, cell.variant.name),
+                should_cancel=self.should_cancel,
+            )
+        except UserError as fault:
+            raise _CannotBe(str(fault)) from fault
+
+    def _report_planning(self, name: str, done: int, total: int, note: str) -> None:
+        """Trees and statistics are no sound that was heard: they only change the note."""
+        heard = len(self.rows) * self._seconds
+        self.progress(heard, self.n_models * self._seconds, f"{name}: {note}")
+
+    def _add_tested(
+        self, cell: Cell, plan: CompressionPlan, found: Evaluation, cost: Footprint | None = None
+    ) -> None:
+        """Add a row, and before it that of magnitude at the same K, where there is none yet."""
+        k = tuple(plan.n_clusters.values())
+        if cell.variant.is_magnitude:
+            self.magnitude.setdefault(k, found)
+        elif self.with_magnitude and k not in self.magnitude:
+            self.n_models += 1
+            baseline = _magnitude_at(plan)
+            draws = cell.variant.uses_seed and "made" not in cell.variant.options
+            drawn = f", seed {cell.seed}" if draws else ""
+            named = Variant(f"magnitude at the K of {cell.variant.name}{drawn}", _MAGNITUDE)
+            same = replace(cell, variant=named)
+            self.magnitude[k] = self._compressed(Prepared(baseline, {}, None), same)
+            self._add(self._row(same, baseline, self.magnitude[k]))
+        row = self._row(cell, plan, found)
+        self._add(replace(row, cost=cost) if cost else row)
+
+    @property
+    def _seconds(self) -> int:
+        return int(self.corpus.seconds) + 1
+
+    def _add(self, row: Row | Skipped) -> None:
+        self.rows.append(row)
+        self.on_row(row)
+
+    def _row(self, cell: Cell, plan: CompressionPlan, found: Evaluation) -> Row:
+        original = self.rows[0]
+        assert isinstance(original, Row)
+        baseline = self.magnitude.get(tuple(plan.n_clusters.values()))
+        return Row(
+            self.model.name,
+            cell,
+            achieved_sparsity(unit_groups(self.model), plan.n_clusters),
+            predict_footprint(self.model, original.cost, plan.n_clusters),
+            found,
+            compare(found, original.evaluation),
+            None if baseline is None or baseline is found else compare(found, baseline),
+            plan.n_clusters,
+        )
+
+    def _compressed(self, prepared: Prepared, cell: Cell) -> Evaluation:
+        def make() -> SpeechModel:
+            try:
+                return compress(
+                    self.model,
+                    prepared.plan,
+                    trees=prepared.trees,
+                    excitation=prepared.excitation,
+                    should_cancel=self.should_cancel,
+                ).model
+            except UserError as fault:
+                raise _CannotBe(str(fault)) from fault
+
+        note = f"{cell.variant.name}, {cell.allocation}, {cell.sparsity:.0%}"
+        return self._evaluated(
+            make, run_of(self.model, self.options, prepared.plan.to_json()), note
+        )
+
+    def _evaluated(self, make: Callable[[], SpeechModel], run: Run, note: str) -> Evaluation:
+        done_before, seconds = len(self.rows) * self._seconds, self._seconds
+
+        def report(done: int, total: int, _: str) -> None:
+            heard = seconds * done // max(total, 1)
+            self.progress(done_before + heard, self.n_models * seconds, note)
+
+        report(0, 1, "")
+        results = recognise(
+            run,
+            self.corpus,
+            make,
+            self.options,
+            store=self.store,
+            state=self.state,
+            progress=report,
+            should_cancel=self.should_cancel,
+        )
+        return summarise(self.corpus, results, self.normaliser)
+
+
+def _magnitude_at(plan: CompressionPlan) -> CompressionPlan:
+    """The plain baseline at another plan's K, so that shapes and cost are equal."""
+    return CompressionPlan(
+        model=plan.model,
+        revision=plan.revision,
+        weight_hash=plan.weight_hash,
+        n_clusters=plan.n_clusters,
+        components=plan.components,
+        allocation="manual",
+        sparsity=plan.sparsity,
+        **_MAGNITUDE,
+    )

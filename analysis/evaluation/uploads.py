@@ -1,0 +1,95 @@
+"""A corpus that was uploaded: clips and tables, loose or in ZIP files, laid out as a folder."""
+
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+from analysis.errors import UserError
+from analysis.speech.audio import SUPPORTED_EXTENSIONS
+
+TABLE_EXTENSIONS = (".csv", ".jsonl", ".txt")
+MAX_BYTES = 4_000_000_000
+"""Unpacked; LibriSpeech's test-clean has 350 MB."""
+
+_UNSAFE = re.compile(r"[^\w .,()+'&=@-]")
+_LONGEST_PART = 100
+
+
+def lay_out_upload(files: Iterable[tuple[str, bytes]], folder: Path) -> int:
+    """Write clips and tables below a folder; everything else is left out.
+
+    Parameters
+    ----------
+    files : iterable of (str, bytes)
+        Names and contents. ZIP files are unpacked, with their folders; unusual characters in
+        names become underscores, and no name can leave the folder.
+    folder : Path
+        Empty.
+
+    Returns
+    -------
+    int
+        Files written.
+
+    Raises
+    ------
+    UserError
+        For a damaged ZIP file, two files of one name, or more than `MAX_BYTES`.
+    """
+    n_written, room = 0, MAX_BYTES
+    for name, content in _members(files, room):
+        room -= len(content)
+        if room < 0:
+            raise _too_much()
+        path = folder.joinpath(*_safe_parts(name))
+        if path.exists():
+            raise UserError(
+                f"Two files of the upload are called {path.relative_to(folder)}.",
+                "Give each its own name, or its own folder in a ZIP file.",
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        n_written += 1
+    return n_written
+
+
+def _members(files: Iterable[tuple[str, bytes]], room: int) -> Iterator[tuple[str, bytes]]:
+    for name, content in files:
+        if not name.lower().endswith(".zip"):
+            if _wanted(name):
+                yield name, content
+            continue
+        try:
+            with zipfile.ZipFile(BytesIO(content)) as archive:
+                members = [m for m in archive.infolist() if not m.is_dir() and _wanted(m.filename)]
+                # before anything is unpacked: a small file may hold terabytes of zeros
+                if sum(member.file_size for member in members) > room:
+                    raise _too_much()
+                for member in members:
+                    yield member.filename, archive.read(member)
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+            raise UserError(
+                f"The file “{_safe_parts(name)[-1]}” cannot be unpacked.",
+                "Pack it again, as ZIP without a password.",
+                str(error),
+            ) from error
+
+
+def _wanted(name: str) -> bool:
+    path = PurePosixPath(name.replace("\\", "/"))
+    hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts if part != "..")
+    return path.suffix.lower() in (*SUPPORTED_EXTENSIONS, *TABLE_EXTENSIONS) and not hidden
+
+
+def _safe_parts(name: str) -> list[str]:
+    parts = [part for part in name.replace("\\", "/").split("/") if part.strip(". ")]
+    return [_UNSAFE.sub("_", part)[-_LONGEST_PART:].lstrip(".") for part in parts] or ["file"]
+
+
+def _too_much() -> UserError:
+    return UserError(
+        f"The upload holds more than {MAX_BYTES / 1e9:g} GB.",
+        "Put it on the computer that serves this page, and name its folder.",
+    )

@@ -1,0 +1,224 @@
+"""Maps of units: one group's, or all heads of a model."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from analysis.clustering.projection import Projection
+from analysis.figures.layout import lay_out
+from analysis.figures.palette import (
+    BLUE,
+    GREEN,
+    NEUTRAL,
+    ORANGE,
+    PURPLE,
+    SEQUENTIAL,
+    SKY,
+    VERMILLION,
+    with_alpha,
+)
+from analysis.models.unit_groups import BLOCK_TITLES, UnitGroup
+
+MAP_HEIGHT = 560
+
+CLUSTER_COLORS = (VERMILLION, GREEN, SKY, PURPLE, ORANGE, BLUE)
+"""Used in turn; clusters far apart may share one."""
+
+_KIND_SYMBOLS: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("encoder", "self_attention"): (SKY, "circle"),
+    ("decoder", "self_attention"): (ORANGE, "square"),
+    ("decoder", "cross_attention"): (PURPLE, "diamond"),
+}
+_MARKS = {"circle": "●", "square": "■", "diamond": "◆"}
+
+
+def cluster_colors(labels: np.ndarray) -> np.ndarray:
+    """Colour of each unit, by number: 0 (grey) alone, then one of `CLUSTER_COLORS` per cluster.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, (n,)
+
+    Returns
+    -------
+    ndarray of int64, (n,)
+        0..len(CLUSTER_COLORS).
+    """
+    several = np.bincount(labels) > 1
+    turn = (np.cumsum(several) - 1) % len(CLUSTER_COLORS) + 1
+    colors: np.ndarray = np.where(several, turn, 0)[labels]
+    return colors
+
+
+def _color_steps() -> list[list[object]]:
+    """A colour scale of flat steps: numbers are checked and sent far faster than colour names."""
+    names = (with_alpha(NEUTRAL, 0.55), *CLUSTER_COLORS)
+    edges = np.linspace(0, 1, len(names) + 1)
+    steps = zip(names, edges[:-1], edges[1:], strict=True)
+    return [[float(edge), name] for name, low, high in steps for edge in (low, high)]
+
+
+def unit_map(
+    group: UnitGroup,
+    projection: Projection,
+    labels: np.ndarray,
+    norms: np.ndarray,
+    *,
+    values: np.ndarray | None = None,
+    value_title: str = "",
+    chosen: Sequence[int] = (),
+) -> go.Figure:
+    """All units of a group as points, none left out.
+
+    Parameters
+    ----------
+    group : UnitGroup
+    projection : Projection
+        In two or three dimensions.
+    labels : ndarray of int64, (n,)
+        Cluster of each unit.
+    norms : ndarray of float64, (n,)
+        Of the unit vectors.
+    values : ndarray, (n,), optional
+        Colours the points; without it they are coloured by cluster.
+    value_title : str
+        Name and unit of the values.
+    chosen : sequence of int
+        Units to outline.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Each point carries its unit as `customdata[0]`.
+    """
+    unit = "channel" if group.component == "ffn" else "head"
+    sizes = np.bincount(labels)[labels]
+    marker: dict[str, object] = {"size": _point_size(projection), "opacity": 0.85}
+    if values is None:
+        last = len(CLUSTER_COLORS)
+        marker |= {"color": cluster_colors(labels), "colorscale": _color_steps()}
+        marker |= {"cmin": -0.5, "cmax": last + 0.5, "showscale": False}
+    else:
+        marker |= {"color": values, "colorscale": SEQUENTIAL, "showscale": True}
+        marker["colorbar"] = {
+            "title": {"text": value_title, "side": "right"},
+            "thickness": 12,
+            "outlinewidth": 0,
+            "exponentformat": "e",
+        }
+    figure = go.Figure()
+    # lists, for the browser reports a point's part of a packed array as a table, not a list
+    shown = zip(labels.tolist(), sizes.tolist(), np.round(norms, 5).tolist(), strict=True)
+    data = [[index, *facts] for index, facts in enumerate(shown)]
+    hover = (
+        f"<b>{unit} %{{customdata[0]:d}}</b><br>cluster %{{customdata[1]:d}} of"
+        " %{customdata[2]:d}<br>norm %{customdata[3]:.4g}<extra></extra>"
+    )
+    _add_points(figure, projection.coordinates, marker, data, hover)
+    if len(chosen):
+        ring = {
+            "size": _point_size(projection) + 5,
+            "color": "rgba(0, 0, 0, 0)",
+            "line": {"color": NEUTRAL, "width": 2},
+        }
+        if projection.coordinates.shape[1] == 3:
+            ring = {"size": _point_size(projection) + 4, "color": NEUTRAL, "opacity": 0.6}
+        _add_points(figure, projection.coordinates[list(chosen)], ring, None, None)
+    n_clusters = int(labels.max()) + 1
+    alone = int((sizes == 1).sum())
+    key = "" if values is not None else f"   <span style='color:{NEUTRAL}'>●</span> unmerged"
+    title = f"{n_clusters:,} clusters of {len(labels):,} {unit}s; {alone:,} stay by themselves{key}"
+    _frame_map(figure, projection, title)
+    return figure
+
+
+def head_map(groups: Sequence[UnitGroup], projection: Projection, *, by_layer: bool) -> go.Figure:
+    """All heads of a model as points, by layer or by kind.
+
+    Parameters
+    ----------
+    groups : sequence of UnitGroup
+        Of heads, in the order of the projection.
+    projection : Projection
+    by_layer : bool
+        Colour by layer; shapes tell the kinds apart either way.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Each point carries its group's id and its head as `customdata[0]` and `[1]`.
+    """
+    figure = go.Figure()
+    start = 0
+    spans: dict[tuple[str, str], list[tuple[UnitGroup, int]]] = {}
+    for group in groups:
+        spans.setdefault((group.stack, group.block), []).append((group, start))
+        start += group.n_units
+    deepest = max(group.layer for group in groups)
+    for kind, members in spans.items():
+        color, symbol = _KIND_SYMBOLS[kind]
+        index = np.concatenate([np.arange(at, at + group.n_units) for group, at in members])
+        layers = np.concatenate([np.full(group.n_units, group.layer) for group, _ in members])
+        data = [[g.id, head, g.title] for g, _ in members for head in range(g.n_units)]
+        marker: dict[str, object] = {"symbol": symbol, "size": 9, "opacity": 0.9}
+        if by_layer:
+            marker |= {"color": layers, "colorscale": SEQUENTIAL, "cmin": 0, "cmax": deepest}
+            marker["showscale"] = kind == next(iter(spans))
+            marker["colorbar"] = {
+                "title": {"text": "layer (index)", "side": "right"},
+                "thickness": 12,
+                "outlinewidth": 0,
+                "dtick": 1 if deepest < 12 else 4,
+            }
+        else:
+            marker["color"] = color
+        hover = "<b>%{customdata[2]}</b><br>head %{customdata[1]}<extra></extra>"
+        _add_points(figure, projection.coordinates[index], marker, data, hover)
+    key = ""
+    for stack, block in spans:
+        color, symbol = _KIND_SYMBOLS[stack, block]
+        kind_name = BLOCK_TITLES[block].rsplit(" ", 1)[0]
+        shown = NEUTRAL if by_layer else color
+        key += f"   <span style='color:{shown}'>{_MARKS[symbol]}</span> {stack} {kind_name}"
+    _frame_map(figure, projection, f"All {start:,} heads{key}")
+    return figure
+
+
+def _point_size(projection: Projection) -> int:
+    n, dimensions = projection.coordinates.shape
+    size = 12 if n <= 50 else 8 if n <= 1000 else 6
+    return size if dimensions == 2 else max(3, size // 2)
+
+
+def _add_points(
+    figure: go.Figure, coordinates: np.ndarray, marker: object, data: object, hover: str | None
+) -> None:
+    shared = {"mode": "markers", "marker": marker, "customdata": data, "hovertemplate": hover}
+    if hover is None:
+        shared["hoverinfo"] = "skip"
+    x, y, *rest = coordinates.astype(np.float32).T
+    if rest:
+        figure.add_scatter3d(x=x, y=y, z=rest[0], **shared)
+    else:
+        figure.add_scatter(x=x, y=y, **shared)
+
+
+def _frame_map(figure: go.Figure, projection: Projection, title: str) -> None:
+    if projection.explained is None:
+        names = [f"UMAP {i + 1} (no unit)" for i in range(projection.coordinates.shape[1])]
+    else:
+        names = [
+            f"component {i + 1} ({share:.1%} of the variance)"
+            for i, share in enumerate(projection.explained)
+        ]
+    if projection.coordinates.shape[1] == 3:
+        axes = zip(("xaxis", "yaxis", "zaxis"), names, strict=True)
+        figure.update_scenes({axis: {"title": {"text": name}} for axis, name in axes})
+    else:
+        figure.update_xaxes(title_text=names[0], zeroline=False)
+        figure.update_yaxes(title_text=names[1], zeroline=False)
+    lay_out(figure, MAP_HEIGHT, title)
+    if projection.coordinates.shape[1] == 2:
+        figure.update_layout(clickmode="event+select", dragmode="pan")
+        figure.update_traces(unselected_marker_opacity=0.85)

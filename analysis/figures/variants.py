@@ -1,0 +1,184 @@
+"""Pictures that set variants beside their original: drift per layer, cost and damage."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from analysis.evaluation.drift import Drift
+from analysis.figures.layout import lay_out
+
+DRIFT_HEIGHT = 400
+COMPARISON_HEIGHT = 330
+
+_DASHES = ("solid", "dash", "dot", "dashdot")
+
+
+@dataclass(frozen=True, slots=True)
+class VariantMeasures:
+    """What is known of a variant, each as a fraction; None where it was not measured.
+
+    Parameters
+    ----------
+    name, color : str
+    parameters, macs, encoder_time : float or None
+        Of the original's.
+    merge_error : float or None
+        Relative squared merge error.
+    drift : float or None
+        Relative error of the encoder's output on the chosen clip.
+    size : float or None
+        Bytes over the original's; None where they say no more than the parameters.
+    """
+
+    name: str
+    color: str
+    parameters: float
+    macs: float
+    encoder_time: float | None
+    merge_error: float | None
+    drift: float | None
+    size: float | None = None
+
+
+def drift_lines(drifts: Mapping[str, Drift], colors: Mapping[str, str]) -> go.Figure:
+    """Relative error and linear CKA of every layer's output: a column per stack.
+
+    Parameters
+    ----------
+    drifts : mapping of str to Drift
+        By the variant's name, at least one.
+    colors : mapping of str to str
+        By the variant's name.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    stacks = list(dict.fromkeys(d.stack for drift in drifts.values() for d in drift.layers))
+    figure = make_subplots(
+        rows=2,
+        cols=len(stacks),
+        shared_xaxes=True,
+        shared_yaxes=True,
+        vertical_spacing=0.1,
+        horizontal_spacing=0.04,
+        subplot_titles=[stack.capitalize() for stack in stacks],
+    )
+    figure.update_annotations(font_size=13)
+    for place, (name, drift) in enumerate(drifts.items()):
+        # later lines are drawn with gaps, through which one under them can be seen
+        dash = _DASHES[place % len(_DASHES)]
+        for column, stack in enumerate(stacks, start=1):
+            own = [layer for layer in drift.layers if layer.stack == stack]
+            for row, field, label in ((1, "relative_error", ".1%"), (2, "cka", ".4f")):
+                figure.add_scatter(
+                    x=[layer.layer for layer in own],
+                    y=[getattr(layer, field) for layer in own],
+                    mode="lines+markers",
+                    name=escape(name),
+                    line={"color": colors[name], "width": 2, "dash": dash},
+                    marker={"color": colors[name], "size": 6},
+                    hovertemplate=f"<b>{escape(name)}</b>, layer %{{x}}<br>"
+                    f"{'relative error' if row == 1 else 'CKA'} %{{y:{label}}}<extra></extra>",
+                    row=row,
+                    col=column,
+                )
+            figure.update_xaxes(
+                dtick=1 if len(own) <= 12 else 4,
+                range=[-0.3, max(layer.layer for layer in own) + 0.3],
+                showgrid=False,
+                col=column,
+            )
+    figure.update_xaxes(title_text="layer (index)", row=2)
+    layers = [layer for drift in drifts.values() for layer in drift.layers]
+    highest = np.nanmax([0.01, *(layer.relative_error for layer in layers)])
+    lowest = np.nanmin([0.9, *(layer.cka for layer in layers)])
+    figure.update_yaxes(nticks=5, zeroline=False)
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.08 * highest], row=1)
+    figure.update_yaxes(range=[lowest - 0.06 * (1 - lowest), 1 + 0.06 * (1 - lowest)], row=2)
+    figure.update_yaxes(title_text="relative error (%)", row=1, col=1)
+    figure.update_yaxes(title_text="linear CKA (1)", row=2, col=1)
+    name, worst = max(
+        ((name, layer) for name, drift in drifts.items() for layer in drift.layers),
+        key=lambda pair: pair[1].relative_error,
+    )
+    finding = (
+        f"“{escape(name)}” moves {worst.stack} layer {worst.layer} most: by"
+        f" {worst.relative_error:.0%} of its norm"
+    )
+    lay_out(figure, DRIFT_HEIGHT, _with_key(finding, colors))
+    figure.update_layout(margin_t=100, hovermode="closest")
+    return figure
+
+
+def comparison_bars(measures: Sequence[VariantMeasures]) -> go.Figure:
+    """What each variant still costs, and what it changed; what was not measured is left out.
+
+    Parameters
+    ----------
+    measures : sequence of VariantMeasures
+        At least one.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    facets: tuple[tuple[str, Mapping[str, str]], ...] = (
+        (
+            "Cost (% of the original)",
+            {
+                "parameters": "parameters",
+                "size": "size",
+                "macs": "MACs/s",
+                "encoder_time": "encoder time",
+            },
+        ),
+        (
+            "Change (%, 0 is the original)",
+            {"merge_error": "merge error", "drift": "drift of encoder output"},
+        ),
+    )
+    figure = make_subplots(
+        rows=1,
+        cols=2,
+        column_widths=[0.58, 0.42],
+        horizontal_spacing=0.08,
+        subplot_titles=[title for title, _ in facets],
+    )
+    figure.update_annotations(font_size=13)
+    for column, (_, fields) in enumerate(facets, start=1):
+        known = [f for f in fields if any(getattr(m, f) is not None for m in measures)]
+        for own in measures:
+            figure.add_bar(
+                x=[fields[field] for field in known],
+                y=[getattr(own, field) for field in known],
+                name=escape(own.name),
+                marker={"color": own.color},
+                hovertemplate=f"<b>{escape(own.name)}</b><br>%{{x}} %{{y:.1%}}<extra></extra>",
+                row=1,
+                col=column,
+            )
+    figure.update_yaxes(tickformat=".0%", rangemode="tozero", nticks=6)
+    figure.add_hline(y=1, line={"dash": "dot", "width": 1}, row=1, col=1)
+    smallest = min(measures, key=lambda own: own.parameters)
+    finding = (
+        f"“{escape(smallest.name)}” is the smallest: {smallest.parameters:.0%} of the parameters,"
+        f" {smallest.macs:.0%} of the MACs"
+    )
+    if smallest.encoder_time is not None:
+        finding += f", {smallest.encoder_time:.0%} of the encoder's time"
+    lay_out(figure, COMPARISON_HEIGHT, _with_key(finding, {m.name: m.color for m in measures}))
+    figure.update_layout(margin_t=100, barmode="group", bargap=0.3)
+    return figure
+
+
+def _with_key(finding: str, colors: Mapping[str, str]) -> str:
+    """A title, and under it which colour is which variant."""
+    key = "   ".join(
+        f"<span style='color:{color}'>■</span> {escape(name)}" for name, color in colors.items()
+    )
+    return f"{finding}<br><span style='font-size:12px'>{key}</span>"

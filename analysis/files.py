@@ -1,0 +1,127 @@
+"""Files and folders: what lies below one, and writing that is whole or not at all."""
+
+import errno
+import os
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from safetensors import SafetensorError
+
+from analysis.errors import UserError
+
+PROJECT = Path(__file__).resolve().parent.parent
+"""Where the parts of Coalesce lie side by side: `analysis`, `pages`, `demo` and `app.py`."""
+
+
+def files_below(root: Path, unlisted: Callable[[OSError], None] | None = None) -> list[Path]:
+    """All files below a folder, sorted; every folder once, whatever links lead to it.
+
+    Parameters
+    ----------
+    root : Path
+    unlisted : callable, optional
+        Told of each folder that cannot be listed; without it they are passed over.
+    """
+    found: list[Path] = []
+    inside = Path(os.path.realpath(root))
+    visited = {inside}
+    for folder, subfolders, names in os.walk(root, onerror=unlisted, followlinks=True):
+        found += [Path(folder, name) for name in names]
+        wanted = []
+        for name in sorted(subfolders):
+            path = Path(folder, name)
+            real = Path(os.path.realpath(path))
+            # a link back into the root would name its files a second time
+            if real in visited or (path.is_symlink() and real.is_relative_to(inside)):
+                continue
+            visited.add(real)
+            wanted.append(name)
+        subfolders[:] = wanted
+    return sorted(found)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file through a temporary sibling, so that it is never there in half."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """A temporary sibling to write into, which becomes `folder` when all went well.
+
+    Parameters
+    ----------
+    folder : Path
+        Absolute.
+
+    Raises
+    ------
+    UserError
+        When it cannot be written, or the disk is full.
+    """
+    temporary: Path | None = None
+    try:
+        temporary = _sibling(folder, "new")
+        yield temporary
+        temporary.chmod(0o755)  # mkdtemp makes private folders
+        _put_in_place(temporary, folder)
+    except (OSError, SafetensorError) as error:
+        # safetensors has its own exception, which holds the number of the fault in its text only
+        full = f"os error {errno.ENOSPC}" in str(error) or (
+            isinstance(error, OSError) and error.errno == errno.ENOSPC
+        )
+        raise UserError(
+            f"The disk is full; {folder.name} was not saved."
+            if full
+            else f"{folder} cannot be written.",
+            "Free some space and save again." if full else "Choose another folder.",
+            str(error),
+        ) from error
+    finally:
+        if temporary is not None and temporary.exists():
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sibling(folder: Path, purpose: str) -> Path:
+    """A new folder beside `folder`, named after the process that writes it."""
+    owner = f"{platform.node()}-{os.getpid()}"
+    return Path(tempfile.mkdtemp(prefix=f".{folder.name}.{purpose}-{owner}-", dir=folder.parent))
+
+
+def _put_in_place(temporary: Path, folder: Path) -> None:
+    """Rename; what was there before is set aside first and put back if that fails."""
+    if not folder.exists():
+        temporary.replace(folder)
+        return
+    aside = _sibling(folder, "old")
+    try:
+        folder.replace(aside / folder.name)
+        temporary.replace(folder)
+    except OSError:
+        if not folder.exists():
+            (aside / folder.name).replace(folder)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Undo what a killed save of this machine left beside `folder`."""
+    owner = re.escape(platform.node())
+    pattern = re.compile(rf"\.{re.escape(folder.name)}\.(new|old)-{owner}-(\d+)-\w+")
+    for path in folder.parent.iterdir():
+        found = pattern.fullmatch(path.name)
+        if found is None or psutil.pid_exists(int(found[2])):
+            continue
+        before = path / folder.name
+        if found[1] == "old" and before.exists() and not folder.exists():
+            before.replace(folder)  # killed between the two renames
+        shutil.rmtree(path, ignore_errors=True)

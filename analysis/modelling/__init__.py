@@ -1,1 +1,0 @@
-"""The model classes that travel beside a compressed checkpoint's weights."""

@@ -1,0 +1,265 @@
+"""Loading: a bundled demo, a local folder or a hub id becomes a read-only `SpeechModel`."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+import transformers
+
+from analysis.errors import UserError
+from analysis.files import PROJECT
+from analysis.models.architectures import ARCHITECTURES, Architecture
+from analysis.models.building import build, load_processor, read_config
+from analysis.models.checkpoint_files import PLAN_FILE, CheckpointFiles, inspect_folder
+from analysis.models.quantising import INT8, quantise
+from analysis.models.unit_groups import locate_groups
+from analysis.models.weight_hash import combine, remember
+from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.training_record import TrainingRecord
+
+if TYPE_CHECKING:
+    from analysis.models.unit_groups import UnitGroup
+import errno
+
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from analysis.models.speech_model import DTYPES, SpeechModel, available_devices, default_dtype
+
+# Progress is reported through callables and faults as `UserError`; the library's own bars and
+# warnings would run into them.
+transformers.utils.logging.disable_progress_bar()
+
+
+transformers.utils.logging.set_verbosity_error()
+
+
+DEMO_MODELS: Mapping[str, Path] = {
+    "demo-whisper": PROJECT / "demo" / "whisper",
+    "demo-hubert": PROJECT / "demo" / "hubert",
+}
+"""The bundled models, which need no network."""
+
+
+_DEMO_LICENCE = "apache-2.0"  # they were made for this project and come under its licence
+
+
+# The library switches the process-wide default dtype and torch.nn.init while it builds a model; two
+# threads at once may leave them switched for good.
+_BUILDING = threading.Lock()
+
+
+def load(
+    source: str,
+    *,
+    revision: str | None = None,
+    device: str = "cpu",
+    dtype: str | None = None,
+) -> SpeechModel:
+    """Load a speech recogniser.
+
+    Parameters
+    ----------
+    source : str
+        A name of `DEMO_MODELS`, a folder in `save_pretrained` layout (also one that Coalesce
+        wrote), or a hub id.
+    revision : str, optional
+        Branch, tag or commit of a hub id.
+    device : {"cpu", "cuda", "mps"}
+        Where to put the weights.
+    dtype : {"float32", "float16", "bfloat16", "int8"}, optional
+        Of the weights; by default what suits the device (`default_dtype`). "int8" is the dynamic
+        quantisation of `analysis.models.quantising`, to recognise speech with and nothing else.
+
+    Returns
+    -------
+    SpeechModel
+
+    Raises
+    ------
+    UserError
+        For an unknown family, a folder without weights, a truncated or pickled checkpoint, a hub
+        id that cannot be reached, a device that is not there.
+    """
+    dtype = dtype or default_dtype(device)
+    if device not in available_devices():
+        raise UserError(
+            f"This machine has no {device}.", f"Choose one of {', '.join(available_devices())}."
+        )
+    if dtype not in (*DTYPES, INT8):
+        raise UserError(f"dtype is {dtype!r}.", f"Choose one of {', '.join((*DTYPES, INT8))}.")
+    folder, name, origin, revision = _resolve(source, revision)
+    files = inspect_folder(folder, name)
+    architecture = _architecture(files, name)
+    config = read_config(files, architecture, name)
+    processor = load_processor(files, architecture, config, name)
+    with _BUILDING:
+        model = build(files, architecture, config, DTYPES.get(dtype, torch.float32), name)
+    digests, dtypes = files.digests()
+    remember(model, digests, dtypes)
+    model = model.to(device)  # type: ignore[arg-type]
+    model.eval().requires_grad_(False)
+    plans = _read_plans(files, locate_groups(model, architecture), name)
+    loaded = SpeechModel(
+        model,
+        processor,
+        architecture,
+        name,
+        origin,
+        revision,
+        combine(digests),
+        plans[-1] if plans else None,
+        tuple(plans[:-1]),
+        tuple(TrainingRecord.from_dict(record, name) for record in files.training),
+        files.licence or (_DEMO_LICENCE if origin in DEMO_MODELS else None),
+    )
+    return quantise(loaded) if dtype == INT8 else loaded
+
+
+def _resolve(source: str, revision: str | None) -> tuple[Path, str, str, str | None]:
+    """Folder, name for people, canonical source and commit of what the person typed."""
+    source = source.strip()
+    if source in DEMO_MODELS:
+        return DEMO_MODELS[source], source, source, None
+    try:
+        folder = Path(source).expanduser()
+        # nothing typed is the path of the working directory, which nobody meant
+        is_folder, exists = bool(source) and folder.is_dir(), bool(source) and folder.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, unreadable, no such home
+        raise UserError(
+            f"{source[:80]!r} cannot be looked up.",
+            "Give a shorter path, or one that you may read.",
+            str(error),
+        ) from error
+    if is_folder:
+        resolved = folder.resolve()
+        return resolved, resolved.name, str(resolved), None
+    if exists:
+        raise UserError(
+            f"{source} is a file, not a model.", "Give the folder that holds config.json."
+        )
+    looks_like_path = folder.is_absolute() or source.startswith((".", "~")) or source.count("/") > 1
+    if looks_like_path or not source:
+        raise UserError(
+            f"There is no folder {source!r}.",
+            f"Give {', '.join(DEMO_MODELS)}, a folder with config.json, or a hub id.",
+        )
+    snapshot, commit = download(source, revision)
+    return snapshot, source, source, commit
+
+
+def _architecture(files: CheckpointFiles, name: str) -> Architecture:
+    model_type = files.config.get("model_type")
+    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
+        families = ", ".join(family.title for family in ARCHITECTURES.values())
+        raise UserError(
+            f"{name} is of the family {model_type!r}, which Coalesce does not know.",
+            f"Choose a checkpoint of {families}.",
+        )
+    return ARCHITECTURES[model_type]
+
+
+def _read_plans(
+    files: CheckpointFiles, groups: Sequence["UnitGroup"], name: str
+) -> list[CompressionPlan]:
+    """The plans that a compressed checkpoint carries, if the last is the plan of these weights."""
+    plans = [CompressionPlan.from_json(text) for text in files.plan_texts]
+    for group in groups if plans else ():
+        if plans[-1].n_clusters.get(group.id) != group.n_units:
+            raise UserError(
+                f"{PLAN_FILE} in {name} does not describe its weights: {group.id} has "
+                f"{group.n_units} units, not {plans[-1].n_clusters.get(group.id)}.",
+                "Delete that file or compress again.",
+            )
+    return plans
+
+
+_TIMEOUT_S = 10
+
+
+_SMALL_FILES = ["*.json", "*.txt", "*.model", "README.md"]  # the last states the licence
+
+
+def download(repository: str, revision: str | None) -> tuple[Path, str | None]:
+    """Fetch a checkpoint, or find it in the local hub cache.
+
+    Parameters
+    ----------
+    repository : str
+        Hub id, e.g. ``"openai/whisper-tiny"``.
+    revision : str or None
+        Branch, tag or commit; None is the default branch.
+
+    Returns
+    -------
+    tuple of Path and str
+        The snapshot's folder, and the commit that it is of.
+
+    Raises
+    ------
+    UserError
+        When the id or revision does not exist, is gated, holds no safetensors, or cannot be
+        reached.
+    """
+    where = f"{repository}@{revision}" if revision else repository
+    try:
+        # model_info asks once; listing the files would retry for half a minute when offline
+        info = HfApi().model_info(repository, revision=revision, timeout=_TIMEOUT_S)
+        names = [sibling.rfilename for sibling in info.siblings or ()]
+        patterns = [*_SMALL_FILES, *_weight_patterns(names, where)]
+        folder = snapshot_download(repository, revision=info.sha, allow_patterns=patterns)
+        return Path(folder), info.sha
+    except GatedRepoError as error:
+        raise UserError(
+            f"{where} is gated.", "Accept its terms on the hub and log in.", str(error)
+        ) from error
+    except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
+        raise UserError(
+            f"There is no model {where}, neither a folder nor on the hub.",
+            "Check the spelling and the revision; for a private model log in.",
+            str(error),
+        ) from error
+    except UserError:
+        raise
+    except Exception as error:  # the HTTP library's own types, which change between releases
+        cached = _cached(repository, revision)
+        if cached is not None:
+            return cached, cached.name
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise UserError(
+                f"The disk is full; {where} was not downloaded.",
+                "Free some space, or move the hub's cache (HF_HOME).",
+                str(error),
+            ) from error
+        raise UserError(
+            f"The hub cannot be reached for {where}; this machine is offline or behind a firewall.",
+            "Use a bundled demo model, or download it elsewhere and give its folder.",
+            f"{type(error).__name__}: {error}",
+        ) from error
+
+
+def _weight_patterns(names: list[str], where: str) -> list[str]:
+    """The weight files to fetch: one file, else the shards of the index; other formats stay."""
+    if "model.safetensors" in names:
+        return ["model.safetensors"]
+    if "model.safetensors.index.json" in names:
+        return ["model-*.safetensors"]
+    raise UserError(
+        f"{where} holds no model.safetensors; other formats are pickled and can run any program.",
+        "Choose a revision with safetensors (often refs/pr/…), or convert it where you trust it.",
+    )
+
+
+def _cached(repository: str, revision: str | None) -> Path | None:
+    try:
+        return Path(snapshot_download(repository, revision=revision, local_files_only=True))
+    except (LocalEntryNotFoundError, OSError):
+        return None

@@ -1,0 +1,104 @@
+"""A model that is loaded and read-only, with all that the parts of Coalesce ask of it."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from transformers import PretrainedConfig, PreTrainedModel, ProcessorMixin
+
+from analysis.models.architectures import Architecture
+from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.training_record import TrainingRecord
+
+if TYPE_CHECKING:
+    pass
+
+DTYPES: Mapping[str, torch.dtype] = {
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeechModel:
+    """A speech recogniser, shared by all who use it and never changed.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+        In evaluation mode, without gradients.
+    processor : ProcessorMixin
+        Its feature extractor and tokenizer.
+    architecture : Architecture
+        The family.
+    name : str
+        For people.
+    source : str
+        What `load` was given: a demo's name, an absolute folder, a hub id.
+    revision : str or None
+        Commit of the hub id.
+    weight_hash : str
+        SHA-256 over the tensors as they are stored, hexadecimal; of a model that was compressed
+        here, as they would be stored.
+    plan : CompressionPlan or None
+        The recipe, if this is a compressed model.
+    earlier_plans : tuple of CompressionPlan
+        Where a compressed model was compressed again: the recipes before `plan`, first one first.
+    training : tuple of TrainingRecord
+        Training that it went through here, first run first.
+    licence : str or None
+        Of the weights, where their source states one, e.g. "apache-2.0".
+    lock : threading.Lock
+        Held while the model infers.
+    """
+
+    model: PreTrainedModel
+    processor: ProcessorMixin
+    architecture: Architecture
+    name: str
+    source: str
+    revision: str | None
+    weight_hash: str
+    plan: CompressionPlan | None = None
+    earlier_plans: tuple[CompressionPlan, ...] = ()
+    training: tuple[TrainingRecord, ...] = ()
+    licence: str | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def lineage(self) -> tuple[CompressionPlan, ...]:
+        """All recipes that made this model, in the order in which they were applied."""
+        return (*self.earlier_plans, self.plan) if self.plan is not None else ()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return self.model.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights."""
+        return self.model.dtype
+
+    @property
+    def config(self) -> PretrainedConfig:
+        """The model's configuration."""
+        return self.model.config
+
+
+def available_devices() -> tuple[str, ...]:
+    """Devices that this machine has: "cpu", and "cuda" and "mps" where present."""
+    devices = ["cpu"]
+    if torch.cuda.is_available():
+        devices.append("cuda")
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return tuple(devices)
+
+
+def default_dtype(device: str) -> str:
+    """float16 on CUDA, float32 elsewhere, where half precision is slow or incomplete."""
+    return "float16" if device == "cuda" else "float32"

@@ -1,0 +1,74 @@
+"""Which languages a multilingual Whisper knows, and how its vocabulary calls them."""
+
+from transformers.models.whisper.tokenization_whisper import LANGUAGES, TO_LANGUAGE_CODE
+
+from analysis.errors import UserError
+from analysis.models.speech_model import SpeechModel
+
+
+def languages(model: SpeechModel) -> tuple[str, ...]:
+    """Names of the languages that a multilingual Whisper knows; empty for any other model.
+
+    Parameters
+    ----------
+    model : SpeechModel
+
+    Returns
+    -------
+    tuple of str
+        Lower case, alphabetical, as `TranscriptionOptions.language` takes them.
+    """
+    tokens = language_tokens(model)
+    return tuple(sorted(name for code, name in LANGUAGES.items() if f"<|{code}|>" in tokens))
+
+
+def language_tokens(model: SpeechModel) -> dict[str, int]:
+    """Token to id of each language, where the model was trained on more than one.
+
+    Parameters
+    ----------
+    model : SpeechModel
+
+    Returns
+    -------
+    dict of str to int
+        ``{"<|en|>": 50259, ...}``; empty for models with one language.
+    """
+    config = getattr(model.model, "generation_config", None)  # CTC models have none
+    return getattr(config, "lang_to_id", {}) if getattr(config, "is_multilingual", False) else {}
+
+
+def language_token(model: SpeechModel, language: str | None) -> str | None:
+    """Find the token of a language that a person asked for.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    language : str or None
+        A name, a code or a token: "german", "de", "<|de|>".
+
+    Returns
+    -------
+    str or None
+        The token; None where no language was asked for, or English of a model that has one
+        language only and no token for it.
+
+    Raises
+    ------
+    UserError
+        For a language that the model does not know; names those that it does.
+    """
+    if language is None:
+        return None
+    tokens = language_tokens(model)
+    name = language.strip().lower().removeprefix("<|").removesuffix("|>")
+    code = TO_LANGUAGE_CODE.get(name, name)
+    if not tokens and code == "en":
+        return None
+    if f"<|{code}|>" not in tokens:
+        known = ", ".join(languages(model)) or "english"
+        raise UserError(
+            f"{model.name} does not know the language “{language}”.",
+            f"Leave the language open, or choose one of: {known}.",
+        )
+    return f"<|{code}|>"

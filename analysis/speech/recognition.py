@@ -1,0 +1,140 @@
+"""What the two ways of recognising speech (seq2seq, CTC) are asked, and what they answer."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from analysis.errors import UserError
+from analysis.progress import Progress
+from analysis.speech.audio import Samples
+
+LongForm = Literal["auto", "timestamps", "windows"]
+_LONG_FORMS = ("auto", "timestamps", "windows")
+_UNSPACED_SCRIPTS = ("CJK UNIFIED", "HIRAGANA", "KATAKANA", "IDEOGRAPHIC", "FULLWIDTH")
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionOptions:
+    """How to transcribe; the defaults do what the checkpoint's own configuration says.
+
+    Parameters
+    ----------
+    language : str, optional
+        Spoken language, as a name or a code, for multilingual models; detected if not given.
+    task : {"transcribe", "translate"}
+        Write down the words, or (multilingual Whisper) their translation into English.
+    long_form : {"auto", "timestamps", "windows"}
+        How an encoder-decoder hears audio beyond its window. "timestamps": Whisper's sequential
+        algorithm, which moves on to where the model says a sentence ended. "windows": pieces cut
+        at pauses, independent of each other. "auto": timestamps where the model, asked for the
+        first token of the first window, gives more probability to timestamps than to words;
+        windows where it never learned timestamps, or lost them to compression. CTC models always
+        use overlapping windows.
+    num_beams : int, optional
+        Width of the beam search; by default what the generation config says, mostly 1 (greedy). A
+        bare `transformers` pipeline searches with 5 where the config says nothing.
+    max_new_tokens : int, optional
+        Most tokens per window; by default more than speech of that length can need, so that it
+        only stops a model that repeats itself.
+    warm_up : bool
+        Run each model once, untimed, before its first timed run.
+    batch_size : int
+        Most windows or clips that go through the model together.
+
+    Raises
+    ------
+    UserError
+        For a value that no model can follow.
+    """
+
+    language: str | None = None
+    task: str = "transcribe"
+    long_form: LongForm = "auto"
+    num_beams: int | None = None
+    max_new_tokens: int | None = None
+    warm_up: bool = True
+    batch_size: int = 8
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without a model."""
+        if self.long_form not in _LONG_FORMS:
+            raise UserError(
+                f"There is no long-form mode “{self.long_form}”.",
+                f"Choose one of {', '.join(_LONG_FORMS)}.",
+            )
+        for field in ("num_beams", "max_new_tokens", "batch_size"):
+            value = getattr(self, field)
+            if value is not None and value < 1:
+                raise UserError(f"{field} is {value}.", "Choose 1 or more.")
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """The words of one clip.
+
+    Parameters
+    ----------
+    text : str
+    n_windows : int
+        Pieces that went through the model.
+    notes : tuple of str
+        Sentences on what a reader of the text should know.
+    """
+
+    text: str
+    n_windows: int = 1
+    notes: tuple[str, ...] = ()
+
+
+class Recogniser(Protocol):
+    """One way of getting from samples to text, set up for one model and one set of options."""
+
+    @property
+    def longest(self) -> int:
+        """Samples that go through the model in one piece."""
+
+    @property
+    def equal_lengths(self) -> bool:
+        """Whether padding would change the text, so that a batch takes equal lengths only."""
+
+    @property
+    def batch_samples(self) -> int:
+        """Samples that fit in one batch, padding included."""
+
+    def recognise(self, clips: Sequence[Samples]) -> list[Recognised]:
+        """Transcribe a batch of clips, none longer than `longest`."""
+
+    def recognise_long(self, samples: Samples, progress: Progress) -> Recognised:
+        """Transcribe a clip of any length."""
+
+
+def join_texts(texts: Sequence[str]) -> str:
+    """Join the texts of neighbouring windows.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        In the order of speech; may be empty strings.
+
+    Returns
+    -------
+    str
+        With a space at each seam, except between scripts written without spaces.
+
+    Examples
+    --------
+    >>> join_texts([" Hello,", "", " world. "])
+    'Hello, world.'
+    >>> join_texts(["今日は", "いい天気"])
+    '今日はいい天気'
+    """
+    joined = ""
+    for text in filter(None, (text.strip() for text in texts)):
+        seam = "" if not joined or (_unspaced(joined[-1]) and _unspaced(text[0])) else " "
+        joined += seam + text
+    return joined
+
+
+def _unspaced(character: str) -> bool:
+    return unicodedata.name(character, "").startswith(_UNSPACED_SCRIPTS)

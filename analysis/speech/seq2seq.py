@@ -1,0 +1,312 @@
+"""Whisper's way to text: an encoder hears a window, a decoder writes until it thinks it is done."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import torch
+from transformers import (
+    BatchFeature,
+    StoppingCriteria,
+    StoppingCriteriaList,
+    WhisperForConditionalGeneration,
+)
+from transformers.models.whisper.tokenization_whisper import TASK_IDS
+
+from analysis.errors import UserError
+from analysis.models.speech_model import SpeechModel
+from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel
+from analysis.speech.audio import SAMPLING_RATE, SILENCE_PEAK, Samples
+from analysis.speech.languages import language_token, language_tokens
+from analysis.speech.recognition import Recognised, TranscriptionOptions, join_texts
+from analysis.speech.windows import batches, quiet_windows
+
+# A full 30 s window leaves Whisper 444 tokens, 15 a second. Per second of audio we allow more than
+# that, and some for the start, so the limit binds only where a short clip makes a broken decoder
+# loop; without it, one second of audio would cost the decoding time of thirty.
+_TOKENS_PER_SECOND = 20
+_TOKENS_AT_LEAST = 24
+# A healthy model advances by most of a window per call of the decoder. One that keeps predicting
+# tiny steps is stopped: at 0.02 s a step, a minute would take 3,000 calls.
+_CALLS_PER_WINDOW = 4
+_NO_END = "The model did not come to an end, so its text was cut off."
+
+
+class _RunawayTimestamps(Exception):
+    """The sequential algorithm hardly advances."""
+
+
+class _Cancellation(StoppingCriteria):
+    """Leaves `generate` between two tokens: a window of a large model takes minutes on a CPU."""
+
+    def __init__(self, should_cancel: ShouldCancel) -> None:
+        self._should_cancel = should_cancel
+
+    def __call__(
+        self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: object
+    ) -> torch.BoolTensor:
+        check_cancelled(self._should_cancel)
+        go_on = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+        return cast(torch.BoolTensor, go_on)
+
+
+@dataclass(slots=True)
+class Seq2SeqRecogniser:
+    """Transcribes with an encoder-decoder; see `recognition.Recogniser`.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        Its lock is held by the caller.
+    options : TranscriptionOptions
+    should_cancel : callable
+        Polled between tokens.
+
+    Raises
+    ------
+    UserError
+        Where the model cannot follow the options; names the languages that it knows.
+    """
+
+    model: SpeechModel
+    options: TranscriptionOptions
+    should_cancel: ShouldCancel = never_cancel
+
+    equal_lengths = False  # every clip is padded to the full window anyway
+
+    def __post_init__(self) -> None:
+        """Check the options against the model."""
+        language_token(self.model, self.options.language)
+        if self.options.task not in TASK_IDS:
+            raise UserError(
+                f"There is no task “{self.options.task}”.", f"Choose one of {', '.join(TASK_IDS)}."
+            )
+        if self.options.task != "transcribe" and not language_tokens(self.model):
+            raise UserError(
+                f"{self.model.name} cannot translate: it knows one language only.",
+                "Choose the task “transcribe”, or a multilingual Whisper.",
+            )
+        if self.options.long_form == "timestamps" and self._first_timestamp is None:
+            raise UserError(
+                f"{self.model.name} has no timestamp tokens.",
+                "Choose the long-form mode “windows” or “auto”.",
+            )
+
+    @property
+    def longest(self) -> int:
+        """Samples in the encoder's window."""
+        return self.model.processor.feature_extractor.n_samples
+
+    @property
+    def batch_samples(self) -> int:
+        """No limit but the number of clips, since all of them are padded to the window."""
+        return self.options.batch_size * self.longest
+
+    def recognise(self, clips: Sequence[Samples]) -> list[Recognised]:
+        """Transcribe a batch of clips, none longer than `longest`."""
+        limits = [self._token_limit(len(clip)) for clip in clips]
+        rows = self._generate_once(self._features(clips), max(limits))
+        return [self._recognised(row, limit) for row, limit in zip(rows, limits, strict=True)]
+
+    def recognise_long(self, samples: Samples, progress: Progress) -> Recognised:
+        """Transcribe a clip of any length."""
+        mode = self.options.long_form
+        if mode == "auto":
+            window = samples[: self.longest]
+            mode = "timestamps" if self._predicts_timestamps(window) else "windows"
+        if mode == "timestamps":
+            try:
+                return self._recognise_by_timestamps(samples, progress)
+            except _RunawayTimestamps:
+                fallback = "The model's timestamps hardly advanced, so they were not used."
+                cut = self._recognise_by_windows(samples, progress)
+                return replace(cut, notes=(fallback, *cut.notes))
+        return self._recognise_by_windows(samples, progress)
+
+    def tokens(self, samples: Samples) -> list[int]:
+        """What the decoder writes for a clip within the window, its prompt first, as token ids."""
+        prompt = self._prompt(samples)
+        if self._says_no_timestamps:
+            prompt.append(self._config.no_timestamps_token_id)
+        limit = self._token_limit(len(samples))
+        [row] = self._generate_once(self._features([samples]), limit)
+        return prompt + row
+
+    def _recognise_by_timestamps(self, samples: Samples, progress: Progress) -> Recognised:
+        """Run the sequential long-form algorithm (Whisper paper, section 3.8)."""
+        n_calls = 0
+        most_calls = _CALLS_PER_WINDOW * math.ceil(len(samples) / self.longest)
+
+        def watch(position: torch.Tensor) -> None:
+            nonlocal n_calls
+            n_calls += 1
+            if n_calls > most_calls:
+                raise _RunawayTimestamps
+            check_cancelled(self.should_cancel)
+            frame, n_frames = position[0].tolist()
+            progress(int(frame), int(n_frames), f"Transcribing, part {n_calls}")
+
+        features = self._features([samples], truncation=False, padding="longest")
+        limit = self._token_limit(self.longest)
+        rows = self._generate(features, limit, return_timestamps=True, monitor_progress=watch)
+        note = f"Longer than the model's {self._window}: heard in {n_calls} parts, by timestamps."
+        return Recognised(self._text(rows[0]), n_calls, (note,))
+
+    def _recognise_by_windows(self, samples: Samples, progress: Progress) -> Recognised:
+        windows = quiet_windows(samples, self.longest)
+        pieces = [samples[window.start : window.stop] for window in windows]
+        # On silence Whisper is known to invent "Thank you."; nothing was said, so nothing is asked.
+        heard = [piece for piece in pieces if abs(piece).max() >= SILENCE_PEAK]
+        language = self._language(heard[0]) if heard else None
+        recogniser = replace(self, options=replace(self.options, language=language))
+        parts: list[Recognised] = [Recognised("")] * len(heard)
+        n_done = 0
+        lengths = [len(piece) for piece in heard]
+        for batch in batches(
+            lengths, self.options.batch_size, self.batch_samples, equal=self.equal_lengths
+        ):
+            progress(n_done, len(heard), f"Transcribing window {n_done + 1} of {len(heard)}")
+            check_cancelled(self.should_cancel)
+            for index, part in zip(
+                batch, recogniser.recognise([heard[index] for index in batch]), strict=True
+            ):
+                parts[index] = part
+            n_done += len(batch)
+        progress(n_done, len(heard), "Transcribed")
+        notes = [f"Longer than the model's {self._window}: cut at pauses into {len(windows)}."]
+        if len(heard) < len(windows):
+            notes.append(f"{len(windows) - len(heard)} silent windows were left out.")
+        notes.extend(dict.fromkeys(note for part in parts for note in part.notes))
+        return Recognised(join_texts([part.text for part in parts]), len(windows), tuple(notes))
+
+    def _predicts_timestamps(self, window: Samples) -> bool:
+        """Whether the model, free to start with a timestamp, gives timestamps more than words."""
+        first = self._first_timestamp
+        if first is None:
+            return False
+        prompt = self._prompt(window)
+        logits = self._network(
+            input_features=self._features([window]).input_features,
+            decoder_input_ids=torch.tensor([prompt], device=self.model.device),
+        ).logits[0, -1]
+        probabilities = logits.float().softmax(dim=-1)
+        timestamps = probabilities[first:].sum()
+        probabilities[self.model.processor.tokenizer.all_special_ids] = 0
+        return bool(timestamps > probabilities[:first].sum())
+
+    def _prompt(self, window: Samples) -> list[int]:
+        """What the decoder starts from, as far as every mode shares it: start, language, task."""
+        config = self._config
+        prompt = [config.decoder_start_token_id]
+        if token := self._language(window):
+            prompt += [config.lang_to_id[token], config.task_to_id[self.options.task]]
+        return prompt
+
+    @property
+    def _says_no_timestamps(self) -> bool:
+        """Whether the prompt ends with the token that forbids timestamps."""
+        known = getattr(self._config, "no_timestamps_token_id", None) is not None
+        return known and not self._config.return_timestamps
+
+    def _language(self, window: Samples) -> str | None:
+        """The language to write all of a long clip in: as asked, or as the first window sounds."""
+        tokens = language_tokens(self.model)
+        if not tokens:
+            return None
+        if token := language_token(self.model, self.options.language):
+            return token
+        features = self._features([window]).input_features
+        detected = self._network.detect_language(input_features=features).item()
+        return next(token for token, index in tokens.items() if index == detected)
+
+    def _features(self, clips: Sequence[Samples], **settings: object) -> BatchFeature:
+        """Log-mel spectrograms, (clips, mel bins, frames), where the model wants them."""
+        features = self.model.processor.feature_extractor(
+            list(clips),
+            sampling_rate=SAMPLING_RATE,
+            return_tensors="pt",
+            return_attention_mask=True,
+            **settings,
+        )
+        return features.to(device=self.model.device, dtype=self.model.dtype)
+
+    def _generate_once(self, features: BatchFeature, max_new_tokens: int) -> list[list[int]]:
+        """Token ids of clips within the window, by one call of the decoder's loop.
+
+        Left to itself `generate` goes back to the last timestamp, also where none was asked for; a
+        damaged model that writes one of 0.00 s would keep it there for ever.
+        """
+        rows = self._generate(features, max_new_tokens, force_unique_generate_call=True)
+        # unlike otherwise, they begin with the prompt
+        n_prompt = 1 + 2 * bool(language_tokens(self.model)) + self._says_no_timestamps
+        return [row[n_prompt:] for row in rows]
+
+    def _generate(
+        self, features: BatchFeature, max_new_tokens: int, **settings: Any
+    ) -> list[list[int]]:
+        """Token ids per clip, without the prompt and the padding."""
+        config = self._config
+        # The checkpoint's own limit holds too. It is expressed in one of two ways, of which the
+        # other must stay unset: given both, `generate` warns.
+        if config.max_new_tokens is not None:
+            settings["max_new_tokens"] = min(config.max_new_tokens, max_new_tokens)
+        else:  # Whisper's `generate` adds the length of the prompt to it
+            settings["max_length"] = max_new_tokens
+        if self.options.num_beams is not None:
+            settings["num_beams"] = self.options.num_beams
+        if language_tokens(self.model):
+            settings |= {
+                "language": language_token(self.model, self.options.language),
+                "task": self.options.task,
+            }
+        if self.should_cancel is not never_cancel:
+            settings["stopping_criteria"] = StoppingCriteriaList(
+                [_Cancellation(self.should_cancel)]
+            )
+        ids = self._network.generate(
+            features.input_features, attention_mask=features.attention_mask, **settings
+        )
+        rows: list[list[int]] = ids.tolist()
+        for row in rows:
+            while row and row[-1] in (config.pad_token_id, config.eos_token_id):
+                row.pop()
+        return rows
+
+    def _recognised(self, row: list[int], limit: int) -> Recognised:
+        # In a batch the longest clip sets the limit; cut to what the clip would have got alone.
+        row = row[:limit]
+        return Recognised(self._text(row), notes=(_NO_END,) if len(row) == limit else ())
+
+    def _text(self, row: list[int]) -> str:
+        return self.model.processor.tokenizer.decode(row, skip_special_tokens=True).strip()
+
+    def _token_limit(self, n_samples: int) -> int:
+        """Most tokens that a clip may take; see `_TOKENS_PER_SECOND`."""
+        limit = self.options.max_new_tokens or _TOKENS_AT_LEAST + math.ceil(
+            _TOKENS_PER_SECOND * n_samples / SAMPLING_RATE
+        )
+        own = self._config.max_length or self._network.config.max_target_positions
+        # Prompt: start, language and task (if multilingual), no-timestamps.
+        room = self._network.config.max_target_positions - (4 if language_tokens(self.model) else 2)
+        return min(limit, own, room)
+
+    @property
+    def _first_timestamp(self) -> int | None:
+        """Id of ``<|0.00|>``, where the vocabulary has it."""
+        before = getattr(self._config, "no_timestamps_token_id", None)
+        if before is None or before + 1 >= self._network.config.vocab_size:
+            return None
+        return before + 1
+
+    @property
+    def _network(self) -> WhisperForConditionalGeneration:
+        return cast(WhisperForConditionalGeneration, self.model.model)
+
+    @property
+    def _config(self) -> Any:  # Whisper adds fields that GenerationConfig does not declare
+        return self.model.model.generation_config
+
+    @property
+    def _window(self) -> str:
+        return f"{self.longest / SAMPLING_RATE:g} s window"

@@ -1,1 +1,0 @@
-"""What several pages use: the session, background jobs, cached computing, widgets."""

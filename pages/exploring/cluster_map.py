@@ -1,0 +1,159 @@
+"""The map of units on Clusters: its controls, the picture, and what a click on it chooses."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from analysis.clustering.curves import first_merge_errors
+from analysis.clustering.merge_tree import MergeTree
+from analysis.clustering.projection import METRICS, MIN_UNITS, Projection, UmapSettings
+from analysis.figures.maps import MAP_HEIGHT, unit_map
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup
+from pages.exploring.cluster_selection import units_key
+from pages.exploring.maps import find_map
+from pages.session.job_box import job_box, show_problem
+from pages.session.session import Session
+from pages.session.shelves import TreeChoice
+from pages.widgets.basics import ink_labels
+from pages.widgets.choices import choose_one, held
+
+PCA, UMAP = "PCA", "UMAP"
+BY_CLUSTER, BY_SIZE, BY_NORM, BY_MERGE = "Cluster", "Cluster size", "Norm", "First merge"
+METHOD_KEY = "clusters:method"
+PCA_SLOT, UMAP_SLOT = "map:pca", "map:umap"
+
+
+def draw_unit_map(
+    model: SpeechModel,
+    group: UnitGroup,
+    tree: MergeTree,
+    labels: np.ndarray,
+    norms: np.ndarray,
+    projection: Projection,
+    color_by: str,
+) -> go.Figure:
+    """Every unit of the group; a click chooses its cluster."""
+    values, title = None, ""
+    if color_by == BY_SIZE:
+        values, title = np.bincount(labels)[labels], "cluster size (units)"
+    elif color_by == BY_NORM:
+        values, title = norms, "norm (weight)"
+    elif color_by == BY_MERGE:
+        values, title = first_merge_errors(tree), "error of the first merge (1)"
+    units = st.session_state.get(units_key(model, group), ())
+    chart = unit_map(
+        group, projection, labels, norms, values=values, value_title=title, chosen=units
+    )
+    key = f"map:{model.weight_hash[:16]}:{group.id}"
+
+    def choose() -> None:
+        points = st.session_state[key]["selection"]["points"]
+        picked = sorted({int(p["customdata"][0]) for p in points if p.get("customdata")})
+        if len(picked) == 1:
+            members = np.flatnonzero(labels == labels[picked[0]])
+            picked = [int(unit) for unit in members]
+        if picked:
+            st.session_state[units_key(model, group)] = tuple(picked)
+
+    draw_map(chart, key=key, alt=f"Map of the units of {group.title}.", on_select=choose)
+    return chart
+
+
+def draw_map(chart: go.Figure, *, key: str, alt: str, **options: Any) -> None:
+    """A chart that keeps the box and the lasso, which `widgets.figure` leaves out."""
+    ink_labels(chart)
+    st.plotly_chart(
+        chart,
+        key=key,
+        alt=alt,
+        height=MAP_HEIGHT,
+        selection_mode=("points", "box", "lasso"),
+        config={
+            "displaylogo": False,
+            "scrollZoom": True,
+            "toImageButtonOptions": {"format": "svg", "filename": "map"},
+        },
+        **options,
+    )
+
+
+def map_controls(
+    session: Session,
+    model: SpeechModel,
+    groups: Sequence[UnitGroup],
+    choice: TreeChoice,
+    colors: Sequence[str],
+    color_key: str,
+) -> tuple[str, Projection | None]:
+    """What colours the map and how it is made; the map itself, or the one shown meanwhile."""
+    n = sum(group.n_units for group in groups)
+    how, dimensions, color, more = st.columns([1.3, 1.1, 3.4, 1.2], vertical_alignment="bottom")
+    with how:
+        method = choose_one("Map", [PCA, UMAP], key=METHOD_KEY)
+    with dimensions:
+        n_dimensions = choose_one("Axes", [2, 3], key="clusters:axes", format_func="{}-D".format)
+    with color:
+        color_by = choose_one("Colour", colors, key=color_key)
+    with more:
+        umap = _umap_settings(n_dimensions, n)
+    projection = find_map(session, model, groups, choice, n_dimensions, PCA_SLOT)
+    if method == UMAP and n < MIN_UNITS:
+        st.info(f"UMAP needs at least {MIN_UNITS} units; here are the principal components.")
+    elif method == UMAP:
+        learned = find_map(session, model, groups, choice, umap, UMAP_SLOT)
+        projection = learned or projection
+    for slot in (PCA_SLOT, UMAP_SLOT):
+        show_problem(session.jobs, slot)
+    return color_by, projection
+
+
+def map_note(session: Session, note: str) -> None:
+    """A line under the map, which gives way to the progress of a map that is being made."""
+    job_box(session.jobs, (UMAP_SLOT, PCA_SLOT), lambda: st.caption(note), wide=True)
+
+
+def _umap_settings(n_dimensions: int, n_units: int) -> UmapSettings:
+    with st.popover("UMAP", icon=":material/tune:", width="stretch"):
+        most = max(2, min(200, n_units - 1))
+        neighbors_key = f"clusters:neighbors:{most}"
+        n_neighbors = st.slider(
+            "Neighbours",
+            2,
+            max(3, most),
+            held(neighbors_key, min(15, most)),
+            key=neighbors_key,
+            persist_state="session",
+            help="Few show detail, many the whole.",
+        )
+        min_dist = st.slider(
+            "Least distance on the map",
+            0.0,
+            1.0,
+            held("clusters:min-dist", 0.1),
+            0.05,
+            key="clusters:min-dist",
+            persist_state="session",
+            help="Small values pack groups tightly.",
+        )
+        metrics = list(METRICS)
+        metric = st.selectbox(
+            "Metric",
+            metrics,
+            index=metrics.index(held("clusters:metric", metrics[0])),
+            key="clusters:metric",
+            persist_state="session",
+            help="  \n".join(f"**{name}**: {text}" for name, text in METRICS.items()),
+        )
+        seed = st.number_input(
+            "Seed",
+            0,
+            2**31 - 1,
+            held("clusters:seed", 0),
+            key="clusters:seed",
+            persist_state="session",
+        )
+    return UmapSettings(n_dimensions, min(n_neighbors, most), min_dist, metric, int(seed))

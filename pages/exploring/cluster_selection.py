@@ -1,0 +1,175 @@
+"""What is looked at on Clusters: the group, its K, a cluster or some units; kept and linked."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import streamlit as st
+
+from analysis.clustering.curves import knee
+from analysis.clustering.merge_tree import MergeTree
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup
+from pages.planning.group_choice import pick_group, select_group, selected_group
+from pages.planning.settings import widget_key
+from pages.session.link import follow, one_of, opened
+
+ONE_GROUP, ALL_HEADS = "One group", "All heads of the model"
+VIEW_KEY = "clusters:view"
+
+MAX_LISTED = 500
+"""Clusters that can be picked from the list, the largest first; all can be picked on the map."""
+
+MAX_LINKED = 200
+"""Units chosen by hand that fit an address; of more, the link leads to the group and K alone."""
+
+
+def k_key(model: SpeechModel, group: UnitGroup) -> str:
+    """Of the K slider of a group, which is for looking only."""
+    return widget_key(model, f"look-k:{group.id}")
+
+
+def units_key(model: SpeechModel, group: UnitGroup) -> str:
+    """Holds the chosen units of a group, a tuple of indices."""
+    return widget_key(model, f"look-units:{group.id}")
+
+
+def anchor_key(model: SpeechModel, group: UnitGroup) -> str:
+    """Holds the unit whose cluster an opened link names, until that cluster is chosen."""
+    return widget_key(model, f"look-anchor:{group.id}")
+
+
+def link_to_units(model: SpeechModel, group: UnitGroup, labels: np.ndarray) -> dict[str, str]:
+    """What is chosen, for the address: a cluster by its first unit, units by their indices."""
+    units = np.array(st.session_state.get(units_key(model, group), ()), dtype=np.int64)
+    if _whole_cluster(units, labels) is not None:
+        return {"cluster": str(units[0])}
+    if 0 < len(units) <= MAX_LINKED:
+        return {"units": ",".join(str(unit) for unit in units)}
+    return {}
+
+
+def follow_link(model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
+    """Choose what an opened link names."""
+    by_id = {group.id: group for group in groups}
+    group = by_id.get(opened().get("group", ""), selected_group(model, groups))
+
+    def read_k(text: str) -> int | None:
+        return int(text) if text.isascii() and text.isdigit() and _fits(int(text), group) else None
+
+    def read_unit(text: str) -> int | None:
+        fits = text.isascii() and text.isdigit() and int(text) < group.n_units
+        return int(text) if fits else None
+
+    def read_units(text: str) -> tuple[int, ...] | None:
+        parts = text.split(",") if text else []  # a link to no units chooses none
+        if not all(part.isascii() and part.isdigit() for part in parts):
+            return None
+        return tuple(unit for unit in map(int, parts) if unit < group.n_units)
+
+    follow(
+        model,
+        {
+            "view": (VIEW_KEY, lambda text: ALL_HEADS if text == "heads" else ONE_GROUP),
+            "group": (widget_key(model, "group"), one_of(tuple(by_id))),
+            "k": (k_key(model, group), read_k),
+            "units": (units_key(model, group), read_units),
+            "cluster": (anchor_key(model, group), read_unit),
+        },
+    )
+
+
+def _fits(k: int, group: UnitGroup) -> bool:
+    return 1 <= k <= group.n_units
+
+
+def choose_group(
+    model: SpeechModel,
+    groups: Sequence[UnitGroup],
+    trees: Mapping[str, MergeTree],
+    plan: Mapping[str, int],
+) -> tuple[UnitGroup, int]:
+    """The group and the K to look at; it starts as the plan has it, or at the knee."""
+    group = selected_group(model, groups)
+    same_kind = [g for g in groups if (g.stack, g.block) == (group.stack, group.block)]
+    place = same_kind.index(group)
+
+    def step(by: int) -> None:
+        select_group(model, same_kind[place + by].id)
+
+    back, picker, forth, slider = st.columns([0.5, 2.6, 0.5, 4.4], vertical_alignment="bottom")
+    back.button(
+        ":material/chevron_left:",
+        key="clusters:back",
+        on_click=step,
+        args=(-1,),
+        disabled=place == 0,
+        help="The same kind, one layer closer to the input.",
+    )
+    with picker:
+        pick_group(model, groups, "Layer and kind", "The selected group, the same on all pages.")
+    forth.button(
+        ":material/chevron_right:",
+        key="clusters:forth",
+        on_click=step,
+        args=(1,),
+        disabled=place == len(same_kind) - 1,
+        help="The same kind, one layer further from the input.",
+    )
+    slider_key = k_key(model, group)
+    bend = knee(trees[group.id])
+    planned = plan[group.id]
+    st.session_state.setdefault(slider_key, planned if planned < group.n_units else bend)
+    with slider:
+        st.slider(
+            f"Clusters K of {group.n_units:,} units (knee at {bend:,})",
+            min_value=1,
+            # a slider cannot have one value only
+            max_value=max(2, group.n_units),
+            step=1,
+            key=slider_key,
+            persist_state="session",
+            disabled=group.n_units == 1,
+            help="To look only; the plan stays as it is until you take this K over.",
+        )
+    return group, min(group.n_units, int(st.session_state[slider_key]))
+
+
+def _whole_cluster(units: np.ndarray, labels: np.ndarray) -> int | None:
+    """The cluster that the units are, all of it and nothing else."""
+    if not units.size or len(set(labels[units].tolist())) > 1:
+        return None
+    label = int(labels[units[0]])
+    return label if len(units) == int((labels == label).sum()) else None
+
+
+def choose_cluster(model: SpeechModel, group: UnitGroup, labels: np.ndarray) -> np.ndarray:
+    """The units that are looked at: from the map, or a cluster from the list."""
+    st.subheader("What falls together")
+    counts = np.bincount(labels)
+    several = np.flatnonzero(counts > 1)
+    order = several[np.argsort(-counts[several], kind="stable")][:MAX_LISTED].tolist()
+    chosen_key = units_key(model, group)
+    units = np.array(st.session_state.get(chosen_key, ()), dtype=np.int64)
+    whole = _whole_cluster(units, labels)
+    list_key = widget_key(model, "look-cluster")
+    st.session_state[list_key] = whole if whole in order else None
+
+    def pick() -> None:
+        label = st.session_state[list_key]
+        members = () if label is None else np.flatnonzero(labels == label)
+        st.session_state[chosen_key] = tuple(int(unit) for unit in members)
+
+    if not order:
+        st.caption("At K = n no units are merged: move the slider to the left.")
+    else:
+        listed = f", the {MAX_LISTED} largest" if len(several) > MAX_LISTED else ""
+        st.selectbox(
+            f"Clusters of two or more units ({len(several):,}{listed})",
+            order,
+            format_func=lambda label: f"Cluster {label}: {counts[label]:,} units",
+            key=list_key,
+            index=order.index(whole) if whole in order else None,
+            placeholder="Choose one, or choose units on the map",
+            on_change=pick,
+        )
+    return units

@@ -1,0 +1,90 @@
+"""Maps of units that are computed beside the script: PCA at once, UMAP when it is asked for."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import asdict
+
+import streamlit as st
+
+from analysis.clustering.projection import (
+    Projection,
+    UmapSettings,
+    project_pca,
+    project_umap,
+)
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup
+from analysis.progress import Progress, ShouldCancel
+from pages.session.jobs import Job
+from pages.session.session import Session
+from pages.session.shelves import Shelf, TreeChoice
+
+MAX_MAPS = 24
+"""Maps kept in memory; all are on disk."""
+
+
+@st.cache_resource(show_spinner=False)
+def map_shelf() -> Shelf[tuple[Hashable, ...], Projection]:
+    """Maps by weight hash, dtype, groups, distance and settings."""
+    return Shelf(MAX_MAPS)
+
+
+def find_map(
+    session: Session,
+    model: SpeechModel,
+    groups: Sequence[UnitGroup],
+    choice: TreeChoice,
+    settings: UmapSettings | int,
+    slot: str,
+) -> Projection | None:
+    """A map of the units; starts computing where there is none yet.
+
+    Parameters
+    ----------
+    session : Session
+    model : SpeechModel
+    groups : sequence of UnitGroup
+    choice : TreeChoice
+        How units are compared.
+    settings : UmapSettings or int
+        Of a UMAP, or the dimensions of a PCA.
+    slot : str
+        Of the job; a newer map for the same slot replaces the one being computed.
+    """
+    shelf = map_shelf()
+    key = (
+        model.weight_hash,
+        str(model.dtype),
+        tuple(group.id for group in groups),
+        choice.distance,
+        choice.excitation.identity if choice.excitation else "",
+        settings if isinstance(settings, int) else tuple(asdict(settings).values()),
+    )
+    found = shelf.find(key)
+    running = session.jobs.running(slot)
+    title = "Principal components" if isinstance(settings, int) else "UMAP"
+    title = f"{title} of {groups[0].title}" if len(groups) == 1 else f"{title} of all heads"
+    if found is not None or slot in session.jobs.problems:
+        return found
+    if running is not None and running.title == title:
+        return None
+
+    def make(progress: Progress) -> Projection:
+        if isinstance(settings, int):
+            return project_pca(
+                model, groups, choice.distance, settings, excitation=choice.excitation
+            )
+        return project_umap(
+            model,
+            groups,
+            choice.distance,
+            settings,
+            excitation=choice.excitation,
+            progress=progress,
+        )
+
+    def work(progress: Progress, should_cancel: ShouldCancel) -> Projection:
+        return shelf.get(key, lambda: make(progress))
+
+    # a lane of its own: a map must not wait for a transcription, nor the other way round
+    session.jobs.start(slot, Job(title, work, lambda projection: None), lane="maps")
+    return shelf.find(key)

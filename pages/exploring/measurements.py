@@ -1,0 +1,84 @@
+"""What the exploring pages wait for: merge trees and statistics, computed beside the script."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from analysis.clustering.merge_tree import MergeTree
+from analysis.models.speech_model import SpeechModel
+from analysis.models.statistics import Cell, MatrixStatistics, model_statistics
+from analysis.progress import Progress, ShouldCancel
+from pages.session.jobs import Job
+from pages.session.session import Session
+from pages.session.shelves import Shelf, TreeChoice, load_trees, tree_key, tree_shelf
+
+STATISTIC_KEY = "variance:statistic"
+"""Holds the name of the statistic that Variance shows."""
+
+MAX_STATISTICS = 12
+"""Models whose statistics are kept in memory; all are on disk."""
+
+Statistics = Mapping[Cell, MatrixStatistics]
+
+
+@st.cache_resource(show_spinner=False)
+def statistics_shelf() -> Shelf[tuple[str, str], Statistics]:
+    """Statistics by weight hash and dtype."""
+    return Shelf(MAX_STATISTICS)
+
+
+def statistics_slot(model: SpeechModel) -> str:
+    """Slot of the job that measures a model."""
+    return f"statistics:{model.weight_hash[:16]}:{model.dtype}"
+
+
+def find_statistics(session: Session, model: SpeechModel) -> Statistics | None:
+    """Statistics of every matrix; starts measuring where there are none yet."""
+    shelf, key = statistics_shelf(), (model.weight_hash, str(model.dtype))
+    slot = statistics_slot(model)
+    found = shelf.find(key)
+    if found is None and _is_idle(session, slot):
+
+        def work(progress: Progress, should_cancel: ShouldCancel) -> Statistics:
+            return shelf.get(
+                key,
+                lambda: model_statistics(model, progress=progress, should_cancel=should_cancel),
+            )
+
+        # a lane of its own: nobody who wants to transcribe should wait for statistics
+        job = Job("Measuring every matrix", work, lambda statistics: None)
+        session.jobs.start(slot, job, lane="measure")
+        found = shelf.find(key)
+    return found
+
+
+_TREES = "trees:"
+
+
+def tree_slot(choice: TreeChoice) -> str:
+    """Slot of the job that builds merge trees, the same on all pages."""
+    return f"{_TREES}{choice.identity}"
+
+
+def find_trees(
+    session: Session, model: SpeechModel, choice: TreeChoice
+) -> Mapping[str, MergeTree] | None:
+    """Merge trees of all groups; starts building them where there are none yet."""
+    shelf, key = tree_shelf(), tree_key(model, choice)
+    slot = tree_slot(choice)
+    found = shelf.find(key)
+    if found is None and _is_idle(session, slot):
+
+        def work(progress: Progress, should_cancel: ShouldCancel) -> Mapping[str, MergeTree]:
+            return load_trees(shelf, model, choice, progress, should_cancel)
+
+        # whoever chose another distance waits for its trees, not for those of the last one
+        session.jobs.cancel_others(slot, _TREES)
+        session.jobs.start(slot, Job("Building merge trees", work, lambda trees: None))
+        found = shelf.find(key)
+    return found
+
+
+def _is_idle(session: Session, slot: str) -> bool:
+    """Neither running, nor stopped by an error or the person, who then starts it again."""
+    return session.jobs.running(slot) is None and slot not in session.jobs.problems

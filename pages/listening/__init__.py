@@ -1,0 +1,6 @@
+"""Clips and transcripts on the page: where audio comes from, how it is shown and compared.
+
+What comes in: bundled clips, uploads, the microphone; transcripts of several models.
+What goes out: the clip on show, its player, and the models' words side by side.
+Open `clips` first.
+"""

@@ -1,0 +1,139 @@
+"""All transcripts of a session as rows: shown as a table, taken along as CSV or JSON."""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+import pandas as pd
+
+from analysis.evaluation.scoring import Score, corpus_score, score
+from analysis.speech.transcription import Transcript
+from pages.session.session import Clip
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one model made of one clip, compared with a text.
+
+    Parameters
+    ----------
+    clip : Clip
+    model : str
+        Name for people.
+    transcript : Transcript
+    against : {"reference", "original", ""}
+        What it was compared with: "" where there is nothing to compare with.
+    compared_with : str
+        That text.
+    score : Score or None
+    """
+
+    clip: Clip
+    model: str
+    transcript: Transcript
+    against: str
+    compared_with: str
+    score: Score | None
+
+
+def compare(
+    clip: Clip, model: str, transcript: Transcript, original: Transcript | None, normaliser: str
+) -> Result:
+    """Score against the reference where there is one, else against the original's words.
+
+    Parameters
+    ----------
+    clip : Clip
+    model : str
+        Name of the model that wrote `transcript`.
+    transcript : Transcript
+    original : Transcript or None
+        Of the uncompressed model; None for the original itself.
+    normaliser : str
+        Key of `analysis.plan.choices.NORMALISERS`.
+    """
+    if clip.reference.strip():
+        against, text = "reference", clip.reference
+    elif original is not None:
+        against, text = "original", original.text
+    else:
+        return Result(clip, model, transcript, "", "", None)
+    return Result(clip, model, transcript, against, text, score(text, transcript.text, normaliser))
+
+
+def overall(results: Sequence[Result], normaliser: str) -> dict[str, Score]:
+    """Corpus-level score of each model over the clips that have a reference.
+
+    Parameters
+    ----------
+    results : sequence of Result
+    normaliser : str
+
+    Returns
+    -------
+    dict of str to Score
+        By model name, in order of appearance.
+    """
+    by_model: dict[str, list[Result]] = {}
+    for result in results:
+        if result.against == "reference":
+            by_model.setdefault(result.model, []).append(result)
+    return {
+        model: corpus_score(
+            [r.compared_with for r in own], [r.transcript.text for r in own], normaliser
+        )
+        for model, own in by_model.items()
+    }
+
+
+def row(result: Result) -> dict[str, object]:
+    """One flat row, with units in the names; empty where there was nothing to compare with."""
+    values = asdict(result.transcript)
+    own = result.score
+    rates = {
+        "wer": None if own is None or not math.isfinite(own.wer) else own.wer,
+        "cer": None if own is None or not math.isfinite(own.cer) else own.cer,
+        "substitutions": own.substitutions if own else None,
+        "insertions": own.insertions if own else None,
+        "deletions": own.deletions if own else None,
+        "compared_words": own.words if own else None,
+        "normaliser": own.normaliser if own else None,
+    }
+    return {
+        "clip": result.clip.audio.name,
+        "model": result.model,
+        "text": result.transcript.text,
+        "compared_with": result.against or None,
+        "comparison_text": result.compared_with or None,
+        **rates,
+        "duration_seconds": values["duration"],
+        "processing_seconds": values["processing_time"],
+        "real_time_factor": values["real_time_factor"],
+        "peak_memory_bytes": values["peak_memory"],
+        "peak_memory_of": values["memory_kind"],
+        "windows": values["n_windows"],
+        "notes": " ".join(values["notes"]) or None,
+    }
+
+
+def to_csv(results: Iterable[Result]) -> str:
+    """The rows as CSV; a leading =, +, - or @ is disarmed, for spreadsheets run such cells."""
+    table = pd.DataFrame([row(result) for result in results]).convert_dtypes()
+    text = table.select_dtypes(include="string").columns
+    table[text] = table[text].map(_disarm)
+    return table.to_csv(index=False)
+
+
+def to_json(results: Iterable[Result]) -> str:
+    """The rows as JSON, with the word alignment of each."""
+    rows = [
+        row(result)
+        | {"alignment": [asdict(span) for span in result.score.alignment] if result.score else []}
+        for result in results
+    ]
+    return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+
+
+def _disarm(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@") else cell

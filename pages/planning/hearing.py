@@ -1,0 +1,46 @@
+"""What a compression listens to, where it measures what units do."""
+
+import streamlit as st
+
+from analysis.errors import UserError
+from analysis.plan.compression_plan import CompressionPlan
+from analysis.speech.audio import Audio
+from analysis.speech.excitation import Excitation, calibrate_on, make_excitation
+from pages.session.session import Session
+
+CALIBRATED = "calibrated"
+
+
+def find_excitation(session: Session, kind: str) -> Excitation | None:
+    """The excitation of a kind; None for the visitor's clip where there is none."""
+    if kind != CALIBRATED:
+        return _data_free(kind)
+    clip = session.clips.get(session.current_clip or "")
+    return _calibrated(clip.id, clip.audio) if clip else None
+
+
+def check_excitation(session: Session, plan: CompressionPlan) -> None:
+    """Refuse a plan that listened to something that is not here.
+
+    Raises
+    ------
+    UserError
+    """
+    if not plan.listens:
+        return
+    found = find_excitation(session, plan.excitation)
+    if found is None or plan.excitation_hash not in (None, found.identity):
+        raise UserError(
+            "This recipe listened to a clip that is not on show here.",
+            "Open that clip on Transcribe, then load the recipe again.",
+        )
+
+
+@st.cache_resource(show_spinner=False)
+def _data_free(kind: str) -> Excitation:
+    return make_excitation(kind)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _calibrated(clip: str, _audio: Audio) -> Excitation:
+    return calibrate_on([_audio])

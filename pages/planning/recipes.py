@@ -1,0 +1,102 @@
+"""A recipe leaves as JSON and comes back as the settings that it was made with."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from analysis.compression.allocation import allocate
+from analysis.errors import UserError
+from analysis.models.speech_model import SpeechModel
+from analysis.plan.choices import CONTRIBUTION, SURGEON
+from analysis.plan.compression_plan import CompressionPlan
+from pages.planning.hearing import check_excitation, find_excitation
+from pages.planning.settings import BY_TREES, MANUAL, Settings, adopt, widget_key
+from pages.session.job_box import show_problem
+from pages.session.session import Session
+from pages.session.shelves import TreeChoice, groups_of, tree_key, tree_shelf, variances_of
+
+_PROBLEM = "recipe"
+
+
+def draw(
+    model: SpeechModel, settings: Settings, n_clusters: Mapping[str, int], session: Session
+) -> None:
+    """Two ways with a recipe: take this one along, or load one."""
+    with st.popover("Recipe", icon=":material/receipt_long:", width="stretch"):
+        st.caption(
+            "A recipe holds K of every group and all settings; with the same model it gives the"
+            " same bits, here and from the command line."
+        )
+        if settings.components:
+            st.download_button(
+                "Download these settings (JSON)",
+                settings.plan(model, n_clusters).to_json(),
+                file_name="coalesce-recipe.json",
+                mime="application/json",
+                icon=":material/download:",
+                on_click="ignore",
+                width="stretch",
+                key=widget_key(model, "recipe-download"),
+            )
+        version = st.session_state.setdefault("recipe:version", 0)
+        key = f"recipe:upload:{version}"
+        st.file_uploader(
+            "Load a recipe",
+            type="json",
+            key=key,
+            max_upload_size=5,
+            on_change=lambda: _load(session, model, key),
+        )
+
+
+def show_problem_of(session: Session) -> None:
+    """Why the last recipe was refused."""
+    show_problem(session.jobs, _PROBLEM)
+
+
+def _load(session: Session, model: SpeechModel, key: str) -> None:
+    """Callback: adopt an uploaded recipe, or say why not."""
+    file = st.session_state[key]
+    if file is None:
+        return
+    session.jobs.problems.pop(_PROBLEM, None)
+    # The file has been dealt with either way: the next uploader starts empty.
+    st.session_state["recipe:version"] += 1
+    try:
+        plan = CompressionPlan.from_json(file.getvalue().decode("utf-8", errors="replace"))
+        groups = groups_of(model)
+        plan.validate(groups, model.weight_hash)
+        check_excitation(session, plan)
+    except UserError as error:
+        session.jobs.problems[_PROBLEM] = error
+        return
+    take_over(session, model, plan)
+    st.toast("The recipe is loaded; press Compress to make the model.", icon=":material/check:")
+
+
+def take_over(session: Session, model: SpeechModel, plan: CompressionPlan) -> None:
+    """Edit a plan from here on: its settings, and its K; from a callback.
+
+    K follow the plan's allocation where that gives the same ones, else they are set by hand.
+    """
+    session.n_clusters[model.weight_hash] = dict(plan.n_clusters)
+    adopt(model, plan, plan.allocation if _reproduces(session, model, plan) else MANUAL)
+
+
+def _reproduces(session: Session, model: SpeechModel, plan: CompressionPlan) -> bool:
+    """Whether the plan's allocation, at the slider's whole percent, gives the plan's K."""
+    heard = find_excitation(session, plan.excitation) if plan.distance == CONTRIBUTION else None
+    choice = TreeChoice(plan.distance, plan.align_heads, heard, plan.method == SURGEON)
+    trees = tree_shelf().find(tree_key(model, choice))
+    if plan.allocation == MANUAL or (plan.allocation in BY_TREES and trees is None):
+        return False
+    allocated = allocate(
+        groups_of(model),
+        sparsity=round(100 * plan.sparsity) / 100,
+        strategy=plan.allocation,
+        components=plan.components,
+        trees=trees,
+        variances=variances_of(model),
+        method=plan.method,
+    )
+    return allocated == dict(plan.n_clusters)

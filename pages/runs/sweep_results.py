@@ -1,0 +1,182 @@
+"""What a sweep found, on the page: curves, Pareto charts, the table, the worst utterances."""
+
+import pandas as pd
+import streamlit as st
+
+from analysis.evaluation.corpus_evaluation import worst_utterances
+from analysis.evaluation.significance import LEVEL
+from analysis.evaluation.sweep import Row
+from analysis.evaluation.sweep_tables import (
+    notes,
+    to_csv,
+    to_latex,
+    to_markdown,
+    values,
+)
+from analysis.figures.palette import ORIGINAL
+from analysis.figures.sweeps import (
+    AXES,
+    CURVES_HEIGHT,
+    PARETO_HEIGHT,
+    Line,
+    lines_of,
+    pareto,
+    wer_curves,
+)
+from pages.runs.sweeps import SweepState
+from pages.widgets.basics import figure, swatch
+from pages.widgets.choices import choose_one
+from pages.widgets.exports import draw_exports
+from pages.widgets.formatting import escape_markdown, number_of
+from pages.widgets.marked_words import legend, marked_transcript
+
+N_WORST = 6
+_LOGARITHMIC, _LINEAR = "Logarithmic", "Linear"
+_COST_NAMES = {
+    "parameters": "Parameters",
+    "bytes": "Bytes",
+    "macs": "MACs",
+    "real_time_factor": "Real-time factor",
+}
+
+
+def draw_results(state: SweepState) -> None:
+    """Everything about the rows that are there; at least the original."""
+    rows = state.evaluated
+    left, right = st.columns([7, 3], vertical_alignment="bottom")
+    left.subheader("WER against what was removed")
+    with right:
+        log = choose_one("WER axis", [_LOGARITHMIC, _LINEAR], key="wer-axis") == _LOGARITHMIC
+    curves = wer_curves(rows, log=log)
+    figure(
+        curves,
+        key="wer-curves",
+        alt="Word error rate over the removed share of the parameters, a line per method.",
+        height=CURVES_HEIGHT,
+    )
+    st.caption(
+        f"Bands: {LEVEL:.0%} interval of each WER. Differences between two lines are tested in"
+        " pairs, on the same utterances; the table says which hold."
+    )
+    st.subheader("WER against cost")
+    first, second = st.columns(2)
+    charts = {"wer-over-removed": curves}
+    for column, default in ((first, "parameters"), (second, "real_time_factor")):
+        with column:
+            axis = choose_one(
+                "Cost",
+                list(AXES),
+                key=f"pareto-axis:{default}",
+                default=default,
+                format_func=_COST_NAMES.__getitem__,
+            )
+            chart = charts[f"wer-over-{axis}"] = pareto(rows, axis, log=log)
+            figure(
+                chart,
+                key=f"pareto:{default}",
+                alt=f"Word error rate against {AXES[axis][0]}, a point per model.",
+                height=PARETO_HEIGHT,
+            )
+    _draw_table(state)
+    _draw_worst(state)
+    table = pd.DataFrame([values(row) for row in rows])
+    draw_exports("sweep", charts, {"wer-table": table})
+
+
+def _draw_table(state: SweepState) -> None:
+    """The rows with their tests, and the same for a paper."""
+    st.subheader("Table")
+    table = pd.DataFrame([values(row) for row in state.evaluated])
+    numbers = st.column_config.NumberColumn
+    st.dataframe(
+        table.assign(
+            parameters=table["parameters"] / 1e6, macs_per_second=table["macs_per_second"] / 1e6
+        ),
+        hide_index=True,
+        column_order=[
+            *("method", "allocation", "removed", "parameters", "real_time_factor"),
+            *("wer", "wer_low", "wer_high", "cer", "substitutions", "insertions", "deletions"),
+            *("original_difference", "original_p_bootstrap", "original_p_mapsswe"),
+            *("magnitude_difference", "magnitude_p_bootstrap", "magnitude_p_mapsswe"),
+        ],
+        column_config={
+            "method": st.column_config.TextColumn("Method", width="medium"),
+            "allocation": "Allocation",
+            "removed": numbers("Removed (%)", format="%.1f"),
+            "parameters": numbers("Parameters (M)", format="%.2f"),
+            "real_time_factor": numbers("RTF", format="%.3f"),
+            "wer": numbers("WER (%)", format="%.2f"),
+            "wer_low": numbers("from", format="%.2f", help=f"{LEVEL:.0%} interval"),
+            "wer_high": numbers("to", format="%.2f", help=f"{LEVEL:.0%} interval"),
+            "cer": numbers("CER (%)", format="%.2f"),
+            "substitutions": numbers("S", width="small"),
+            "insertions": numbers("I", width="small"),
+            "deletions": numbers("D", width="small"),
+            "original_difference": numbers("Δ original", format="%+.2f", help="points of WER"),
+            "original_p_bootstrap": numbers("p, bootstrap", format="%.4f"),
+            "original_p_mapsswe": numbers("p, MAPSSWE", format="%.4f"),
+            "magnitude_difference": numbers("Δ magnitude", format="%+.2f", help="points of WER"),
+            "magnitude_p_bootstrap": numbers("p, bootstrap ", format="%.4f"),
+            "magnitude_p_mapsswe": numbers("p, MAPSSWE ", format="%.4f"),
+        },
+        key="sweep-table",
+        alt="Word error rates of all models with intervals and tests.",
+    )
+    for note in notes(state.rows):
+        st.caption(escape_markdown(note))
+    with st.container(horizontal=True):
+        for label, text, name, kind in (
+            ("CSV", to_csv(state.rows), "wer.csv", "text/csv"),
+            ("Markdown", to_markdown(state.rows), "wer.md", "text/markdown"),
+            ("LaTeX", to_latex(state.rows), "wer.tex", "application/x-tex"),
+        ):
+            st.download_button(
+                label,
+                text,
+                file_name=name,
+                mime=kind,
+                icon=":material/download:",
+                on_click="ignore",
+                key=f"table:{name}",
+            )
+
+
+def _draw_worst(state: SweepState) -> None:
+    """Where a model loses most against the original, word by word."""
+    rows = [row for row in state.evaluated if row.cell is not None]
+    if not rows:
+        return
+    st.subheader("Worst utterances")
+    lines = {id(row): line for line in lines_of(rows) for row in line.rows}
+    chosen = st.selectbox(
+        "Model",
+        range(len(rows)),
+        format_func=lambda index: _name(lines[id(rows[index])], rows[index]),
+        key="worst-model",
+    )
+    evaluation, corpus = rows[chosen].evaluation, rows[chosen].evaluation.corpus
+    worst = worst_utterances(evaluation, state.original)[:N_WORST]
+    if not worst:
+        st.caption("This model gets every word right.")
+        return
+    st.html(legend())
+    left, right = st.columns(2)
+    line = lines[id(rows[chosen])]
+    left.markdown(f"{swatch(line.color)} **{escape_markdown(_name(line, rows[chosen]))}**")
+    right.markdown(f"{swatch(ORIGINAL)} **original**")
+    for index in worst:
+        utterance, own = corpus.utterances[index], evaluation.scores[index]
+        theirs = state.original.scores[index]
+        with st.container(border=True):
+            st.caption(
+                f"{escape_markdown(utterance.id)} · errors: {evaluation.errors[index]},"
+                f" original: {state.original.errors[index]}, of {number_of(own.words, 'word')}"
+            )
+            left, right = st.columns(2)
+            left.html(marked_transcript(own.alignment))
+            right.html(marked_transcript(theirs.alignment))
+
+
+def _name(line: Line, row: Row) -> str:
+    assert row.cell is not None
+    return f"{line.name}, {row.cell.sparsity:.0%}"

@@ -1,0 +1,154 @@
+"""The sweep of a visitor: what was asked for, the job that runs it, the rows as they come."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from analysis.cache import cache_folder
+from analysis.compression.compress import Compression
+from analysis.evaluation.corpora import Corpus, read_corpus
+from analysis.evaluation.corpus_evaluation import Evaluation
+from analysis.evaluation.hub_corpora import fetch, is_hub_id
+from analysis.evaluation.results import ResultStore
+from analysis.evaluation.sweep import Row, Skipped
+from analysis.evaluation.sweep import sweep as run_sweep
+from analysis.evaluation.sweep_spec import SweepSpec
+from analysis.evaluation.uploads import lay_out_upload
+from analysis.models.loading import DEMO_MODELS
+from analysis.models.speech_model import SpeechModel
+from analysis.progress import Progress, ShouldCancel
+from analysis.speech.recognition import TranscriptionOptions
+from pages.session.jobs import Job
+from pages.session.session import Session
+from pages.session.shelves import model_id
+
+SLOT = "sweep"
+
+HELDOUT = next(iter(DEMO_MODELS.values())).parent / "heldout"
+"""200 sentences that the demo models never heard, by voices that they never heard."""
+
+METHODS: Mapping[str, str] = {
+    "cluster": "cluster",
+    "cluster, layer norm folded in": "cluster:distance=normalised",
+    "cluster, medoid": "cluster:merge=medoid",
+    "cluster, heads not aligned": "cluster:align_heads=false",
+    "cluster, contribution": "cluster:distance=contribution:merge=weighted:repair=refit",
+    "surgeon": "surgeon:distance=contribution:repair=refit",
+    "magnitude": "magnitude",
+    "random": "random",
+}
+"""Ways to compress that the page offers, as the shell writes them."""
+
+_Upload = tuple[tuple[str, ...], TemporaryDirectory[str]]
+
+_STATE = "sweep-states"
+_UPLOAD = "sweep-upload"
+
+
+@dataclass(slots=True, eq=False)
+class SweepState:
+    """What the visitor's sweeps have found so far.
+
+    Parameters
+    ----------
+    rows : list of Row or Skipped
+        As they come; the job adds to it.
+    corpus : Corpus or None
+        Once it has been checked.
+    upload : tuple or None
+        Holds the folder of uploaded clips, for as long as the sweep may read them.
+    """
+
+    rows: list[Row | Skipped] = field(default_factory=list)
+    corpus: Corpus | None = None
+    upload: "_Upload | None" = None
+
+    @property
+    def evaluated(self) -> list[Row]:
+        """The rows with figures; the original first."""
+        return [row for row in self.rows if isinstance(row, Row)]
+
+    @property
+    def original(self) -> Evaluation:
+        """Of the uncompressed model."""
+        return self.evaluated[0].evaluation
+
+
+def state_of(model: SpeechModel) -> SweepState:
+    """The sweep on show: the last one of the model in use."""
+    return _states().setdefault(model_id(model), SweepState())
+
+
+def _states() -> dict[str, SweepState]:
+    """By `model_id`."""
+    known: dict[str, SweepState] = st.session_state.setdefault(_STATE, {})
+    return known
+
+
+def uploaded_folder(files: Sequence[UploadedFile]) -> Path | None:
+    """A folder of this session with the files of an uploader; gone when the session is.
+
+    Raises
+    ------
+    UserError
+        See `analysis.evaluation.uploads.lay_out_upload`.
+    """
+    if not files:
+        return None
+    ids = tuple(file.file_id for file in files)
+    known: _Upload | None = st.session_state.get(_UPLOAD)
+    if known is None or known[0] != ids:
+        folder = TemporaryDirectory(prefix="coalesce-")  # removed with the object
+        corpus = Path(folder.name) / "upload"
+        corpus.mkdir()
+        lay_out_upload(((file.name, file.getvalue()) for file in files), corpus)
+        known = st.session_state[_UPLOAD] = (ids, folder)
+    return Path(known[1].name) / "upload"
+
+
+def start(
+    session: Session,
+    model: SpeechModel,
+    spec: SweepSpec,
+    made: Mapping[str, Compression],
+    n_utterances: int | None,
+) -> None:
+    """Start a sweep; transcripts that are there from an earlier one are not computed again."""
+    state = _states()[model_id(model)] = SweepState(upload=st.session_state.get(_UPLOAD))
+
+    def work(progress: Progress, should_cancel: ShouldCancel) -> None:
+        source = Path(spec.data)
+        if is_hub_id(spec.data):
+            source = fetch(spec.data, progress=progress, should_cancel=should_cancel)
+        corpus = read_corpus(source, progress=progress, should_cancel=should_cancel)
+        state.corpus = corpus.excerpt(n_utterances) if n_utterances else corpus
+        job.part_is_ready()
+
+        def on_row(row: Row | Skipped) -> None:
+            state.rows.append(row)
+            job.part_is_ready()
+
+        run_sweep(
+            model,
+            spec.cells(),
+            state.corpus,
+            TranscriptionOptions(),
+            spec.normaliser,
+            made=made,
+            store=ResultStore(cache_folder("evaluations")),
+            on_row=on_row,
+            progress=progress,
+            should_cancel=should_cancel,
+        )
+
+    job: Job[None] = Job(
+        "Evaluating",
+        work,
+        lambda nothing: None,
+        after_cancel="What was transcribed is kept; start it again, and it goes on from there.",
+    )
+    session.jobs.start(SLOT, job, lane="evaluate")

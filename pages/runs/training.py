@@ -1,0 +1,204 @@
+"""The training run of a visitor: its choices, the process that does it, the variant it makes."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from analysis.cache import cache_folder
+from analysis.delivery.saving import save
+from analysis.errors import UserError
+from analysis.files import files_below
+from analysis.models.loading import DEMO_MODELS
+from analysis.models.speech_model import SpeechModel
+from analysis.progress import Progress, ShouldCancel
+from analysis.training.finishing import falls_short, reached_sparsity
+from analysis.training.log import TrainingCurves, read_log, state_folder
+from analysis.training.process import run_module, run_training
+from pages.session.jobs import Job
+from pages.session.session import Session, Variant
+from pages.session.shelves import model_id
+from pages.variants.more import Made, read_checkpoint
+from pages.widgets.formatting import escape_markdown, percent
+
+SLOT = "training"
+
+FINE_TUNING, SELF_PINCHING, UNIT_GATES = "Fine-tuning", "Self-pinching", "Unit gates"
+METHODS = (FINE_TUNING, SELF_PINCHING, UNIT_GATES)
+
+_SPEECH_ENGINES = ("espeak-ng", "flite")
+_TABLES = (".csv", ".jsonl", ".json", ".txt")
+_STATE = "training-run"
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the visitor chose; two runs with the same choices are one run.
+
+    Parameters
+    ----------
+    method : str
+        One of `METHODS`.
+    data : str
+        Folder or manifest; empty for clips that are synthesised.
+    n_clips : int or None
+        Clips at most, or clips to synthesise.
+    epochs : int
+    learning_rate : float
+    batch_size : int
+    sparsity : float
+        For the two methods with gates.
+    distil : bool
+        Whether the original teaches, too.
+    normaliser : str
+    language : str or None
+    """
+
+    method: str
+    data: str
+    n_clips: int | None
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    sparsity: float
+    distil: bool
+    normaliser: str
+    language: str | None
+
+
+def can_synthesise(model: SpeechModel) -> bool:
+    """Whether this server can make clips that the model can learn from."""
+    return model.source in DEMO_MODELS and all(map(shutil.which, _SPEECH_ENGINES))
+
+
+def run_folder(model: SpeechModel, start: Variant | None, choices: Choices) -> Path:
+    """Where the result of a run is, or will be; named after all that decides it."""
+    origin = start.model if start is not None else model
+    decisive = json.dumps(
+        [origin.weight_hash, model.device.type, asdict(choices), _stamp(choices.data)]
+    )
+    name = hashlib.sha256(decisive.encode()).hexdigest()[:16]
+    return cache_folder("training") / name
+
+
+def _stamp(data: str) -> list[tuple[str, int]]:
+    """When folders and tables of the data were changed last: other data are another run."""
+    source = Path(data).expanduser()
+    if not data or not source.exists():
+        return []
+    files = files_below(source) if source.is_dir() else []
+    tables = {path for path in files if path.name.endswith(_TABLES)}
+    stamped = {source, *tables, *(path.parent for path in files)}
+    return sorted((str(path), path.stat().st_mtime_ns) for path in stamped if path.exists())
+
+
+def show_run(model: SpeechModel, folder: Path | None) -> None:
+    """Choose the run on show, for a model."""
+    st.session_state[_STATE] = (model_id(model), folder)
+
+
+def run_on_show(model: SpeechModel) -> Path | None:
+    """The run that was started last for this model."""
+    known, folder = st.session_state.get(_STATE, (None, None))
+    return folder if known == model_id(model) else None
+
+
+def curves_of(folder: Path) -> TrainingCurves:
+    """What a run has logged so far."""
+    return read_log(state_folder(folder))
+
+
+def start_training(
+    session: Session, model: SpeechModel, start: Variant | None, choices: Choices
+) -> None:
+    """Callback: start a run, or go on with one that was cancelled."""
+    folder = run_folder(model, start, choices)
+    show_run(model, folder)
+    origin = start.model if start is not None else model
+    source = model.source if start is None else ""
+    name = f"{start.name if start is not None else model.name}, {choices.method.lower()}"
+
+    def work(progress: Progress, should_cancel: ShouldCancel) -> Made:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if not (folder / "config.json").is_file():
+            progress(0, 0, "preparing" if choices.data else "synthesising clips")
+            arguments = [source or str(_saved(origin)), "--out", str(folder)]
+            if source and model.revision:
+                arguments += ["--revision", model.revision]
+            arguments += _options(model, choices, should_cancel)
+            run_training(
+                [_command(choices), *arguments],
+                state_folder(folder),
+                progress=progress,
+                should_cancel=should_cancel,
+                on_log=job.part_is_ready,
+            )
+        return read_checkpoint(model, str(folder))
+
+    def deliver(made: Made) -> None:
+        full = name
+        if choices.method != FINE_TUNING:
+            reached = reached_sparsity(made[0].model)
+            full += f" {percent(reached, 0)}"
+            if falls_short(reached, choices.sparsity):
+                session.jobs.problems[SLOT] = UserError(
+                    f"{percent(choices.sparsity, 0)} were asked for, {percent(reached, 0)} are"
+                    " pinched: thresholds travel little in so few steps.",
+                    "Train on more clips or for more epochs.",
+                )
+        variant = session.add_variant(full, *made, None)
+        st.toast(f"Trained: {escape_markdown(variant.name)}", icon=":material/check:")
+
+    job: Job[Made] = Job(
+        "Training",
+        work,
+        deliver,
+        after_cancel="Its state is kept: start it with the same choices, and it goes on.",
+    )
+    session.jobs.start(SLOT, job, lane="train")
+
+
+def _command(choices: Choices) -> str:
+    return "finetune" if choices.method == FINE_TUNING else "pinch"
+
+
+def _options(model: SpeechModel, choices: Choices, should_cancel: ShouldCancel) -> list[str]:
+    """Everything behind the model's name, as the shell has it; clips are made where need be."""
+    data = choices.data or str(_synthesised(choices.n_clips or 0, should_cancel))
+    options = ["--data", data, "--device", model.device.type]
+    options += ["--epochs", str(choices.epochs), "--batch-size", str(choices.batch_size)]
+    options += ["--learning-rate", str(choices.learning_rate), "--normaliser", choices.normaliser]
+    if choices.data and choices.n_clips:
+        options += ["--limit", str(choices.n_clips)]
+    if choices.language:
+        options += ["--language", choices.language]
+    if choices.distil:
+        options += ["--teacher", model.source]
+        options += ["--teacher-revision", model.revision] if model.revision else []
+    if choices.method != FINE_TUNING:
+        options += ["--sparsity", str(choices.sparsity)]
+    if choices.method == UNIT_GATES:
+        options.append("--units")
+    return options
+
+
+def _saved(model: SpeechModel) -> Path:
+    """A variant as a checkpoint that another process can read."""
+    folder = cache_folder("training") / f"start-{model.weight_hash[:16]}"
+    if not (folder / "config.json").is_file():
+        save(model, folder)
+    return folder
+
+
+def _synthesised(count: int, should_cancel: ShouldCancel) -> Path:
+    """Clips of the demo models' domain, made once for each number of them."""
+    if count < 1:
+        raise UserError("No number of clips was given.", "Say how many to synthesise.")
+    folder = cache_folder("training") / f"clips-{count}"
+    if not folder.is_dir():
+        arguments = ["demo.training_clips", str(folder), "--count", str(count)]
+        run_module(arguments, folder.with_suffix(".log"), should_cancel=should_cancel)
+    return folder

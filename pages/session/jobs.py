@@ -1,0 +1,201 @@
+"""Background jobs: work that outlives a script run, reports progress and can be cancelled.
+
+Streamlit kills a running script as soon as any widget fires, so nothing that takes more than a
+moment may run in it. A job runs in a worker thread, which never touches Streamlit; what it made is
+handed to the session by `collect`, in the session's own script run.
+"""
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+import streamlit as st
+
+from analysis.errors import Cancelled, UserError
+from analysis.progress import Progress, ShouldCancel
+from pages.widgets.formatting import seconds
+
+T = TypeVar("T")
+
+
+SETTLE_SECONDS = 0.4
+"""A job that is done this fast is shown at once, without ever drawing a progress bar."""
+
+
+POLL_SECONDS = 0.3
+"""How often a running job's progress is drawn again."""
+
+
+class Job(Generic[T]):
+    """One piece of background work.
+
+    Parameters
+    ----------
+    title : str
+        What it does, shown above its progress.
+    work : callable
+        ``work(progress, should_cancel)``; runs in a worker thread, must not touch Streamlit.
+    deliver : callable
+        Receives the result, in a script run of the session that asked for it.
+    after_cancel : str
+        What a person who cancelled it should know.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        work: Callable[[Progress, ShouldCancel], T],
+        deliver: Callable[[T], None],
+        *,
+        after_cancel: str = "Nothing was changed; start it again when you like.",
+    ) -> None:
+        self.title = title
+        self.after_cancel = after_cancel
+        self.deliver = deliver
+        self.done, self.total, self.note = 0, 0, ""
+        self.n_parts = 0
+        self._work = work
+        self._cancelled = threading.Event()
+        self._started: float | None = None
+        self.future: Future[T] | None = None
+
+    def run(self) -> T:
+        """Do the work; called by the worker thread."""
+        if self._cancelled.is_set():
+            raise Cancelled
+        self._started = time.monotonic()
+        return self._work(self._progress, self._cancelled.is_set)
+
+    def cancel(self) -> None:
+        """Ask the work to stop at its next step."""
+        self._cancelled.set()
+        self.note = "stopping"
+
+    def part_is_ready(self) -> None:
+        """Have the page drawn anew, for a part of the result is there; called by the work."""
+        self.n_parts += 1
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a result, an error or a cancellation to collect."""
+        return self.future is not None and self.future.done()
+
+    @property
+    def fraction(self) -> float:
+        """Progress from 0 to 1."""
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+    def describe(self) -> str:
+        """One line for the progress bar: title, step, time left."""
+        if self._started is None:
+            return f"{self.title}: waiting for another job to finish"
+        parts = [self.title]
+        if self.note:
+            parts.append(self.note)
+        if self.done and self.total and self.done < self.total:
+            elapsed = time.monotonic() - self._started
+            left = elapsed / self.done * (self.total - self.done)
+            if left >= 1:
+                parts.append(f"about {seconds(left)} left")
+        return " · ".join(parts)
+
+    def _progress(self, done: int, total: int, note: str) -> None:
+        self.done, self.total = done, total
+        if not self._cancelled.is_set():
+            self.note = note
+
+
+class Jobs:
+    """The jobs of one session, at most one per slot, and the errors they ended in."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, Job] = {}
+        self.problems: dict[str, UserError] = {}
+        # A session that is gone for good takes its jobs with it.
+        weakref.finalize(self, _cancel_all, self._running)
+
+    def start(self, slot: str, job: Job, *, lane: str = "compute") -> None:
+        """Queue a job, replace the one in the slot, and wait briefly for a quick one.
+
+        Parameters
+        ----------
+        slot : str
+            Names what the job is for; a newer job for the same slot cancels the older one.
+        job : Job
+        lane : str
+            Jobs of one lane run one after the other, whoever asked for them.
+        """
+        self.cancel(slot)
+        self.problems.pop(slot, None)
+        self._running[slot] = job
+        job.future = _lane(lane).submit(job.run)
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while not job.finished and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.collect()
+
+    def cancel(self, slot: str) -> None:
+        """Cancel the job in a slot, if there is one; its result is thrown away."""
+        job = self._running.pop(slot, None)
+        if job is not None:
+            job.cancel()
+
+    def stop(self, slot: str) -> None:
+        """Cancel the job in a slot because the person asked to, and remember that."""
+        job = self._running.get(slot)
+        if job is not None:
+            self.cancel(slot)
+            self._note_cancelled(slot, job)
+
+    def cancel_others(self, slot: str, prefix: str) -> None:
+        """Cancel the jobs of all slots that begin alike, but for one's own."""
+        for other in [name for name in self._running if name.startswith(prefix) and name != slot]:
+            self.cancel(other)
+
+    def running(self, slot: str) -> Job | None:
+        """The unfinished job in a slot."""
+        return self._running.get(slot)
+
+    def collect(self) -> None:
+        """Hand over what has finished; keep the errors for the page to show."""
+        for slot, job in list(self._running.items()):
+            if not job.finished:
+                continue
+            del self._running[slot]
+            assert job.future is not None
+            try:
+                job.deliver(job.future.result())
+            except Cancelled:
+                self._note_cancelled(slot, job)
+            except UserError as error:
+                self.problems[slot] = error
+            except OSError as error:
+                self.problems[slot] = UserError(
+                    f"{job.title} stopped: {error.strerror or 'the system refused'}.",
+                    "Check that the disk has room and that the folder may be written to.",
+                    repr(error),
+                )
+            except (RuntimeError, MemoryError) as error:
+                # Out of memory on a GPU arrives as a RuntimeError of torch.
+                self.problems[slot] = UserError(
+                    f"{job.title} failed.",
+                    "Try a shorter clip, a smaller model or another device.",
+                    repr(error),
+                )
+
+    def _note_cancelled(self, slot: str, job: Job) -> None:
+        self.problems[slot] = UserError(f"{job.title} was cancelled.", job.after_cancel)
+
+
+@st.cache_resource(show_spinner=False)
+def _lane(name: str) -> ThreadPoolExecutor:
+    """One worker for all sessions: models are too big to work on many at a time."""
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"coalesce-{name}")
+
+
+def _cancel_all(running: dict[str, Job]) -> None:
+    for job in running.values():
+        job.cancel()

@@ -1,0 +1,94 @@
+"""The view in the address: whoever opens a copied link sees what its sender saw.
+
+The address is read when it was opened, or gone back to, and at no other time: a browser sends the
+address that it has with everything a visitor does, and when that overtakes the answer to what was
+done just before, it is an older one, which would undo it.
+
+`bind="query-params"` is not used: it drops a parameter when the first script run ends before its
+widget is drawn, which is what happens while the model is being loaded.
+"""
+
+from collections.abc import Callable, Mapping
+from urllib.parse import urlencode
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from analysis.models.speech_model import SpeechModel
+from pages.widgets.formatting import escape_markdown
+
+_OPENED = "link:opened"
+_ANNOUNCED = "link:announced"
+
+MODEL = "model"
+
+Reader = Callable[[str], object | None]
+"""From a parameter's text, empty where there is none, to the widget's value; None: no change."""
+
+
+def receive() -> None:
+    """Take note of a link that was opened or gone back to; once in every run, before all else."""
+    context = get_script_run_ctx()
+    if _OPENED not in st.session_state or (context and context.is_history_navigation):
+        st.session_state[_OPENED] = st.query_params.to_dict()
+
+
+def opened() -> Mapping[str, str]:
+    """Parameters of the link that this visitor opened or went back to, until it is followed."""
+    parameters: Mapping[str, str] = st.session_state.get(_OPENED, {})
+    return parameters
+
+
+def follow(model: SpeechModel, widgets: Mapping[str, tuple[str, Reader]]) -> None:
+    """Set the widgets that an opened link names; before they are drawn.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The one in use; a link made with another one waits until that one is loaded, and the page
+        says so.
+    widgets : mapping of str to (str, callable)
+        Parameter name → key of the widget, and the reader of its text.
+    """
+    link = opened()
+    if not link:
+        return
+    wanted = link.get(MODEL, model.source)
+    if wanted != model.source:
+        if st.session_state.get(_ANNOUNCED) != wanted:
+            st.session_state[_ANNOUNCED] = wanted
+            # a toast, for the address is about to become that of the view that is shown
+            st.toast(
+                f"The link shows **{escape_markdown(wanted)}**. It is followed once you load that"
+                " with **Change model**.",
+                icon=":material/link:",
+                duration="long",
+            )
+        return
+    for name, (key, read) in widgets.items():
+        value = read(link.get(name, ""))
+        if value is not None:
+            st.session_state[key] = value
+    st.session_state[_OPENED] = {}
+
+
+def publish(model: SpeechModel, values: Mapping[str, str]) -> None:
+    """Write the view into the address, and offer the link.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    values : mapping of str to str
+        Parameter name → text.
+    """
+    view = {MODEL: model.source, **values}
+    if st.query_params.to_dict() != view:
+        st.query_params.from_dict(view)
+    with st.popover("Link", icon=":material/link:", help="A link to this very view."):
+        st.code(f"{st.context.url}?{urlencode(view)}", language=None, wrap_lines=True)
+        st.caption("It also stands in the browser's address bar.")
+
+
+def one_of(options: Mapping[str, object] | tuple[str, ...]) -> Reader:
+    """A reader that takes nothing but the given options."""
+    return lambda text: text if text in options else None

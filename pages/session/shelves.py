@@ -1,0 +1,229 @@
+"""Models and merge trees that all sessions of this server share, loaded once and read-only."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import streamlit as st
+
+from analysis.clustering.merge_tree import MergeTree
+from analysis.clustering.trees import build_trees
+from analysis.models.footprint import Footprint, footprint
+from analysis.models.loading import DEMO_MODELS, load
+from analysis.models.speech_model import SpeechModel
+from analysis.models.statistics import group_variances
+from analysis.models.unit_groups import UnitGroup, unit_groups
+from analysis.progress import Progress, ShouldCancel, no_progress
+from analysis.speech.excitation import Excitation
+
+MAX_MODELS = 3
+"""Originals kept in memory beyond those that a session is using."""
+
+MAX_TREES = 12
+"""Models times distances whose merge trees are kept in memory; all are on disk."""
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+Stamp = tuple[tuple[str, int, int], ...]
+"""Names, sizes and times of a folder's files."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelKey:
+    """Everything that decides which weights are loaded, and how.
+
+    Parameters
+    ----------
+    source : str
+        Demo name, folder or hub id, as typed.
+    revision : str or None
+        Of a hub id.
+    device, dtype : str
+    """
+
+    source: str
+    revision: str | None
+    device: str
+    dtype: str
+
+    @property
+    def stamp(self) -> Stamp:
+        """Of a folder's files: one that was rewritten is loaded anew."""
+        folder = DEMO_MODELS.get(self.source, Path(self.source).expanduser())
+        if not folder.is_dir():
+            return ()
+        files = [*folder.glob("*.json"), *folder.glob("*.safetensors")]
+        return tuple(
+            sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file())
+        )
+
+
+class Shelf(Generic[K, V]):
+    """Keeps the values used last; each is made once, however many sessions ask at a time.
+
+    Parameters
+    ----------
+    capacity : int
+        Values kept.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._values: OrderedDict[K, V] = OrderedDict()
+        self._making: dict[K, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def find(self, key: K) -> V | None:
+        """The value, if it is on the shelf."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
+    def keys(self) -> list[K]:
+        """Of the values kept, those used last at the end."""
+        with self._lock:
+            return list(self._values)
+
+    def get(self, key: K, make: Callable[[], V]) -> V:
+        """The value, made by the first who asks; the others wait for it."""
+        with self._lock:
+            making = self._making.setdefault(key, threading.Lock())
+        try:
+            with making:
+                value = self.find(key)
+                if value is None:
+                    value = make()
+                    with self._lock:
+                        self._values[key] = value
+                        while len(self._values) > self._capacity:
+                            self._values.popitem(last=False)
+                return value
+        finally:
+            with self._lock:
+                self._making.pop(key, None)
+
+
+ModelShelf = Shelf[tuple[ModelKey, Stamp], SpeechModel]
+TreeShelf = Shelf[tuple[Hashable, ...], Mapping[str, MergeTree]]
+
+
+@st.cache_resource(show_spinner=False)
+def model_shelf() -> ModelShelf:
+    """Originals, by key and folder stamp."""
+    return Shelf(MAX_MODELS)
+
+
+@st.cache_resource(show_spinner=False)
+def tree_shelf() -> TreeShelf:
+    """Merge trees, by model and `TreeChoice`."""
+    return Shelf(MAX_TREES)
+
+
+def load_model(shelf: ModelShelf, key: ModelKey, progress: Progress = no_progress) -> SpeechModel:
+    """Load through the shelf; safe in a worker thread.
+
+    Raises
+    ------
+    UserError
+        See `analysis.models.loading.load`.
+    """
+    progress(0, 0, "reading weights")
+    return shelf.get(
+        (key, key.stamp),
+        lambda: load(key.source, revision=key.revision, device=key.device, dtype=key.dtype),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TreeChoice:
+    """What decides a model's merge trees; fields as `build_trees` takes them."""
+
+    distance: str
+    align_heads: bool
+    excitation: Excitation | None = None
+    removal: bool = False
+
+    @property
+    def identity(self) -> tuple[str, bool, str, bool]:
+        """Equal where the trees are."""
+        return (
+            self.distance,
+            self.align_heads,
+            self.excitation.identity if self.excitation else "",
+            self.removal,
+        )
+
+
+def tree_key(model: SpeechModel, choice: TreeChoice) -> tuple[str, str, bool, str, bool]:
+    """Names a model's merge trees."""
+    return (model_id(model), *choice.identity)
+
+
+def load_trees(
+    shelf: TreeShelf,
+    model: SpeechModel,
+    choice: TreeChoice,
+    progress: Progress,
+    should_cancel: ShouldCancel,
+) -> Mapping[str, MergeTree]:
+    """Build or read trees through the shelf; safe in a worker thread.
+
+    Raises
+    ------
+    Cancelled
+    """
+    return shelf.get(
+        tree_key(model, choice),
+        lambda: build_trees(
+            model,
+            choice.distance,
+            align_heads=choice.align_heads,
+            excitation=choice.excitation,
+            removal=choice.removal,
+            progress=progress,
+            should_cancel=should_cancel,
+        ),
+    )
+
+
+def groups_of(model: SpeechModel) -> tuple[UnitGroup, ...]:
+    """Unit groups of a model, found once."""
+    return _groups(model_id(model), model)
+
+
+def variances_of(model: SpeechModel) -> Mapping[str, float]:
+    """Parameter variance of every group, measured once."""
+    return _variances(model_id(model), model)
+
+
+def footprint_of(model: SpeechModel) -> Footprint:
+    """Size and cost of a model, counted once."""
+    return _footprint(model_id(model), model)
+
+
+def model_id(model: SpeechModel) -> str:
+    """Tells apart all that changes a number or a transcript: weights, device and dtype."""
+    return f"{model.weight_hash}:{model.device}:{model.dtype}"
+
+
+# The id stands for the model in the keys: hashing a model would take longer than the work.
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _groups(identity: str, _model: SpeechModel) -> tuple[UnitGroup, ...]:
+    return unit_groups(_model)
+
+
+@st.cache_data(show_spinner="Measuring the variance of every group", max_entries=64)
+def _variances(identity: str, _model: SpeechModel) -> Mapping[str, float]:
+    return group_variances(_model)
+
+
+@st.cache_data(show_spinner="Counting the model's multiply-accumulates", max_entries=64)
+def _footprint(identity: str, _model: SpeechModel) -> Footprint:
+    return footprint(_model)

@@ -1,0 +1,80 @@
+"""Word error rates that a visitor measured on Transcribe, as far as they belong together."""
+
+import math
+from collections.abc import Mapping
+
+import streamlit as st
+
+from analysis.delivery.model_card import Measurement
+from analysis.evaluation.scoring import corpus_score
+from analysis.models.speech_model import SpeechModel
+from analysis.speech.transcription import TranscriptionOptions
+from pages.session.session import Clip, Session, Variant
+from pages.session.shelves import model_id
+
+_DEFAULT_NORMALISER = "whisper-english"
+
+
+def measurements_of(session: Session, variant: Variant) -> tuple[Measurement, ...]:
+    """What was measured of a variant, for its model card."""
+    return measure_wer(session, variant.model, variant.base)
+
+
+def measure_wer(session: Session, model: SpeechModel, base: str) -> tuple[Measurement, ...]:
+    """The word error rate of a model over the transcripts of this session.
+
+    Parameters
+    ----------
+    session : Session
+    model : SpeechModel
+        Original or variant.
+    base : str
+        `model_id` of the original.
+
+    Returns
+    -------
+    tuple of Measurement
+        One for the options under which most clips with a reference were transcribed, if any; the
+        original's rate is of the very same clips.
+    """
+    heard = _heard(session, model)
+    if not heard:
+        return ()
+    clips = next(iter(heard.values()))
+    options = next(iter(heard))
+    normaliser = str(st.session_state.get("normaliser", _DEFAULT_NORMALISER))
+    references = [clip.reference for clip in clips]
+    own = corpus_score(
+        references,
+        [session.transcripts[clip.id, model_id(model), options].text for clip in clips],
+        normaliser,
+    )
+    if not math.isfinite(own.wer):
+        return ()
+    original = [session.transcripts.get((clip.id, base, options)) for clip in clips]
+    before = [transcript.text for transcript in original if transcript is not None]
+    names = ", ".join(clip.audio.name for clip in clips[:3]) + (" and others" * (len(clips) > 3))
+    return (
+        Measurement(
+            data=f"clips tried out by hand ({names})",
+            n_clips=len(clips),
+            words=own.words,
+            wer=own.wer,
+            normaliser=normaliser,
+            original_wer=corpus_score(references, before, normaliser).wer
+            if len(before) == len(clips)
+            else None,
+        ),
+    )
+
+
+def _heard(session: Session, model: SpeechModel) -> Mapping[TranscriptionOptions, list[Clip]]:
+    """Clips with a reference that a model transcribed, by options; most clips first."""
+    found: dict[TranscriptionOptions, list[Clip]] = {}
+    for clip_id, identity, options in session.transcripts:
+        clip = session.clips.get(clip_id)
+        if clip is None or not clip.reference.strip() or options.task != "transcribe":
+            continue
+        if identity == model_id(model):
+            found.setdefault(options, []).append(clip)
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))

@@ -1,0 +1,261 @@
+"""What leaves Compress: one variant as a checkpoint or an export, an archive, a recipe."""
+
+import io
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from analysis.compression.stock import stock_widths
+from analysis.delivery.archive import (
+    CHECKPOINT,
+    FORMATS,
+    archive,
+    deliver,
+    precisions,
+    require_format,
+)
+from analysis.delivery.model_card import Measurement
+from analysis.delivery.publishing import TOKEN, can_publish, publish
+from analysis.errors import UserError
+from analysis.models.speech_model import SpeechModel
+from pages.session.job_box import job_line, show_problem
+from pages.session.jobs import Job, Jobs
+from pages.session.session import Session, Variant
+from pages.variants.measured_wer import measurements_of
+from pages.widgets.formatting import escape_markdown, file_slug, size
+
+_SLOT = "save"
+
+_FORMAT_NAMES = {
+    CHECKPOINT: "transformers checkpoint",
+    "ctranslate2": "CTranslate2 (faster-whisper)",
+    "onnx": "ONNX",
+}
+
+MOST_DOWNLOADED = 2_000_000_000
+"""Bytes of weights; a larger archive would fill the server's memory on its way to the browser."""
+
+
+def draw(session: Session, model: SpeechModel) -> None:
+    """The panel: which variant, as what, and every way out.
+
+    Parameters
+    ----------
+    session : Session
+    model : SpeechModel
+        The original, which has variants.
+    """
+    st.subheader("Save and export")
+    variants = {v.id: v for v in session.variants_of(model) if not v.is_int8}
+    if not variants:
+        st.caption("An int8 variant runs here only. Save the variant that it was made from.")
+        return
+    with st.container(border=True, key="save-panel"):
+        left, middle, right = st.columns([2, 2, 1], vertical_alignment="top")
+        variant = variants[
+            left.selectbox(
+                "Variant",
+                list(variants),
+                index=len(variants) - 1,
+                format_func=lambda name: variants[name].name,
+                key=f"save:variant:{'-'.join(variants)}",
+            )
+        ]
+        format_name = middle.selectbox(
+            "Format",
+            list(FORMATS),
+            format_func=_FORMAT_NAMES.__getitem__,
+            key="save:format",
+            persist_state="session",
+        )
+        choices = precisions(format_name)
+        precision = right.selectbox(
+            "Precision",
+            choices or ("as it is",),
+            key=f"save:precision:{format_name}",
+            disabled=len(choices) < 2,
+            help="Of the stored weights. int8 keeps a scale for every row.",
+        )
+        obstacle = _obstacle(variant, format_name)
+        st.caption(obstacle or _sentence(variant, format_name))
+        _to_folder(session, variant, format_name, precision, possible=not obstacle)
+        with st.container(horizontal=True):
+            _download(session, variant, format_name, precision, possible=not obstacle)
+            st.download_button(
+                "Recipe (JSON)",
+                variant.compression.plan.to_json(),
+                file_name=f"{file_slug(variant.name)}.json",
+                mime="application/json",
+                icon=":material/receipt_long:",
+                on_click="ignore",
+                key=f"recipe:{variant.id}",
+                help="The plan: K of every group and all settings. The same plan gives the same"
+                " bits; what was trained besides is in the checkpoint only.",
+            )
+            if can_publish() and format_name == CHECKPOINT:
+                _publish(session, variant)
+        show_problem(session.jobs, _SLOT)
+        job_line(session.jobs, _SLOT)
+
+
+def _obstacle(variant: Variant, format_name: str) -> str:
+    """Why the variant cannot leave in a format; nothing where it can."""
+    try:
+        require_format(variant.model, format_name)
+    except UserError as error:
+        return f":material/block: {escape_markdown(str(error))}"
+    return ""
+
+
+def _sentence(variant: Variant, format_name: str) -> str:
+    """What the format is, and what it takes to load it."""
+    if format_name != CHECKPOINT:
+        return f"{FORMATS[format_name]} Checked against the model before it is kept."
+    if stock_widths(variant.model) is not None:
+        return f"{FORMATS[format_name]} It loads with plain `from_pretrained`."
+    return (
+        f"{FORMATS[format_name]} Its layers differ, so it loads with `trust_remote_code=True`; the"
+        " model class travels along. **Stock classes only**, above, avoids that."
+    )
+
+
+def _to_folder(
+    session: Session, variant: Variant, format_name: str, precision: str, *, possible: bool
+) -> None:
+    """A folder on the server."""
+    left, middle, right = st.columns([3, 1, 1], vertical_alignment="bottom")
+    folder = left.text_input(
+        "Folder on the server",
+        value=str(Path.home() / file_slug(variant.name)),
+        key=f"folder:{variant.id}",
+        help="Written whole or not at all; its parent must exist.",
+    )
+    overwrite = middle.checkbox(
+        "Replace", key=f"overwrite:{variant.id}", help="A model that is there already."
+    )
+    right.button(
+        "Save",
+        icon=":material/save:",
+        width="stretch",
+        key=f"save:{variant.id}",
+        disabled=not possible,
+        on_click=lambda: _save(session, variant, folder, format_name, precision, overwrite),
+    )
+
+
+def _save(
+    session: Session,
+    variant: Variant,
+    folder: str,
+    format_name: str,
+    precision: str,
+    overwrite: bool,
+) -> None:
+    """Callback: start the job that writes the folder."""
+    if not folder.strip():
+        session.jobs.problems[_SLOT] = UserError("No folder was given.", "Type one and save again.")
+        return
+    model, target = variant.model, Path(folder.strip())
+    measured = measurements_of(session, variant)
+
+    def saved(path: Path) -> None:
+        st.toast(f"Saved to {escape_markdown(str(path))}", icon=":material/check:")
+
+    session.jobs.start(
+        _SLOT,
+        Job(
+            f"Saving {variant.name}",
+            lambda progress, should_cancel: deliver(
+                model, target, format_name, precision, overwrite=overwrite, measured=measured
+            ),
+            saved,
+        ),
+    )
+
+
+def _download(
+    session: Session, variant: Variant, format_name: str, precision: str, *, possible: bool
+) -> None:
+    """One archive, built when it is asked for."""
+    too_large = variant.footprint.bytes > MOST_DOWNLOADED
+    slug = file_slug(variant.name)
+    st.download_button(
+        "Download (ZIP)",
+        partial(
+            _archive,
+            session.jobs,
+            variant.model,
+            slug,
+            format_name,
+            precision,
+            measurements_of(session, variant),
+        ),
+        file_name=f"{slug}.zip",
+        mime="application/zip",
+        icon=":material/folder_zip:",
+        on_click="ignore",
+        disabled=too_large or not possible,
+        key=f"zip:{variant.id}",
+        help=f"More than {size(MOST_DOWNLOADED)} do not go through the browser: save to a folder."
+        if too_large
+        else "Everything of the chosen format in one file, built on the click.",
+    )
+
+
+def _archive(
+    jobs: Jobs,
+    model: SpeechModel,
+    name: str,
+    format_name: str,
+    precision: str,
+    measured: Sequence[Measurement],
+) -> io.BufferedReader:
+    """The archive; called outside of any script run, so that a fault is shown in the next one."""
+    try:
+        return archive(model, name, format_name, precision, measured=measured)
+    except UserError as error:
+        jobs.problems[_SLOT] = error
+        raise
+
+
+def _publish(session: Session, variant: Variant) -> None:
+    """Push to the hub, with the server's token."""
+    with st.popover("Push to the hub", icon=":material/cloud_upload:"):
+        repository = st.text_input(
+            "Repository",
+            placeholder=f"your-name/{file_slug(variant.name)}",
+            key=f"hub:{variant.id}",
+            help="Hub id, owner/name.",
+        )
+        private = st.checkbox("Private", value=True, key=f"hub-private:{variant.id}")
+        update = st.checkbox("Add to a repository that exists", key=f"hub-update:{variant.id}")
+        st.caption(f"Pushed with the token in this server's {TOKEN}.")
+        st.button(
+            "Push",
+            icon=":material/cloud_upload:",
+            width="stretch",
+            key=f"push:{variant.id}",
+            disabled=not repository.strip(),
+            on_click=lambda: _push(session, variant, repository.strip(), private, update),
+        )
+
+
+def _push(session: Session, variant: Variant, repository: str, private: bool, update: bool) -> None:
+    """Callback: start the job that pushes."""
+    model, measured = variant.model, measurements_of(session, variant)
+
+    def pushed(address: str) -> None:
+        st.toast(f"Pushed: {escape_markdown(address)}", icon=":material/check:")
+
+    session.jobs.start(
+        _SLOT,
+        Job(
+            f"Pushing {variant.name}",
+            lambda progress, should_cancel: publish(
+                model, repository, private=private, update=update, measured=measured
+            ),
+            pushed,
+        ),
+    )

@@ -1,0 +1,75 @@
+"""Small things that every page draws the same way."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from analysis.errors import UserError
+from analysis.figures.palette import BACKGROUNDS, INKS
+from pages.widgets.formatting import escape_markdown
+
+
+def swatch(color: str) -> str:
+    """A small square in a palette colour, as Markdown."""
+    return f':color[■]{{foreground="{color}"}}'
+
+
+def theme() -> str:
+    """The theme that the page is shown in: "light" or "dark"."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def primary_button(label: str, icon: str, *, key: str, **options: Any) -> bool:
+    """A button in the accent colour whose text can be read in both themes.
+
+    Streamlit writes it in white, which the dark theme's light accent gives no contrast.
+    """
+    text = f":material/{icon}: {label}"
+    if not options.get("disabled"):
+        text = f':color[{text}]{{foreground="{BACKGROUNDS[theme()][0]}"}}'
+    return st.button(text, type="primary", key=key, **options)
+
+
+def show_error(error: UserError) -> None:
+    """One sentence, one remedy, the technical detail folded away."""
+    st.error(
+        f"**{escape_markdown(error.message)}** {escape_markdown(error.remedy)}",
+        icon=":material/error:",
+    )
+    if error.detail:
+        with st.expander("Technical detail"):
+            st.code(error.detail, language=None, wrap_lines=True)
+
+
+def figure(chart: go.Figure, *, key: str, alt: str, **options: Any) -> Any:
+    """A Plotly chart with the page's theme, a vector export and a text for screen readers."""
+    ink_labels(chart)
+    return st.plotly_chart(
+        chart,
+        key=key,
+        alt=alt,
+        config={
+            "displaylogo": False,
+            "toImageButtonOptions": {"format": "svg", "filename": key.split(":")[0]},
+            "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d"],
+        },
+        **options,
+    )
+
+
+def ink_labels(chart: go.Figure) -> None:
+    """Write labels in the theme's ink: Streamlit's own grey is too light to be read on white."""
+    ink = INKS[theme()]
+    chart.update_layout(font_color=ink, coloraxis_colorbar_tickfont_color=ink)
+    chart.update_layout(coloraxis_colorbar_title_font_color=ink)
+    for update in (chart.update_xaxes, chart.update_yaxes):
+        update(tickfont_color=ink, title_font_color=ink)
+
+
+def explain(paragraphs: Sequence[str]) -> None:
+    """The lecture behind a page, folded."""
+    with st.expander("What am I looking at?", icon=":material/school:"):
+        for paragraph in paragraphs:
+            st.markdown(paragraph)

@@ -1,0 +1,361 @@
+"""Every layout read, and every way in which a corpus can be broken named."""
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from analysis.errors import Cancelled, UserError
+from analysis.evaluation.corpora import Fault, read_corpus
+
+HELDOUT = Path("demo/heldout")
+TESTBED = Path(__file__).resolve().parents[4] / "shared" / "testbed"
+
+
+def clip(path: Path, seconds: float = 0.5, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    samples = np.random.default_rng(seed).normal(0, 0.1, round(seconds * 16_000))
+    soundfile.write(path, samples, 16_000)
+    return path
+
+
+@pytest.fixture
+def librispeech(tmp_path: Path) -> Path:
+    """Two speakers, three utterances."""
+    for chapter, lines in {
+        "84/121": ("84-121-0000 A CAT", "84-121-0001 THE DOG"),
+        "251/7": ("251-7-0000 NO",),
+    }.items():
+        folder = tmp_path / chapter
+        for number, line in enumerate(lines):
+            clip(folder / f"{line.split()[0]}.flac", 0.5 + number / 4)
+        table = folder / f"{chapter.replace('/', '-')}.trans.txt"
+        table.write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def test_librispeech(librispeech: Path) -> None:
+    corpus = read_corpus(librispeech)
+    assert [(u.id, u.text, u.speaker, u.duration) for u in corpus.utterances] == [
+        ("251/7/251-7-0000.flac", "NO", "251", 0.5),
+        ("84/121/84-121-0000.flac", "A CAT", "84", 0.5),
+        ("84/121/84-121-0001.flac", "THE DOG", "84", 0.75),
+    ]
+    assert corpus.faults == ()
+    assert corpus.speakers == ("251", "84", "84")
+    assert corpus.references == ["NO", "A CAT", "THE DOG"]
+    assert corpus.describe() == "3 utterances, 0.0 min, 2 speakers (LibriSpeech)"
+    assert corpus.utterances[0].read().duration == 0.5
+
+
+def test_what_a_librispeech_folder_lacks_is_named(librispeech: Path) -> None:
+    (librispeech / "84/121/84-121-0000.flac").unlink()
+    (librispeech / "84/121/84-121-0001.flac").write_bytes(b"no sound")
+    clip(librispeech / "251/7/251-7-0009.flac")
+    corpus = read_corpus(librispeech)
+    assert [u.id for u in corpus.utterances] == ["251/7/251-7-0000.flac"]
+    assert corpus.faults == (
+        Fault("84/121/84-121.trans.txt, line 1", "There is no clip 84-121-0000 beside it."),
+        Fault("251/7/251-7-0009.flac", "No table has a transcript for it."),
+        Fault(
+            "84/121/84-121-0001.flac",
+            "The file “84-121-0001.flac” is not audio that can be read, or it is damaged.",
+        ),
+    )
+    assert corpus.speakers is None  # one speaker is no group of speakers
+    assert corpus.describe().endswith("; 3 left out")
+
+
+def test_manifest(tmp_path: Path) -> None:
+    clip(tmp_path / "audio/a.wav", 1.0)
+    clip(tmp_path / "audio/b.wav", 2.0)
+    elsewhere = clip(tmp_path / "audio/c.wav", 0.5)
+    rows: list[object] = [
+        {"audio_filepath": "audio/a.wav", "duration": 1.0, "text": "one", "speaker": 7},
+        {"audio_filepath": "audio/b.wav", "duration": 1.5, "text": "two"},
+        {"audio_filepath": str(elsewhere), "text": ""},
+        {"audio_filepath": "audio/a.wav", "text": "again"},
+        {"audio_filepath": "audio/a.wav", "text": "part", "offset": 0.5},
+        {"audio_filepath": "audio/missing.wav", "text": "gone"},
+        {"audio_filepath": "audio/a.wav"},
+        {"text": "nothing"},
+        ["a list"],
+    ]
+    manifest = tmp_path / "test.jsonl"
+    manifest.write_text("\n".join(map(json.dumps, rows)) + "\n{broken\n\n")
+    corpus = read_corpus(manifest)
+    assert [(u.id, u.text, u.speaker) for u in corpus.utterances] == [
+        ("audio/a.wav", "one", "7"),
+        ("audio/c.wav", "", None),
+    ]
+    assert {fault.where: fault.reason for fault in corpus.faults} == {
+        "audio/a.wav": "It is named twice.",
+        "test.jsonl, line 5": "It means a part of a file (offset); cut that part out.",
+        "audio/missing.wav": "There is no such file.",
+        "test.jsonl, line 7": "It holds no transcript (transcription, text, sentence).",
+        "test.jsonl, line 8": "It names no clip (file_name or audio_filepath).",
+        "test.jsonl, line 9": "It is no JSON object.",
+        "test.jsonl, line 10": "It is no JSON object.",
+        "audio/b.wav": "It lasts 2.00 s, not 1.50 s as the manifest says.",
+    }
+    assert read_corpus(tmp_path).utterances == corpus.utterances  # the folder will do too
+
+
+def test_audiofolder(tmp_path: Path) -> None:
+    clip(tmp_path / "train/a.wav")
+    clip(tmp_path / "train/b.flac")
+    clip(tmp_path / "test/c.ogg")
+    (tmp_path / "train/metadata.csv").write_text(
+        'file_name,transcription,voice\na.wav,"one, two",anna\nb.flac,three,ben\n'
+    )
+    (tmp_path / "test/metadata.jsonl").write_text(
+        json.dumps({"file_name": "c.ogg", "text": "four", "speaker_id": 3})
+    )
+    corpus = read_corpus(tmp_path)
+    assert [(u.id, u.text, u.speaker) for u in corpus.utterances] == [
+        ("test/c.ogg", "four", "3"),
+        ("train/a.wav", "one, two", "anna"),
+        ("train/b.flac", "three", "ben"),
+    ]
+    assert corpus.layouts == ("audiofolder",)
+
+
+def test_few_speakers_are_not_drawn_whole(librispeech: Path) -> None:
+    few, many = read_corpus(librispeech), read_corpus(HELDOUT)
+    assert (few.blocks, few.drawn) == (None, "3 utterances; 2 speakers are too few")
+    assert (many.blocks, many.drawn) == (many.speakers, "86 speakers")
+
+
+def test_speakers_are_unknown_unless_all_are_known(tmp_path: Path) -> None:
+    for name in "abc":
+        clip(tmp_path / f"{name}.wav")
+    (tmp_path / "metadata.csv").write_text(
+        "file_name,text,speaker\na.wav,x,anna\nb.wav,y,ben\nc.wav,z,\n"
+    )
+    assert read_corpus(tmp_path).speakers is None
+
+
+def test_held_out_recordings_of_the_demo() -> None:
+    corpus = read_corpus(HELDOUT)
+    assert len(corpus.utterances) == 200
+    assert corpus.faults == ()
+    assert corpus.speakers is not None
+    assert corpus.speakers.count("flite:rms") == 55
+    first = corpus.utterances[0]
+    assert first.id == "000.ogg"
+    assert first.text.startswith("remind me to send a message to david")
+
+
+def test_testbed_is_whole() -> None:
+    folder = TESTBED / "librispeech" / "test-other"
+    if not folder.is_dir():
+        pytest.skip("the testbed is not here")
+    corpus = read_corpus(folder)
+    assert (len(corpus.utterances), len(corpus.faults)) == (40, 0)
+    assert set(corpus.speakers or ()) == {"1688", "2033", "3005", "533"}
+    assert corpus.seconds / 60 == pytest.approx(4.7, abs=0.05)
+
+
+def test_same_sound_same_digest(tmp_path: Path) -> None:
+    for name, seed in (("a.wav", 0), ("b.wav", 0), ("c.wav", 1)):
+        clip(tmp_path / name, seed=seed)
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.wav,x\nb.wav,y\nc.wav,z\n")
+    first, second, third = (u.digest for u in read_corpus(tmp_path).utterances)
+    assert first == second != third
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("metadata.csv", b"file,words\na.wav,x\n", "lacks the columns file_name"),
+        ("metadata.csv", b"file_name,text\n\xff\xfe,x\n", "cannot be read as text"),
+        ("metadata.csv", b"file_name,text\n", "no clip that can be used"),
+        ("test.jsonl", b"{}", "no clip that can be used. The first of 1 faults: test.jsonl"),
+        ("notes.txt", b"", "holds no transcripts"),
+    ],
+)
+def test_unusable_folders(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        read_corpus(tmp_path)
+
+
+def test_no_such_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="There is no folder or manifest"):
+        read_corpus(tmp_path / "nowhere")
+
+
+def test_check_reports_and_stops(librispeech: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    read_corpus(librispeech, progress=lambda done, total, note: seen.append((done, total)))
+    assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    with pytest.raises(Cancelled):
+        read_corpus(librispeech, should_cancel=lambda: len(seen) > 0)
+
+
+def test_excerpt_is_from_all_over() -> None:
+    corpus = read_corpus(HELDOUT)
+    part = corpus.excerpt(4)
+    assert [u.id for u in part.utterances] == ["000.ogg", "050.ogg", "100.ogg", "150.ogg"]
+    assert part.name == "heldout (4 of 200)"
+    assert corpus.excerpt(500) is corpus
+    with pytest.raises(UserError, match="0 utterances are too few"):
+        corpus.excerpt(0)
+
+
+def test_a_quoted_field_with_a_line_break_keeps_its_words_apart(tmp_path: Path) -> None:
+    for name in ("a.wav", "b.wav"):
+        clip(tmp_path / name)
+    (tmp_path / "metadata.csv").write_bytes(
+        b'file_name,transcription\r\na.wav,"one\r\ntwo"\r\nb.wav,three\r\n'
+    )
+    assert read_corpus(tmp_path).references == ["one two", "three"]
+
+
+def test_a_csv_whose_quotes_do_not_match_is_read_up_to_there(tmp_path: Path) -> None:
+    for name in ("a.wav", "b.wav", "c.wav"):
+        clip(tmp_path / name)
+    table = tmp_path / "metadata.csv"
+    table.write_text('file_name,text\na.wav,one\nb.wav,"two\nc.wav,three\n')
+    corpus = read_corpus(tmp_path)
+    assert corpus.references == ["one"]
+    assert corpus.faults == (
+        Fault(
+            "metadata.csv, from line 3 on",
+            "It is no CSV: unexpected end of data; check the quotation marks.",
+        ),
+        Fault("b.wav", "No table has a transcript for it."),
+        Fault("c.wav", "No table has a transcript for it."),
+    )
+    table.write_text('"file_name,text\na.wav,one\n')
+    with pytest.raises(UserError, match=r"metadata\.csv is no CSV: unexpected end of data\."):
+        read_corpus(tmp_path)
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u0085"])
+def test_lines_end_at_line_feeds_only(tmp_path: Path, separator: str) -> None:
+    """Both are white space to Unicode, and JSON writes them as they are."""
+    clip(tmp_path / "a.wav")
+    row = {"file_name": "a.wav", "text": f"one{separator}two"}
+    line = json.dumps(row, ensure_ascii=False) + "\r\n"
+    (tmp_path / "metadata.jsonl").write_bytes(line.encode())
+    corpus = read_corpus(tmp_path)
+    assert (corpus.references, corpus.faults) == (["one two"], ())
+    (tmp_path / "metadata.jsonl").unlink()
+    (tmp_path / "x.trans.txt").write_bytes(f"a ONE{separator}TWO\r\n".encode())
+    assert read_corpus(tmp_path).references == ["ONE TWO"]
+
+
+def test_a_clip_that_changed_since_its_check_is_refused(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.wav")
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.wav,one\n")
+    (utterance,) = read_corpus(tmp_path).utterances
+    clip(path, seed=1)
+    with pytest.raises(UserError, match=r"a\.wav has changed since it was checked\. Check the"):
+        utterance.read()
+    path.unlink()
+    with pytest.raises(UserError, match="cannot be opened any more: No such file"):
+        utterance.read()
+
+
+def test_speaker_0_is_a_speaker(tmp_path: Path) -> None:
+    rows = [{"file_name": f"{n}.wav", "text": "x", "speaker_id": n} for n in range(2)]
+    for row in rows:
+        clip(tmp_path / str(row["file_name"]))
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert read_corpus(tmp_path).speakers == ("0", "1")
+
+
+@pytest.mark.timeout(20)
+def test_entries_that_would_crash_or_hang_are_faults(tmp_path: Path) -> None:
+    clip(tmp_path / "a.wav")
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "folder.wav").mkdir()
+    rows = [
+        '{"audio_filepath": "a.wav", "text": "one"}',
+        '{"audio_filepath": "a\\u0000.wav", "text": "x"}',
+        '{"audio_filepath": "a.wav", "text": "\\ud800"}',
+        '{"audio_filepath": "~nobody-here/a.wav", "text": "x"}',
+        f'{{"audio_filepath": "a.wav", "text": "x", "duration": 1{"0" * 400}}}',
+        '{"audio_filepath": "a.wav", "text": "x", "duration": NaN}',
+        f'{{"text": {"[" * 100_000}',
+        '{"audio_filepath": "pipe.wav", "text": "x"}',
+        '{"audio_filepath": "/dev/zero", "text": "x"}',
+        '{"audio_filepath": "folder.wav", "text": "x"}',
+        f'{{"audio_filepath": "{"a" * 300}.wav", "text": "x"}}',
+    ]
+    manifest = tmp_path / "test.jsonl"
+    manifest.write_text("\n".join(rows))
+    corpus = read_corpus(manifest)
+    assert corpus.references == ["one"]
+    assert {fault.where: fault.reason for fault in corpus.faults} == {
+        "test.jsonl, line 2": "It holds characters that no file name and no text can have.",
+        "test.jsonl, line 3": "It holds characters that no file name and no text can have.",
+        "test.jsonl, line 4": "It names the folder of a user who is not here: ~nobody-here/a.wav.",
+        "test.jsonl, line 5": "Its duration is no number of seconds.",
+        "test.jsonl, line 6": "Its duration is no number of seconds.",
+        "test.jsonl, line 7": "It is no JSON object.",
+        "pipe.wav": "It cannot be opened: it is no regular file.",
+        "/dev/zero": "It cannot be opened: it is no regular file.",
+        "folder.wav": "It cannot be opened: it is no regular file.",
+        "a" * 300 + ".wav": "It cannot be opened: File name too long.",
+    }
+
+
+@pytest.mark.timeout(20)
+def test_a_table_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "metadata.csv")
+    with pytest.raises(UserError, match=r"metadata\.csv cannot be read as text"):
+        read_corpus(tmp_path)
+
+
+@pytest.mark.parametrize("source", ["~nobody-here/data", "a\0b", "a" * 300])
+def test_a_path_that_cannot_be(source: str) -> None:
+    with pytest.raises(UserError, match="There is no folder or manifest"):
+        read_corpus(Path(source))
+
+
+def test_links_to_folders_are_followed_and_no_clip_is_met_twice(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "corpus", tmp_path / "elsewhere"
+    for folder in (root / "own", elsewhere / "deeper"):
+        clip(folder / "a.wav", seed=len(str(folder)))
+        (folder / "metadata.csv").write_text("file_name,text\na.wav,one\n")
+    clip(elsewhere / "untold.wav")
+    (elsewhere / "round").symlink_to(root)
+    (root / "linked").symlink_to(elsewhere)
+    (root / "again").symlink_to(root / "own")
+    (root / "own" / "up").symlink_to(tmp_path)
+    (root / "z").symlink_to(elsewhere / "deeper")
+    corpus = read_corpus(root)
+    assert [u.id for u in corpus.utterances] == ["own/a.wav", "z/a.wav"]
+    assert corpus.faults == (Fault("linked/untold.wav", "No table has a transcript for it."),)
+
+
+def test_a_clip_that_a_table_names_through_a_link_has_a_transcript(tmp_path: Path) -> None:
+    clip(tmp_path / "clips/a.wav")
+    (tmp_path / "link").symlink_to(tmp_path / "clips")
+    (tmp_path / "metadata.csv").write_text("file_name,text\nlink/a.wav,one\n")
+    assert read_corpus(tmp_path).faults == ()
+
+
+def test_a_folder_that_cannot_be_listed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip(tmp_path / "a.wav")
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.wav,one\n")
+    (tmp_path / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert read_corpus(tmp_path).faults == (
+        Fault("closed", "The folder cannot be opened: Permission denied."),
+    )

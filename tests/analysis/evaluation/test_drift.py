@@ -1,0 +1,128 @@
+"""Drift of hidden states: nothing for the identity, more for what was merged more, exact CKA."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from analysis.compression.compress import compress
+from analysis.errors import Cancelled
+from analysis.evaluation.drift import (
+    hidden_states,
+    linear_cka,
+    measure_drift,
+    relative_error,
+)
+from analysis.models.loading import DEMO_MODELS, load
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import unit_groups
+from analysis.speech.audio import SAMPLING_RATE, Audio, read_audio
+from tests.helpers.tiny_models import hash_weights, make_plan
+
+
+def sound(seconds: float) -> Audio:
+    samples = np.random.default_rng(0).normal(0, 0.1, int(seconds * SAMPLING_RATE))
+    return Audio("noise", samples.astype(np.float32), SAMPLING_RATE, 1)
+
+
+def test_the_identity_does_not_drift_and_nothing_is_changed(speech_model: SpeechModel) -> None:
+    same = compress(speech_model, make_plan(speech_model, n_clusters={})).model
+    before = hash_weights(speech_model.model)
+    (drift,) = measure_drift(speech_model, [same], sound(1.0))
+    assert [(d.stack, d.layer) for d in drift.layers] == list(
+        dict.fromkeys((g.stack, g.layer) for g in unit_groups(speech_model))
+    )
+    assert all(layer.relative_error == 0 for layer in drift.layers)
+    assert all(layer.cka == pytest.approx(1, abs=1e-5) for layer in drift.layers)
+    assert hash_weights(speech_model.model) == before
+    assert not any(m._forward_hooks for m in speech_model.model.modules())
+    assert not speech_model.lock.locked()
+
+
+def test_only_layers_after_the_merged_one_drift(whisper: SpeechModel) -> None:
+    variant = compress(whisper, make_plan(whisper, n_clusters={"encoder.1.ffn": 3})).model
+    (drift,) = measure_drift(whisper, [variant], sound(1.0))
+    moved = {(d.stack, d.layer): d.relative_error for d in drift.layers}
+    assert moved.pop(("encoder", 0)) == 0
+    assert all(error > 0 for error in moved.values())
+    assert drift.output().layer == 1
+    assert drift.output("decoder").layer == 2
+    assert drift.n_tokens > 1
+    assert drift.seconds == 1.0
+
+
+def test_hidden_states_are_those_of_the_library(whisper: SpeechModel) -> None:
+    """Against the library's own record: entry i + 1 is what layer i put out, the last normed."""
+    clip = sound(1.2).samples
+    tokens = [whisper.model.generation_config.decoder_start_token_id, 65, 66]
+    states = hidden_states(whisper, clip, tokens)
+    features = whisper.processor.feature_extractor(
+        clip, sampling_rate=SAMPLING_RATE, return_tensors="pt"
+    ).input_features
+    with torch.inference_mode():
+        output = whisper.model(
+            features, decoder_input_ids=torch.tensor([tokens]), output_hidden_states=True
+        )
+    assert len(states["encoder", 0]) == 60  # 1.2 s at 50 frames a second, of a 2 s window
+    torch.testing.assert_close(states["encoder", 0], output.encoder_hidden_states[1][0, :60])
+    torch.testing.assert_close(states["decoder", 0], output.decoder_hidden_states[1][0])
+    torch.testing.assert_close(states["decoder", 1], output.decoder_hidden_states[2][0])
+
+
+def test_beyond_the_window_its_first_part_is_heard(whisper: SpeechModel) -> None:
+    variant = compress(whisper, make_plan(whisper)).model
+    (long,) = measure_drift(whisper, [variant], sound(5.0))
+    assert long.seconds == 2.0
+
+
+def test_a_worse_variant_drifts_more() -> None:
+    folder = DEMO_MODELS["demo-whisper"]
+    if not (folder / "model.safetensors").is_file():
+        pytest.skip("the bundled model demo-whisper has not been built")
+    model = load("demo-whisper")
+    groups = unit_groups(model)
+    variants = [
+        compress(model, make_plan(model, n_clusters={g.id: round(s * g.n_units) for g in groups}))
+        for s in (0.9, 0.5)
+    ]
+    clip = read_audio(folder.parent / "clips" / "digits.flac")
+    mild, half = measure_drift(model, [v.model for v in variants], clip)
+    for stack in ("encoder", "decoder"):
+        assert 0 < mild.output(stack).relative_error < half.output(stack).relative_error
+        assert half.output(stack).cka < mild.output(stack).cka < 1
+
+
+def test_cka_by_hand() -> None:
+    """Centred x = (-1, 0, 1), y = (1, -2, 1): xᵀy = 0. And z = (-1, 1, 0): (xᵀz)² = 1 of 2·2."""
+    x = torch.tensor([[0.0], [1.0], [2.0]])
+    y = torch.tensor([[5.0], [2.0], [5.0]])
+    z = torch.tensor([[0.0], [2.0], [1.0]])
+    assert linear_cka(x, y) == pytest.approx(0)
+    assert linear_cka(x, z) == pytest.approx(1 / 4)
+    # both products of a wide pair: XXᵀ = 2·xxᵀ, so that nothing changes
+    assert linear_cka(x.repeat(1, 8), z.repeat(1, 5)) == pytest.approx(1 / 4)
+
+
+@pytest.mark.parametrize("shape", [(40, 6), (6, 40)])
+def test_cka_sees_neither_rotation_nor_scale(shape: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(shape, generator=generator)
+    turn = torch.linalg.qr(torch.randn(shape[1], shape[1], generator=generator))[0]
+    assert linear_cka(x, 3 * x @ turn + 7) == pytest.approx(1, abs=1e-5)
+    assert 0 < linear_cka(x, torch.randn(shape, generator=generator)) < 0.95
+
+
+def test_numbers_that_do_not_exist_are_nan() -> None:
+    assert math.isnan(relative_error(torch.zeros(2, 2), torch.ones(2, 2)))
+    assert math.isnan(linear_cka(torch.ones(4, 2), torch.eye(4)[:, :2]))
+
+
+def test_relative_error_by_hand() -> None:
+    assert relative_error(torch.tensor([[3.0, 4.0]]), torch.tensor([[3.0, 1.0]])) == 0.6
+
+
+def test_it_can_be_cancelled(whisper: SpeechModel) -> None:
+    variant = compress(whisper, make_plan(whisper)).model
+    with pytest.raises(Cancelled):
+        measure_drift(whisper, [variant], sound(1.0), should_cancel=lambda: True)

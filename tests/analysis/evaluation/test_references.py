@@ -1,0 +1,106 @@
+"""Reference transcripts are found for the right clip, whatever form they come in."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from analysis.errors import UserError
+from analysis.evaluation.references import read_references
+
+
+def test_text_is_the_reference_of_one_clip() -> None:
+    assert read_references("go forward", [Path("a.wav")]) == ["go forward"]
+
+
+def test_text_for_two_clips_is_refused() -> None:
+    with pytest.raises(UserError, match="2 clips"):
+        read_references("go forward", [Path("a.wav"), Path("b.wav")])
+
+
+def test_librispeech_lines_are_found_by_name_in_any_order(tmp_path: Path) -> None:
+    table = tmp_path / "84-1.trans.txt"
+    table.write_text("84-1-0000 THE FIRST\n84-1-0001 AND THE SECOND\n")
+    clips = [Path("x/84-1-0001.flac"), Path("y/84-1-0000.flac")]
+    assert read_references(str(table), clips) == ["AND THE SECOND", "THE FIRST"]
+
+
+def test_metadata_csv_is_read_by_column_name(tmp_path: Path) -> None:
+    table = tmp_path / "metadata.csv"
+    table.write_text('file_name,voice,transcription\nsub/a.wav,f1,"yes, please"\nb.wav,f2,no\n')
+    assert read_references(str(table), [Path("b.wav"), Path("a.wav")]) == ["no", "yes, please"]
+
+
+def test_manifest_is_read_by_field_name(tmp_path: Path) -> None:
+    table = tmp_path / "manifest.jsonl"
+    rows = [{"audio_filepath": "sub/a.wav", "text": "yes"}, {"audio_filepath": "b", "text": "no"}]
+    table.write_text("\n".join(map(json.dumps, rows)))
+    assert read_references(str(table), [Path("b.wav"), Path("a.wav")]) == ["no", "yes"]
+    with pytest.raises(UserError, match=r"no transcript for c\.wav"):
+        read_references(str(table), [Path("c.wav")])
+
+
+@pytest.mark.parametrize(
+    ("content", "clip", "message"),
+    [
+        pytest.param("file_name,voice\na.wav,f1\n", "a.wav", "transcription", id="no transcripts"),
+        pytest.param("file_name,transcription\na.wav,yes\n", "b.wav", r"b\.wav", id="no line"),
+        pytest.param(
+            'file_name,text\na.wav,"one\nb.wav,three\n',
+            "a.wav",
+            r"metadata\.csv, from line 2 on: It is no CSV: unexpected end of data; ",
+            id="open quotes",
+        ),
+        pytest.param(
+            "text,file_name\nhello\n", "a.wav", r"no transcript for a\.wav", id="short row"
+        ),
+    ],
+)
+def test_metadata_csv_that_gives_no_text_for_a_clip_is_refused(
+    content: str, clip: str, message: str, tmp_path: Path
+) -> None:
+    table = tmp_path / "metadata.csv"
+    table.write_text(content)
+    with pytest.raises(UserError, match=message):
+        read_references(str(table), [Path(clip)])
+
+
+def test_plain_lines_belong_to_clips_in_order(tmp_path: Path) -> None:
+    table = tmp_path / "texts.txt"
+    table.write_text("first one\n\nsecond one\n")
+    assert read_references(str(table), [Path("a.wav"), Path("b.wav")]) == [
+        "first one",
+        "second one",
+    ]
+    with pytest.raises(UserError, match="2 lines for 3 clips"):
+        read_references(str(table), [Path("a.wav"), Path("b.wav"), Path("c.wav")])
+
+
+def test_lines_of_a_file_for_one_clip_are_one_text(tmp_path: Path) -> None:
+    table = tmp_path / "text.txt"
+    table.write_text("first line\nsecond line\n")
+    assert read_references(str(table), [Path("a.wav")]) == ["first line second line"]
+
+
+def test_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    table = tmp_path / "noise.txt"
+    table.write_bytes(b"\xff\xfe\x00\xd8\x80")
+    with pytest.raises(UserError, match=r"noise\.txt"):
+        read_references(str(table), [Path("a.wav")])
+
+
+def test_quoted_line_break_of_a_csv_keeps_its_words_apart(tmp_path: Path) -> None:
+    table = tmp_path / "metadata.csv"
+    table.write_text('file_name,text\na.wav,"one\ntwo"\nb.wav,three\n')
+    assert read_references(str(table), [Path("a.wav"), Path("b.wav")]) == ["one two", "three"]
+
+
+def test_lines_end_at_line_feeds_only(tmp_path: Path) -> None:
+    table = tmp_path / "texts.txt"
+    table.write_text("one\u2028two\nthree\n")
+    clips = [Path("a.wav"), Path("b.wav")]
+    assert read_references(str(table), clips) == ["one\u2028two", "three"]
+
+
+def test_text_that_begins_like_a_home_folder_is_a_text() -> None:
+    assert read_references("~nobody-here said so", [Path("a.wav")]) == ["~nobody-here said so"]

@@ -1,0 +1,312 @@
+"""Sweeps: what they run, what they test against what, the table, and going on after a kill."""
+
+import copy
+import csv
+import io
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis.cli import parser as cli
+from analysis.compression.compress import compress
+from analysis.compression.planner import Planner
+from analysis.errors import Cancelled, UserError
+from analysis.evaluation import sweep
+from analysis.evaluation.corpora import Corpus, read_corpus
+from analysis.evaluation.corpus_evaluation import compare, evaluate
+from analysis.evaluation.results import ResultStore
+from analysis.evaluation.sweep import Row, Skipped
+from analysis.evaluation.sweep_spec import read_spec
+from analysis.evaluation.sweep_tables import to_csv, to_latex, to_markdown, values
+from analysis.figures.sweeps import lines_of
+from analysis.models.footprint import footprint
+from analysis.models.loading import load
+from analysis.models.quantising import quantise
+from analysis.models.speech_model import SpeechModel
+from analysis.models.weight_hash import model_hash
+from analysis.speech.recognition import TranscriptionOptions
+from tests.analysis.evaluation.test_evaluation import ROOT, accelerate_launch, write_corpus
+from tests.helpers.tiny_models import make_plan
+
+OPTIONS = TranscriptionOptions()
+MINIMAL = {"model": "demo-hubert", "data": "somewhere"}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return read_corpus(
+        write_corpus(tmp_path_factory.mktemp("corpus"), ["one two", "three", "four five six"])
+    )
+
+
+def rows_of(
+    model: SpeechModel, corpus: Corpus, store: ResultStore | None = None, **fields: object
+) -> list[Row | Skipped]:
+    spec = read_spec(MINIMAL | fields)
+    return sweep.sweep(model, spec.cells(), corpus, OPTIONS, "none", store=store)
+
+
+def test_rows_are_what_their_parts_give(hubert: SpeechModel, corpus: Corpus) -> None:
+    """Each figure of a row against the same steps taken one by one."""
+    rows = rows_of(hubert, corpus, sparsity="0.5", method="magnitude,cluster:distance=normalised")
+    original, magnitude, cluster = rows
+    assert isinstance(original, Row)
+    assert isinstance(magnitude, Row)
+    assert isinstance(cluster, Row)
+    assert original.cell is None
+    assert original.evaluation.total == evaluate(hubert, corpus, OPTIONS, "none").total
+    assert cluster.cell is not None
+    settings = cluster.cell.settings(hubert)
+    assert (settings.distance, settings.sparsity) == ("normalised", 0.5)
+    prepared = Planner(hubert).prepare(settings)
+    small = compress(hubert, prepared.plan).model
+    assert cluster.evaluation.total == evaluate(small, corpus, OPTIONS, "none").total
+    assert cluster.cost == footprint(small)
+    assert cluster.achieved == pytest.approx(0.5)
+    assert cluster.against_original == compare(cluster.evaluation, original.evaluation)
+    assert cluster.against_magnitude == compare(cluster.evaluation, magnitude.evaluation)
+    assert magnitude.against_magnitude is None
+    texts = [[result.text for result in row.evaluation.results] for row in (original, cluster)]
+    assert texts[0] != texts[1]
+
+
+def test_magnitude_is_run_at_the_same_k(hubert: SpeechModel, corpus: Corpus) -> None:
+    """Distortion gives normalised distances other K than it gives plain weights."""
+    normalised = "cluster:distance=normalised"
+
+    def run(method: str) -> list[Row | Skipped]:
+        return rows_of(hubert, corpus, sparsity="0.5", allocation="distortion", method=method)
+
+    rows = run(f"magnitude,{normalised}")
+    names = [row.cell.variant.name for row in rows if row.cell]
+    added = "magnitude at the K of cluster, normalised"
+    assert names == ["magnitude", added, "cluster, normalised"]
+    _, plain, baseline, cluster = rows
+    assert isinstance(plain, Row)
+    assert isinstance(baseline, Row)
+    assert isinstance(cluster, Row)
+    assert plain.evaluation.results != baseline.evaluation.results
+    assert baseline.cost == cluster.cost
+    assert cluster.against_magnitude == compare(cluster.evaluation, baseline.evaluation)
+    # without magnitude in the sweep nothing is added
+    assert len(run(normalised)) == 2
+
+
+def test_models_that_were_made_are_tested_too(hubert: SpeechModel, corpus: Corpus) -> None:
+    """A variant of somebody's own K comes last, against magnitude at that K."""
+    mine = compress(hubert, make_plan(hubert, method="random", seed=3, allocation="manual"))
+    cells = read_spec(MINIMAL | {"sparsity": "0.3", "method": "magnitude"}).cells()
+    rows = sweep.sweep(hubert, cells, corpus, OPTIONS, "none", made={"mine": mine})
+    names = [row.cell.variant.name for row in rows if row.cell]
+    assert names == ["magnitude", "magnitude at the K of mine", "mine"]
+    _, _, baseline, row = rows
+    assert isinstance(baseline, Row)
+    assert isinstance(row, Row)
+    assert row.evaluation.total == evaluate(mine.model, corpus, OPTIONS, "none").total
+    assert row.cost == footprint(mine.model) == baseline.cost
+    assert row.against_magnitude == compare(row.evaluation, baseline.evaluation)
+
+
+def test_a_variant_and_the_same_in_int8_are_two_models(
+    hubert: SpeechModel, corpus: Corpus, tmp_path: Path
+) -> None:
+    """They have one plan: what is kept of the one must not be taken for the other."""
+    mine = compress(hubert, make_plan(hubert))
+    small = replace(mine, model=quantise(mine.model))
+    made = {"mine": mine, "mine int8": small}
+    store = ResultStore(tmp_path)
+    for _ in range(2):  # measured, then read back
+        rows = sweep.sweep(hubert, [], corpus, OPTIONS, "none", made=made, store=store)
+        *_, first, second = (row for row in rows if isinstance(row, Row))
+        assert first.evaluation.total == evaluate(mine.model, corpus, OPTIONS, "none").total
+        assert second.evaluation.total == evaluate(small.model, corpus, OPTIONS, "none").total
+        assert first.cost == footprint(mine.model)
+        assert second.cost == footprint(small.model)
+        assert second.cost.bytes < first.cost.bytes
+    assert len(list(tmp_path.iterdir())) == 3, "original, mine, mine in int8"
+
+
+def test_models_of_one_plan_and_other_weights_are_told_apart(
+    hubert: SpeechModel, corpus: Corpus, tmp_path: Path
+) -> None:
+    """As training leaves them."""
+    mine = compress(hubert, make_plan(hubert))
+    other = copy.deepcopy(mine.model.model)
+    other.lm_head.weight.data *= -1
+    tuned = replace(mine.model, model=other, weight_hash=model_hash(other))
+    made = {"mine": mine, "mine, tuned": replace(mine, model=tuned)}
+    rows = sweep.sweep(hubert, [], corpus, OPTIONS, "none", made=made, store=ResultStore(tmp_path))
+    texts = [
+        [result.text for result in row.evaluation.results] for row in rows if isinstance(row, Row)
+    ]
+    alone = evaluate(tuned, corpus, OPTIONS, "none").results
+    assert texts[2] == [result.text for result in alone]
+    assert texts[1] != texts[2]
+
+
+def test_a_clip_that_is_gone_ends_the_sweep(hubert: SpeechModel, tmp_path: Path) -> None:
+    """It is no fault of the cell that met it."""
+    corpus = read_corpus(write_corpus(tmp_path, ["one two", "three"]))
+    spec = read_spec(MINIMAL | {"sparsity": "0.3", "method": "magnitude"})
+
+    def remove(row: Row | Skipped) -> None:
+        corpus.utterances[0].path.unlink(missing_ok=True)
+
+    with pytest.raises(UserError, match="cannot be opened"):
+        sweep.sweep(hubert, spec.cells(), corpus, OPTIONS, "none", on_row=remove)
+
+
+def test_baselines_of_several_seeds_have_several_names(hubert: SpeechModel, corpus: Corpus) -> None:
+    rows = rows_of(
+        hubert,
+        corpus,
+        sparsity="0.4",
+        seed="0,1,2",
+        method="magnitude,cluster:distance=contribution:excitation=sounds",
+        allocation="output-error",
+    )
+    made = [row for row in rows if isinstance(row, Row) and row.cell]
+    baselines = [row for row in made if row.cell and row.cell.variant.is_magnitude]
+    assert len(baselines) == len({tuple(row.n_clusters.values()) for row in made})
+    names = [line.name for line in lines_of(made)]
+    assert len(names) == len(set(names)) == len(made)
+
+
+def test_what_cannot_be_is_listed_and_the_rest_goes_on(hubert: SpeechModel, corpus: Corpus) -> None:
+    rows = rows_of(
+        hubert,
+        corpus,
+        sparsity="0.5",
+        method="magnitude,cluster:engine=ward",
+        allocation="uniform,output-error",
+    )
+    skipped = [row for row in rows if isinstance(row, Skipped)]
+    assert [(row.cell.variant.name, row.cell.allocation) for row in skipped] == [
+        ("magnitude", "output-error"),
+        ("cluster, ward", "output-error"),
+    ]
+    assert len(rows) - len(skipped) == 3
+    table = to_markdown(rows)
+    assert "Not run: tiny-hubert, magnitude; cluster, ward, output-error, 50%:" in table
+
+
+def test_a_cancelled_sweep_goes_on_where_it_was(
+    hubert: SpeechModel,
+    corpus: Corpus,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = rows_of(hubert, corpus, sparsity="0.5")
+    made: list[str] = []
+
+    def watched(model, plan, **settings):  # type: ignore[no-untyped-def]
+        made.append(plan.method)
+        return compress(model, plan, **settings)
+
+    monkeypatch.setattr(sweep, "compress", watched)
+    store, seen = ResultStore(tmp_path), []  # type: tuple[ResultStore, list[Row | Skipped]]
+    cells = read_spec(MINIMAL | {"sparsity": "0.5"}).cells()
+    with pytest.raises(Cancelled):
+        sweep.sweep(
+            hubert,
+            cells,
+            corpus,
+            OPTIONS,
+            "none",
+            store=store,
+            on_row=seen.append,
+            should_cancel=lambda: len(seen) == 2,
+        )
+    assert made == ["magnitude"]
+    made.clear()
+    again = sweep.sweep(hubert, cells, corpus, OPTIONS, "none", store=store)
+    assert made == ["cluster", "random"]
+    for row, expected in zip(again, whole, strict=True):
+        assert isinstance(row, Row)
+        assert isinstance(expected, Row)
+        assert row.evaluation.total == expected.evaluation.total
+        assert row.against_original == expected.against_original
+
+
+def test_progress_ends_at_its_total(hubert: SpeechModel, corpus: Corpus) -> None:
+    seen: list[tuple[int, int]] = []
+    cells = read_spec(MINIMAL | {"sparsity": "0.5", "method": "magnitude,random"}).cells()
+    sweep.sweep(
+        hubert,
+        cells,
+        corpus,
+        OPTIONS,
+        progress=lambda done, total, note: seen.append((done, total)),
+    )
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert seen[-1][0] == seen[-1][1] == 3 * (int(corpus.seconds) + 1)
+
+
+def test_table_in_three_formats(hubert: SpeechModel, corpus: Corpus) -> None:
+    rows = rows_of(hubert, corpus, sparsity="0.5", method=[{"name": "a_b|c", "method": "random"}])
+    table = list(csv.DictReader(io.StringIO(to_csv(rows))))
+    assert [line["method"] for line in table] == ["original", "a_b|c"]
+    row = rows[1]
+    assert isinstance(row, Row)
+    for name, value in values(row).items():
+        written = table[1][name]
+        assert written == ("" if value is None or value != value else str(value))
+    assert table[0]["original_p_mapsswe"] == ""
+    markdown = to_markdown(rows)
+    wer = f"{100 * row.evaluation.total.wer:.2f}"
+    assert "| tiny-hubert | a_b\\|c | uniform | 50.0 | 0.02 M |" in markdown
+    assert f"| {wer} |" in markdown
+    assert "Normaliser: none." in markdown
+    latex = to_latex(rows)
+    assert r"tiny-hubert & a\_b$|$c & uniform & 50.0 & 0.02 M" in latex
+    assert latex.count(r"\\") == 3
+    assert r"95\% interval" in latex
+
+
+def test_command_writes_the_table_and_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_corpus(tmp_path, ["one", "two"])
+    config = tmp_path / "sweep.yaml"
+    config.write_text(f"model: demo-hubert\ndata: {data}\nmethod: magnitude\nsparsity: [0.1, 0.9]")
+    out = tmp_path / "out"
+    arguments = ["sweep", "--config", str(config), "--out", str(out), "--sparsity", "0.5"]
+    assert cli.main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert (out / "table.md").read_text() in printed
+    methods = [line["method"] for line in csv.DictReader((out / "table.csv").open())]
+    assert methods == ["original", "magnitude"]
+    first = (out / "table.csv").read_text()
+
+    def refuse(*arguments: object, **settings: object) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr("analysis.evaluation.corpus_evaluation.transcribe_batch", refuse)
+    assert cli.main(arguments) == 0
+    assert (out / "table.csv").read_text() == first
+
+
+def test_two_processes_give_the_table_of_one(tmp_path: Path) -> None:
+    data = write_corpus(tmp_path, ["one", "two", "three", "four", "five"])
+    arguments = ["-m", "analysis.cli", "sweep", "demo-hubert", "--data", str(data)]
+    arguments += ["--sparsity", "0.3", "--method", "magnitude,cluster", "--batch-size", "2"]
+    tables = []
+    for name, start in (("one", [sys.executable]), ("two", accelerate_launch(2))):
+        command = [*start, *arguments, "--out", str(tmp_path / name)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        assert done.returncode == 0, done.stderr
+        lines = csv.DictReader((tmp_path / name / "table.csv").open())
+        tables.append([line | {"real_time_factor": ""} for line in lines])
+    assert tables[0] == tables[1]
+    assert len(tables[0]) == 3
+    assert len(list((tmp_path / "two" / "results").iterdir())) == 6
+
+
+def test_demo_model_is_loaded_by_name() -> None:
+    """The plan of a cell names the model as the shell does."""
+    model = load("demo-hubert")
+    [cell, *_] = read_spec(MINIMAL).cells()
+    assert cell.settings(model).model == "demo-hubert"

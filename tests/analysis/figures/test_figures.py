@@ -1,0 +1,79 @@
+"""Figures: titles state what the numbers say, axes have units, clicks lead back to groups."""
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from analysis.figures import palette
+from analysis.figures.clips import waveform
+from analysis.figures.kept_units import error_curve, kept_units
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import unit_groups
+
+
+def axis_titles(figure: go.Figure) -> list[str]:
+    axes = sorted(a for a in figure.layout if a.startswith(("xaxis", "yaxis")))
+    return [figure.layout[name].title.text for name in axes]
+
+
+def test_kept_units_draws_every_group_before_and_after(whisper: SpeechModel) -> None:
+    groups = unit_groups(whisper)
+    n_clusters = {g.id: max(1, g.n_units // 2) for g in groups}
+    figure = kept_units(groups, n_clusters, selected=groups[0].id)
+    before, after = figure.data[0::2], figure.data[1::2]
+    assert {d[0] for trace in after for d in trace.customdata} == set(n_clusters)
+    for old, new in zip(before, after, strict=True):
+        for data, tall, short in zip(new.customdata, old.y, new.y, strict=True):
+            assert short == n_clusters[data[0]]
+            assert tall == data[3]
+        assert new.marker.color == palette.VERMILLION
+        assert old.marker.line.color == palette.ORIGINAL
+    assert all(title.endswith(("(count)", "(index)")) for title in axis_titles(figure))
+
+
+def test_kept_units_title_names_the_group_that_loses_most(whisper: SpeechModel) -> None:
+    groups = unit_groups(whisper)
+    full = {g.id: g.n_units for g in groups}
+    assert kept_units(groups, full).layout.title.text.startswith("Every group keeps all")
+    ffn = next(g for g in groups if g.component == "ffn")
+    title = kept_units(groups, {**full, ffn.id: 1}).layout.title.text
+    assert title.startswith(f"{ffn.title} lose most: {1 / ffn.n_units:.0%} kept")
+
+
+def test_figures_keep_their_height_whatever_they_show(whisper: SpeechModel) -> None:
+    groups = unit_groups(whisper)
+    full = {g.id: g.n_units for g in groups}
+    least = dict.fromkeys(full, 1)
+    assert kept_units(groups, full).layout.height == kept_units(groups, least).layout.height
+    assert (
+        kept_units(groups, full).layout.yaxis.range == kept_units(groups, least).layout.yaxis.range
+    )
+
+
+def test_error_curve_marks_the_current_k(whisper: SpeechModel) -> None:
+    group = unit_groups(whisper)[0]
+    ks = list(range(1, group.n_units + 1))
+    errors = [1 - k / group.n_units for k in ks]
+    figure = error_curve(group, ks, errors, current=1, current_error=errors[0])
+    assert figure.data[1].x[-1] == 1
+    assert figure.data[1].y[-1] == errors[0]
+    assert "%" in figure.layout.yaxis.title.text
+
+
+@pytest.mark.parametrize("n_samples", [1, 7, 100_000])
+def test_waveform_envelope_holds_every_extreme(n_samples: int) -> None:
+    samples = np.random.default_rng(0).normal(0, 0.2, n_samples).astype(np.float32)
+    figure = waveform(samples, 16_000)
+    assert max(figure.data[0].y) == pytest.approx(samples.max(), abs=1e-4)
+    assert min(figure.data[0].y) == pytest.approx(samples.min(), abs=1e-4)
+    assert len(figure.data[0].x) <= 2400
+    assert axis_titles(figure) == ["time (s)", "amplitude (1)"]
+
+
+def test_palette_is_distinct_and_the_original_stands_alone() -> None:
+    colors = [palette.ORIGINAL, *palette.VARIANTS]
+    assert len(set(colors)) == len(colors)
+    assert palette.variant_color(len(palette.VARIANTS)) == palette.VERMILLION
+    for backgrounds in palette.BACKGROUNDS.values():
+        assert palette.contrast_ratio(palette.NEUTRAL, backgrounds[0]) >= 3
+        assert palette.contrast_ratio(palette.ORIGINAL, backgrounds[0]) >= 3

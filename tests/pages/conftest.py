@@ -1,0 +1,64 @@
+"""The app in a simulated browser, with the bundled model loaded."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from analysis.models.loading import DEMO_MODELS
+from analysis.plan.recipe import complete
+from pages.planning.settings import widget_key
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+
+Settle = Callable[[AppTest], AppTest]
+Visit = Callable[[str], AppTest]
+
+
+def settle(app: AppTest, seconds: float = 120) -> AppTest:
+    """Run the app until nothing is computed in the background any more."""
+    deadline = time.monotonic() + seconds
+    app.run()
+    jobs = app.session_state["session"].jobs
+    while jobs._running:
+        assert time.monotonic() < deadline, "a background job did not finish"
+        time.sleep(0.05)
+        app.run()
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+@pytest.fixture
+def open_app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Open the app, or a link, as another visitor, who takes the papers' recipe on Compress."""
+    if not (DEMO_MODELS["demo-whisper"] / "model.safetensors").is_file():
+        pytest.skip("the bundled model demo-whisper has not been built")
+    monkeypatch.setenv("COALESCE_MODEL", "demo-whisper")
+
+    def open_compress(**link: str) -> AppTest:
+        app = AppTest.from_file(APP, default_timeout=60)
+        for name, text in link.items():
+            app.query_params[name] = text
+        settle(app)
+        model = app.session_state["session"].model
+        for name, value in asdict(complete(distance="weights")).items():
+            app.session_state[widget_key(model, name)] = value
+        return settle(app.switch_page("pages/compress.py"))
+
+    return open_compress
+
+
+@pytest.fixture
+def app(open_app: Callable[[], AppTest]) -> AppTest:
+    """The app on its Compress page, the bundled Whisper loaded."""
+    return open_app()
+
+
+@pytest.fixture
+def visit(open_app: Callable[[], AppTest]) -> Visit:
+    """Open the app and go to a page, by the name of its file."""
+    return lambda page: settle(open_app().switch_page(f"pages/{page}.py"))

@@ -1,0 +1,116 @@
+"""Background jobs: progress, cancelling, errors, and what becomes of a newer job's elder."""
+
+import gc
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from analysis.errors import UserError
+from analysis.progress import Progress, ShouldCancel, check_cancelled
+from pages.session.jobs import Job, Jobs
+
+
+def collect(jobs: Jobs, slot: str) -> None:
+    deadline = time.monotonic() + 10
+    while jobs.running(slot) is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+        jobs.collect()
+
+
+def until_cancelled(started: threading.Event) -> Callable[[Progress, ShouldCancel], str]:
+    def work(progress: Progress, should_cancel: ShouldCancel) -> str:
+        started.set()
+        for step in range(2000):
+            check_cancelled(should_cancel)
+            progress(step, 2000, f"step {step}")
+            time.sleep(0.005)
+        return "late"
+
+    return work
+
+
+def test_quick_job_delivers_before_start_returns() -> None:
+    got: list[int] = []
+    jobs = Jobs()
+    jobs.start("x", Job("Adding", lambda progress, should_cancel: 1 + 1, got.append), lane="test")
+    assert got == [2]
+    assert jobs.running("x") is None
+
+
+def test_slow_job_reports_itself_and_is_cancelled() -> None:
+    got: list[str] = []
+    jobs, started = Jobs(), threading.Event()
+    jobs.start("x", Job("Working", until_cancelled(started), got.append), lane="test")
+    job = jobs.running("x")
+    assert job is not None
+    assert started.wait(5)
+    time.sleep(0.05)
+    assert 0 < job.fraction < 1
+    assert job.describe().startswith("Working · step ")
+    jobs.stop("x")
+    collect(jobs, "x")
+    assert got == []
+    assert jobs.problems["x"].message == "Working was cancelled."
+
+
+def test_others_that_begin_alike_are_cancelled() -> None:
+    got: list[str] = []
+    jobs, first, apart = Jobs(), threading.Event(), threading.Event()
+    jobs.start("trees:a", Job("First", until_cancelled(first), got.append), lane="one")
+    jobs.start("speech", Job("Apart", until_cancelled(apart), got.append), lane="two")
+    assert first.wait(5)
+    assert apart.wait(5)
+    jobs.cancel_others("trees:b", "trees:")
+    assert jobs.running("trees:a") is None
+    assert jobs.running("speech") is not None
+    jobs.start("trees:b", Job("Next", lambda progress, should_cancel: "b", got.append), lane="one")
+    collect(jobs, "trees:b")  # the lane is free again
+    assert got == ["b"]
+    jobs.stop("speech")
+
+
+def test_newer_job_replaces_the_elder_and_its_result_is_thrown_away() -> None:
+    got: list[str] = []
+    jobs, started = Jobs(), threading.Event()
+    jobs.start("x", Job("Elder", until_cancelled(started), got.append), lane="test")
+    jobs.start("x", Job("Newer", lambda progress, should_cancel: "new", got.append), lane="test")
+    collect(jobs, "x")
+    assert got == ["new"]
+    assert "x" not in jobs.problems
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (UserError("Too long.", "Cut it."), "Too long."),
+        (OSError(28, "No space left on device"), "Saving stopped: No space left on device."),
+        (RuntimeError("CUDA out of memory"), "Saving failed."),
+    ],
+)
+def test_errors_are_kept_for_the_page(error: Exception, message: str) -> None:
+    def work(progress: Progress, should_cancel: ShouldCancel) -> None:
+        raise error
+
+    jobs = Jobs()
+    jobs.start("x", Job("Saving", work, lambda nothing: None), lane="test")
+    assert jobs.problems["x"].message == message
+    assert jobs.problems["x"].remedy
+
+
+def test_jobs_of_a_session_that_is_gone_are_cancelled() -> None:
+    jobs, started, stopped = Jobs(), threading.Event(), threading.Event()
+
+    def work(progress: Progress, should_cancel: ShouldCancel) -> None:
+        started.set()
+        while not should_cancel():
+            time.sleep(0.01)
+        stopped.set()
+
+    jobs.start("x", Job("Waiting", work, lambda nothing: None), lane="test-gone")
+    assert started.wait(5)
+    del jobs
+    gc.collect()
+    assert stopped.wait(5)

@@ -1,0 +1,140 @@
+"""The Evaluate page: rows as they come, significance, what was left out, going on."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from streamlit.testing.v1 import AppTest
+
+from pages.runs.sweeps import HELDOUT
+from tests.pages.conftest import Visit, settle
+from tests.pages.test_compress_page import compress, session_of
+
+N_UTTERANCES = 6
+
+
+@pytest.fixture
+def page(visit: Visit) -> AppTest:
+    """Evaluate, set to two methods at 50 % on a few utterances."""
+    app = visit("evaluate")
+    app.multiselect(key="sweep-sparsities").set_value([50])
+    app.number_input(key="sweep-limit").set_value(N_UTTERANCES)
+    return settle(app)
+
+
+def evaluate(app: AppTest) -> AppTest:
+    app.button(key="start-sweep").click()
+    return settle(app)
+
+
+def state(app: AppTest) -> Any:
+    [only] = app.session_state["sweep-states"].values()
+    return only
+
+
+def captions(app: AppTest) -> str:
+    """All small print, without the marks that keep Markdown from reading it."""
+    return "\n".join(caption.value for caption in app.caption).replace("\\", "")
+
+
+def test_page_says_what_will_be_here(page: AppTest) -> None:
+    assert [head.value for head in page.title] == ["Evaluate"]
+    assert any("Here will be the curves" in text.value for text in page.markdown)
+    assert "Evaluate 3 models" in page.button(key="start-sweep").label
+    assert page.selectbox(key=_key(page, "sweep-normaliser")).value == "none"
+
+
+def test_a_sweep_is_run_and_shown(page: AppTest) -> None:
+    evaluate(page)
+    rows = state(page).rows
+    names = [row.cell.variant.name if row.cell else "original" for row in rows]
+    assert names == ["original", "magnitude", "cluster"]
+    assert len(rows[0].evaluation.scores) == N_UTTERANCES
+    assert rows[2].against_magnitude is not None
+    assert [head.value for head in page.subheader] == [
+        *("WER against what was removed", "WER against cost", "Table", "Worst utterances"),
+    ]
+    shown = page.dataframe[0].value
+    assert shown["wer"].tolist() == [100 * row.evaluation.total.wer for row in rows]
+    assert "heldout (6 of 200)" in captions(page)
+    assert "Normaliser: none." in captions(page)
+    assert any("<p dir" in element.proto.body for element in page.html)
+    # the same sweep again takes its transcripts from disk: even the times are the same
+    evaluate(page)
+    again = state(page).rows
+    assert again is not rows
+    assert [row.evaluation.results for row in again] == [row.evaluation.results for row in rows]
+
+
+def test_variants_made_on_compress_are_evaluated(app: AppTest) -> None:
+    compress(app)
+    settle(app.switch_page("pages/evaluate.py"))
+    app.multiselect(key="sweep-sparsities").set_value([10])
+    app.multiselect(key="sweep-methods").set_value(["random"])
+    app.number_input(key="sweep-limit").set_value(2)
+    settle(app)
+    assert "Evaluate 3 models" in app.button(key="start-sweep").label
+    evaluate(app)
+    [variant] = session_of(app).variants
+    row = state(app).rows[-1]
+    assert row.cell.variant.name == variant.name
+    assert row.cost == variant.footprint
+
+
+def test_a_folder_with_faults_is_evaluated_and_the_faults_are_listed(
+    page: AppTest, tmp_path: Path
+) -> None:
+    samples = np.random.default_rng(0).normal(0, 0.1, 8_000)
+    soundfile.write(tmp_path / "a.wav", samples, 16_000)
+    (tmp_path / "metadata.csv").write_text("file_name,transcription\na.wav,one\nb.wav,two\n")
+    page.segmented_control(key="sweep-data").set_value("Path or id")
+    settle(page)
+    assert page.button(key="start-sweep").disabled
+    page.text_input(key="sweep-folder").set_value(str(tmp_path))
+    settle(page)
+    evaluate(page)
+    assert state(page).original.total.words == 1
+    faults = next(table.value for table in page.dataframe if "Why" in table.value)
+    assert faults.to_dict("records") == [{"Where": "b.wav", "Why": "There is no such file."}]
+
+
+def test_an_upload_is_evaluated(page: AppTest, tmp_path: Path) -> None:
+    page.segmented_control(key="sweep-data").set_value("Upload")
+    settle(page)
+    assert page.button(key="start-sweep").disabled
+    sound = (HELDOUT / "001.ogg").read_bytes()
+    table = b"file_name,transcription\n001.ogg,close the door\n"
+    page.file_uploader(key="sweep-files").set_value(
+        [("001.ogg", sound, "audio/ogg"), ("metadata.csv", table, "text/csv")]
+    )
+    settle(page)
+    evaluate(page)
+    assert state(page).original.total.words == 3
+    page.file_uploader(key="sweep-files").set_value([("a.zip", b"no archive", "application/zip")])
+    settle(page)
+    assert any("cannot be unpacked" in error.value for error in page.error)
+    assert page.button(key="start-sweep").disabled
+
+
+def test_a_folder_without_data_is_refused_in_words(page: AppTest, tmp_path: Path) -> None:
+    page.segmented_control(key="sweep-data").set_value("Path or id")
+    settle(page)
+    page.text_input(key="sweep-folder").set_value(str(tmp_path / "nowhere"))
+    settle(page)
+    evaluate(page)
+    assert any("There is no folder or manifest" in error.value for error in page.error)
+
+
+def test_what_cannot_be_run_is_named(page: AppTest) -> None:
+    page.multiselect(key="sweep-allocations").set_value(["output-error"])
+    settle(page)
+    evaluate(page)
+    assert len(state(page).rows) == 3
+    assert "Not run: demo-whisper, magnitude; cluster, output-error, 50%" in captions(page)
+
+
+def _key(app: AppTest, start: str) -> str:
+    keys = [box.key or "" for box in app.selectbox]
+    return next(key for key in keys if key.startswith(start))

@@ -1,0 +1,171 @@
+"""The Transcribe page: both transcripts side by side, and clear words for every bad file."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import soundfile
+from streamlit.testing.v1 import AppTest
+
+from analysis.models.loading import DEMO_MODELS
+from analysis.speech.audio import SAMPLING_RATE
+from pages.listening.clips import bundled_clips
+from pages.listening.results import to_csv, to_json
+from tests.pages.conftest import settle
+from tests.pages.test_compress_page import compress, session_of
+
+
+@pytest.fixture
+def page(app: AppTest) -> AppTest:
+    """Transcribe, with one variant made."""
+    compress(app)
+    app.switch_page("pages/transcribe.py")
+    return settle(app)
+
+
+def wav(seconds: float, *, amplitude: float = 0.2) -> bytes:
+    """A tone that grows and fades."""
+    time = np.arange(int(seconds * SAMPLING_RATE)) / SAMPLING_RATE
+    samples = amplitude * np.sin(2 * np.pi * 220 * time) * np.sin(np.pi * time / seconds)
+    file = io.BytesIO()
+    soundfile.write(file, samples.astype(np.float32), SAMPLING_RATE, format="WAV")
+    return file.getvalue()
+
+
+def upload(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
+    uploader = next(w for w in app.file_uploader if (w.key or "").startswith("upload:"))
+    uploader.set_value([(name, content, "audio/wav") for name, content in files])
+    return settle(app)
+
+
+def pick(app: AppTest, file_name: str) -> AppTest:
+    app.button(key=f"card:{file_name}").click()
+    return settle(app)
+
+
+def transcripts(app: AppTest) -> list[str]:
+    return [element.proto.body for element in app.html if "<p dir" in element.proto.body]
+
+
+def test_empty_page_says_what_will_be_here(page: AppTest) -> None:
+    assert any("Here will be the transcripts" in text.value for text in page.markdown)
+    cards = [button for button in page.button if (button.key or "").startswith("card:")]
+    assert len(cards) == len(bundled_clips()) >= 3
+
+
+def test_bundled_clip_is_transcribed_by_original_and_variant_with_errors(page: AppTest) -> None:
+    clip = bundled_clips()[0]
+    pick(page, clip.path.name)
+    session = session_of(page)
+    assert len(session.transcripts) == 2
+    assert len(transcripts(page)) == 2
+    names = [text.value for text in page.markdown if "**original**" in text.value]
+    assert "#0072B2" in names[0]
+    assert [metric.label for metric in page.metric] == ["WER", "RTF"] * 2
+    assert page.text_area[0].value == clip.reference
+    counts = [text.value for text in page.caption if "whisper-english" in text.value]
+    assert len(counts) == 2
+    assert all("CER" in text and " S " in text and "peak" in text for text in counts)
+
+
+def test_a_ctc_model_is_compressed_and_heard_too(
+    open_app: Callable[[], AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not (DEMO_MODELS["demo-hubert"] / "model.safetensors").is_file():
+        pytest.skip("the bundled model demo-hubert has not been built")
+    monkeypatch.setenv("COALESCE_MODEL", "demo-hubert")
+    app = compress(open_app())
+    app.switch_page("pages/transcribe.py")
+    settle(app)
+    pick(app, bundled_clips()[0].path.name)
+    assert len(transcripts(app)) == 2
+    assert not app.error
+
+
+def test_without_reference_the_variant_is_measured_against_the_original(page: AppTest) -> None:
+    upload(page, ("tone.wav", wav(1.5)))
+    assert [m.label for m in page.metric] == ["Divergence", "RTF"] * 2
+    assert page.metric[0].value == "–"
+    page.text_area[0].set_value("one two").run()
+    assert [m.label for m in page.metric] == ["WER", "RTF"] * 2
+
+
+def test_hostile_reference_and_file_name_are_shown_never_interpreted(page: AppTest) -> None:
+    hostile = "<img src=x onerror=alert(1)>"
+    upload(page, (f"{hostile}.wav", wav(1.5)))
+    page.selectbox(key="normaliser").select("none").run()
+    page.text_area[0].set_value(f"{hostile} </p><script>alert(2)</script>").run()
+    shown = "".join(element.proto.body for element in page.html)
+    assert "&lt;img" in shown
+    assert "<img" not in shown
+    assert "<script" not in shown
+    assert not any(text.proto.allow_html for text in page.markdown)
+    assert not any(text.proto.allow_html for text in page.caption)
+
+
+def test_bad_files_are_named_and_the_good_one_is_kept(page: AppTest) -> None:
+    upload(
+        page,
+        ("empty.wav", b""),
+        ("text.wav", b"this is no sound at all" * 50),
+        ("silent.wav", wav(1.0, amplitude=0.0)),
+        ("mislabelled.mp3", wav(1.2)),
+    )
+    assert len(page.error) == 3
+    for name, error in zip(("empty", "text", "silent"), page.error, strict=True):
+        assert name in error.value
+    (clip,) = session_of(page).clips.values()
+    assert clip.audio.name == "mislabelled.mp3"
+    assert len(session_of(page).variants) == 1
+    page.button(key="dismiss:files").click().run()
+    assert not page.error
+
+
+def test_long_audio_waits_for_the_button(page: AppTest) -> None:
+    upload(page, ("long.wav", wav(50)))
+    assert not session_of(page).transcripts
+    assert "1 min 40 s" in page.button(key="transcribe").label
+
+
+def test_other_clips_can_be_transcribed_too_and_leave_as_csv_and_json(page: AppTest) -> None:
+    first, second = bundled_clips()[:2]
+    pick(page, first.path.name)
+    pick(page, second.path.name)
+    box = next(box for box in page.selectbox if (box.key or "").startswith("clip:"))
+    box.select(next(iter(session_of(page).clips))).run()
+    assert page.text_area[0].value == first.reference
+    assert len(session_of(page).transcripts) == 4
+    table = page.dataframe[0].value
+    assert list(table["model"]) == ["original", "cluster 10 % uniform"] * 2
+    assert any("Over all clips" in text.value for text in page.caption)
+
+
+def test_hidden_variant_stays_hidden_and_nothing_is_transcribed_for_it(page: AppTest) -> None:
+    pick(page, bundled_clips()[0].path.name)
+    page.pills[0].set_value([]).run()
+    pick(page, bundled_clips()[1].path.name)
+    assert len(session_of(page).transcripts) == 3
+    assert len(transcripts(page)) == 1
+
+
+def test_exported_rows_hold_texts_errors_and_costs(page: AppTest) -> None:
+    from analysis.speech.transcription import Transcript
+    from pages.listening.results import compare
+
+    pick(page, bundled_clips()[0].path.name)
+    (clip,) = session_of(page).clips.values()
+    original = Transcript("a", "original", "=one two", 2.0, 0.5, 0.25, 10, "process", 1, ())
+    variant = Transcript("a", "v", "one", 2.0, 0.5, 0.25, None, "none", 1, ("Stopped.",))
+    clip.reference = ""
+    results = [
+        compare(clip, "original", original, None, "none"),
+        compare(clip, "v", variant, original, "none"),
+    ]
+    rows = list(csv.DictReader(io.StringIO(to_csv(results))))
+    assert rows[0]["text"] == "'=one two"
+    assert rows[0]["wer"] == ""
+    assert (rows[1]["compared_with"], rows[1]["deletions"]) == ("original", "1")
+    assert json.loads(to_json(results))[1]["alignment"][0]["kind"] in ("substitute", "delete")
