@@ -27,6 +27,7 @@ from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import unit_groups
 from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.recipe import Recipe
 from analysis.speech.audio import SAMPLING_RATE, Audio
 from analysis.speech.excitation import Excitation, make_excitation, read_calibration
 from analysis.speech.transcription import transcribe_batch
@@ -160,18 +161,21 @@ def make(model: SpeechModel, row: Row, sparsity: float, calibration: Path | None
         method="cluster" if row.equal_k else row.method,
     )
     plan = CompressionPlan(
-        model=model.source,
-        weight_hash=model.weight_hash,
+        origin=model.origin,
+        recipe=Recipe.read(
+            {
+                "method": row.method,
+                "distance": row.distance,
+                "merge": row.merge,
+                "repair": row.repair,
+                "sequential": row.sequential,
+                "allocation": "manual" if row.equal_k else row.allocation,
+                "excitation": row.excitation,
+                "components": components,
+                "sparsity": sparsity,
+            }
+        ),
         n_clusters=n_clusters,
-        method=row.method,
-        distance=row.distance,
-        merge=row.merge,
-        repair=row.repair,
-        sequential=row.sequential,
-        allocation="manual" if row.equal_k else row.allocation,
-        excitation=row.excitation,
-        components=components,
-        sparsity=sparsity,
     )
     print(f"  removed {achieved_sparsity(groups, n_clusters):.1%} of the mergeable parameters")
     return compress(model, plan, trees=trees, excitation=excitation).model

@@ -8,7 +8,6 @@ The k-means of a large-v3-sized group takes minutes; a smaller --tree-size is qu
 import argparse
 import copy
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import unit_groups
 from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.recipe import Recipe
 from benchmarks.timing import best_seconds, report
 
 
@@ -48,10 +48,9 @@ def time_model(source: str) -> None:
     groups, trees = unit_groups(model), build_trees(model)
     base = footprint(model)
     plan = CompressionPlan(
-        model=model.source,
-        weight_hash=model.weight_hash,
+        origin=model.origin,
+        recipe=Recipe(sparsity=0.3),
         n_clusters=allocate(groups, sparsity=0.3),
-        sparsity=0.3,
     )
 
     def move_slider() -> None:
@@ -73,7 +72,7 @@ def time_model(source: str) -> None:
     report("recompress, one group changed", one, "all groups", from_scratch, "<= 0.05 s")
     reload_seconds = best_seconds(lambda: _save_and_reload(whole), 1)
     report("recompress, all groups", from_scratch, "save and reload", reload_seconds, "<= 0.5 s")
-    pruned = replace(plan, method="magnitude")
+    pruned = plan.changed(recipe=plan.recipe.changed(method="magnitude"))
     baseline = best_seconds(lambda: compress(model, pruned, trees=trees), 3)
     report("clustering", from_scratch, "magnitude pruning", baseline, "none")
     _report_memory(model, whole)

@@ -17,6 +17,7 @@ from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import unit_groups
 from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.recipe import Recipe
 from analysis.speech.audio import SAMPLING_RATE, Audio, read_audio
 from analysis.speech.transcription import transcribe
 from benchmarks.timing import best_seconds, report
@@ -55,11 +56,10 @@ def time_encoder(model: SpeechModel, sparsity: float, seconds: float) -> None:
     """The encoder's forward pass, compressed against original, beside the ratio of their MACs."""
     groups = unit_groups(model)
     plan = CompressionPlan(
-        model=model.source,
-        weight_hash=model.weight_hash,
+        origin=model.origin,
+        # the fastest way to the same shapes
+        recipe=Recipe(method="magnitude", sparsity=sparsity),
         n_clusters=allocate(groups, sparsity=sparsity),
-        method="magnitude",  # the fastest way to the same shapes
-        sparsity=sparsity,
     )
     smaller = compress(model, plan).model
     encoders = [_encoder(model, seconds), _encoder(smaller, seconds)]

@@ -37,7 +37,6 @@ from analysis.evaluation.results import ResultStore
 from analysis.evaluation.sweep import Row, Skipped, sweep
 from analysis.evaluation.sweep_spec import (
     SweepSpec,
-    Variant,
     read_spec,
     read_spec_file,
 )
@@ -158,7 +157,7 @@ def peer_rows(
             rows.append(
                 replace(
                     like,
-                    cell=replace(like.cell, variant=Variant(name, {"method": name})),
+                    cell=replace(like.cell, way=like.cell.way.changed(name=name, made=True)),
                     evaluation=found,
                     against_original=compare(found, original),
                     against_magnitude=compare(found, baseline) if baseline else None,
@@ -173,11 +172,11 @@ def _is_of(row: Row, sparsity: float, allocation: str) -> bool:
 
 
 def _clusters(row: Row) -> bool:
-    return row.cell is not None and row.cell.variant.options["method"] == "cluster"
+    return row.cell is not None and row.cell.way.recipe.method == "cluster"
 
 
 def _is_magnitude(row: Row) -> bool:
-    return row.cell is not None and row.cell.variant.is_magnitude
+    return row.cell is not None and row.cell.way.is_magnitude
 
 
 def main() -> None:

@@ -30,6 +30,7 @@ from analysis.models.quantising import quantise
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import unit_groups
 from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.recipe import Recipe
 from benchmarks.timing import best_seconds
 
 ROUNDS = 15
@@ -49,11 +50,9 @@ class Runtime:
 def smaller_model(model: SpeechModel, sparsity: float) -> SpeechModel:
     """The same share removed of every group, by magnitude: the fastest way to these shapes."""
     plan = CompressionPlan(
-        model=model.source,
-        weight_hash=model.weight_hash,
+        origin=model.origin,
+        recipe=Recipe(method="magnitude", sparsity=sparsity),
         n_clusters=allocate(unit_groups(model), sparsity=sparsity),
-        method="magnitude",
-        sparsity=sparsity,
     )
     return compress(model, plan).model
 

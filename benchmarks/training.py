@@ -29,8 +29,9 @@ from analysis.files import replace_text
 from analysis.models.footprint import footprint
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
+from analysis.plan.choices import MANUAL
 from analysis.plan.compression_plan import CompressionPlan
-from analysis.plan.recipe import complete
+from analysis.plan.recipe import Recipe, complete
 from analysis.speech.recognition import TranscriptionOptions
 from analysis.training.finishing import sparse_bytes, unstructured_sparsity
 from analysis.training.log import read_log, state_folder
@@ -74,12 +75,9 @@ def clustered(setup: Setup, *, row: str, sparsity: float) -> None:
 def magnitude(setup: Setup, *, row: str, sparsity: float) -> None:
     """Prune by magnitude at the K of `clustered` in every group, as the papers do: no repair."""
     plan = CompressionPlan(
-        model=setup.model.source,
-        weight_hash=setup.model.weight_hash,
+        origin=setup.model.origin,
+        recipe=Recipe(method="magnitude", allocation=MANUAL, sparsity=sparsity),
         n_clusters=_cluster_plan(setup, sparsity).n_clusters,
-        method="magnitude",
-        allocation="manual",
-        sparsity=sparsity,
     )
     save(compress(setup.model, plan).model, setup.path(row))
 
@@ -94,19 +92,7 @@ def trained(setup: Setup, *, row: str, command: str, start: str, options: Sequen
 
 
 def _cluster_plan(setup: Setup, sparsity: float) -> CompressionPlan:
-    recipe = complete(method=None, distance=None, merge=None, repair=None, allocation=None)
-    settings = CompressionPlan(
-        model=setup.model.source,
-        weight_hash=setup.model.weight_hash,
-        n_clusters={},
-        method=recipe.method,
-        distance=recipe.distance,
-        merge=recipe.merge,
-        repair=recipe.repair,
-        allocation=recipe.allocation,
-        sparsity=sparsity,
-    )
-    return Planner(setup.model).prepare(settings).plan
+    return Planner(setup.model).prepare(complete(sparsity=sparsity)).plan
 
 
 def _train_row(row: str, command: str, start: str, *options: str) -> tuple[str, Make]:

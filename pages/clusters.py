@@ -144,7 +144,7 @@ def _plan(
     settings: Settings,
 ) -> Mapping[str, int]:
     """K of every group as the Compress page has it, or will have it when it is opened."""
-    by_variance = settings.allocation.startswith("var")
+    by_variance = settings.recipe.allocation.startswith("var")
     variances = variances_of(model) if by_variance else None
     last = session.n_clusters.get(model.weight_hash)
     return choose_n_clusters(groups, settings, trees, variances, last)

@@ -77,20 +77,24 @@ def main() -> None:
     group_editor.take_edits(session, model, groups)
     settings = read_settings(model)
     trees = find_trees(session, model, settings.trees)
-    variances = variances_of(model) if settings.allocation.startswith("var") else None
+    variances = variances_of(model) if settings.recipe.allocation.startswith("var") else None
     n_clusters = choose_n_clusters(
         groups, settings, trees, variances, session.n_clusters.get(model.weight_hash)
     )
     session.n_clusters[model.weight_hash] = n_clusters
     plan = settings.plan(model, n_clusters)
-    waiting = trees is None and settings.allocation in BY_TREES
+    waiting = trees is None and settings.recipe.allocation in BY_TREES
     if st.session_state.pop(widget_key(model, "pressed"), False):
         # here and not in the button's callback: a lock pressed just before it counts, too
         _compress(session, model, settings, None if waiting else plan)
         st.rerun()  # the sidebar may have a new variant to show
     base = footprint_of(model)
     cost = None if waiting else predict_footprint(model, base, n_clusters)
-    expected = forecast(trees, n_clusters, settings.method, seed=settings.seed) if trees else None
+    expected = (
+        forecast(trees, n_clusters, settings.recipe.method, seed=settings.recipe.seed)
+        if trees
+        else None
+    )
     achieved = achieved_sparsity(groups, n_clusters)
 
     # The same plan is the same model: it keeps its colour; a new one shows the colour it will get.
@@ -162,18 +166,18 @@ def _sentence(draft: Draft, base: Footprint, cost: Footprint | None, achieved: f
         "magnitude": "Drop the smallest",
         "surgeon": "Drop the most replaceable",
         "random": "Drop a random",
-    }[settings.method]
+    }[settings.recipe.method]
     amount = (
         f"the units set by hand, {percent(achieved)} of all,"
-        if settings.allocation == MANUAL
-        else percent(settings.sparsity, 0)
+        if settings.recipe.allocation == MANUAL
+        else percent(settings.recipe.sparsity, 0)
     )
     names = {"ffn": "channels", "heads": "heads"}
-    kinds = " and ".join(names[name] for name in reversed(settings.components)) or "nothing"
+    kinds = " and ".join(names[name] for name in reversed(settings.recipe.components)) or "nothing"
     error = error_percent(expected.error) if expected else "being computed"
     return (
-        f"{verb} {amount} of {kinds} ({settings.allocation} allocation, distance:"
-        f" {settings.distance}): "
+        f"{verb} {amount} of {kinds} ({settings.recipe.allocation} allocation, distance:"
+        f" {settings.recipe.distance}): "
         f"**{count(base.parameters)} → {count(cost.parameters) if cost else '…'} parameters**, "
         f"predicted merge error **{error}**."
     )
@@ -274,8 +278,9 @@ def _compress_controls(draft: Draft, twin: Variant | None) -> None:
 
 def _suggestion(session: Session, settings: Settings) -> str:
     """What a variant is called that nobody gives a name."""
-    share = "by hand" if settings.allocation == MANUAL else percent(settings.sparsity, 0)
-    return session.free_name(f"{settings.method} {share} {settings.allocation}")
+    recipe = settings.recipe
+    share = "by hand" if recipe.allocation == MANUAL else percent(recipe.sparsity, 0)
+    return session.free_name(f"{recipe.method} {share} {recipe.allocation}")
 
 
 def _compress(

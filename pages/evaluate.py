@@ -6,7 +6,7 @@ import streamlit as st
 
 from analysis.compression.compress import Compression
 from analysis.errors import UserError
-from analysis.evaluation.sweep_spec import SweepSpec, read_spec, read_variant
+from analysis.evaluation.sweep_spec import SweepSpec, read_way
 from analysis.evaluation.uploads import TABLE_EXTENSIONS
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
@@ -124,15 +124,13 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
     if not (source and methods and sparsities and allocations):
         return None, None, problem
     try:
-        spec = read_spec(
+        spec = SweepSpec.read(
             {
-                "model": [model.source],
+                "model": (model.source,),
                 "data": source,
-                "method": [
-                    {"name": name, **read_variant(METHODS[name]).options} for name in methods
-                ],
-                "sparsity": [percent / 100 for percent in sorted(sparsities)],
-                "allocation": allocations,
+                "method": tuple(read_way(METHODS[name]).changed(name=name) for name in methods),
+                "sparsity": tuple(percent / 100 for percent in sorted(sparsities)),
+                "allocation": tuple(allocations),
                 "normaliser": normaliser,
             }
         )

@@ -260,7 +260,7 @@ def _allocation(
     with slider:
         draw_sparsity(model)
         n_clusters = allocate(
-            groups, sparsity=settings.sparsity, strategy="variance", variances=variances
+            groups, sparsity=settings.recipe.sparsity, strategy="variance", variances=variances
         )
         kept = sum(n_clusters[g.id] * g.parameters_per_unit for g in groups)
         total = sum(g.n_parameters for g in groups)
@@ -268,7 +268,7 @@ def _allocation(
             f":small[{percent(1 - kept / total)} of the units' parameters are removed. The slider"
             " is that of the Compress page.]"
         )
-    chart = variance_allocation(groups, variances, n_clusters, settings.sparsity)
+    chart = variance_allocation(groups, variances, n_clusters, settings.recipe.sparsity)
     figure(
         chart,
         key="variance-allocation",

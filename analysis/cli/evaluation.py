@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from analysis.progress import Progress, no_progress
 from analysis.speech.excitation import read_calibration
 from analysis.speech.recognition import TranscriptionOptions
 
-_SWEEP_FIELDS = tuple(field.name for field in fields(SweepSpec))
+_SWEEP_FIELDS = tuple(SweepSpec.model_fields)
 _PATIENCE = timedelta(days=7)  # a process may wait long for the one with the slowest clips
 
 

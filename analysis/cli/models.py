@@ -1,12 +1,12 @@
 """The shell's commands on one model: inspect, compress, transcribe."""
 
 import argparse
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from analysis.cli.flags import read_flags
 from analysis.cli.terminal import print_json, progress_bar
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.trees import build_trees
@@ -23,9 +23,9 @@ from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
 from analysis.models.unit_groups import UnitGroup, unit_groups
-from analysis.plan.choices import STOCK_COMPONENTS
+from analysis.plan.choices import CALIBRATED, STOCK_COMPONENTS, UNBUDGETED
 from analysis.plan.compression_plan import CompressionPlan
-from analysis.plan.recipe import complete
+from analysis.plan.recipe import Recipe, complete
 from analysis.speech.audio import SUPPORTED_EXTENSIONS, read_audio
 from analysis.speech.excitation import (
     Excitation,
@@ -51,7 +51,7 @@ def inspect(options: argparse.Namespace) -> None:
         "dtype": str(model.dtype).removeprefix("torch."),
         "revision": model.revision,
         "weight_hash": model.weight_hash,
-        "compressed_from": model.plan.model if model.plan else None,
+        "compressed_from": model.plan.origin.model if model.plan else None,
         **asdict(cost),
     }
     if options.json:
@@ -85,7 +85,7 @@ def compress(options: argparse.Namespace) -> None:
         result = compress_model(model, plan, trees=trees, excitation=excitation, progress=progress)
     folder = save(result.model, out, overwrite=options.overwrite)
     before, after = footprint(model), footprint(result.model)
-    achieved = achieved_sparsity(groups, plan.n_clusters, plan.components)
+    achieved = achieved_sparsity(groups, plan.n_clusters, plan.recipe.components)
     stock = stock_widths(result.model) is not None
     if options.json:
         print_json(
@@ -97,15 +97,15 @@ def compress(options: argparse.Namespace) -> None:
                 "after": asdict(after),
                 "errors": {g: r.error for g, r in result.groups.items()},
                 "stock": stock,
-                "plan": json.loads(plan.to_json()),
+                "plan": plan.to_dict(),
             }
         )
         return
     print(f"before: {_cost_line(before)}")
     print(f"after:  {_cost_line(after)}")
-    whole = 1 - after.parameters / before.parameters
+    whole, recipe = 1 - after.parameters / before.parameters, plan.recipe
     print(
-        f"asked for {plan.sparsity:.1%} ({plan.allocation}); removed {achieved:.1%} of the "
+        f"asked for {recipe.sparsity:.1%} ({recipe.allocation}); removed {achieved:.1%} of the "
         f"mergeable parameters, {whole:.1%} of the whole model"
     )
     how = "plain from_pretrained" if stock else "trust_remote_code=True"
@@ -171,85 +171,62 @@ def _plan(
                 f"The plan {options.plan} cannot be read.", "Check the path.", str(error)
             ) from error
         plan = CompressionPlan.from_json(text)
-        plan.validate(groups, model.weight_hash)
+        plan.validate_for({group.id: group.n_units for group in groups}, model.weight_hash)
         if options.stock and level(groups, plan.n_clusters) != plan.n_clusters:
             raise UserError(
                 "This plan removes heads, or its FFN widths differ within a stack.",
                 "Leave out --stock, or make a new plan with it.",
             )
-        excitation = _excitation(plan, options)
+        excitation = _excitation(plan.recipe, options)
         return plan, _trees(model, plan, excitation), excitation
-    recipe = complete(
-        method=options.method,
-        distance=options.distance,
-        merge=options.merge,
-        repair=options.repair,
-        allocation=options.allocation,
-    )
-    if options.budget == "literal":
-        if recipe.allocation != "variance":
-            raise UserError(
-                "--budget literal is a formula of the variance allocation.",
-                "Add --allocation variance.",
-            )
-        recipe = replace(recipe, allocation="variance-literal")
-    plan = CompressionPlan(
-        model=model.source,
-        revision=model.revision,
-        weight_hash=model.weight_hash,
-        n_clusters={group.id: group.n_units for group in groups},
-        method=recipe.method,
-        engine=options.engine,
-        seeding=options.seeding,
-        n_init=options.n_init,
-        refine=options.refine,
-        distance=recipe.distance,
-        merge=recipe.merge,
-        align_heads=options.align_heads,
-        components=_components(options),
-        allocation=recipe.allocation,
-        sparsity=options.sparsity,
-        seed=options.seed,
-        excitation="calibrated"
-        if options.calibrate
-        else options.excitation or default_excitation(),
-        repair=recipe.repair,
-        sequential=options.sequential,
-    )
+    recipe = _recipe(options)
     with progress_bar("merge trees") as progress:
-        prepared = Planner(model, _excitation(plan, options)).prepare(plan, progress=progress)
+        planner = Planner(model, _excitation(recipe, options))
+        prepared = planner.prepare(recipe, progress=progress)
     plan = prepared.plan
     if options.stock:
         plan = plan.with_clusters(level(groups, plan.n_clusters))
     return plan, prepared.trees, prepared.excitation
 
 
-def _components(options: argparse.Namespace) -> tuple[str, ...]:
-    """The kinds of unit that the allocation may remove."""
-    named = tuple(part.strip() for part in options.components.split(","))
-    if not options.stock:
-        return named
-    if not set(named) & set(STOCK_COMPONENTS):
-        raise UserError(
-            "Stock classes hold all heads, and --components names nothing else.",
-            "Leave out --stock or --components.",
-        )
-    return STOCK_COMPONENTS
+def _recipe(options: argparse.Namespace) -> Recipe:
+    """What the flags say, and what is measured to be best where they say nothing."""
+    given = read_flags(options, Recipe)
+    if options.calibrate:
+        given["excitation"] = CALIBRATED
+    given.setdefault("excitation", default_excitation())
+    if options.stock:
+        named = given.get("components", STOCK_COMPONENTS)
+        if not set(named) & set(STOCK_COMPONENTS):
+            raise UserError(
+                "Stock classes hold all heads, and --components names nothing else.",
+                "Leave out --stock or --components.",
+            )
+        given["components"] = STOCK_COMPONENTS
+    recipe = complete(**given)
+    if options.budget == "literal":
+        if recipe.allocation != "variance":
+            raise UserError(
+                "--budget literal is a formula of the variance allocation.",
+                "Add --allocation variance.",
+            )
+        recipe = recipe.changed(allocation=UNBUDGETED)
+    return recipe
 
 
-def _excitation(plan: CompressionPlan, options: argparse.Namespace) -> Excitation | None:
-    """What a plan listens to, if it does."""
-    if options.calibrate and plan.excitation != "calibrated":
+def _excitation(recipe: Recipe, options: argparse.Namespace) -> Excitation | None:
+    """What a recipe listens to, if it does."""
+    if options.calibrate and recipe.excitation != CALIBRATED:
         raise UserError("The plan listens to no clips of yours.", "Leave out --calibrate.")
-    if not plan.listens:
+    if not recipe.listens:
         if options.calibrate:
             raise UserError(
                 "With these options nothing listens to the clips of --calibrate.",
                 "Add --distance contribution or --repair refit.",
             )
         return None
-    if plan.excitation != "calibrated":
-        return make_excitation(plan.excitation, seed=plan.seed)
+    if recipe.excitation != CALIBRATED:
+        return make_excitation(recipe.excitation, seed=recipe.seed)
     if not options.calibrate:
         raise UserError(
             "This plan listened to somebody's own clips.", "Name their folder with --calibrate."
@@ -263,8 +240,8 @@ def _trees(
     with progress_bar("merge trees") as progress:
         return build_trees(
             model,
-            plan.distance,
-            align_heads=plan.align_heads,
+            plan.recipe.distance,
+            align_heads=plan.recipe.align_heads,
             excitation=excitation,
             progress=progress,
         )

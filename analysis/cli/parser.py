@@ -7,19 +7,21 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from analysis import __version__
+from analysis.cli.flags import add_flags
 from analysis.errors import Cancelled, UserError
+from analysis.plan.choices import (
+    ALLOCATIONS,
+    CALIBRATED,
+    EXPORT_FORMATS,
+    EXPORT_PRECISIONS,
+    MANUAL,
+    NORMALISERS,
+    TASKS,
+    UNBUDGETED,
+)
+from analysis.plan.recipe import Recipe
+from analysis.plan.training_settings import GateSettings, TrainingSettings
 
-_METHODS = ("cluster", "magnitude", "surgeon", "random")
-_ALLOCATIONS = ("uniform", "variance", "distortion", "output-error")
-_ENGINES = ("ward", "kmeans")
-_SEEDINGS = ("k-means++", "random")
-_DISTANCES = ("weights", "normalised", "contribution")
-_MERGE_RULES = ("mean", "weighted", "medoid", "centroid")
-_REPAIRS = ("none", "mean", "refit")
-_EXCITATIONS = ("speech", "sounds")
-_EXPORT_FORMATS = ("ctranslate2", "onnx")
-_EXPORT_PRECISIONS = ("float32", "float16", "int8")
-_NORMALISERS = ("whisper-english", "basic", "none")
 _DATA_HELP = "LibriSpeech folder, folder with metadata.csv, JSONL manifest, or ID:CONFIG:SPLIT"
 _DTYPE_HELP = "float32, float16, bfloat16; int8 to transcribe on a CPU; default suits the device"
 _MODEL_HELP = "demo-whisper, demo-hubert, a folder, or a hub id"
@@ -121,26 +123,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_training(finetune)
 
     pinch = subparsers.add_parser("pinch", help="prune a model while it is trained")
-    pinch.add_argument("--sparsity", type=float, help="to reach; λ adapts")
     pinch.add_argument(
         "--units", action="store_true", help="pinch heads and channels, cut them out"
     )
-    pinch.add_argument(
-        "--sparsity-weight", type=float, default=0.05, help="λ where no sparsity is given (0.05)"
-    )
-    pinch.add_argument(
-        "--temperature", type=float, default=0.1, help="τ of the soft mask, relative (0.1)"
-    )
-    pinch.add_argument(
-        "--threshold-rate", type=float, help="learning rate of the thresholds; suits the steps"
-    )
+    add_flags(pinch, GateSettings, without=("kind",))
     _add_training(pinch)
 
     export = subparsers.add_parser("export", help="take a model to another runtime")
     export.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
     export.add_argument("out", metavar="OUT", help="folder for the exported model")
-    export.add_argument("--format", choices=_EXPORT_FORMATS, required=True)
-    export.add_argument("--precision", choices=_EXPORT_PRECISIONS, default="float32")
+    export.add_argument("--format", choices=tuple(EXPORT_FORMATS), required=True)
+    export.add_argument("--precision", choices=EXPORT_PRECISIONS, default="float32")
     export.add_argument("--revision", help="branch, tag or commit of a hub id")
     export.add_argument("--overwrite", action="store_true", help="replace a model at OUT")
     export.add_argument("--json", action="store_true", help="print results as JSON")
@@ -155,9 +148,9 @@ def _parser() -> argparse.ArgumentParser:
     transcribe.add_argument(
         "--reference", metavar="TEXT|FILE", help="what was said; a file holds a line per clip"
     )
-    transcribe.add_argument("--normaliser", choices=_NORMALISERS, default="whisper-english")
+    transcribe.add_argument("--normaliser", choices=tuple(NORMALISERS), default="whisper-english")
     transcribe.add_argument("--language", help="of the speech, for multilingual models")
-    transcribe.add_argument("--task", choices=("transcribe", "translate"), default="transcribe")
+    transcribe.add_argument("--task", choices=TASKS, default="transcribe")
     _add_loading(transcribe)
 
     evaluate = subparsers.add_parser("evaluate", help="WER of a model on a corpus, with confidence")
@@ -165,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--against", metavar="MODEL", help="test the difference to this one")
     evaluate.add_argument("--out", metavar="DIR", help="keep transcripts here, and go on from them")
     evaluate.add_argument("--data", metavar="DIR", required=True, help=_DATA_HELP)
-    evaluate.add_argument("--normaliser", choices=_NORMALISERS, default="whisper-english")
+    evaluate.add_argument("--normaliser", choices=tuple(NORMALISERS), default="whisper-english")
     _add_recognition(evaluate)
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -181,9 +174,9 @@ def _parser() -> argparse.ArgumentParser:
         "in the papers: cluster:distance=contribution:merge=weighted:repair=refit is what compress "
         "does",
     )
-    sweep.add_argument("--allocation", help=f"by commas (uniform): {', '.join(_ALLOCATIONS)}")
+    sweep.add_argument("--allocation", help=f"by commas (uniform): {', '.join(ALLOCATIONS)}")
     sweep.add_argument("--seed", help="by commas (0); for methods that draw")
-    sweep.add_argument("--normaliser", choices=_NORMALISERS)
+    sweep.add_argument("--normaliser", choices=tuple(NORMALISERS))
     sweep.add_argument("--calibrate", metavar="DIR", help="clips for excitation=calibrated")
     _add_recognition(sweep)
 
@@ -224,23 +217,11 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         "--validation", metavar="DIR", help="clips for the WER; else one in 20 of the data"
     )
     parser.add_argument("--limit", type=int, help="use that many clips of the data")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--learning-rate", type=float, default=2e-4, help="AdamW's peak (2e-4)")
-    parser.add_argument("--batch-size", type=int, default=16, help="over all processes (16)")
-    parser.add_argument("--accumulation", type=int, default=1, help="parts of a batch (1)")
-    parser.add_argument("--warm-up", type=float, default=0.1, help="share of the steps (0.1)")
-    parser.add_argument("--weight-decay", type=float, default=0.01)
-    parser.add_argument("--max-gradient-norm", type=float, default=1.0)
-    parser.add_argument("--gradient-checkpointing", action="store_true", help="for less memory")
-    parser.add_argument("--max-seconds", type=float, default=30.0, help="leave out longer clips")
+    add_flags(parser, TrainingSettings)
     parser.add_argument(
         "--teacher", metavar="MODEL", help="learn from this model's outputs and hidden states too"
     )
     parser.add_argument("--teacher-revision", help="branch, tag or commit of the teacher")
-    parser.add_argument("--teacher-weight", type=float, default=0.5, help="its share (0.5)")
-    parser.add_argument("--language", help="of the speech, for multilingual models")
-    parser.add_argument("--normaliser", choices=_NORMALISERS, default="whisper-english")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--revision", help="branch, tag or commit of a hub id")
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
     parser.add_argument("--overwrite", action="store_true", help="replace a checkpoint at OUT")
@@ -248,66 +229,21 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_compression(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--sparsity", type=float, default=0.1, help="fraction removed (0.1)")
-    parser.add_argument("--method", choices=_METHODS, help="cluster, unless asked otherwise")
-    parser.add_argument(
-        "--allocation",
-        choices=_ALLOCATIONS,
-        help="output-error with the distance contribution, else uniform",
-    )
+    # --calibrate and --budget lead to the choices that are left out; --plan holds K by hand
+    add_flags(parser, Recipe, hidden=(CALIBRATED, UNBUDGETED, MANUAL))
     parser.add_argument(
         "--budget",
         choices=("exact", "literal"),
         default="exact",
-        help="literal: the paper's variance formula, which misses the budget",
-    )
-    parser.add_argument("--engine", choices=_ENGINES, default="ward")
-    parser.add_argument("--seeding", choices=_SEEDINGS, default="k-means++")
-    parser.add_argument("--n-init", type=int, default=1, help="restarts of k-means (1)")
-    parser.add_argument("--refine", action="store_true", help="Hartigan moves after the Ward cut")
-    parser.add_argument(
-        "--distance",
-        choices=_DISTANCES,
-        help="contribution; for magnitude and random weights, as in the papers",
-    )
-    parser.add_argument(
-        "--merge", choices=_MERGE_RULES, help="weighted with the distance contribution, else mean"
-    )
-    parser.add_argument(
-        "--repair",
-        choices=_REPAIRS,
-        help="mean: into the output bias; refit: the output columns too. "
-        "refit with the distance contribution, else none",
-    )
-    parser.add_argument(
-        "--sequential", action="store_true", help="repair each layer behind the compressed ones"
-    )
-    parser.add_argument(
-        "--excitation",
-        choices=_EXCITATIONS,
-        help="what contributions and repairs listen to, synthesised: speech, if it is installed",
+        help="literal: the papers' formula of the variance allocation, which misses the budget",
     )
     parser.add_argument(
         "--calibrate", metavar="DIR", help="listen to these clips instead: not data-free"
-    )
-    parser.add_argument(
-        "--align-heads",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="rotate heads into agreement before averaging (on)",
-    )
-    parser.add_argument(
-        "--components", default="ffn,heads", help="what to merge: ffn, heads or both (ffn,heads)"
     )
     parser.add_argument(
         "--stock",
         action="store_true",
         help="keep to what transformers' own classes hold: all heads, one FFN width per stack",
     )
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--plan", metavar="FILE", help="a plan in JSON, instead of the options")
     parser.add_argument("--overwrite", action="store_true", help="replace a checkpoint at OUT")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,6 +8,7 @@ from pathlib import Path
 from accelerate import PartialState
 
 from analysis.cli.evaluation import bar, checked_corpus, processes
+from analysis.cli.flags import read_flags
 from analysis.cli.terminal import print_json
 from analysis.delivery.saving import check_target, save
 from analysis.errors import UserError
@@ -15,7 +16,7 @@ from analysis.evaluation.corpora import Corpus
 from analysis.models.footprint import footprint
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
-from analysis.plan.training_settings import GateSettings, TrainingSettings
+from analysis.plan.training_settings import GateKind, GateSettings, TrainingSettings
 from analysis.training.data import training_data
 from analysis.training.finishing import falls_short, reached_sparsity
 from analysis.training.log import state_folder
@@ -31,33 +32,14 @@ def finetune(options: argparse.Namespace) -> None:
 
 def pinch(options: argparse.Namespace) -> None:
     """Train a model with self-pinching gates, or unit gates, and save it."""
-    gates = GateSettings(
-        kind="units" if options.units else "elements",
-        sparsity=options.sparsity,
-        weight=options.sparsity_weight,
-        temperature=options.temperature,
-        learning_rate=options.threshold_rate,
-    )
+    kind: GateKind = "units" if options.units else "elements"
+    gates = GateSettings(kind=kind, **read_flags(options, GateSettings))
     _run(options, gates)
 
 
 def _run(options: argparse.Namespace, gates: GateSettings | None) -> None:
     out = Path(options.out).expanduser().resolve()
-    settings = TrainingSettings(
-        epochs=options.epochs,
-        learning_rate=options.learning_rate,
-        batch_size=options.batch_size,
-        accumulation=options.accumulation,
-        warm_up=options.warm_up,
-        weight_decay=options.weight_decay,
-        max_gradient_norm=options.max_gradient_norm,
-        gradient_checkpointing=options.gradient_checkpointing,
-        max_seconds=options.max_seconds,
-        language=options.language,
-        teacher_weight=options.teacher_weight,
-        normaliser=options.normaliser,
-        seed=options.seed,
-    )
+    settings = TrainingSettings(**read_flags(options, TrainingSettings))
     state = processes(options.device)
     check_target(out, overwrite=options.overwrite)
     model = _load(options.model, options.revision, options.device)

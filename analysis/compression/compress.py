@@ -123,12 +123,12 @@ def compress(
     Cancelled
     """
     groups = unit_groups(model)
-    plan.validate(groups, model.weight_hash)
+    plan.validate_for({group.id: group.n_units for group in groups}, model.weight_hash)
     smaller = [group for group in groups if plan.n_clusters[group.id] < group.n_units]
     earlier = _reusable(plan, reuse)
-    if plan.listens:
+    if plan.recipe.listens:
         excitation = _fitting(plan, excitation)
-        plan = replace(plan, excitation_hash=excitation.identity)
+        plan = plan.changed(excitation_hash=excitation.identity)
     compressed: dict[str, CompressedGroup] = {}
     for done, group in enumerate(smaller, start=1):
         check_cancelled(should_cancel)
@@ -139,22 +139,22 @@ def compress(
             tree = (trees or {}).get(group.id) or build_tree(
                 model,
                 group,
-                plan.distance,
-                align_heads=plan.align_heads,
+                plan.recipe.distance,
+                align_heads=plan.recipe.align_heads,
                 excitation=excitation,
-                removal=plan.method == SURGEON,
+                removal=plan.recipe.method == SURGEON,
                 should_cancel=should_cancel,
             )
             compressed[group.id] = compress_group(model, group, plan, tree, excitation=excitation)
         progress(done, len(smaller), group.title)
-    if plan.repair != "none" and excitation is not None:
+    if plan.recipe.repair != "none" and excitation is not None:
         fresh = [done for name, done in compressed.items() if done is not earlier.get(name)]
         repaired = repair(
             model,
             excitation,
             [Change(done.group, done.labels, done.weights) for done in fresh],
-            plan.repair,
-            sequential=plan.sequential,
+            plan.recipe.repair,
+            sequential=plan.recipe.sequential,
             progress=progress,
             should_cancel=should_cancel,
         )
@@ -191,60 +191,69 @@ def compress_group(
     CompressedGroup
     """
     k = plan.n_clusters[group.id]
-    align = plan.align_heads and group.component == "heads"
-    if plan.method != "cluster":
-        labels = kept_units(tree, k, plan.method, seed=plan.seed, group=group.id)
+    align = plan.recipe.align_heads and group.component == "heads"
+    if plan.recipe.method != "cluster":
+        labels = kept_units(tree, k, plan.recipe.method, seed=plan.recipe.seed, group=group.id)
         error = (
-            predicted_error(tree, k, plan.method, seed=plan.seed, group=group.id)
-            if plan.method == SURGEON
+            predicted_error(tree, k, plan.recipe.method, seed=plan.recipe.seed, group=group.id)
+            if plan.recipe.method == SURGEON
             else pruning_error(tree, labels)
         )
-    elif plan.engine == "kmeans":
-        vectors = group_vectors(model, group, plan.distance, excitation=excitation)
+    elif plan.recipe.engine == "kmeans":
+        vectors = group_vectors(model, group, plan.recipe.distance, excitation=excitation)
         try:
             labels = kmeans_labels(
-                vectors, k, seed=plan.seed, n_init=plan.n_init, init=plan.seeding
+                vectors,
+                k,
+                seed=plan.recipe.seed,
+                n_init=plan.recipe.n_init,
+                init=plan.recipe.seeding,
             )
         except UserError as fault:
             raise UserError(f"{group.title}: {fault.message}", fault.remedy) from fault
         error = clustering_inertia(euclidean_distances(vectors), labels) / (tree.total or 1.0)
     else:
         labels = tree.labels(k)
-        error = predicted_error(tree, k, "cluster", seed=plan.seed, group=group.id)
-        if plan.refine:
+        error = predicted_error(tree, k, "cluster", seed=plan.recipe.seed, group=group.id)
+        if plan.recipe.refine:
             distances = group_distances(
-                model, group, plan.distance, align_heads=align, excitation=excitation
+                model, group, plan.recipe.distance, align_heads=align, excitation=excitation
             )
             labels = hartigan_refine(distances, labels)
             error = clustering_inertia(distances, labels) / (tree.total or 1.0)
     merged = merge_units(
-        read_units(model.model, group), labels, plan.merge, align_heads=align, norms=tree.norms
+        read_units(model.model, group),
+        labels,
+        plan.recipe.merge,
+        align_heads=align,
+        norms=tree.norms,
     )
     return CompressedGroup(group, labels, error, merged)
 
 
 def _fitting(plan: CompressionPlan, excitation: Excitation | None) -> Excitation:
     """The excitation of a plan that listens, checked against what the plan was made with."""
-    found = excitation or make_excitation(plan.excitation, seed=plan.seed)
-    if found.kind != plan.excitation or plan.excitation_hash not in (None, found.identity):
+    kind = plan.recipe.excitation
+    found = excitation or make_excitation(kind, seed=plan.recipe.seed)
+    if found.kind != kind or plan.excitation_hash not in (None, found.identity):
         raise UserError(
             "This plan listened to other sound.",
             "Give the clips that it was made with, or make a new plan.",
-            f"plan: {plan.excitation} {plan.excitation_hash}, here: {found.kind} {found.identity}",
+            f"plan: {kind} {plan.excitation_hash}, here: {found.kind} {found.identity}",
         )
     return found
 
 
 def _reusable(plan: CompressionPlan, reuse: Compression | None) -> Mapping[str, CompressedGroup]:
     """Groups of an earlier compression that a plan would make the same again."""
-    if reuse is None or plan.sequential:  # a layer depends on those below
+    if reuse is None or plan.recipe.sequential:  # a layer depends on those below
         return {}
-    same = replace(
-        plan,
+    before = reuse.plan.recipe
+    same = plan.changed(
+        recipe=plan.recipe.changed(
+            allocation=before.allocation, sparsity=before.sparsity, components=before.components
+        ),
         n_clusters=reuse.plan.n_clusters,
-        allocation=reuse.plan.allocation,
-        sparsity=reuse.plan.sparsity,
-        components=reuse.plan.components,
         excitation_hash=plan.excitation_hash or reuse.plan.excitation_hash,
     )
     return reuse.groups if same == reuse.plan else {}

@@ -38,11 +38,11 @@ def as_variant(original: SpeechModel, loaded: SpeechModel) -> Compression:
             f"{loaded.name} carries no recipe, so nothing says what it was made from.",
             "Load it with Change model instead.",
         )
-    if loaded.plan.weight_hash != original.weight_hash:
+    if loaded.plan.origin.weight_hash != original.weight_hash:
         raise UserError(
-            f"{loaded.name} was made from {loaded.plan.model}, not from these weights.",
+            f"{loaded.name} was made from {loaded.plan.origin.model}, not from these weights.",
             "Load that model with Change model first, then add this one.",
-            f"recipe: {loaded.plan.weight_hash}, model: {original.weight_hash}",
+            f"recipe: {loaded.plan.origin.weight_hash}, model: {original.weight_hash}",
         )
     shared = _share_equal(loaded.model, original.model)
     return Compression(replace(loaded, model=shared), loaded.plan, {})
@@ -52,7 +52,9 @@ def history(model: SpeechModel) -> list[CompressionPlan | TrainingRecord]:
     """What was done to a model, the first thing first; plans that removed nothing are left out."""
     steps: list[CompressionPlan | TrainingRecord] = []
     for number, plan in enumerate((None, *model.lineage)):
-        if plan is not None and not (plan.allocation == "manual" and plan.sparsity == 0):
+        if plan is not None and not (
+            plan.recipe.allocation == "manual" and plan.recipe.sparsity == 0
+        ):
             steps.append(plan)
         steps += [record for record in model.training if record.after_plans == number]
     return steps

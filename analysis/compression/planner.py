@@ -1,7 +1,7 @@
 """From settings to a plan: K for every group, with the trees and the sound that it takes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.trees import build_trees
@@ -11,6 +11,7 @@ from analysis.models.statistics import group_variances
 from analysis.models.unit_groups import unit_groups
 from analysis.plan.choices import SURGEON
 from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.recipe import Recipe
 from analysis.progress import Progress, ShouldCancel, never_cancel, no_progress
 from analysis.speech.excitation import Excitation, make_excitation
 
@@ -54,17 +55,16 @@ class Planner:
 
     def prepare(
         self,
-        settings: CompressionPlan,
+        recipe: Recipe,
         *,
         progress: Progress = no_progress,
         should_cancel: ShouldCancel = never_cancel,
     ) -> Prepared:
-        """Choose K as the settings' allocation and sparsity say.
+        """Choose K as a recipe's allocation and sparsity say.
 
         Parameters
         ----------
-        settings : CompressionPlan
-            Its `n_clusters` are not looked at.
+        recipe : Recipe
         progress, should_cancel : callable
             Of the merge trees.
 
@@ -75,52 +75,53 @@ class Planner:
         Raises
         ------
         UserError
-            Where the settings do not go together.
+            Where the recipe does not fit the model.
         Cancelled
         """
-        excitation = self._excitation(settings) if settings.listens else None
-        trees = self._build(settings, excitation, progress, should_cancel)
-        if settings.allocation.startswith("variance") and self._variances is None:
+        excitation = self._excitation(recipe) if recipe.listens else None
+        trees = self._build(recipe, excitation, progress, should_cancel)
+        if recipe.allocation.startswith("variance") and self._variances is None:
             self._variances = group_variances(self._model)
         n_clusters = allocate(
             self._groups,
-            sparsity=settings.sparsity,
-            strategy=settings.allocation,
-            components=settings.components,
+            sparsity=recipe.sparsity,
+            strategy=recipe.allocation,
+            components=recipe.components,
             trees=trees,
             variances=self._variances,
-            method=settings.method,
+            method=recipe.method,
         )
-        plan = replace(
-            settings,
+        plan = CompressionPlan(
+            origin=self._model.origin,
+            recipe=recipe,
             n_clusters=n_clusters,
             excitation_hash=excitation.identity if excitation else None,
         )
         return Prepared(plan, trees, excitation)
 
-    def _excitation(self, settings: CompressionPlan) -> Excitation:
-        if settings.excitation == "calibrated" and self._calibration is not None:
+    def _excitation(self, recipe: Recipe) -> Excitation:
+        if recipe.excitation == "calibrated" and self._calibration is not None:
             return self._calibration
-        key = (settings.excitation, settings.seed)
+        key = (recipe.excitation, recipe.seed)
         if key not in self._excitations:
-            self._excitations[key] = make_excitation(settings.excitation, seed=settings.seed)
+            self._excitations[key] = make_excitation(recipe.excitation, seed=recipe.seed)
         return self._excitations[key]
 
     def _build(
         self,
-        settings: CompressionPlan,
+        recipe: Recipe,
         excitation: Excitation | None,
         progress: Progress,
         should_cancel: ShouldCancel,
     ) -> Mapping[str, MergeTree]:
-        heard = excitation.identity if excitation and settings.distance == "contribution" else None
-        removal = settings.method == SURGEON
-        key = (settings.distance, settings.align_heads, heard, removal)
+        heard = excitation.identity if excitation and recipe.distance == "contribution" else None
+        removal = recipe.method == SURGEON
+        key = (recipe.distance, recipe.align_heads, heard, removal)
         if key not in self._trees:
             self._trees[key] = build_trees(
                 self._model,
-                settings.distance,
-                align_heads=settings.align_heads,
+                recipe.distance,
+                align_heads=recipe.align_heads,
                 excitation=excitation,
                 removal=removal,
                 progress=progress,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from analysis.delivery.ctranslate2 import PRECISIONS, export_ctranslate2, uniform_heads
+from analysis.delivery.ctranslate2 import export_ctranslate2, uniform_heads
 from analysis.delivery.export_checks import require
 from analysis.delivery.model_card import Measurement
 from analysis.delivery.onnx import PACKAGES as ONNX_PACKAGES
@@ -15,7 +15,7 @@ from analysis.delivery.onnx import export_onnx
 from analysis.delivery.saving import save
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
-from analysis.plan.choices import EXPORT_FORMATS
+from analysis.plan.choices import EXPORT_FORMATS, EXPORT_PRECISIONS
 
 CHECKPOINT = "transformers"
 
@@ -35,7 +35,7 @@ _LEFT_OUT = 1980, 1, 1, 0, 0, 0  # no clock in the archive: the same model is th
 
 def precisions(format_name: str) -> tuple[str, ...]:
     """Precisions that a format can be written in; none where it keeps the model's own."""
-    return {"ctranslate2": PRECISIONS, "onnx": ("float32",)}.get(format_name, ())
+    return {"ctranslate2": EXPORT_PRECISIONS, "onnx": ("float32",)}.get(format_name, ())
 
 
 def require_format(model: SpeechModel, format_name: str) -> None:

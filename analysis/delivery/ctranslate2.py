@@ -29,9 +29,7 @@ from analysis.files import atomic_folder
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import unit_groups
-
-PRECISIONS = ("float32", "float16", "int8")
-"""Of the stored weights; int8 keeps a scale for every row."""
+from analysis.plan.choices import EXPORT_PRECISIONS
 
 _CHECKED_STEPS = 8
 _SUPPRESSED = -1e30  # what the runtime writes for tokens that the configuration forbids is below
@@ -86,7 +84,7 @@ def export_ctranslate2(
     folder : Path
         Where to; written whole or not at all.
     precision : str
-        See `PRECISIONS`.
+        See `EXPORT_PRECISIONS`.
     overwrite : bool
         Whether a model that is already there may be replaced.
 
@@ -101,10 +99,10 @@ def export_ctranslate2(
         When the runtime cannot hold the model, is not installed, or computes something else.
     """
     heads = uniform_heads(model)
-    if precision not in PRECISIONS:
+    if precision not in EXPORT_PRECISIONS:
         raise UserError(
             f"CTranslate2 export has no precision {precision!r}.",
-            f"Choose one of {', '.join(PRECISIONS)}.",
+            f"Choose one of {', '.join(EXPORT_PRECISIONS)}.",
         )
     require("ctranslate2")
     folder = folder.expanduser().resolve()

@@ -66,7 +66,7 @@ def model_card(model: SpeechModel, measured: Sequence[Measurement] = ()) -> str:
 
 def _origin(model: SpeechModel) -> str:
     """Name, folder or hub id of the model that was compressed first."""
-    return model.lineage[0].model if model.lineage else model.source
+    return model.lineage[0].origin.model if model.lineage else model.source
 
 
 def _front_matter(model: SpeechModel) -> str:
@@ -146,11 +146,13 @@ def _training_line(record: TrainingRecord) -> str:
 
 
 def _plan_line(plan: CompressionPlan) -> str:
-    revision = f" at revision {_code(plan.revision)}" if plan.revision else ""
+    origin, recipe = plan.origin, plan.recipe
+    revision = f" at revision {_code(origin.revision)}" if origin.revision else ""
     return (
-        f"From {_code(plan.model)}{revision}: method {plan.method}, engine {plan.engine}, "
-        f"distance {plan.distance}, merge rule {plan.merge}, allocation {plan.allocation} over "
-        f"{' and '.join(plan.components)}, nominal sparsity {plan.sparsity:.1%}, seed {plan.seed}."
+        f"From {_code(origin.model)}{revision}: method {recipe.method}, engine {recipe.engine}, "
+        f"distance {recipe.distance}, merge rule {recipe.merge}, allocation {recipe.allocation} "
+        f"over {' and '.join(recipe.components)}, nominal sparsity {recipe.sparsity:.1%}, seed "
+        f"{recipe.seed}."
     )
 
 

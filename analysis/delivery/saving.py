@@ -168,7 +168,7 @@ def _describe(model: SpeechModel) -> Mapping[str, Any]:
         "bytes": cost.bytes,
         "macs_per_second_of_audio": cost.macs,
         "weight_hash": model.weight_hash,
-        "plan": json.loads(model.plan.to_json()),
-        "earlier_plans": [json.loads(plan.to_json()) for plan in model.earlier_plans],
+        "plan": model.plan.to_dict(),
+        "earlier_plans": [plan.to_dict() for plan in model.earlier_plans],
         "training": [record.to_dict() for record in model.training],
     }

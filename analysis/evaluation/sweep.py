@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from analysis.compression.allocation import achieved_sparsity
 from analysis.compression.compress import Compression, compress
@@ -20,12 +20,14 @@ from analysis.evaluation.corpus_evaluation import (
     summarise,
 )
 from analysis.evaluation.results import ResultStore, Run
-from analysis.evaluation.sweep_spec import Cell, Variant
+from analysis.evaluation.sweep_spec import NamedRecipe, SweepCell
 from analysis.models.footprint import Footprint, footprint, predict_footprint
 from analysis.models.quantising import is_quantised
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import unit_groups
+from analysis.plan.choices import MANUAL
 from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.recipe import Recipe
 from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
 from analysis.speech.excitation import Excitation
 from analysis.speech.recognition import TranscriptionOptions
@@ -42,7 +44,7 @@ class Row:
     ----------
     model : str
         Name of the original.
-    cell : Cell or None
+    cell : SweepCell or None
         How it was compressed; None for the original itself.
     achieved : float
         Fraction of the mergeable parameters that is gone.
@@ -56,7 +58,7 @@ class Row:
     """
 
     model: str
-    cell: Cell | None
+    cell: SweepCell | None
     achieved: float
     cost: Footprint
     evaluation: Evaluation
@@ -72,12 +74,12 @@ class Skipped:
     Parameters
     ----------
     model : str
-    cell : Cell
+    cell : SweepCell
     reason : str
     """
 
     model: str
-    cell: Cell
+    cell: SweepCell
     reason: str
 
 
@@ -85,14 +87,12 @@ class _CannotBe(UserError):
     """A cell's options do not go together, or not with the model; the others can still be."""
 
 
-_MAGNITUDE: Mapping[str, Any] = {"method": "magnitude"}
-
 OnRow = Callable[[Row | Skipped], None]
 
 
 def sweep(
     model: SpeechModel,
-    cells: Sequence[Cell],
+    cells: Sequence[SweepCell],
     corpus: Corpus,
     options: TranscriptionOptions,
     normaliser: str = "whisper-english",
@@ -111,7 +111,7 @@ def sweep(
     ----------
     model : SpeechModel
         The original.
-    cells : sequence of Cell
+    cells : sequence of SweepCell
         Plain magnitude before what is tested against it; see `SweepSpec.cells`. Where it is among
         them, it is run too at every other K that comes up.
     corpus : Corpus
@@ -151,7 +151,7 @@ def sweep(
         progress,
         should_cancel,
         n_models=1 + len(cells) + len(made),
-        with_magnitude=any(cell.variant.is_magnitude for cell in cells),
+        with_magnitude=any(cell.way.is_magnitude for cell in cells),
     )
     return runner.run(cells, made)
 
@@ -175,8 +175,10 @@ class _Runner:
     rows: list[Row | Skipped] = field(default_factory=list)
     magnitude: dict[tuple[int, ...], Evaluation] = field(default_factory=dict)
 
-    def run(self, cells: Sequence[Cell], made: Mapping[str, Compression]) -> list[Row | Skipped]:
-        """All rows."""
+    def run(
+        self, cells: Sequence[SweepCell], made: Mapping[str, Compression]
+    ) -> list[Row | Skipped]:
+        """Evaluate the original, the cells and what was made already."""
         run = run_of(self.model, self.options)
         original = self._evaluated(lambda: self.model, run, "original")
         self._add(Row(self.model.name, None, 0.0, footprint(self.model), original))
@@ -192,22 +194,23 @@ class _Runner:
         for name, compression in made.items():
             check_cancelled(self.should_cancel)
             plan = compression.plan
-            variant = Variant(name, {"method": plan.method, "made": True})
+            way = NamedRecipe(name=name, recipe=plan.recipe, made=True)
             int8 = is_quantised(compression.model.model)
             # by its own weights: the same plan stands for what was trained, or is in int8, too
             run = run_of(compression.model, self.options)
             found = self._evaluated(partial(getattr, compression, "model"), run, name)
-            cell = Cell(variant, plan.sparsity, plan.allocation, plan.seed)
+            recipe = plan.recipe
+            cell = SweepCell(way, recipe.sparsity, recipe.allocation, recipe.seed)
             self._add_tested(cell, plan, found, footprint(compression.model) if int8 else None)
         total = self.n_models * self._seconds
         self.progress(total, total, "evaluated")
         return self.rows
 
-    def _prepared(self, cell: Cell) -> Prepared:
+    def _prepared(self, cell: SweepCell) -> Prepared:
         try:
             return self.planner.prepare(
-                cell.settings(self.model),
-                progress=partial(self._report_planning, cell.variant.name),
+                cell.recipe,
+                progress=partial(self._report_planning, cell.way.name),
                 should_cancel=self.should_cancel,
             )
         except UserError as fault:
@@ -219,19 +222,23 @@ class _Runner:
         self.progress(heard, self.n_models * self._seconds, f"{name}: {note}")
 
     def _add_tested(
-        self, cell: Cell, plan: CompressionPlan, found: Evaluation, cost: Footprint | None = None
+        self,
+        cell: SweepCell,
+        plan: CompressionPlan,
+        found: Evaluation,
+        cost: Footprint | None = None,
     ) -> None:
         """Add a row, and before it that of magnitude at the same K, where there is none yet."""
         k = tuple(plan.n_clusters.values())
-        if cell.variant.is_magnitude:
+        if cell.way.is_magnitude:
             self.magnitude.setdefault(k, found)
         elif self.with_magnitude and k not in self.magnitude:
             self.n_models += 1
             baseline = _magnitude_at(plan)
-            draws = cell.variant.uses_seed and "made" not in cell.variant.options
+            draws = cell.way.uses_seed and not cell.way.made
             drawn = f", seed {cell.seed}" if draws else ""
-            named = Variant(f"magnitude at the K of {cell.variant.name}{drawn}", _MAGNITUDE)
-            same = replace(cell, variant=named)
+            name = f"magnitude at the K of {cell.way.name}{drawn}"
+            same = replace(cell, way=NamedRecipe(name=name, recipe=Recipe(method="magnitude")))
             self.magnitude[k] = self._compressed(Prepared(baseline, {}, None), same)
             self._add(self._row(same, baseline, self.magnitude[k]))
         row = self._row(cell, plan, found)
@@ -245,7 +252,7 @@ class _Runner:
         self.rows.append(row)
         self.on_row(row)
 
-    def _row(self, cell: Cell, plan: CompressionPlan, found: Evaluation) -> Row:
+    def _row(self, cell: SweepCell, plan: CompressionPlan, found: Evaluation) -> Row:
         original = self.rows[0]
         assert isinstance(original, Row)
         baseline = self.magnitude.get(tuple(plan.n_clusters.values()))
@@ -260,7 +267,7 @@ class _Runner:
             plan.n_clusters,
         )
 
-    def _compressed(self, prepared: Prepared, cell: Cell) -> Evaluation:
+    def _compressed(self, prepared: Prepared, cell: SweepCell) -> Evaluation:
         def make() -> SpeechModel:
             try:
                 return compress(
@@ -273,10 +280,8 @@ class _Runner:
             except UserError as fault:
                 raise _CannotBe(str(fault)) from fault
 
-        note = f"{cell.variant.name}, {cell.allocation}, {cell.sparsity:.0%}"
-        return self._evaluated(
-            make, run_of(self.model, self.options, prepared.plan.to_json()), note
-        )
+        note = f"{cell.way.name}, {cell.allocation}, {cell.sparsity:.0%}"
+        return self._evaluated(make, run_of(self.model, self.options, prepared.plan.identity), note)
 
     def _evaluated(self, make: Callable[[], SpeechModel], run: Run, note: str) -> Evaluation:
         done_before, seconds = len(self.rows) * self._seconds, self._seconds
@@ -301,13 +306,14 @@ class _Runner:
 
 def _magnitude_at(plan: CompressionPlan) -> CompressionPlan:
     """The plain baseline at another plan's K, so that shapes and cost are equal."""
+    recipe = plan.recipe
     return CompressionPlan(
-        model=plan.model,
-        revision=plan.revision,
-        weight_hash=plan.weight_hash,
+        origin=plan.origin,
+        recipe=Recipe(
+            method="magnitude",
+            components=recipe.components,
+            allocation=MANUAL,
+            sparsity=recipe.sparsity,
+        ),
         n_clusters=plan.n_clusters,
-        components=plan.components,
-        allocation="manual",
-        sparsity=plan.sparsity,
-        **_MAGNITUDE,
     )

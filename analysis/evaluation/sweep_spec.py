@@ -1,100 +1,87 @@
 """What a sweep runs: models, ways to compress, sparsities, allocations and seeds, from a file."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import Field, field_validator, model_validator
 
 from analysis.errors import UserError
-from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
-from analysis.plan.choices import ALLOCATIONS, METHODS, NORMALISERS
-from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.choices import ALLOCATIONS, METHODS, Normaliser
+from analysis.plan.recipe import Recipe
+from analysis.plan.validation import Checked
 
-_OPTIONS = (
-    *("method", "engine", "seeding", "n_init", "refine", "distance", "merge", "align_heads"),
-    *("components", "excitation", "repair", "sequential"),
-)
+GRID = ("sparsity", "allocation", "seed")
+"""The options of a recipe that a sweep goes through, the same for all ways to compress."""
+
+_OPTIONS = tuple(name for name in Recipe.model_fields if name not in GRID)
 _WORDS: Mapping[str, object] = {"true": True, "false": False}
-_NO_MODEL: Mapping[str, Any] = {"model": "", "weight_hash": "", "n_clusters": {}}
-"""What a plan needs besides its options, where only these are to be checked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class NamedRecipe(Checked):
     """One way to compress, whatever the sparsity.
 
     Parameters
     ----------
     name : str
         For people; names a line of the figure.
-    options : mapping of str to object
-        Fields of `CompressionPlan`, "method" among them; the others keep their defaults.
+    recipe : Recipe
+        Its sparsity, allocation and seed are not looked at.
+    made : bool
+        Whether it stands for a model that was made already.
     """
 
     name: str
-    options: Mapping[str, Any]
+    recipe: Recipe
+    made: bool = False
 
     @property
     def is_magnitude(self) -> bool:
         """Whether it is the plain baseline that all others are tested against."""
-        return dict(self.options) == {"method": "magnitude"}
+        plain = {name: getattr(self.recipe, name) for name in _OPTIONS}
+        return not self.made and Recipe(**plain) == Recipe(method="magnitude")
 
     @property
     def uses_seed(self) -> bool:
         """Whether another seed gives another result."""
-        return (
-            self.options["method"] == "random"
-            or (self.options["method"] == "cluster" and self.options.get("engine") == "kmeans")
-            or self.options.get("excitation") == "sounds"
-        )
+        return self.recipe.draws
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class SweepCell:
     """One compressed model of a sweep.
 
     Parameters
     ----------
-    variant : Variant
+    way : NamedRecipe
     sparsity : float
     allocation : str
     seed : int
     """
 
-    variant: Variant
+    way: NamedRecipe
     sparsity: float
     allocation: str
     seed: int
 
-    def settings(self, model: SpeechModel) -> CompressionPlan:
-        """The plan, but for K.
+    @property
+    def recipe(self) -> Recipe:
+        """How this one is compressed.
 
         Raises
         ------
         UserError
-            For options that do not exist or do not go together.
+            For options that do not go together.
         """
-        return _plan(
-            {
-                "model": model.source,
-                "revision": model.revision,
-                "weight_hash": model.weight_hash,
-                "n_clusters": {group.id: group.n_units for group in unit_groups(model)},
-                "sparsity": self.sparsity,
-                "allocation": self.allocation,
-                "seed": self.seed,
-                **self.variant.options,
-            }
+        return self.way.recipe.changed(
+            sparsity=self.sparsity, allocation=self.allocation, seed=self.seed
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SweepSpec:
+class SweepSpec(Checked, title="sweep"):
     """A whole sweep, as a file or the shell's flags describe it.
 
     Parameters
@@ -103,7 +90,7 @@ class SweepSpec:
         Demo names, folders or hub ids.
     data : str
         The corpus.
-    method : tuple of Variant
+    method : tuple of NamedRecipe
     sparsity : tuple of float
     allocation : tuple of str
     seed : tuple of int
@@ -111,26 +98,65 @@ class SweepSpec:
     normaliser : str
     calibrate : str or None
         Folder with clips for ways that are calibrated.
+
+    Raises
+    ------
+    UserError
+        Naming the field that cannot be.
     """
 
-    model: tuple[str, ...]
+    model: Annotated[tuple[str, ...], Field(min_length=1)]
     data: str
-    method: tuple[Variant, ...] = tuple(
-        Variant(name, {"method": name}) for name in ("cluster", "magnitude", "random")
+    method: tuple[NamedRecipe, ...] = tuple(
+        NamedRecipe(name=name, recipe=Recipe(method=name))
+        for name in ("cluster", "magnitude", "random")
     )
     sparsity: tuple[float, ...] = (0.1, 0.2, 0.3, 0.5)
     allocation: tuple[str, ...] = ("uniform",)
     seed: tuple[int, ...] = (0,)
-    normaliser: str = "whisper-english"
+    normaliser: Normaliser = "whisper-english"
     calibrate: str | None = None
 
-    def cells(self) -> list[Cell]:
+    @field_validator("sparsity")
+    @classmethod
+    def _fractions(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        for sparsity in values:
+            if not 0 < sparsity < 1:
+                raise UserError(
+                    f"sparsity is {sparsity:g}.",
+                    "Choose fractions above 0 and below 1; 0.1 is 10 %.",
+                )
+        return values
+
+    @field_validator("allocation")
+    @classmethod
+    def _strategies(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for allocation in values:
+            _require("allocation", allocation, ALLOCATIONS)
+        return values
+
+    @field_validator("seed")
+    @classmethod
+    def _seeds(cls, values: tuple[int, ...]) -> tuple[int, ...]:
+        for seed in values:
+            Recipe(seed=seed)
+        return values
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "SweepSpec":
+        names = [way.name for way in self.method]
+        for name in names:
+            if names.count(name) > 1:
+                raise UserError(f"Two methods are called {name!r}.", "Name them differently.")
+        return self
+
+    def cells(self) -> list[SweepCell]:
         """All compressed models of each model: by sparsity, then magnitude before the others."""
-        variants = sorted(self.method, key=lambda variant: not variant.is_magnitude)
+        ways = sorted(self.method, key=lambda way: not way.is_magnitude)
         return [
-            Cell(variant, sparsity, allocation, seed)
-            for sparsity, allocation, variant in product(self.sparsity, self.allocation, variants)
-            for seed in (self.seed if variant.uses_seed else self.seed[:1])
+            SweepCell(way, sparsity, allocation, seed)
+            for sparsity, allocation, way in product(self.sparsity, self.allocation, ways)
+            for seed in (self.seed if way.uses_seed else self.seed[:1])
         ]
 
 
@@ -153,12 +179,6 @@ def read_spec(values: Mapping[str, Any]) -> SweepSpec:
     UserError
         Naming the field that cannot be used, or the method whose options no model could have.
     """
-    known = {field.name for field in fields(SweepSpec)}
-    for name in values:
-        if name not in known:
-            raise UserError(
-                f"A sweep has no field {name!r}.", f"Choose from {', '.join(sorted(known))}."
-            )
     for name in ("model", "data"):
         if name not in values:
             raise _missing(name)
@@ -167,30 +187,17 @@ def read_spec(values: Mapping[str, Any]) -> SweepSpec:
         if name in _SINGLE:
             left_out = name == "calibrate" and not value
             found[name] = None if left_out else _text(name, value)
-            continue
-        items = _listed(value)
-        if not items:
-            raise _missing(name)
-        if name == "method":
-            found[name] = tuple(read_variant(item) for item in items)
+        elif name == "method" or name in _ITEMS:
+            items = _listed(value)
+            if not items:
+                raise _missing(name)
+            read = [
+                read_way(item) if name == "method" else _ITEMS[name](name, item) for item in items
+            ]
+            found[name] = tuple(read if name == "method" else dict.fromkeys(read))
         else:
-            found[name] = tuple(dict.fromkeys(_ITEMS[name](name, item) for item in items))
-    spec = SweepSpec(**found)
-    for allocation in spec.allocation:
-        _require("allocation", allocation, ALLOCATIONS)
-    _require("normaliser", spec.normaliser, NORMALISERS)
-    for sparsity in spec.sparsity:
-        if not 0 < sparsity < 1:
-            raise UserError(
-                f"sparsity is {sparsity:g}.", "Choose fractions above 0 and below 1; 0.1 is 10 %."
-            )
-    for seed in spec.seed:
-        _plan({**_NO_MODEL, "seed": seed})
-    names = [variant.name for variant in spec.method]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"Two methods are called {name!r}.", "Name them differently.")
-    return spec
+            found[name] = value
+    return SweepSpec(**found)
 
 
 def read_spec_file(path: Path) -> dict[str, Any]:
@@ -212,7 +219,7 @@ def read_spec_file(path: Path) -> dict[str, Any]:
     return {str(name): value for name, value in values.items()}
 
 
-def read_variant(given: object) -> Variant:
+def read_way(given: object) -> NamedRecipe:
     """One way to compress, from a name with options or a mapping; see `read_spec`.
 
     Raises
@@ -241,21 +248,10 @@ def read_variant(given: object) -> Variant:
         _require("An option of a method", name, _OPTIONS)
     _require("method", options["method"], METHODS)
     try:
-        _plan({**_NO_MODEL, **options})
+        recipe = Recipe.read(options)
     except UserError as fault:
         raise UserError(f"The method {label!r} cannot be: {fault.message}", fault.remedy) from fault
-    return Variant(label, options)
-
-
-def _plan(values: Mapping[str, Any]) -> CompressionPlan:
-    """A plan of these fields, each checked as those of a plan on disk are."""
-    try:
-        text = json.dumps({"format": 1, **values})
-    except (TypeError, ValueError, RecursionError) as error:
-        raise UserError(
-            "An option is no text, number or list.", "Correct it.", str(error)
-        ) from error
-    return CompressionPlan.from_json(text)
+    return NamedRecipe(name=label, recipe=recipe)
 
 
 def _parsed(name: str, text: str) -> object:

@@ -69,10 +69,10 @@ def values(row: Row) -> dict[str, object]:
     total, cost, cell = row.evaluation.total, row.cost, row.cell
     return {
         "model": row.model,
-        "method": cell.variant.name if cell else "original",
+        "method": cell.way.name if cell else "original",
         "allocation": cell.allocation if cell else None,
         "sparsity": cell.sparsity if cell else 0.0,
-        "seed": cell.seed if cell and cell.variant.uses_seed else None,
+        "seed": cell.seed if cell and cell.way.uses_seed else None,
         "removed": 100 * row.achieved,
         "parameters": cost.parameters,
         "bytes": cost.bytes,
@@ -156,7 +156,7 @@ def _not_run(skipped: Sequence[Skipped]) -> list[str]:
     sparsities: dict[tuple[str, str, str, str], dict[str, None]] = {}
     for row in skipped:
         cell = row.cell
-        key = (row.model, cell.allocation, row.reason, cell.variant.name)
+        key = (row.model, cell.allocation, row.reason, cell.way.name)
         sparsities.setdefault(key, {})[f"{cell.sparsity:.0%}"] = None
     methods: dict[tuple[str, str, str, str], list[str]] = {}
     for (model, allocation, reason, method), found in sparsities.items():
@@ -173,10 +173,10 @@ def _evaluated(rows: Sequence[Row | Skipped]) -> list[Row]:
 
 def _line(row: Row) -> _Line:
     total, interval, cell = row.evaluation.total, row.evaluation.interval, row.cell
-    seed = f" (seed {cell.seed})" if cell and cell.variant.uses_seed and cell.seed else ""
+    seed = f" (seed {cell.seed})" if cell and cell.way.uses_seed and cell.seed else ""
     return _Line(
         model=row.model,
-        method=cell.variant.name + seed if cell else "original",
+        method=cell.way.name + seed if cell else "original",
         allocation=cell.allocation if cell else "",
         removed=f"{100 * row.achieved:.1f}",
         parameters=f"{row.cost.parameters / 1e6:.2f} M",

@@ -64,17 +64,17 @@ def lines_of(rows: Sequence[Row]) -> list[Line]:
     """
     cells = [(row, row.cell) for row in rows if row.cell is not None]
     allocations = list(dict.fromkeys(cell.allocation for _, cell in cells))
-    names = list(dict.fromkeys(cell.variant.name for _, cell in cells))
+    names = list(dict.fromkeys(cell.way.name for _, cell in cells))
     colored = [name for name in names if name.split(" ")[0] not in _BASELINES]
     found: dict[tuple[str, str, int], list[Row]] = {}
     for row, cell in cells:
-        seed = cell.seed if cell.variant.uses_seed else 0
-        found.setdefault((cell.variant.name, cell.allocation, seed), []).append(row)
+        seed = cell.seed if cell.way.uses_seed else 0
+        found.setdefault((cell.way.name, cell.allocation, seed), []).append(row)
     n_seeds = len({seed for _, _, seed in found})
     lines = []
     for (name, allocation, seed), own in found.items():
         label = name if len(allocations) == 1 else f"{name}, {allocation}"
-        if n_seeds > 1 and any(row.cell and row.cell.variant.uses_seed for row in own):
+        if n_seeds > 1 and any(row.cell and row.cell.way.uses_seed for row in own):
             label += f", seed {seed}"
         lines.append(
             Line(

@@ -3,17 +3,14 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import torch
 from transformers import PretrainedConfig, PreTrainedModel, ProcessorMixin
 
 from analysis.models.architectures import Architecture
-from analysis.plan.compression_plan import CompressionPlan
+from analysis.models.unit_groups import UnitGroup, locate_groups
+from analysis.plan.compression_plan import CompressionPlan, Origin
 from analysis.plan.training_record import TrainingRecord
-
-if TYPE_CHECKING:
-    pass
 
 DTYPES: Mapping[str, torch.dtype] = {
     "float32": torch.float32,
@@ -67,6 +64,25 @@ class SpeechModel:
     training: tuple[TrainingRecord, ...] = ()
     licence: str | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+    _groups: list[tuple[UnitGroup, ...]] = field(default_factory=list, init=False, repr=False)
+
+    @property
+    def groups(self) -> tuple[UnitGroup, ...]:
+        """All unit groups, in the order in which a signal passes them; located once.
+
+        Raises
+        ------
+        UserError
+            When a layer has no units left, or its shapes contradict each other.
+        """
+        if not self._groups:
+            self._groups.append(locate_groups(self.model, self.architecture))
+        return self._groups[0]
+
+    @property
+    def origin(self) -> Origin:
+        """Which weights these are, for plans."""
+        return Origin(model=self.source, weight_hash=self.weight_hash, revision=self.revision)
 
     @property
     def lineage(self) -> tuple[CompressionPlan, ...]:

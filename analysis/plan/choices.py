@@ -1,112 +1,17 @@
-"""Every named choice of a recipe, a score or an export, each in one sentence."""
+"""Every named choice of a recipe, a score or an export, each in one sentence.
+
+A choice is declared here and nowhere else: its `Literal` says which names there are, the mapping
+beside it says what each of them means. Shell, pages, sweeps, messages and the reference in the
+docs read these mappings.
+"""
 
 from collections.abc import Mapping
-from types import MappingProxyType
+from typing import Final, Literal
 
-OUTPUT_ERROR = "output-error"
-"""The allocation that needs the contribution distance."""
+Method = Literal["cluster", "magnitude", "surgeon", "random"]
 
-
-ALLOCATIONS: Mapping[str, str] = {
-    "uniform": "The same fraction of every group: K = round(n·(1 - s)).",
-    "variance": "Groups of high parameter variance keep more, those of low variance fewer.",
-    "variance-literal": "The papers' formula to the letter, which misses the budget.",
-    "distortion": "The cheapest merges first, over all groups, per parameter saved.",
-    OUTPUT_ERROR: "What disturbs the layers' outputs least goes first, per parameter saved.",
-}
-"""Each way from sparsity to K per group, in one sentence."""
-
-
-ENGINES: Mapping[str, str] = {
-    "ward": "A merge tree built once: clusters for every K, nested, so that they do not flicker.",
-    "kmeans": "The paper's k-means, solved anew for each K.",
-}
-"""Each clustering engine, in one sentence."""
-
-
-CONTRIBUTION = "contribution"
-"""The distance that listens."""
-
-
-DISTANCES: Mapping[str, str] = {
-    "weights": "Two units are close when their weights are close: the papers' distance.",
-    "normalised": "Weights with the preceding layer norm folded in.",
-    CONTRIBUTION: "What units add to the residual stream, measured on sound.",
-}
-"""Each distance between units and what it assumes, in one sentence."""
-
-
-EXCITATIONS: Mapping[str, str] = {
-    "speech": "Synthesised speech that ships with Coalesce: no data set.",
-    "sounds": "Speech-like sounds made on the spot from a seed: no speech at all.",
-    "calibrated": "A person's own clips: without training, but not data-free.",
-}
-"""Each kind of excitation and what it assumes, in one sentence."""
-
-
-DATA_FREE = ("speech", "sounds")
-"""The kinds that need no data."""
-
-
-EXPORT_FORMATS = {
-    "ctranslate2": "For CTranslate2 and faster-whisper: all of a Whisper.",
-    "onnx": "For onnxruntime: all of a CTC model, the encoder of a Whisper.",
-}
-"""Each runtime that can be exported to, in one sentence."""
-
-
-UNBUDGETED = "variance-literal"
-"""The one strategy that has no regard for the budget; locked groups are left out of it, no more."""
-
-
-MERGE_RULES: Mapping[str, str] = {
-    "mean": "Mean of the input rows, sum of the output columns.",
-    "weighted": "As mean, with units weighted by their squared norms under the distance.",
-    "medoid": "The most central member's input rows, sum of the output columns.",
-    "centroid": "Mean of rows and columns: the papers' wording, for reproduction.",
-}
-"""Each merge rule, in one sentence."""
-
-
-COMPONENTS: Mapping[str, str] = {
-    "ffn": "The channels of the feed-forward blocks.",
-    "heads": "The attention heads, self- and cross-attention.",
-}
-"""The two kinds of unit that can be merged, in one sentence each."""
-
-
-REPAIRS: Mapping[str, str] = {
-    "none": "The layer's output bias and the merged output columns stay as they are.",
-    "mean": "What the layer put out on average and does no more goes into its output bias.",
-    "refit": "The output columns are fitted anew, by ridge regression, to the original output; the "
-    "mean goes into the bias.",
-}
-"""What is done about the output of a changed layer, in one sentence each."""
-
-
-SEEDINGS: Mapping[str, str] = {
-    "k-means++": "Seeds spread over the units, far from each other.",
-    "random": "Seeds drawn uniformly from the units.",
-}
-"""How k-means starts, in one sentence each."""
-
-
-NORMALISERS: Mapping[str, str] = MappingProxyType(
-    {
-        "whisper-english": (
-            "Whisper's English rules: lower case, no punctuation, “uh” and “um” dropped, "
-            "contractions written out, numbers as figures; British spellings stay."
-        ),
-        "basic": "Any language: lower case, punctuation and bracketed remarks removed.",
-        "none": "As written; only runs of white space count as one.",
-    }
-)
-"""What is done to both texts before they are compared."""
-
-
-SURGEON = "surgeon"
+SURGEON: Final = "surgeon"
 """The method that needs the contribution distance."""
-
 
 METHODS: Mapping[str, str] = {
     "cluster": "Similar units fall into K clusters; each cluster becomes one unit.",
@@ -114,8 +19,132 @@ METHODS: Mapping[str, str] = {
     SURGEON: "Units go one by one, first those whose work the others can best take over.",
     "random": "K units drawn at random (seeded) stay, the others are dropped.",
 }
-"""Each compression method, in one sentence."""
+"""Each compression method."""
 
+Allocation = Literal[
+    "uniform", "variance", "variance-literal", "distortion", "output-error", "manual"
+]
 
-STOCK_COMPONENTS = ("ffn",)
+OUTPUT_ERROR: Final = "output-error"
+"""The allocation that needs the contribution distance."""
+
+UNBUDGETED: Final = "variance-literal"
+"""The one strategy that has no regard for the budget; locked groups are left out of it, no more."""
+
+MANUAL: Final = "manual"
+"""K that a person set, group by group: no strategy gives it."""
+
+ALLOCATIONS: Mapping[str, str] = {
+    "uniform": "The same fraction of every group: K = round(n·(1 - s)).",
+    "variance": "Groups of high parameter variance keep more, those of low variance fewer.",
+    UNBUDGETED: "The papers' formula to the letter, which misses the budget.",
+    "distortion": "The cheapest merges first, over all groups, per parameter saved.",
+    OUTPUT_ERROR: "What disturbs the layers' outputs least goes first, per parameter saved.",
+}
+"""Each way from sparsity to K per group."""
+
+BY_TREES: tuple[Allocation, ...] = ("distortion", OUTPUT_ERROR)
+"""The allocations that look at merge trees."""
+
+Distance = Literal["weights", "normalised", "contribution"]
+
+CONTRIBUTION: Final = "contribution"
+"""The distance that listens."""
+
+DISTANCES: Mapping[str, str] = {
+    "weights": "Two units are close when their weights are close: the papers' distance.",
+    "normalised": "Weights with the preceding layer norm folded in.",
+    CONTRIBUTION: "What units add to the residual stream, measured on sound.",
+}
+"""Each distance between units and what it assumes."""
+
+MergeRule = Literal["mean", "weighted", "medoid", "centroid"]
+
+MERGE_RULES: Mapping[str, str] = {
+    "mean": "Mean of the input rows, sum of the output columns.",
+    "weighted": "As mean, with units weighted by their squared norms under the distance.",
+    "medoid": "The most central member's input rows, sum of the output columns.",
+    "centroid": "Mean of rows and columns: the papers' wording, for reproduction.",
+}
+"""Each way to make one unit of a cluster."""
+
+Repair = Literal["none", "mean", "refit"]
+
+REPAIRS: Mapping[str, str] = {
+    "none": "The layer's output bias and the merged output columns stay as they are.",
+    "mean": "What the layer put out on average and does no more goes into its output bias.",
+    "refit": "The output columns are fitted anew, by ridge regression, to the original output; the "
+    "mean goes into the bias.",
+}
+"""What is done about the output of a changed layer."""
+
+ExcitationKind = Literal["speech", "sounds", "calibrated"]
+
+CALIBRATED: Final = "calibrated"
+"""The excitation that needs a person's clips."""
+
+EXCITATIONS: Mapping[str, str] = {
+    "speech": "Synthesised speech that ships with Coalesce: no data set.",
+    "sounds": "Speech-like sounds made on the spot from a seed: no speech at all.",
+    CALIBRATED: "A person's own clips: without training, but not data-free.",
+}
+"""Each kind of excitation and what it assumes."""
+
+DATA_FREE: tuple[ExcitationKind, ...] = ("speech", "sounds")
+"""The kinds that need no data."""
+
+Component = Literal["ffn", "heads"]
+
+COMPONENTS: Mapping[str, str] = {
+    "ffn": "The channels of the feed-forward blocks.",
+    "heads": "The attention heads, self- and cross-attention.",
+}
+"""The two kinds of unit that can be merged."""
+
+COMPONENT_NAMES: Mapping[str, str] = {"ffn": "FFN channels", "heads": "attention heads"}
+"""What people call them."""
+
+STOCK_COMPONENTS: tuple[Component, ...] = ("ffn",)
 """What may be compressed in a checkpoint that is to load without code of its own."""
+
+Engine = Literal["ward", "kmeans"]
+
+ENGINES: Mapping[str, str] = {
+    "ward": "A merge tree built once: clusters for every K, nested, so that they do not flicker.",
+    "kmeans": "The paper's k-means, solved anew for each K.",
+}
+"""Each clustering engine."""
+
+Seeding = Literal["k-means++", "random"]
+
+SEEDINGS: Mapping[str, str] = {
+    "k-means++": "Seeds spread over the units, far from each other.",
+    "random": "Seeds drawn uniformly from the units.",
+}
+"""How k-means starts."""
+
+Normaliser = Literal["whisper-english", "basic", "none"]
+
+NORMALISERS: Mapping[str, str] = {
+    "whisper-english": (
+        "Whisper's English rules: lower case, no punctuation, “uh” and “um” dropped, "
+        "contractions written out, numbers as figures; British spellings stay."
+    ),
+    "basic": "Any language: lower case, punctuation and bracketed remarks removed.",
+    "none": "As written; only runs of white space count as one.",
+}
+"""What is done to both texts before they are compared."""
+
+TASKS = ("transcribe", "translate")
+"""What a Whisper can be asked to do: write what is said, or write it in English."""
+
+ExportFormat = Literal["ctranslate2", "onnx"]
+
+EXPORT_FORMATS: Mapping[str, str] = {
+    "ctranslate2": "For CTranslate2 and faster-whisper: all of a Whisper.",
+    "onnx": "For onnxruntime: all of a CTC model, the encoder of a Whisper.",
+}
+"""Each runtime that can be exported to."""
+
+EXPORT_PRECISIONS = ("float32", "float16", "int8")
+"""In which numbers CTranslate2 holds an exported model."""

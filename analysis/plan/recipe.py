@@ -1,43 +1,229 @@
-"""How a model is compressed: the choices that go together."""
+"""How a model is compressed: every option of it, declared once.
 
-from dataclasses import dataclass
+To add an option: a field here, and the code that obeys it. The shell's flag, the control on the
+page, the option of a sweep, the JSON and the reference in the docs follow from the field.
+"""
 
-from analysis.plan.choices import CONTRIBUTION, OUTPUT_ERROR, SURGEON
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from analysis.errors import UserError
+from analysis.plan.choices import (
+    ALLOCATIONS,
+    CALIBRATED,
+    COMPONENTS,
+    CONTRIBUTION,
+    DATA_FREE,
+    DISTANCES,
+    ENGINES,
+    EXCITATIONS,
+    MANUAL,
+    MERGE_RULES,
+    METHODS,
+    OUTPUT_ERROR,
+    REPAIRS,
+    SEEDINGS,
+    SURGEON,
+    Allocation,
+    Component,
+    Distance,
+    Engine,
+    ExcitationKind,
+    MergeRule,
+    Method,
+    Repair,
+    Seeding,
+)
+from analysis.plan.options import Option
+from analysis.plan.validation import Checked
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """The choices that go together; fields as in `CompressionPlan`."""
+class Recipe(Checked):
+    """How a model is compressed, whatever the model; the defaults are the papers'.
 
-    method: str
-    distance: str
-    merge: str
-    repair: str
-    allocation: str
+    What each field means is said by its `Option`, and by each choice's sentence in
+    `analysis.plan.choices`. `complete` fills in what is measured to be best.
+
+    Raises
+    ------
+    UserError
+        For a value that cannot be, or values that do not go together.
+
+    Examples
+    --------
+    >>> Recipe(method="magnitude", sparsity=0.3).listens
+    False
+    """
+
+    sparsity: Annotated[
+        float,
+        Field(ge=0, lt=1),
+        Option("Sparsity", "Nominal fraction of the units that is removed from every group."),
+    ] = 0.1
+    method: Annotated[Method, Option("Method", "What becomes of the units.", METHODS)] = "cluster"
+    allocation: Annotated[
+        Allocation,
+        Option(
+            "Allocation",
+            "Where the K of each group comes from.",
+            {**ALLOCATIONS, MANUAL: "Set by hand, group by group."},
+            by_default="output-error with the distance contribution, else uniform",
+        ),
+    ] = "uniform"
+    distance: Annotated[
+        Distance,
+        Option(
+            "Distance",
+            "By what two units are alike.",
+            DISTANCES,
+            by_default="contribution; for magnitude and random weights, as in the papers",
+        ),
+    ] = "weights"
+    merge: Annotated[
+        MergeRule,
+        Option(
+            "Merge rule",
+            "How the units of a cluster become one.",
+            MERGE_RULES,
+            by_default="weighted with the distance contribution, else mean",
+        ),
+    ] = "mean"
+    repair: Annotated[
+        Repair,
+        Option(
+            "Repair",
+            "What is done about the outputs of changed layers.",
+            REPAIRS,
+            by_default="refit with the distance contribution, else none",
+        ),
+    ] = "none"
+    sequential: Annotated[
+        bool,
+        Option(
+            "Layer after layer",
+            "Each layer is repaired on what the compressed layers below give it, not on what the"
+            " original's give.",
+        ),
+    ] = False
+    excitation: Annotated[
+        ExcitationKind,
+        Option(
+            "Listens to",
+            "What contributions and repairs hear.",
+            EXCITATIONS,
+            by_default="speech, if it is installed",
+            needs_data=(CALIBRATED,),
+        ),
+    ] = "speech"
+    components: Annotated[
+        tuple[Component, ...],
+        Option("Units to remove", "Which kinds of unit may be removed.", COMPONENTS),
+    ] = ("ffn", "heads")
+    align_heads: Annotated[
+        bool,
+        Option(
+            "Align heads before averaging",
+            "Heads are rotated inside Q/K and V/O onto each other before they are averaged; no"
+            " head's function changes.",
+        ),
+    ] = True
+    engine: Annotated[Engine, Option("Clustering engine", "What finds the clusters.", ENGINES)] = (
+        "ward"
+    )
+    refine: Annotated[
+        bool,
+        Option(
+            "Refine the clusters",
+            "Single units move after the Ward cut (Hartigan); the error never rises.",
+        ),
+    ] = False
+    seeding: Annotated[
+        Seeding, Option("k-means seeding", "How the k-means engine starts.", SEEDINGS)
+    ] = "k-means++"
+    n_init: Annotated[
+        int,
+        Field(ge=1, le=1000),
+        Option("k-means restarts", "How often the k-means engine starts anew."),
+    ] = 1
+    seed: Annotated[
+        int,
+        Field(ge=0, le=2**32 - 1),  # of NumPy's generators, which k-means uses
+        Option("Seed", "Of k-means and of the random baseline: same seed, same bits."),
+    ] = 0
+
+    @model_validator(mode="after")
+    def _go_together(self) -> "Recipe":
+        if self.method == SURGEON and self.distance != CONTRIBUTION:
+            raise UserError(
+                "The surgeon weighs what units do.", "Choose the distance “contribution” with it."
+            )
+        if self.sequential and self.repair == "none":
+            raise UserError(
+                "sequential is a way to repair, and repair is none.",
+                "Choose the repair “mean” or “refit”.",
+            )
+        return self
+
+    @property
+    def listens(self) -> bool:
+        """Whether an excitation has a part in it."""
+        return self.distance == CONTRIBUTION or self.repair != "none"
+
+    @property
+    def data_free(self) -> bool:
+        """Whether no data set had a part in it."""
+        return not self.listens or self.excitation in DATA_FREE
+
+    @property
+    def draws(self) -> bool:
+        """Whether another seed gives another model."""
+        return (
+            self.method == "random"
+            or (self.method == "cluster" and self.engine == "kmeans")
+            or (self.listens and self.excitation == "sounds")
+        )
 
 
-def complete(
-    *,
-    method: str | None = None,
-    distance: str | None = None,
-    merge: str | None = None,
-    repair: str | None = None,
-    allocation: str | None = None,
-) -> Recipe:
+OPEN: tuple[Literal["method", "distance", "merge", "repair", "allocation"], ...] = (
+    "method",
+    "distance",
+    "merge",
+    "repair",
+    "allocation",
+)
+"""The options that `complete` chooses where nobody did."""
+
+
+def complete(**given: Any) -> Recipe:
     """Fill in what was left open, as the measurements in docs/contributions.md have it.
 
     Clustering goes by contributions unless something else is asked for, and with contributions go
     the weighted merge, the refit and the allocation by output error. The baselines and the weight
     distances are what the papers say: mean, no repair, uniform.
+
+    Parameters
+    ----------
+    **given
+        Fields of `Recipe`; None is as good as left out.
+
+    Raises
+    ------
+    UserError
+        See `Recipe`.
+
+    Examples
+    --------
+    >>> complete(sparsity=0.2).repair
+    'refit'
+    >>> complete(method="magnitude").distance
+    'weights'
     """
-    method = method or "cluster"
-    if distance is None:
-        distance = CONTRIBUTION if method in ("cluster", SURGEON) else "weights"
-    listens = distance == CONTRIBUTION
-    return Recipe(
-        method,
-        distance,
-        merge or ("weighted" if listens else "mean"),
-        repair or ("refit" if listens else "none"),
-        allocation or (OUTPUT_ERROR if listens else "uniform"),
-    )
+    chosen = {name: value for name, value in given.items() if value is not None}
+    method = chosen.setdefault("method", "cluster")
+    chosen.setdefault("distance", CONTRIBUTION if method in ("cluster", SURGEON) else "weights")
+    listens = chosen["distance"] == CONTRIBUTION
+    chosen.setdefault("merge", "weighted" if listens else "mean")
+    chosen.setdefault("repair", "refit" if listens else "none")
+    chosen.setdefault("allocation", OUTPUT_ERROR if listens else "uniform")
+    return Recipe(**chosen)

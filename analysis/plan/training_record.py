@@ -1,10 +1,14 @@
 """How a model was trained: what `coalesce.json` says beside the plan, and model cards quote."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from analysis.errors import UserError
+from analysis.plan.validation import Checked
+
+TrainingMethod = Literal["fine-tuning", "self-pinching", "unit gates"]
 
 METHODS: Mapping[str, str] = {
     "fine-tuning": "All weights but the convolutional front end were trained on.",
@@ -16,8 +20,7 @@ METHODS: Mapping[str, str] = {
 """Each way to train, in one sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingRecord:
+class TrainingRecord(Checked, title="training record"):
     """One training run that a model went through.
 
     Parameters
@@ -47,7 +50,7 @@ class TrainingRecord:
         its values.
     """
 
-    method: str
+    method: TrainingMethod
     data: str
     utterances: int
     seconds: float
@@ -55,14 +58,13 @@ class TrainingRecord:
     steps: int
     validation_wer: float | None = None
     after_plans: int = 0
-    sparsities: Mapping[str, float] = field(default_factory=dict)
+    sparsities: Mapping[str, float] = Field(default_factory=dict)
     sparsity: float | None = None
     sparse_bytes: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        found = {item.name: getattr(self, item.name) for item in fields(self)}
-        return found | {"settings": dict(self.settings), "sparsities": dict(self.sparsities)}
+        return self.model_dump(mode="json")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], name: str) -> "TrainingRecord":
@@ -81,36 +83,10 @@ class TrainingRecord:
             When it is no record.
         """
         try:
-            record = cls(**values)
-        except TypeError as error:
-            raise _unreadable(name, str(error)) from error
-        for entry, kinds in _TYPES.items():
-            value = getattr(record, entry)
-            if not isinstance(value, kinds) or isinstance(value, bool):
-                raise _unreadable(name, f"{entry} is {value!r}")
-        if record.method not in METHODS:
-            raise _unreadable(name, f"method is {record.method!r}")
-        return record
-
-
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "method": (str,),
-    "data": (str,),
-    "utterances": (int,),
-    "seconds": (int, float),
-    "settings": (dict,),
-    "steps": (int,),
-    "validation_wer": (int, float, type(None)),
-    "after_plans": (int,),
-    "sparsities": (dict,),
-    "sparsity": (int, float, type(None)),
-    "sparse_bytes": (int, type(None)),
-}
-
-
-def _unreadable(name: str, detail: str) -> UserError:
-    return UserError(
-        f"The training record of {name} cannot be read.",
-        "Delete “training” from its coalesce.json, or get a fresh copy.",
-        detail,
-    )
+            return cls.read(values)
+        except UserError as fault:
+            raise UserError(
+                f"The training record of {name} cannot be read.",
+                "Delete “training” from its coalesce.json, or get a fresh copy.",
+                str(fault),
+            ) from fault

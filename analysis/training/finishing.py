@@ -14,7 +14,9 @@ from analysis.models.modules import linear_at
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import unit_groups
 from analysis.models.weight_hash import model_hash
+from analysis.plan.choices import MANUAL
 from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.recipe import Recipe
 from analysis.plan.training_record import TrainingRecord
 from analysis.training.gates import Gated, matrix_paths, remove_gates
 from analysis.training.unit_gates import units_kept
@@ -49,22 +51,21 @@ def finish(
     if kept is not None:
         # of the trained weights, those that are pinched have the smallest norms
         plan = CompressionPlan(
-            model=model.source,
-            revision=model.revision,
-            weight_hash=trained.weight_hash,
+            origin=trained.origin,
+            recipe=Recipe(
+                method="magnitude",
+                align_heads=False,
+                allocation=MANUAL,
+                sparsity=achieved_sparsity(groups, kept),
+            ),
             n_clusters=kept,
-            method="magnitude",
-            align_heads=False,
-            allocation="manual",
-            sparsity=achieved_sparsity(groups, kept),
         )
         trained = compress(trained, plan).model
-        trained = replace(trained, plan=replace(plan, weight_hash=model.weight_hash))
+        trained = replace(trained, plan=plan.changed(origin=model.origin))
     elif model.plan is None:
         trained = replace(trained, plan=_all_units(model))
     if record.method == "self-pinching":
-        record = replace(
-            record,
+        record = record.changed(
             sparsities=zero_shares(trained),
             sparsity=unstructured_sparsity(trained),
             sparse_bytes=sparse_bytes(trained),
@@ -75,13 +76,9 @@ def finish(
 def _all_units(model: SpeechModel) -> CompressionPlan:
     """The plan of a model that lost no unit, which says what it was made from."""
     return CompressionPlan(
-        model=model.source,
-        revision=model.revision,
-        weight_hash=model.weight_hash,
+        origin=model.origin,
+        recipe=Recipe(align_heads=False, allocation=MANUAL, sparsity=0.0),
         n_clusters={group.id: group.n_units for group in unit_groups(model)},
-        align_heads=False,
-        allocation="manual",
-        sparsity=0.0,
     )
 
 
@@ -100,7 +97,7 @@ def reached_sparsity(model: SpeechModel) -> float:
     if record.sparsity is not None:
         return record.sparsity
     assert model.plan is not None
-    return model.plan.sparsity
+    return model.plan.recipe.sparsity
 
 
 def falls_short(reached: float, asked: float) -> bool:

@@ -6,7 +6,7 @@ import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from analysis.evaluation.corpora import Corpus
 from analysis.files import replace_text
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup, unit_groups
-from analysis.plan.training_record import TrainingRecord
+from analysis.plan.training_record import TrainingMethod, TrainingRecord
 from analysis.plan.training_settings import GateSettings, TrainingSettings
 from analysis.progress import Progress, no_progress
 from analysis.training.callbacks import (
@@ -66,7 +66,7 @@ class Task:
     gates: GateSettings | None = None
 
     @property
-    def method(self) -> str:
+    def method(self) -> TrainingMethod:
         """Key of `analysis.plan.training_record.METHODS`."""
         if self.gates is None:
             return "fine-tuning"
@@ -155,7 +155,7 @@ def _train(
         trainer.add_callback(callback)
     if trainer.is_world_process_zero():
         head = {"method": task.method, "model": model.name, "data": task.data_name}
-        _begin(log, head | {"n_steps": n_steps, "settings": asdict(task.settings)}, checkpoint)
+        _begin(log, head | {"n_steps": n_steps, "settings": task.settings.model_dump()}, checkpoint)
     if control is not None and checkpoint is not None:
         control.integral = stored_integral(checkpoint)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -217,8 +217,8 @@ def _keep_all_layers(module: PreTrainedModel) -> None:
 def _record(
     model: SpeechModel, task: Task, teacher: SpeechModel | None, trainer: SpeechTrainer
 ) -> TrainingRecord:
-    settings = asdict(task.settings)
-    settings |= {"gates": asdict(task.gates)} if task.gates else {}
+    settings = task.settings.model_dump()
+    settings |= {"gates": task.gates.model_dump()} if task.gates else {}
     settings |= {"teacher": teacher.source} if teacher else {}
     wers = [row["eval_wer"] for row in trainer.state.log_history if "eval_wer" in row]
     return TrainingRecord(
@@ -262,8 +262,8 @@ def _identity(model: SpeechModel, task: Task, teacher: SpeechModel | None) -> di
         "teacher": teacher.weight_hash if teacher else None,
         "data": [[u.digest, *ids] for u, ids in examples],
         "validation": [[u.digest, u.text] for u in task.validation.utterances],
-        "settings": asdict(task.settings),
-        "gates": asdict(task.gates) if task.gates else None,
+        "settings": task.settings.model_dump(),
+        "gates": task.gates.model_dump() if task.gates else None,
     }
 
 

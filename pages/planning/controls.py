@@ -1,31 +1,24 @@
-"""The controls of a compression: one widget for each choice of the recipe."""
+"""The controls of a compression: a widget for each option, drawn from the option's declaration."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import Literal
 
 import streamlit as st
 
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import (
-    COMPONENTS,
+    CALIBRATED,
+    COMPONENT_NAMES,
     CONTRIBUTION,
-    DISTANCES,
-    ENGINES,
-    EXCITATIONS,
-    MERGE_RULES,
-    METHODS,
+    MANUAL,
     OUTPUT_ERROR,
-    REPAIRS,
-    SEEDINGS,
     SURGEON,
 )
-from pages.planning.hearing import CALIBRATED
+from analysis.plan.options import option_of
+from analysis.plan.recipe import Recipe
 from pages.planning.settings import (
-    ALLOCATION_CHOICES,
-    COMPONENT_NAMES,
-    DEFAULTS,
-    MANUAL,
     MAX_SPARSITY,
+    first_recipe,
     held_setting,
     widget_key,
     write_setting,
@@ -39,10 +32,11 @@ SENTENCE_HEIGHT = 92
 def draw_sparsity(model: SpeechModel) -> None:
     """The one slider that moves everything."""
     by_hand = held_setting(model, "allocation") == MANUAL
+    option = option_of(Recipe, "sparsity").option
     st.slider(
-        "Sparsity"
+        option.label
         if not by_hand
-        else "Sparsity (K is set by hand; choose an allocation to use it)",
+        else f"{option.label} (K is set by hand; choose an allocation to use it)",
         0,
         MAX_SPARSITY,
         held_setting(model, "sparsity"),
@@ -52,42 +46,29 @@ def draw_sparsity(model: SpeechModel) -> None:
         persist_state="session",
         disabled=by_hand,
         help=(
-            "Nominal share of units removed from every group. Without training, models bear about"
-            " 10 %; beyond 20 % most collapse. Heads are few, so what is achieved differs."
+            f"{option.help} Without training, models bear about 10 %; beyond 20 % most collapse."
+            " Heads are few, so what is achieved differs."
         ),
     )
 
 
 def draw_choices(model: SpeechModel) -> None:
     """Four choices in a row, each with a sentence on what is chosen."""
-    for column, label, name, options in zip(
-        st.columns(4),
-        ("Method", "Allocation", "Distance", "Merge rule"),
-        ("method", "allocation", "distance", "merge"),
-        (METHODS, ALLOCATION_CHOICES, DISTANCES, MERGE_RULES),
-        strict=True,
+    for column, name in zip(
+        st.columns(4), ("method", "allocation", "distance", "merge"), strict=True
     ):
         with column:
-            _choice(model, label, name, options, SENTENCE_HEIGHT)
+            _choice(model, name, height=SENTENCE_HEIGHT)
 
 
 def draw_repair(model: SpeechModel) -> None:
     """What is done about the changed layers' outputs, and what is listened to for it."""
     with st.popover("Repair", icon=":material/hearing:", width="stretch"):
-        _choice(model, "Repair", "repair", REPAIRS)
-        st.toggle(
-            "Layer after layer",
-            value=held_setting(model, "sequential"),
-            key=widget_key(model, "sequential"),
-            persist_state="session",
-            disabled=held_setting(model, "repair") == "none",
-            help="Each layer is repaired on what the compressed layers below give it, not on what"
-            " the original's give.",
-        )
+        _choice(model, "repair")
+        _switch(model, "sequential", disabled=held_setting(model, "repair") == "none")
         session = current()
         here = session.current_clip in session.clips
-        kinds = {k: text for k, text in EXCITATIONS.items() if here or k != CALIBRATED}
-        _choice(model, "Listens to", "excitation", kinds)
+        _choice(model, "excitation", without=() if here else (CALIBRATED,))
         st.caption(
             "Repairs and the distance “contribution” hear this sound. “calibrated” is the clip"
             " on show on Transcribe."
@@ -97,71 +78,73 @@ def draw_repair(model: SpeechModel) -> None:
 def draw_more(model: SpeechModel) -> None:
     """What most people leave alone, folded away."""
     with st.popover("More", icon=":material/tune:", width="stretch"):
-        _more(model)
+        components = option_of(Recipe, "components").option
+        st.pills(
+            components.label,
+            list(components.choices),
+            selection_mode="multi",
+            default=held_setting(model, "components"),
+            format_func=lambda name: COMPONENT_NAMES[name],
+            key=widget_key(model, "components"),
+            persist_state="session",
+            disabled=held_setting(model, "stock"),
+            help=" ".join(components.choices.values()),
+        )
+        _switch(model, "align_heads")
+        _switch(model, "refine")
+        _choice(model, "engine")
+        _choice(model, "seeding")
+        left, right = st.columns(2)
+        with left:
+            _number(model, "n_init")
+        with right:
+            _number(model, "seed")
 
 
-def _more(model: SpeechModel) -> None:
-    st.pills(
-        "Units to remove",
-        list(COMPONENTS),
-        selection_mode="multi",
-        default=held_setting(model, "components"),
-        format_func=lambda name: COMPONENT_NAMES[name],
-        key=widget_key(model, "components"),
-        persist_state="session",
-        disabled=held_setting(model, "stock"),
-        help=" ".join(COMPONENTS.values()),
-    )
+def _switch(model: SpeechModel, name: str, *, disabled: bool = False) -> None:
+    """A toggle for an option that is on or off."""
+    option = option_of(Recipe, name).option
     st.toggle(
-        "Align heads before averaging",
-        value=held_setting(model, "align_heads"),
-        key=widget_key(model, "align_heads"),
+        option.label,
+        value=held_setting(model, name),
+        key=widget_key(model, name),
         persist_state="session",
-        help="Rotates heads inside Q/K and V/O onto each other; no head's function changes.",
+        disabled=disabled,
+        help=option.help,
     )
-    st.toggle(
-        "Refine the clusters",
-        value=held_setting(model, "refine"),
-        key=widget_key(model, "refine"),
-        persist_state="session",
-        help="Hartigan moves of single units after the Ward cut; never raises the error.",
-    )
-    _choice(model, "Clustering engine", "engine", ENGINES)
-    _choice(model, "k-means seeding", "seeding", SEEDINGS)
-    left, right = st.columns(2)
-    left.number_input(
-        "k-means restarts",
-        min_value=1,
-        max_value=50,
+
+
+def _number(model: SpeechModel, name: str) -> None:
+    """A field for a whole number, within the option's limits."""
+    declared = option_of(Recipe, name)
+    assert declared.at_least is not None
+    assert declared.at_most is not None
+    st.number_input(
+        declared.option.label,
+        min_value=int(declared.at_least),
+        max_value=int(declared.at_most),
         step=1,
-        value=held_setting(model, "n_init"),
-        key=widget_key(model, "n_init"),
+        value=held_setting(model, name),
+        key=widget_key(model, name),
         persist_state="session",
-    )
-    right.number_input(
-        "Seed",
-        min_value=0,
-        max_value=2**31 - 1,
-        step=1,
-        value=held_setting(model, "seed"),
-        key=widget_key(model, "seed"),
-        persist_state="session",
-        help="Of k-means and of the random baseline; same seed, same bits.",
+        help=declared.option.help,
     )
 
 
 def _choice(
     model: SpeechModel,
-    label: str,
     name: str,
-    options: Mapping[str, str],
+    *,
+    without: Collection[str] = (),
     height: Literal["content"] | int = "content",
 ) -> None:
     """A choice with the sentence of what is chosen under it, in a box of some pixels' height."""
-    names, held = list(options), held_setting(model, name)
+    option = option_of(Recipe, name).option
+    choices = {key: text for key, text in option.choices.items() if key not in without}
+    names, held = list(choices), held_setting(model, name)
     with st.container(gap="xxsmall"):
         chosen = st.selectbox(
-            label,
+            option.label,
             names,
             index=names.index(held) if held in names else 0,
             key=widget_key(model, name),
@@ -169,15 +152,14 @@ def _choice(
             filter_mode=None,
             on_change=_fit_together,
             args=(model, name),
-            help="  \n".join(f"**{option}**: {sentence}" for option, sentence in options.items()),
+            help="  \n".join(f"**{choice}**: {text}" for choice, text in choices.items()),
         )
         with st.container(height=height, border=False):
-            st.caption(options[chosen])
+            st.caption(choices[chosen])
 
 
 def _fit_together(model: SpeechModel, changed: str) -> None:
     """Callback: what goes with the distance “contribution” only brings it, or leaves with it."""
-
     needs = (
         held_setting(model, "method") == SURGEON
         or held_setting(model, "allocation") == OUTPUT_ERROR
@@ -188,6 +170,6 @@ def _fit_together(model: SpeechModel, changed: str) -> None:
         write_setting(model, "distance", CONTRIBUTION)
         return
     if held_setting(model, "method") == SURGEON:
-        write_setting(model, "method", DEFAULTS["method"])
+        write_setting(model, "method", first_recipe(model).method)
     if held_setting(model, "allocation") == OUTPUT_ERROR:
         write_setting(model, "allocation", "distortion")

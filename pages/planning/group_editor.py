@@ -207,7 +207,7 @@ def draw_selected_curve(draft: Draft) -> None:
         return
     settings, chosen = draft.settings, selected_group(draft.model, draft.groups)
     points, errors = error_curve(
-        chosen, draft.trees[chosen.id], settings.method, seed=settings.seed
+        chosen, draft.trees[chosen.id], settings.recipe.method, seed=settings.recipe.seed
     )
     figure(
         draw_error_curve(

@@ -76,12 +76,12 @@ def _lock_line(draft: Draft) -> None:
             st.caption("Lock a group to hold its K: the others then meet the budget in its stead.")
             return
         number = "1 group is" if len(locked) == 1 else f"{len(locked)} groups are"
-        if settings.allocation == MANUAL:
+        if settings.recipe.allocation == MANUAL:
             text = "choose an allocation, and the others meet its budget."
         else:
             text = "the others meet the budget."
             missed = budget_miss(
-                draft.groups, draft.n_clusters, settings.sparsity, settings.components
+                draft.groups, draft.n_clusters, settings.recipe.sparsity, settings.recipe.components
             )
             if missed:
                 over = "more than the budget allows" if missed > 0 else "fewer than asked for"
@@ -104,11 +104,11 @@ def _curves(draft: Draft, trees: Mapping[str, MergeTree]) -> None:
     model, settings, groups = draft.model, draft.settings, draft.groups
     assert draft.expected is not None
     curves = _all_curves(
-        (*tree_key(model, settings.trees), settings.method, settings.seed),
+        (*tree_key(model, settings.trees), settings.recipe.method, settings.recipe.seed),
         model,
         trees,
-        settings.method,
-        settings.seed,
+        settings.recipe.method,
+        settings.recipe.seed,
     )
     key = f"curves:{model.weight_hash[:16]}"
 
@@ -173,7 +173,7 @@ def _strategies(draft: Draft, trees: Mapping[str, MergeTree]) -> None:
         name: allocate_by(name, groups, settings, trees, variances) for name in STRATEGY_STYLES
     }
     errors = {
-        name: forecast(trees, k, settings.method, seed=settings.seed).error
+        name: forecast(trees, k, settings.recipe.method, seed=settings.recipe.seed).error
         for name, k in choices.items()
     }
     chart = strategy_lines(groups, choices, errors, draft.n_clusters, color=draft.color)
@@ -212,7 +212,7 @@ def _strategies(draft: Draft, trees: Mapping[str, MergeTree]) -> None:
             {"allocations": chart},
             {"allocations": rows, "allocations-k": _k_table(groups, choices, draft.n_clusters)},
         )
-        st.caption(f"All at {percent(settings.sparsity, 0)}; locked groups keep their K.")
+        st.caption(f"All at {percent(settings.recipe.sparsity, 0)}; locked groups keep their K.")
 
 
 def _k_table(

@@ -3,12 +3,11 @@
 import streamlit as st
 
 from analysis.errors import UserError
+from analysis.plan.choices import CALIBRATED
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.speech.audio import Audio
 from analysis.speech.excitation import Excitation, calibrate_on, make_excitation
 from pages.session.session import Session
-
-CALIBRATED = "calibrated"
 
 
 def find_excitation(session: Session, kind: str) -> Excitation | None:
@@ -26,9 +25,9 @@ def check_excitation(session: Session, plan: CompressionPlan) -> None:
     ------
     UserError
     """
-    if not plan.listens:
+    if not plan.recipe.listens:
         return
-    found = find_excitation(session, plan.excitation)
+    found = find_excitation(session, plan.recipe.excitation)
     if found is None or plan.excitation_hash not in (None, found.identity):
         raise UserError(
             "This recipe listened to a clip that is not on show here.",

@@ -36,7 +36,7 @@ class History:
         arrived = (
             self.present is not None
             and step.settings == self.present.settings
-            and step.settings.allocation != MANUAL
+            and step.settings.recipe.allocation != MANUAL
         )
         if self.present is not None and not arrived:
             self.past = [*self.past, self.present][-MOST_STEPS:]

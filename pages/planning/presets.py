@@ -1,53 +1,58 @@
 """Presets on Compress: a few settings to start from, each with what to expect of it."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import streamlit as st
 
 from analysis.models.speech_model import SpeechModel
-from analysis.plan.choices import COMPONENTS
-from analysis.plan.recipe import complete
-from pages.planning.settings import widget_key, write_setting
+from analysis.plan.recipe import OPEN, Recipe, complete
+from pages.planning.settings import in_widgets, widget_key, write_setting
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Settings under a name; what it does not name stays as it is, locks included."""
+    """A recipe under a name; options of which it says nothing stay as they are, locks, too.
+
+    Parameters
+    ----------
+    name : str
+    expect : str
+        What to expect of it, in a sentence or two.
+    recipe : Recipe
+        Of which the options in `SET` are taken.
+    """
 
     name: str
     expect: str
-    settings: Mapping[str, Any]
+    recipe: Recipe
 
 
-BOTH = list(COMPONENTS)
-LISTENING = asdict(complete())
-PAPERS = asdict(complete(distance="weights"))
+SET = ("sparsity", "components", *OPEN)
+"""The options that a preset sets."""
 
 PRESETS: tuple[Preset, ...] = (
     Preset(
         "Best without data, 30 %",
         "Units merge by what they do on synthesised speech, where that disturbs the model least;"
         " the layers are repaired. Listens to three minutes of sound first.",
-        {"sparsity": 30, "components": BOTH, **LISTENING},
+        complete(sparsity=0.3),
     ),
     Preset(
         "The papers' 10 %",
         "A tenth of the heads and channels of every layer, by their weights alone.",
-        {"sparsity": 10, "components": BOTH, **PAPERS},
+        complete(sparsity=0.1, distance="weights"),
     ),
     Preset(
         "Channels only 20 %",
         "A fifth of the FFN channels, the cheapest merges first; every head stays. Heads are few"
         " and differ more, so they are the harder part to merge.",
-        {"sparsity": 20, "components": ["ffn"], **PAPERS, "allocation": "distortion"},
+        complete(sparsity=0.2, components=("ffn",), distance="weights", allocation="distortion"),
     ),
     Preset(
         "The papers' 50 %",
         "Half of everything by its weights: to hear what breaks, and a start for fine-tuning."
         " Without training, expect few right words.",
-        {"sparsity": 50, "components": BOTH, **PAPERS},
+        complete(sparsity=0.5, distance="weights"),
     ),
 )
 
@@ -69,5 +74,6 @@ def draw(model: SpeechModel) -> None:
 
 def _use(model: SpeechModel, preset: Preset) -> None:
     """Callback: set what the preset names."""
-    for name, value in preset.settings.items():
-        write_setting(model, name, value)
+    values = in_widgets(preset.recipe)
+    for name in SET:
+        write_setting(model, name, values[name])

@@ -7,10 +7,10 @@ import streamlit as st
 from analysis.compression.allocation import allocate
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
-from analysis.plan.choices import CONTRIBUTION, SURGEON
+from analysis.plan.choices import BY_TREES, MANUAL
 from analysis.plan.compression_plan import CompressionPlan
 from pages.planning.hearing import check_excitation, find_excitation
-from pages.planning.settings import BY_TREES, MANUAL, Settings, adopt, widget_key
+from pages.planning.settings import Settings, adopt, widget_key
 from pages.session.job_box import show_problem
 from pages.session.session import Session
 from pages.session.shelves import TreeChoice, groups_of, tree_key, tree_shelf, variances_of
@@ -27,7 +27,7 @@ def draw(
             "A recipe holds K of every group and all settings; with the same model it gives the"
             " same bits, here and from the command line."
         )
-        if settings.components:
+        if settings.recipe.components:
             st.download_button(
                 "Download these settings (JSON)",
                 settings.plan(model, n_clusters).to_json(),
@@ -65,7 +65,7 @@ def _load(session: Session, model: SpeechModel, key: str) -> None:
     try:
         plan = CompressionPlan.from_json(file.getvalue().decode("utf-8", errors="replace"))
         groups = groups_of(model)
-        plan.validate(groups, model.weight_hash)
+        plan.validate_for({group.id: group.n_units for group in groups}, model.weight_hash)
         check_excitation(session, plan)
     except UserError as error:
         session.jobs.problems[_PROBLEM] = error
@@ -80,23 +80,23 @@ def take_over(session: Session, model: SpeechModel, plan: CompressionPlan) -> No
     K follow the plan's allocation where that gives the same ones, else they are set by hand.
     """
     session.n_clusters[model.weight_hash] = dict(plan.n_clusters)
-    adopt(model, plan, plan.allocation if _reproduces(session, model, plan) else MANUAL)
+    adopt(model, plan, plan.recipe.allocation if _reproduces(session, model, plan) else MANUAL)
 
 
 def _reproduces(session: Session, model: SpeechModel, plan: CompressionPlan) -> bool:
     """Whether the plan's allocation, at the slider's whole percent, gives the plan's K."""
-    heard = find_excitation(session, plan.excitation) if plan.distance == CONTRIBUTION else None
-    choice = TreeChoice(plan.distance, plan.align_heads, heard, plan.method == SURGEON)
+    recipe = plan.recipe
+    choice = TreeChoice.of(recipe, find_excitation(session, recipe.excitation))
     trees = tree_shelf().find(tree_key(model, choice))
-    if plan.allocation == MANUAL or (plan.allocation in BY_TREES and trees is None):
+    if recipe.allocation == MANUAL or (recipe.allocation in BY_TREES and trees is None):
         return False
     allocated = allocate(
         groups_of(model),
-        sparsity=round(100 * plan.sparsity) / 100,
-        strategy=plan.allocation,
-        components=plan.components,
+        sparsity=round(100 * recipe.sparsity) / 100,
+        strategy=recipe.allocation,
+        components=recipe.components,
         trees=trees,
         variances=variances_of(model),
-        method=plan.method,
+        method=recipe.method,
     )
     return allocated == dict(plan.n_clusters)

@@ -136,7 +136,10 @@ class Session:
             compression,
             footprint,
             error,
-            base or model_id(replace(compression.model, weight_hash=compression.plan.weight_hash)),
+            base
+            or model_id(
+                replace(compression.model, weight_hash=compression.plan.origin.weight_hash)
+            ),
             variant_color(self.n_variants_made),
         )
         self.n_variants_made += 1

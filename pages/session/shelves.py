@@ -16,6 +16,8 @@ from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
 from analysis.models.unit_groups import UnitGroup, unit_groups
+from analysis.plan.choices import CONTRIBUTION, SURGEON
+from analysis.plan.recipe import Recipe
 from analysis.progress import Progress, ShouldCancel, no_progress
 from analysis.speech.excitation import Excitation
 
@@ -147,6 +149,12 @@ class TreeChoice:
     align_heads: bool
     excitation: Excitation | None = None
     removal: bool = False
+
+    @classmethod
+    def of(cls, recipe: Recipe, heard: Excitation | None) -> "TreeChoice":
+        """The trees that a recipe looks at; `heard` is the sound behind its excitation."""
+        listened = heard if recipe.distance == CONTRIBUTION else None
+        return cls(recipe.distance, recipe.align_heads, listened, recipe.method == SURGEON)
 
     @property
     def identity(self) -> tuple[str, bool, str, bool]:

@@ -54,15 +54,18 @@ def _training(record: TrainingRecord) -> str:
 
 def _sentence(plan: CompressionPlan) -> str:
     """One compression, as its recipe tells it."""
-    revision = f" at {plan.revision}" if plan.revision else ""
-    amount = "K by hand" if plan.allocation == MANUAL else f"{percent(plan.sparsity, 0)} asked for"
+    origin, recipe = plan.origin, plan.recipe
+    revision = f" at {origin.revision}" if origin.revision else ""
+    by_hand = recipe.allocation == MANUAL
     facts = [
-        amount,
-        f"{plan.allocation} allocation",
-        f"method {plan.method}",
-        f"distance {plan.distance}",
-        f"merge rule {plan.merge}",
+        "K by hand" if by_hand else f"{percent(recipe.sparsity, 0)} asked for",
+        f"{recipe.allocation} allocation",
+        f"method {recipe.method}",
+        f"distance {recipe.distance}",
+        f"merge rule {recipe.merge}",
     ]
-    facts += [f"repair {plan.repair}"] if plan.repair != "none" else []
-    facts += [] if plan.data_free else ["listened to somebody's clips: not data-free"]
-    return f"from **{escape_markdown(plan.model + revision)}**: {escape_markdown(', '.join(facts))}"
+    facts += [f"repair {recipe.repair}"] if recipe.repair != "none" else []
+    facts += [] if recipe.data_free else ["listened to somebody's clips: not data-free"]
+    return (
+        f"from **{escape_markdown(origin.model + revision)}**: {escape_markdown(', '.join(facts))}"
+    )

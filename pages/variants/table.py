@@ -67,7 +67,9 @@ def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGro
         for variant in variants:
             plan = variant.compression.plan
             drift, speed = drift_of(session, variant), session.speeds.get(model_id(variant.model))
-            nominal = "" if plan.allocation == MANUAL else f", {percent(plan.sparsity, 0)}"
+            nominal = (
+                "" if plan.recipe.allocation == MANUAL else f", {percent(plan.recipe.sparsity, 0)}"
+            )
             actions = _row(
                 f"{swatch(variant.color)} **{escape_markdown(variant.name)}**",
                 f"{_how(variant)}{nominal}{', int8' * variant.is_int8}",
@@ -87,10 +89,10 @@ def _how(variant: Variant) -> str:
     """Method and allocation, then what it was trained by."""
     plan, training = variant.compression.plan, variant.model.training
     if not training:
-        return f"{plan.method}, {plan.allocation}"
+        return f"{plan.recipe.method}, {plan.recipe.allocation}"
     methods = [record.method for record in training]
-    by_plan = plan.allocation != MANUAL and methods[-1] != "unit gates"
-    return ", ".join([*([plan.method, plan.allocation] if by_plan else []), *methods])
+    by_plan = plan.recipe.allocation != MANUAL and methods[-1] != "unit gates"
+    return ", ".join([*([plan.recipe.method, plan.recipe.allocation] if by_plan else []), *methods])
 
 
 def _wer(session: Session, model: SpeechModel, base: str) -> str:

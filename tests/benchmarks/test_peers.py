@@ -79,8 +79,8 @@ def test_peers_keep_what_ours_keeps(tmp_path: Path) -> None:
             own
             for own in ours
             if own.cell
-            and replace(own.cell, variant=row.cell.variant) == row.cell
-            and own.cell.variant.options["method"] == "cluster"
+            and replace(own.cell, way=row.cell.way) == row.cell
+            and own.cell.way.recipe.method == "cluster"
         ]
         assert (row.n_clusters, row.cost) == (like.n_clusters, like.cost)
         assert row.against_magnitude is not None

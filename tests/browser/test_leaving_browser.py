@@ -19,4 +19,4 @@ def test_a_variant_is_downloaded_as_one_archive(page: Page, server: str, tmp_pat
         together.extractall(tmp_path)
     model = load(str(tmp_path / "cluster-10-output-error"))
     assert model.plan is not None
-    assert model.plan.sparsity == 0.1
+    assert model.plan.recipe.sparsity == 0.1

@@ -36,7 +36,8 @@ from transformers import (
 from analysis.models.architectures import ARCHITECTURES
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import unit_groups
-from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.compression_plan import CompressionPlan, Origin
+from analysis.plan.recipe import Recipe
 
 WINDOW = 2  # seconds that the tiny Whisper hears
 N_MELS = 16
@@ -251,8 +252,12 @@ def make_plan(model: SpeechModel, **choices: object) -> CompressionPlan:
         assert isinstance(wanted, dict)
         n_clusters = {group.id: group.n_units for group in groups} | wanted
     return CompressionPlan(
-        model=model.name,
-        weight_hash=model.weight_hash,
+        origin=Origin(
+            model=model.name,
+            weight_hash=model.weight_hash,
+            revision=choices.pop("revision", None),  # type: ignore[arg-type]
+        ),
+        excitation_hash=choices.pop("excitation_hash", None),  # type: ignore[arg-type]
+        recipe=Recipe(**choices),  # type: ignore[arg-type]
         n_clusters=n_clusters,
-        **choices,  # type: ignore[arg-type]
     )

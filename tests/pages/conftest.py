@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from analysis.models.loading import DEMO_MODELS
 from analysis.plan.recipe import complete
-from pages.planning.settings import widget_key
+from pages.planning.settings import in_widgets, widget_key
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 
@@ -45,7 +44,7 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
             app.query_params[name] = text
         settle(app)
         model = app.session_state["session"].model
-        for name, value in asdict(complete(distance="weights")).items():
+        for name, value in in_widgets(complete(distance="weights")).items():
             app.session_state[widget_key(model, name)] = value
         return settle(app.switch_page("pages/compress.py"))
 

@@ -250,7 +250,7 @@ def test_compress_pressed_before_the_trees_are_there_makes_what_was_asked_for(
     settle(app)
     (variant,) = session_of(app).variants
     plan = variant.compression.plan
-    assert plan.allocation == "output-error"
-    assert plan.n_clusters == session_of(app).n_clusters[plan.weight_hash]
+    assert plan.recipe.allocation == "output-error"
+    assert plan.n_clusters == session_of(app).n_clusters[plan.origin.weight_hash]
     assert len({k for name, k in plan.n_clusters.items() if name.endswith("ffn")}) > 1
     assert app.button(key="compress").disabled, "the page shows the plan that was made"

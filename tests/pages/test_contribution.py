@@ -42,7 +42,7 @@ def test_surgeon_with_refit_makes_a_variant_with_biases_of_its_own(app: AppTest)
     (variant,) = session.variants
     plan = variant.compression.plan
     assert plan.excitation_hash == make_excitation("speech").identity
-    assert plan.data_free
+    assert plan.recipe.data_free
     assert variant.error is not None
     assert 0 < variant.error < 1
     made = next(iter(variant.compression.groups.values())).group
@@ -65,7 +65,7 @@ def test_a_clip_on_show_can_be_listened_to(app: AppTest) -> None:
     compress(app)
     session = session_of(app)
     plan = session.variants[0].compression.plan
-    assert not plan.data_free
+    assert not plan.recipe.data_free
     again = CompressionPlan.from_json(plan.to_json())
     assert again == plan
     session.current_clip = None  # gone: back to the sound that is always here

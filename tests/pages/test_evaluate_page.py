@@ -49,7 +49,7 @@ def test_page_says_what_will_be_here(page: AppTest) -> None:
 def test_a_sweep_is_run_and_shown(page: AppTest) -> None:
     evaluate(page)
     rows = state(page).rows
-    names = [row.cell.variant.name if row.cell else "original" for row in rows]
+    names = [row.cell.way.name if row.cell else "original" for row in rows]
     assert names == ["original", "magnitude", "cluster"]
     assert len(rows[0].evaluation.scores) == N_UTTERANCES
     assert rows[2].against_magnitude is not None
@@ -79,7 +79,7 @@ def test_variants_made_on_compress_are_evaluated(app: AppTest) -> None:
     evaluate(app)
     [variant] = session_of(app).variants
     row = state(app).rows[-1]
-    assert row.cell.variant.name == variant.name
+    assert row.cell.way.name == variant.name
     assert row.cost == variant.footprint
 
 

@@ -83,14 +83,14 @@ def test_unit_gates_make_a_smaller_variant(page: AppTest) -> None:
     page.button(key="start-training").click()
     settle(page)
     [variant] = session_of(page).variants
-    reached = variant.compression.plan.sparsity
+    reached = variant.compression.plan.recipe.sparsity
     assert reached < 0.48, "ten steps are too few, and that is said"
     assert variant.name == f"demo-whisper, unit gates {100 * reached:.0f} %"
     assert f"50 % were asked for, {100 * reached:.0f} % are pinched" in texts(page)
     assert variant.model.training[0].method == "unit gates"
     model = session_of(page).model
     assert model is not None
-    assert variant.compression.plan.weight_hash == model.weight_hash
+    assert variant.compression.plan.origin.weight_hash == model.weight_hash
     curves = read_log(state_folder(folder_of(page)))
     assert curves.ended == "finished"
     assert len(curves.steps) == 10

@@ -1,5 +1,6 @@
 """The shell's commands, run in the process as a person would call them."""
 
+import argparse
 import errno
 import json
 import os
@@ -13,6 +14,7 @@ import soundfile
 
 from analysis.cli import models as commands
 from analysis.cli import parser as cli
+from analysis.cli.flags import add_flags
 from analysis.delivery.saving import save
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
@@ -23,9 +25,9 @@ from analysis.plan.choices import (
     ENGINES,
     MERGE_RULES,
     METHODS,
-    NORMALISERS,
     SEEDINGS,
 )
+from analysis.plan.recipe import Recipe
 
 Shell = Callable[..., str]
 
@@ -59,13 +61,16 @@ def clip(tmp_path: Path) -> Path:
 
 
 def test_choices_are_those_of_the_engine() -> None:
-    assert set(cli._METHODS) == set(METHODS)
-    assert {*cli._ALLOCATIONS, "variance-literal"} == set(ALLOCATIONS)
-    assert set(cli._ENGINES) == set(ENGINES)
-    assert set(cli._SEEDINGS) == set(SEEDINGS)
-    assert set(cli._DISTANCES) == set(DISTANCES)
-    assert set(cli._MERGE_RULES) == set(MERGE_RULES)
-    assert set(cli._NORMALISERS) == set(NORMALISERS)
+    parser = argparse.ArgumentParser()
+    add_flags(parser, Recipe, hidden=("calibrated", "variance-literal", "manual"))
+    offered = {action.dest: set(action.choices or ()) for action in parser._actions}
+    assert offered["method"] == set(METHODS)
+    assert offered["allocation"] | {"variance-literal"} == set(ALLOCATIONS)
+    assert offered["engine"] == set(ENGINES)
+    assert offered["seeding"] == set(SEEDINGS)
+    assert offered["distance"] == set(DISTANCES)
+    assert offered["merge"] == set(MERGE_RULES)
+    assert offered.keys() - {"help"} == set(Recipe.model_fields)
 
 
 def test_inspect_lists_every_group(shell: Shell, folder: Path) -> None:

@@ -1,6 +1,5 @@
 """Compressed models: what changes, what must not, and that the same plan gives the same bits."""
 
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -531,7 +530,7 @@ def test_kmeans_with_too_few_distinct_units_names_the_group() -> None:
         pytest.raises(UserError, match="Encoder 1 · FFN channels"),
     ):
         compress(model, plan)
-    ward = compress(model, replace(plan, engine="ward"))
+    ward = compress(model, plan.changed(recipe=plan.recipe.changed(engine="ward")))
     assert ward.groups["encoder.1.ffn"].error == 0
 
 

@@ -9,6 +9,7 @@ from analysis.compression.forecast import error_curve, forecast, measured_error
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import unit_groups
 from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.recipe import Recipe
 
 
 @pytest.mark.parametrize("method", ["cluster", "magnitude", "random"])
@@ -17,7 +18,9 @@ def test_forecast_is_exact_for_ward_and_the_baselines(whisper: SpeechModel, meth
     trees = build_trees(whisper)
     n_clusters = allocate(groups, sparsity=0.4)
     plan = CompressionPlan(
-        model=whisper.source, weight_hash=whisper.weight_hash, n_clusters=n_clusters, method=method
+        origin=whisper.origin,
+        recipe=Recipe.read({"method": method}),
+        n_clusters=n_clusters,
     )
     made = compress(whisper, plan, trees=trees)
     expected = forecast(trees, n_clusters, method)

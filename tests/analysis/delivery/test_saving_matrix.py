@@ -120,7 +120,7 @@ def test_all_other_choices_reload_exactly(
 ) -> None:
     cast = in_dtype(hubert, DTYPES[dtype])
     plan = make_plan(cast, **{"excitation": "sounds"} | choices)
-    made = compress(cast, plan, excitation=sound if plan.listens else None).model
+    made = compress(cast, plan, excitation=sound if plan.recipe.listens else None).model
     again = load(str(save(made, tmp_path / "merged")), dtype=dtype)
     assert torch.equal(logits(again), logits(made))
     assert again.plan == made.plan

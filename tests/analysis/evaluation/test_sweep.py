@@ -59,9 +59,9 @@ def test_rows_are_what_their_parts_give(hubert: SpeechModel, corpus: Corpus) -> 
     assert original.cell is None
     assert original.evaluation.total == evaluate(hubert, corpus, OPTIONS, "none").total
     assert cluster.cell is not None
-    settings = cluster.cell.settings(hubert)
-    assert (settings.distance, settings.sparsity) == ("normalised", 0.5)
-    prepared = Planner(hubert).prepare(settings)
+    recipe = cluster.cell.recipe
+    assert (recipe.distance, recipe.sparsity) == ("normalised", 0.5)
+    prepared = Planner(hubert).prepare(recipe)
     small = compress(hubert, prepared.plan).model
     assert cluster.evaluation.total == evaluate(small, corpus, OPTIONS, "none").total
     assert cluster.cost == footprint(small)
@@ -81,7 +81,7 @@ def test_magnitude_is_run_at_the_same_k(hubert: SpeechModel, corpus: Corpus) -> 
         return rows_of(hubert, corpus, sparsity="0.5", allocation="distortion", method=method)
 
     rows = run(f"magnitude,{normalised}")
-    names = [row.cell.variant.name for row in rows if row.cell]
+    names = [row.cell.way.name for row in rows if row.cell]
     added = "magnitude at the K of cluster, normalised"
     assert names == ["magnitude", added, "cluster, normalised"]
     _, plain, baseline, cluster = rows
@@ -100,7 +100,7 @@ def test_models_that_were_made_are_tested_too(hubert: SpeechModel, corpus: Corpu
     mine = compress(hubert, make_plan(hubert, method="random", seed=3, allocation="manual"))
     cells = read_spec(MINIMAL | {"sparsity": "0.3", "method": "magnitude"}).cells()
     rows = sweep.sweep(hubert, cells, corpus, OPTIONS, "none", made={"mine": mine})
-    names = [row.cell.variant.name for row in rows if row.cell]
+    names = [row.cell.way.name for row in rows if row.cell]
     assert names == ["magnitude", "magnitude at the K of mine", "mine"]
     _, _, baseline, row = rows
     assert isinstance(baseline, Row)
@@ -169,7 +169,7 @@ def test_baselines_of_several_seeds_have_several_names(hubert: SpeechModel, corp
         allocation="output-error",
     )
     made = [row for row in rows if isinstance(row, Row) and row.cell]
-    baselines = [row for row in made if row.cell and row.cell.variant.is_magnitude]
+    baselines = [row for row in made if row.cell and row.cell.way.is_magnitude]
     assert len(baselines) == len({tuple(row.n_clusters.values()) for row in made})
     names = [line.name for line in lines_of(made)]
     assert len(names) == len(set(names)) == len(made)
@@ -184,7 +184,7 @@ def test_what_cannot_be_is_listed_and_the_rest_goes_on(hubert: SpeechModel, corp
         allocation="uniform,output-error",
     )
     skipped = [row for row in rows if isinstance(row, Skipped)]
-    assert [(row.cell.variant.name, row.cell.allocation) for row in skipped] == [
+    assert [(row.cell.way.name, row.cell.allocation) for row in skipped] == [
         ("magnitude", "output-error"),
         ("cluster, ward", "output-error"),
     ]
@@ -309,4 +309,4 @@ def test_demo_model_is_loaded_by_name() -> None:
     """The plan of a cell names the model as the shell does."""
     model = load("demo-hubert")
     [cell, *_] = read_spec(MINIMAL).cells()
-    assert cell.settings(model).model == "demo-hubert"
+    assert Planner(model).prepare(cell.recipe).plan.origin.model == "demo-hubert"

@@ -65,7 +65,7 @@ def test_curves_start_at_the_original_and_stay_on_the_page(rows: list[Row], log:
 
 def test_labels_fit_and_tell_lines_apart(rows: list[Row]) -> None:
     long = [
-        replace(row, cell=replace(cell, variant=replace(cell.variant, name=f"{part} " * 9 + part)))
+        replace(row, cell=replace(cell, way=cell.way.changed(name=f"{part} " * 9 + part)))
         for row, part in zip(rows[1:], ("one", "two"), strict=False)
         if (cell := row.cell)
     ]

@@ -1,16 +1,19 @@
 """The recipe: what it refuses, in whose name, and that JSON carries it there and back."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
-from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.compression_plan import CompressionPlan, Origin
+from analysis.plan.recipe import Recipe
 from tests.helpers.tiny_models import make_plan
+
+
+def n_units(model: SpeechModel) -> dict[str, int]:
+    return {group.id: group.n_units for group in model.groups}
 
 
 @pytest.fixture
@@ -38,9 +41,25 @@ def plan(whisper: SpeechModel) -> CompressionPlan:
 
 
 def altered(plan: CompressionPlan, **fields: Any) -> str:
-    """The plan's JSON with some fields replaced; ... removes one."""
-    values = json.loads(plan.to_json()) | fields
-    return json.dumps({name: value for name, value in values.items() if value is not ...})
+    """The plan's JSON with some fields replaced, wherever they are; ... removes one."""
+    values = plan.to_dict()
+    for name, value in fields.items():
+        parts = [part for part in (values["origin"], values["recipe"]) if name in part]
+        (parts or [values])[0][name] = value
+    return json.dumps(_without_gaps(values))
+
+
+def _without_gaps(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_gaps(value) if isinstance(value, dict) else value
+        for name, value in values.items()
+        if value is not ...
+    }
+
+
+def plan_of(k: dict[str, int], **options: Any) -> CompressionPlan:
+    origin = Origin(model="demo-whisper", weight_hash="f00d")
+    return CompressionPlan(origin=origin, recipe=Recipe(**options), n_clusters=k)
 
 
 def test_json_there_and_back(plan: CompressionPlan) -> None:
@@ -50,40 +69,54 @@ def test_json_there_and_back(plan: CompressionPlan) -> None:
 
 
 def test_json_of_a_plan_is_stable() -> None:
-    plan = CompressionPlan("demo-whisper", "f00d", {"encoder.0.ffn": 3})
-    assert json.loads(plan.to_json()) == {
-        "format": 1,
-        "model": "demo-whisper",
-        "weight_hash": "f00d",
+    assert plan_of({"encoder.0.ffn": 3}).to_dict() == {
+        "format": 2,
+        "origin": {"model": "demo-whisper", "weight_hash": "f00d", "revision": None},
+        "recipe": {
+            "sparsity": 0.1,
+            "method": "cluster",
+            "allocation": "uniform",
+            "distance": "weights",
+            "merge": "mean",
+            "repair": "none",
+            "sequential": False,
+            "excitation": "speech",
+            "components": ["ffn", "heads"],
+            "align_heads": True,
+            "engine": "ward",
+            "refine": False,
+            "seeding": "k-means++",
+            "n_init": 1,
+            "seed": 0,
+        },
         "n_clusters": {"encoder.0.ffn": 3},
-        "revision": None,
-        "method": "cluster",
-        "engine": "ward",
-        "seeding": "k-means++",
-        "n_init": 1,
-        "refine": False,
-        "distance": "weights",
-        "merge": "mean",
-        "align_heads": True,
-        "components": ["ffn", "heads"],
-        "allocation": "uniform",
-        "sparsity": 0.1,
-        "seed": 0,
-        "excitation": "speech",
         "excitation_hash": None,
-        "repair": "none",
-        "sequential": False,
     }
 
 
-def test_left_out_fields_take_their_defaults() -> None:
-    text = '{"format": 1, "model": "m", "weight_hash": "h", "n_clusters": {"encoder.0.ffn": 2}}'
-    assert CompressionPlan.from_json(text) == CompressionPlan("m", "h", {"encoder.0.ffn": 2})
+def test_left_out_options_take_their_defaults() -> None:
+    origin = {"model": "demo-whisper", "weight_hash": "f00d"}
+    values = {"format": 2, "origin": origin, "recipe": {}, "n_clusters": {"encoder.0.ffn": 2}}
+    assert CompressionPlan.from_json(json.dumps(values)) == plan_of({"encoder.0.ffn": 2})
+
+
+def test_format_1_is_read_and_stands_for_the_plan_on_disk(plan: CompressionPlan) -> None:
+    """Results that an earlier version stored lie under the text of format 1."""
+    assert CompressionPlan.from_json(plan.identity) == plan
+    assert list(json.loads(plan.identity)) == [
+        *("format", "model", "weight_hash", "n_clusters", "revision", "method", "engine"),
+        *("seeding", "n_init", "refine", "distance", "merge", "align_heads", "components"),
+        *("allocation", "sparsity", "seed", "excitation", "excitation_hash", "repair"),
+        "sequential",
+    ]
+    text = '{"format": 1, "model": "m", "weight_hash": "h", "n_clusters": {}, "surprise": 1}'
+    with pytest.raises(UserError, match="surprise"):
+        CompressionPlan.from_json(text)
 
 
 def test_a_plan_cannot_be_changed_through_its_mapping() -> None:
     given = {"encoder.0.ffn": 2}
-    plan = CompressionPlan("m", "h", given)
+    plan = plan_of(given)
     given["encoder.0.ffn"] = 99
     assert plan.n_clusters["encoder.0.ffn"] == 2
     with pytest.raises(TypeError):
@@ -92,7 +125,7 @@ def test_a_plan_cannot_be_changed_through_its_mapping() -> None:
 
 def test_other_k_in_the_same_plan(plan: CompressionPlan) -> None:
     k = dict(plan.n_clusters) | {"encoder.0.ffn": 1}
-    assert plan.with_clusters(k) == replace(plan, n_clusters=k)
+    assert plan.with_clusters(k) == plan.changed(n_clusters=k)
     assert plan.n_clusters["encoder.0.ffn"] != 1
 
 
@@ -117,7 +150,7 @@ def test_other_k_in_the_same_plan(plan: CompressionPlan) -> None:
 )
 def test_bad_choices_are_named(field: str, value: Any) -> None:
     with pytest.raises(UserError, match=field) as caught:
-        CompressionPlan("m", "h", {}, **{field: value})
+        plan_of({}, **{field: value})
     assert caught.value.remedy.startswith("Choose")
 
 
@@ -141,7 +174,7 @@ def test_bad_choices_are_named(field: str, value: Any) -> None:
         ({"components": [["ffn"]]}, "components"),
         ({"method": None}, "method"),
         ({"surprise": 1}, "surprise"),
-        ({"format": 2}, "format 2"),
+        ({"format": 3}, "format 3"),
         ({"format": ...}, "format None"),
     ],
 )
@@ -159,31 +192,30 @@ def test_what_is_no_plan_is_refused(text: str) -> None:
 
 
 def test_a_plan_fits_its_model(whisper: SpeechModel, plan: CompressionPlan) -> None:
-    plan.validate(unit_groups(whisper), whisper.weight_hash)
+    plan.validate_for(n_units(whisper), whisper.weight_hash)
 
 
 @pytest.mark.parametrize("k", [0, -2, 25])
 def test_k_out_of_range_names_the_group_and_the_range(whisper: SpeechModel, k: int) -> None:
     plan = make_plan(whisper, n_clusters={"encoder.1.ffn": k})
     with pytest.raises(UserError, match=rf"K = {k} .*encoder\.1\.ffn.*from 1 to 24"):
-        plan.validate(unit_groups(whisper))
+        plan.validate_for(n_units(whisper))
 
 
 def test_a_group_too_many_or_too_few_is_named(whisper: SpeechModel) -> None:
-    groups = unit_groups(whisper)
-    k = {group.id: group.n_units for group in groups}
+    k = n_units(whisper)
     strange = make_plan(whisper, n_clusters={"encoder.7.ffn": 3})
     with pytest.raises(UserError, match=r"encoder\.7\.ffn"):
-        strange.validate(groups)
+        strange.validate_for(n_units(whisper))
     del k["decoder.1.cross_attention"]
-    partial = CompressionPlan(whisper.name, whisper.weight_hash, k)
+    partial = plan_of(k)
     with pytest.raises(UserError, match=r"decoder\.1\.cross_attention.*1 to 2"):
-        partial.validate(groups)
+        partial.validate_for(n_units(whisper))
 
 
 def test_a_plan_for_other_weights_names_their_model(
     whisper: SpeechModel, plan: CompressionPlan
 ) -> None:
     with pytest.raises(UserError, match=r"other weights \(tiny-whisper\)") as caught:
-        plan.validate(unit_groups(whisper), "0" * 64)
+        plan.validate_for(n_units(whisper), "0" * 64)
     assert whisper.weight_hash in caught.value.detail

@@ -57,7 +57,7 @@ def test_a_run_learns_and_is_saved(
     family: str, corpus: Corpus, validation: Corpus, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     model: SpeechModel = request.getfixturevalue(family)
-    settings = replace(QUICK, epochs=20, learning_rate=3e-3, warm_up=0.0)
+    settings = QUICK.changed(epochs=20, learning_rate=3e-3, warm_up=0.0)
     task = task_of(model, corpus, validation, settings=settings)
     trained = train(model, task, tmp_path / "run")
     curves = read_log(tmp_path / "run")
@@ -87,8 +87,8 @@ def test_a_run_learns_and_is_saved(
 
 GATES = {
     "plain": None,
-    "elements": GateSettings("elements", 0.5),
-    "units": GateSettings("units", 0.4),
+    "elements": GateSettings(sparsity=0.5),
+    "units": GateSettings(kind="units", sparsity=0.4),
 }
 
 
@@ -127,7 +127,7 @@ def test_killed_and_resumed_equals_uninterrupted(
     hubert: SpeechModel, corpus: Corpus, validation: Corpus, tmp_path: Path
 ) -> None:
     """What dies without a word goes back to its last epoch; half a checkpoint is not believed."""
-    task = task_of(hubert, corpus, validation, GateSettings("elements", 0.5))
+    task = task_of(hubert, corpus, validation, GateSettings(sparsity=0.5))
     whole = train(hubert, task, tmp_path / "whole")
 
     def die(done: int, total: int, note: str) -> None:
@@ -169,9 +169,10 @@ def test_the_epoch_of_the_best_validation_is_kept(
 def test_pinching_goes_on_from_zeros(
     hubert: SpeechModel, corpus: Corpus, validation: Corpus, tmp_path: Path
 ) -> None:
-    settings = replace(QUICK, epochs=8)
+    settings = QUICK.changed(epochs=8)
     shares, model = [], hubert
-    for index, gates in enumerate((GateSettings("elements", 0.3), GateSettings("elements", 0.5))):
+    for index, share in enumerate((0.3, 0.5)):
+        gates = GateSettings(sparsity=share)
         task = task_of(model, corpus, validation, gates, settings)
         model = train(model, task, tmp_path / str(index))
         shares.append(model.training[-1].sparsity or 0.0)
@@ -181,7 +182,7 @@ def test_pinching_goes_on_from_zeros(
 def test_a_run_that_was_killed_before_it_was_saved_is_only_saved(
     hubert: SpeechModel, corpus: Corpus, validation: Corpus, tmp_path: Path
 ) -> None:
-    task = task_of(hubert, corpus, validation, GateSettings("elements", 0.5))
+    task = task_of(hubert, corpus, validation, GateSettings(sparsity=0.5))
     first = train(hubert, task, tmp_path / "run")
 
     def refuse(done: int, total: int, note: str) -> None:
@@ -209,7 +210,7 @@ def test_two_runs_do_not_share_a_folder(
 def test_another_run_in_the_same_folder_is_refused(
     hubert: SpeechModel, corpus: Corpus, validation: Corpus, tmp_path: Path
 ) -> None:
-    task = task_of(hubert, corpus, validation, settings=replace(QUICK, epochs=1))
+    task = task_of(hubert, corpus, validation, settings=QUICK.changed(epochs=1))
     train(hubert, task, tmp_path / "run")
     with pytest.raises(UserError, match="other data or settings"):
         train(hubert, replace(task, settings=QUICK), tmp_path / "run")
@@ -223,7 +224,7 @@ def test_a_folder_without_a_checkpoint_is_taken_over(
     hubert: SpeechModel, corpus: Corpus, validation: Corpus, tmp_path: Path
 ) -> None:
     """There is nothing to lose in it."""
-    task = task_of(hubert, corpus, validation, settings=replace(QUICK, epochs=1))
+    task = task_of(hubert, corpus, validation, settings=QUICK.changed(epochs=1))
     train(hubert, task, tmp_path / "run")
     clear_state(tmp_path / "run")
     train(hubert, replace(task, settings=QUICK), tmp_path / "run")
@@ -241,7 +242,7 @@ def test_a_teacher_pulls_a_student(
 ) -> None:
     """With nothing but the teacher in the loss, a compressed model comes closer to it."""
     compressed = shrunk(hubert)
-    settings = replace(QUICK, epochs=30, teacher_weight=1.0, learning_rate=3e-3, weight_decay=0.0)
+    settings = QUICK.changed(epochs=30, teacher_weight=1.0, learning_rate=3e-3, weight_decay=0.0)
     task = task_of(compressed, corpus, validation, settings=settings)
     trained = train(compressed, task, tmp_path / "run", teacher=hubert)
     batch = batch_of(hubert, corpus)
@@ -330,8 +331,8 @@ def test_accumulated_gradients_make_the_loss_curve_of_whole_batches(
     corpus = write_clips(tmp_path / "clips", (*WORDS, "gab", "bee"))
     curves = []
     for parts in (1, 2):
-        settings = replace(QUICK, accumulation=parts)
-        task = task_of(model, corpus, validation, GateSettings("elements", 0.5), settings)
+        settings = QUICK.changed(accumulation=parts)
+        task = task_of(model, corpus, validation, GateSettings(sparsity=0.5), settings)
         train(model, task, tmp_path / str(parts))
         steps = read_log(tmp_path / str(parts)).steps
         assert len(steps) == 4

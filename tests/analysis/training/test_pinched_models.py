@@ -38,8 +38,8 @@ def validation(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 def test_pinched_weights_are_exact_zeros_and_counted(
     hubert: SpeechModel, corpus: Corpus, validation: Corpus, tmp_path: Path
 ) -> None:
-    settings = replace(QUICK, epochs=30)
-    task = task_of(hubert, corpus, validation, GateSettings("elements", 0.5), settings)
+    settings = QUICK.changed(epochs=30)
+    task = task_of(hubert, corpus, validation, GateSettings(sparsity=0.5), settings)
     trained = train(hubert, task, tmp_path / "run")
     [record] = trained.training
     shares = {
@@ -74,11 +74,11 @@ def test_pinched_weights_are_exact_zeros_and_counted(
 def test_pinched_units_are_cut_out(
     whisper: SpeechModel, corpus: Corpus, validation: Corpus, tmp_path: Path
 ) -> None:
-    settings = replace(QUICK, epochs=20)
-    task = task_of(whisper, corpus, validation, GateSettings("units", 0.4), settings)
+    settings = QUICK.changed(epochs=20)
+    task = task_of(whisper, corpus, validation, GateSettings(kind="units", sparsity=0.4), settings)
     trained = train(whisper, task, tmp_path / "run")
     assert trained.plan is not None
-    assert trained.plan.weight_hash == whisper.weight_hash
+    assert trained.plan.origin.weight_hash == whisper.weight_hash
     sizes = {group.id: group.n_units for group in unit_groups(trained)}
     assert sizes == dict(trained.plan.n_clusters)
     removed = 1 - sum(g.n_parameters for g in unit_groups(trained)) / sum(
@@ -107,7 +107,7 @@ def test_cutting_changes_nothing_that_the_gated_model_computes(
         return finish(model, module, *rest)
 
     monkeypatch.setattr(finetuning, "finish", look)
-    settings = replace(QUICK, epochs=20)
-    task = task_of(whisper, corpus, validation, GateSettings("units", 0.4), settings)
+    settings = QUICK.changed(epochs=20)
+    task = task_of(whisper, corpus, validation, GateSettings(kind="units", sparsity=0.4), settings)
     trained = train(whisper, task, tmp_path / "run")
     torch.testing.assert_close(tiny_models.logits(trained), seen[0], rtol=1e-4, atol=1e-5)
