@@ -63,7 +63,7 @@ from pages.planning.settings import (
 )
 from pages.session.job_box import job_slot, show_problem
 from pages.session.link import publish
-from pages.session.session import Session, current
+from pages.session.session import Session
 from pages.session.shelves import TreeChoice, groups_of, variances_of
 from pages.widgets.basics import explain, figure
 from pages.widgets.choices import choose_one
@@ -94,11 +94,8 @@ EXPLANATION = (
 )
 
 
-def main() -> None:
+def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
-    session = current()
-    model = session.model
-    assert model is not None
     settings = read_settings(model)
     groups = groups_of(model)
     title, corner = st.columns([2, 1], vertical_alignment="bottom")
@@ -373,4 +370,4 @@ def _all_heads(
     return {"all-heads": chart}
 
 
-run_page(main)
+run_page(draw)

@@ -37,7 +37,7 @@ from pages.planning.settings import (
 )
 from pages.session.job_box import job_box, show_problem
 from pages.session.jobs import Job
-from pages.session.session import Session, Variant, current
+from pages.session.session import Session, Variant
 from pages.session.shelves import footprint_of, groups_of, load_trees, tree_shelf, variances_of
 from pages.variants import save_panel
 from pages.variants.comparison import draw_comparison
@@ -68,11 +68,8 @@ EXPLANATION = (
 )
 
 
-def main() -> None:
+def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
-    session = current()
-    model = session.model
-    assert model is not None
     groups = groups_of(model)
     group_editor.take_edits(session, model, groups)
     settings = read_settings(model)
@@ -315,4 +312,4 @@ def _compress(
     session.jobs.start("compress", Job(f"Compressing {name}", work, deliver))
 
 
-run_page(main)
+run_page(draw)

@@ -16,7 +16,7 @@ from pages.frame.frame import run_page
 from pages.runs.sweep_results import draw_results
 from pages.runs.sweeps import HELDOUT, METHODS, SLOT, SweepState, start, state_of, uploaded_folder
 from pages.session.job_box import job_box, show_problem
-from pages.session.session import Session, current
+from pages.session.session import Session
 from pages.widgets.basics import explain, primary_button, show_error
 from pages.widgets.choices import choose_one
 from pages.widgets.formatting import escape_markdown
@@ -46,11 +46,8 @@ EXPLANATION = (
 )
 
 
-def main() -> None:
+def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
-    session = current()
-    model = session.model
-    assert model is not None
     st.title("Evaluate")
     st.markdown(
         "How many words do compressed models get wrong, on a whole corpus, and is a difference"
@@ -228,4 +225,4 @@ def _draw_corpus(state: SweepState) -> None:
             )
 
 
-run_page(main)
+run_page(draw)

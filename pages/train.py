@@ -20,7 +20,7 @@ from pages.runs.training import (
 )
 from pages.runs.training_results import draw_run
 from pages.session.job_box import job_box, show_problem
-from pages.session.session import Session, Variant, current
+from pages.session.session import Session, Variant
 from pages.widgets.basics import explain, primary_button
 from pages.widgets.choices import choose_one, held
 
@@ -56,11 +56,8 @@ EXPLANATION = (
 )
 
 
-def main() -> None:
+def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
-    session = current()
-    model = session.model
-    assert model is not None
     st.title("Train")
     st.markdown(
         "How much of what compression cost do a few epochs on data bring back, and what can be"
@@ -256,4 +253,4 @@ def _draw_start(
     job_box(session.jobs, (SLOT,), idle, wide=True)
 
 
-run_page(main)
+run_page(draw)

@@ -20,7 +20,7 @@ from pages.listening.results import Result, compare, overall, row, to_csv, to_js
 from pages.listening.side_by_side import Contender, draw_side_by_side
 from pages.session.job_box import job_box, show_problem
 from pages.session.jobs import Job
-from pages.session.session import Clip, Session, TranscriptKey, current
+from pages.session.session import Clip, Session, TranscriptKey
 from pages.session.shelves import model_id
 from pages.variants.drift import draw_drift
 from pages.widgets.basics import explain, primary_button
@@ -49,11 +49,8 @@ EXPLANATION = (
 )
 
 
-def main() -> None:
+def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
-    session = current()
-    model = session.model
-    assert model is not None
     st.title("Transcribe")
     st.markdown(
         f"Give {escape_markdown(model.name)} something to hear and read, word by word, what each"
@@ -361,4 +358,4 @@ def _table(
     )
 
 
-run_page(main)
+run_page(draw)

@@ -39,7 +39,7 @@ from pages.planning.group_choice import pick_group, selected_group
 from pages.planning.settings import read_settings, widget_key
 from pages.session.job_box import job_slot, show_problem
 from pages.session.link import follow, one_of, opened, publish
-from pages.session.session import current
+from pages.session.session import Session
 from pages.session.shelves import groups_of
 from pages.widgets.basics import explain, figure
 from pages.widgets.choices import choose_one
@@ -71,11 +71,8 @@ ALLOCATION_EXPLANATION = (
 )
 
 
-def main() -> None:
+def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
-    session = current()
-    model = session.model
-    assert model is not None
     groups = groups_of(model)
     title, corner = st.columns([2, 1], vertical_alignment="bottom")
     title.title("Variance")
@@ -294,4 +291,4 @@ def _table_of(groups: Sequence[UnitGroup], statistics: Statistics) -> pd.DataFra
     )
 
 
-run_page(main)
+run_page(draw)
