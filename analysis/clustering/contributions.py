@@ -30,7 +30,7 @@ _MOST_ACCUMULATOR_BYTES = 2 << 30  # groups beyond that wait for another run ove
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class GroupStatistics:
+class GroupMoments:
     """What a unit group does on an excitation.
 
     Parameters
@@ -52,7 +52,7 @@ def measure_groups(
     *,
     progress: Progress = no_progress,
     should_cancel: ShouldCancel = never_cancel,
-) -> dict[str, GroupStatistics]:
+) -> dict[str, GroupMoments]:
     """Statistics of some groups from one run over an excitation.
 
     Parameters
@@ -66,7 +66,7 @@ def measure_groups(
 
     Returns
     -------
-    dict of str to GroupStatistics
+    dict of str to GroupMoments
         By group id.
 
     Raises
@@ -103,19 +103,19 @@ def measure_groups(
     listener.play(clips, "Listening to what units do", progress, should_cancel)
     variance = {path: float(a.moments().covariance.trace()) for path, a in layers.items()}
     return {
-        group.id: GroupStatistics(inputs[group.id].moments(), variance[group.layer_path])
+        group.id: GroupMoments(inputs[group.id].moments(), variance[group.layer_path])
         for group in groups
     }
 
 
-def group_statistics(
+def group_moments(
     model: SpeechModel,
     excitation: Excitation,
     group: UnitGroup,
     *,
     progress: Progress = no_progress,
     should_cancel: ShouldCancel = never_cancel,
-) -> GroupStatistics:
+) -> GroupMoments:
     """Statistics of one group, from disk where they were measured before.
 
     A miss measures this group and as many of the following ones as memory allows in the same run.
@@ -128,7 +128,7 @@ def group_statistics(
 
     Returns
     -------
-    GroupStatistics
+    GroupMoments
 
     Raises
     ------
@@ -161,7 +161,7 @@ def in_batches(items: Sequence[T], width: Callable[[T], int]) -> Iterator[Sequen
         yield items[start:]
 
 
-def contribution_gram(statistics: GroupStatistics, output: torch.Tensor) -> np.ndarray:
+def contribution_gram(statistics: GroupMoments, output: torch.Tensor) -> np.ndarray:
     """Gram matrix of the centred contributions of a group's units.
 
     G_ij = E⟨c_i - E c_i, c_j - E c_j⟩: for channels Cov(a) ∘ (W2ᵀ·W2), for heads the sum of that
@@ -169,7 +169,7 @@ def contribution_gram(statistics: GroupStatistics, output: torch.Tensor) -> np.n
 
     Parameters
     ----------
-    statistics : GroupStatistics
+    statistics : GroupMoments
     output : Tensor, (n, rows, d)
         The columns of the output projection, as rows.
 
@@ -197,7 +197,7 @@ def contribution_vectors(gram: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(values.clip(min=0))).astype(np.float32)
 
 
-def _read(path: Path, group: UnitGroup) -> GroupStatistics | None:
+def _read(path: Path, group: UnitGroup) -> GroupMoments | None:
     arrays = read_arrays(path)
     width = group.n_units * group.rows
     if arrays is None or not {"count", "mean", "covariance", "residual"} <= set(arrays):
@@ -209,10 +209,10 @@ def _read(path: Path, group: UnitGroup) -> GroupStatistics | None:
         torch.from_numpy(arrays["mean"]).double(),
         torch.from_numpy(arrays["covariance"]).double(),
     )
-    return GroupStatistics(moments, float(arrays["residual"]))
+    return GroupMoments(moments, float(arrays["residual"]))
 
 
-def _write(path: Path, statistics: GroupStatistics) -> None:
+def _write(path: Path, statistics: GroupMoments) -> None:
     moments = statistics.moments
     arrays = {
         "count": np.array(moments.count),

@@ -7,11 +7,11 @@ import numpy as np
 
 from analysis.cache import cache_folder, read_arrays, write_arrays
 from analysis.clustering.contributions import (
-    GroupStatistics,
+    GroupMoments,
     contribution_distances,
     contribution_gram,
     contribution_vectors,
-    group_statistics,
+    group_moments,
 )
 from analysis.clustering.distances import (
     SquaredDistances,
@@ -111,7 +111,7 @@ def group_gram(
 
     See `analysis.clustering.contributions.contribution_gram`; the shipped speech by default.
     """
-    statistics = group_statistics(model, excitation or make_excitation("speech"), group)
+    statistics = group_moments(model, excitation or make_excitation("speech"), group)
     return contribution_gram(statistics, read_units(model.model, group).output)
 
 
@@ -130,8 +130,8 @@ def _contribution_tree(
     path = folder / excitation.identity / f"{group.id}.npz"
     order_path = path.with_suffix(f".surgeon-{RIDGE:g}.npz")
 
-    def statistics() -> GroupStatistics:
-        return group_statistics(
+    def statistics() -> GroupMoments:
+        return group_moments(
             model, excitation, group, progress=progress, should_cancel=should_cancel
         )
 
