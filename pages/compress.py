@@ -7,7 +7,7 @@ import streamlit as st
 from analysis.compression.allocation import achieved_sparsity
 from analysis.compression.compress import Compression, compress
 from analysis.compression.forecast import Forecast, forecast, measured_error
-from analysis.figures.kept_units import KEPT_UNITS_HEIGHT, kept_units
+from analysis.figures.kept_units import KEPT_UNITS_HEIGHT, kept_units_chart
 from analysis.figures.palette import variant_color
 from analysis.models.footprint import Footprint, footprint, predict_footprint
 from analysis.models.speech_model import SpeechModel
@@ -110,7 +110,7 @@ def draw(session: Session, model: SpeechModel) -> None:
     _metrics(base, cost, expected, achieved)
     chosen = group_editor.selected_group(model, groups)
     figure(
-        kept_units(groups, n_clusters, selected=chosen.id, color=color),
+        kept_units_chart(groups, n_clusters, selected=chosen.id, color=color),
         key=f"kept:{model.weight_hash[:16]}",
         alt="Units kept in every layer, in front of the units of the original model.",
         height=KEPT_UNITS_HEIGHT,

@@ -8,7 +8,7 @@ import streamlit as st
 from analysis.compression.forecast import error_curve
 from analysis.compression.stock import spread
 from analysis.errors import UserError
-from analysis.figures.kept_units import error_curve as draw_error_curve
+from analysis.figures.kept_units import error_curve_chart
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import BLOCK_TITLES, UnitGroup
 from pages.planning.draft import Draft
@@ -210,7 +210,7 @@ def draw_selected_curve(draft: Draft) -> None:
         chosen, draft.trees[chosen.id], settings.method, seed=settings.seed
     )
     figure(
-        draw_error_curve(
+        error_curve_chart(
             chosen,
             points,
             errors,
