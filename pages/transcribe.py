@@ -16,7 +16,7 @@ from analysis.speech.transcription import Transcript, TranscriptionOptions, tran
 from pages.frame.frame import run_page
 from pages.listening.clips import READ_SLOT, choose_clip, draw_sources
 from pages.listening.player import draw_player
-from pages.listening.results import Result, compare, overall, row, to_csv, to_json
+from pages.listening.results import Result, overall, row, score_transcripts, to_csv, to_json
 from pages.listening.side_by_side import Contender, draw_side_by_side
 from pages.session.job_box import job_box, show_problem
 from pages.session.jobs import Job
@@ -275,7 +275,9 @@ def _results(
             found.append((name, transcript))
     original = found[0][1] if found and found[0][0] == "original" else None
     return [
-        compare(clip, name, transcript, None if name == "original" else original, normaliser)
+        score_transcripts(
+            clip, name, transcript, None if name == "original" else original, normaliser
+        )
         for name, transcript in found
     ]
 

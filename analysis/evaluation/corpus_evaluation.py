@@ -228,7 +228,7 @@ def summarise(
     return Evaluation(corpus, tuple(results), tuple(scores), total, interval)
 
 
-def compare(evaluation: Evaluation, other: Evaluation) -> Comparison:
+def compare_evaluations(evaluation: Evaluation, other: Evaluation) -> Comparison:
     """Test whether one model's WER differs from another's on the same corpus.
 
     Parameters

@@ -14,7 +14,7 @@ from analysis.evaluation.corpora import Corpus
 from analysis.evaluation.corpus_evaluation import (
     Comparison,
     Evaluation,
-    compare,
+    compare_evaluations,
     recognise,
     run_of,
     summarise,
@@ -255,8 +255,8 @@ class _Runner:
             achieved_sparsity(unit_groups(self.model), plan.n_clusters),
             predict_footprint(self.model, original.cost, plan.n_clusters),
             found,
-            compare(found, original.evaluation),
-            None if baseline is None or baseline is found else compare(found, baseline),
+            compare_evaluations(found, original.evaluation),
+            None if baseline is None or baseline is found else compare_evaluations(found, baseline),
             plan.n_clusters,
         )
 

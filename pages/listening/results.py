@@ -37,7 +37,7 @@ class Result:
     score: Score | None
 
 
-def compare(
+def score_transcripts(
     clip: Clip, model: str, transcript: Transcript, original: Transcript | None, normaliser: str
 ) -> Result:
     """Score against the reference where there is one, else against the original's words.

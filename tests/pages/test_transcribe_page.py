@@ -153,7 +153,7 @@ def test_hidden_variant_stays_hidden_and_nothing_is_transcribed_for_it(page: App
 
 def test_exported_rows_hold_texts_errors_and_costs(page: AppTest) -> None:
     from analysis.speech.transcription import Transcript
-    from pages.listening.results import compare
+    from pages.listening.results import score_transcripts
 
     pick(page, bundled_clips()[0].path.name)
     (clip,) = session_of(page).clips.values()
@@ -161,8 +161,8 @@ def test_exported_rows_hold_texts_errors_and_costs(page: AppTest) -> None:
     variant = Transcript("a", "v", "one", 2.0, 0.5, 0.25, None, "none", 1, ("Stopped.",))
     clip.reference = ""
     results = [
-        compare(clip, "original", original, None, "none"),
-        compare(clip, "v", variant, original, "none"),
+        score_transcripts(clip, "original", original, None, "none"),
+        score_transcripts(clip, "v", variant, original, "none"),
     ]
     rows = list(csv.DictReader(io.StringIO(to_csv(results))))
     assert rows[0]["text"] == "'=one two"
