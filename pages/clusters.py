@@ -62,7 +62,7 @@ from pages.planning.settings import (
     write_setting,
 )
 from pages.session.job_box import job_slot, show_problem
-from pages.session.link import publish
+from pages.session.link import write_address
 from pages.session.session import Session
 from pages.session.shelves import TreeChoice, groups_of, variances_of
 from pages.widgets.basics import explain, figure
@@ -124,7 +124,7 @@ def draw(session: Session, model: SpeechModel) -> None:
         link |= {"group": group.id, "k": str(k)}
         link |= link_to_units(model, group, trees[group.id].labels(k))
     with corner, st.container(horizontal=True, horizontal_alignment="right"):
-        publish(model, {name: text for name, text in link.items() if text})
+        write_address(model, {name: text for name, text in link.items() if text})
         draw_exports("clusters", figures, tables)
     if st.button(
         "Next: merge it and see the size", icon=":material/arrow_forward:", icon_position="right"

@@ -38,7 +38,7 @@ from pages.planning.controls import draw_sparsity
 from pages.planning.group_choice import pick_group, selected_group
 from pages.planning.settings import read_settings, widget_key
 from pages.session.job_box import job_slot, show_problem
-from pages.session.link import follow, one_of, opened, publish
+from pages.session.link import follow, one_of, opened, write_address
 from pages.session.session import Session
 from pages.session.shelves import groups_of
 from pages.widgets.basics import explain, figure
@@ -129,7 +129,7 @@ def draw(session: Session, model: SpeechModel) -> None:
     allocation = _allocation(model, groups, statistics)
     chosen, matrix = _selected_cell(model, groups)
     with corner, st.container(horizontal=True, horizontal_alignment="right"):
-        publish(model, {"statistic": name, "group": chosen, "matrix": matrix})
+        write_address(model, {"statistic": name, "group": chosen, "matrix": matrix})
         draw_exports(
             "variance",
             {name: heatmap, f"{name}-by-layer": lines, **details, "allocation": allocation},
