@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.compression.forecast import error_curve
-from analysis.compression.stock import spread
+from analysis.compression.stock import extend_to_stacks
 from analysis.errors import UserError
 from analysis.figures.kept_units import error_curve_chart
 from analysis.models.speech_model import SpeechModel
@@ -254,7 +254,7 @@ def _set_k(
     """
     settings, before = read_settings(model), session.n_clusters[model.weight_hash]
     if settings.stock:
-        changes = spread(groups, changes)
+        changes = extend_to_stacks(groups, changes)
     session.n_clusters[model.weight_hash] = {**before, **changes}
     locked = settings.locked
     write_setting(model, "locked", {name: changes.get(name, k) for name, k in locked.items()})
