@@ -16,7 +16,14 @@ from analysis.speech.transcription import Transcript, TranscriptionOptions, tran
 from pages.frame.frame import run_page
 from pages.listening.clips import READ_SLOT, choose_clip, draw_sources
 from pages.listening.player import draw_player
-from pages.listening.results import Result, overall, row, score_transcripts, to_csv, to_json
+from pages.listening.results import (
+    ScoredTranscript,
+    overall,
+    row,
+    score_transcripts,
+    to_csv,
+    to_json,
+)
 from pages.listening.side_by_side import Contender, draw_side_by_side
 from pages.session.job_box import job_box, show_problem
 from pages.session.jobs import Job
@@ -266,7 +273,7 @@ def _results(
     contenders: Sequence[Contender],
     options: TranscriptionOptions,
     normaliser: str,
-) -> list[Result]:
+) -> list[ScoredTranscript]:
     """Of one clip, in the order of the models."""
     found: list[tuple[str, Transcript]] = []
     for name, _, model in contenders:
@@ -296,7 +303,7 @@ def _drift(
 def _table(
     session: Session,
     contenders: Sequence[Contender],
-    results: Sequence[Result],
+    results: Sequence[ScoredTranscript],
     normaliser: str,
     options: TranscriptionOptions,
 ) -> None:
