@@ -27,7 +27,7 @@ from analysis.models.statistics import (
     STATISTIC_TITLES,
     STATISTICS,
     UNITS,
-    Cell,
+    MatrixKey,
     matrix_label,
     matrix_names,
 )
@@ -162,7 +162,7 @@ def _matrix_key(model: SpeechModel, group: UnitGroup) -> str:
     return widget_key(model, f"matrix:{group.component}")
 
 
-def _selected_cell(model: SpeechModel, groups: Sequence[UnitGroup]) -> Cell:
+def _selected_cell(model: SpeechModel, groups: Sequence[UnitGroup]) -> MatrixKey:
     group = selected_group(model, groups)
     matrix = st.session_state.get(_matrix_key(model, group))
     return group.id, matrix if matrix in matrix_names(group) else UNITS

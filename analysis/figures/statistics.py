@@ -20,7 +20,7 @@ from analysis.figures.palette import (
 from analysis.models.statistics import (
     STATISTIC_TITLES,
     UNITS,
-    Cell,
+    MatrixKey,
     MatrixStatistics,
     matrix_label,
     matrix_names,
@@ -60,11 +60,11 @@ def heatmap_height(groups: Sequence[UnitGroup]) -> int:
 
 def statistic_heatmap(
     groups: Sequence[UnitGroup],
-    statistics: Mapping[Cell, MatrixStatistics],
+    statistics: Mapping[MatrixKey, MatrixStatistics],
     name: str,
     *,
     per_matrix: bool = False,
-    selected: Cell | None = None,
+    selected: MatrixKey | None = None,
 ) -> go.Figure:
     """One statistic of every matrix: a row per layer, the input at the top.
 
@@ -247,7 +247,7 @@ def _heatmap_title(
 
 
 def statistic_lines(
-    groups: Sequence[UnitGroup], statistics: Mapping[Cell, MatrixStatistics], name: str
+    groups: Sequence[UnitGroup], statistics: Mapping[MatrixKey, MatrixStatistics], name: str
 ) -> go.Figure:
     """One statistic over the layers: a facet per block, a line per matrix, named at its end.
 

@@ -68,7 +68,7 @@ class MatrixStatistics:
     nearest_cosine: float
 
 
-Cell = tuple[str, str]
+MatrixKey = tuple[str, str]
 """Group id and matrix name: one cell of the page's heatmap."""
 
 
@@ -152,7 +152,7 @@ def model_statistics(
     *,
     progress: Progress = no_progress,
     should_cancel: ShouldCancel = never_cancel,
-) -> Mapping[Cell, MatrixStatistics]:
+) -> Mapping[MatrixKey, MatrixStatistics]:
     """Statistics of every matrix of every group.
 
     The variance of a group's whole units is the one that the "variance" allocation sorts by
@@ -176,7 +176,7 @@ def model_statistics(
     Cancelled
     """
     groups = unit_groups(model)
-    result: dict[Cell, MatrixStatistics] = {}
+    result: dict[MatrixKey, MatrixStatistics] = {}
     for done, group in enumerate(groups, start=1):
         check_cancelled(should_cancel)
         for name, statistics in group_statistics(model, group).items():
