@@ -14,7 +14,15 @@ from analysis.plan.choices import ALLOCATIONS, NORMALISERS
 from analysis.speech.audio import SUPPORTED_EXTENSIONS
 from pages.frame.frame import run_page
 from pages.runs.sweep_results import draw_results
-from pages.runs.sweeps import HELDOUT, METHODS, SLOT, SweepState, start, state_of, uploaded_folder
+from pages.runs.sweeps import (
+    HELDOUT,
+    SLOT,
+    WAYS_TO_COMPRESS,
+    SweepState,
+    start,
+    state_of,
+    uploaded_folder,
+)
 from pages.session.job_box import job_box, show_problem
 from pages.session.session import Session
 from pages.widgets.basics import explain, primary_button, show_error
@@ -89,7 +97,7 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
     with middle:
         methods = st.multiselect(
             "Methods",
-            list(METHODS),
+            list(WAYS_TO_COMPRESS),
             default=["cluster", "magnitude"],
             key="sweep-methods",
             persist_state="session",
@@ -126,7 +134,8 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
                 "model": [model.source],
                 "data": source,
                 "method": [
-                    {"name": name, **read_variant(METHODS[name]).options} for name in methods
+                    {"name": name, **read_variant(WAYS_TO_COMPRESS[name]).options}
+                    for name in methods
                 ],
                 "sparsity": [percent / 100 for percent in sorted(sparsities)],
                 "allocation": allocations,

@@ -8,9 +8,9 @@ from analysis.plan.choices import NORMALISERS
 from pages.frame.frame import run_page
 from pages.runs.training import (
     FINE_TUNING,
-    METHODS,
     SLOT,
     UNIT_GATES,
+    WAYS_TO_TRAIN,
     Choices,
     can_synthesise,
     curves_of,
@@ -86,7 +86,7 @@ def _draw_choices(
     """From what, how, on what; with what is still missing."""
     left, middle, right = st.columns([7, 5, 4], gap="medium")
     with left:
-        method = choose_one("Method", METHODS, key="train-method")
+        method = choose_one("Method", WAYS_TO_TRAIN, key="train-method")
         with st.container(height=_SENTENCE_HEIGHT, border=False):
             st.caption(_SENTENCES[method])
         start = _draw_model(session, model, method)

@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis.errors import UserError
 
-METHODS: Mapping[str, str] = {
+TRAINING_METHODS: Mapping[str, str] = {
     "fine-tuning": "All weights but the convolutional front end were trained on.",
     "self-pinching": "Weights were trained together with a threshold per matrix; those below it "
     "are exact zeros (unstructured; arXiv 2505.22608).",
@@ -23,7 +23,7 @@ class TrainingRecord:
     Parameters
     ----------
     method : str
-        Key of `METHODS`.
+        Key of `TRAINING_METHODS`.
     data : str
         Name of the training corpus.
     utterances : int
@@ -88,7 +88,7 @@ class TrainingRecord:
             value = getattr(record, entry)
             if not isinstance(value, kinds) or isinstance(value, bool):
                 raise _unreadable(name, f"{entry} is {value!r}")
-        if record.method not in METHODS:
+        if record.method not in TRAINING_METHODS:
             raise _unreadable(name, f"method is {record.method!r}")
         return record
 

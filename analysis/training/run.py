@@ -67,7 +67,7 @@ class Task:
 
     @property
     def method(self) -> str:
-        """Key of `analysis.plan.training_record.METHODS`."""
+        """Key of `analysis.plan.training_record.TRAINING_METHODS`."""
         if self.gates is None:
             return "fine-tuning"
         return "self-pinching" if self.gates.kind == "elements" else "unit gates"

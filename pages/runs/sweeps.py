@@ -31,7 +31,7 @@ SLOT = "sweep"
 HELDOUT = next(iter(DEMO_MODELS.values())).parent / "heldout"
 """200 sentences that the demo models never heard, by voices that they never heard."""
 
-METHODS: Mapping[str, str] = {
+WAYS_TO_COMPRESS: Mapping[str, str] = {
     "cluster": "cluster",
     "cluster, layer norm folded in": "cluster:distance=normalised",
     "cluster, medoid": "cluster:merge=medoid",

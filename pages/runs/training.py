@@ -27,7 +27,7 @@ from pages.widgets.formatting import escape_markdown, percent
 SLOT = "training"
 
 FINE_TUNING, SELF_PINCHING, UNIT_GATES = "Fine-tuning", "Self-pinching", "Unit gates"
-METHODS = (FINE_TUNING, SELF_PINCHING, UNIT_GATES)
+WAYS_TO_TRAIN = (FINE_TUNING, SELF_PINCHING, UNIT_GATES)
 
 _SPEECH_ENGINES = ("espeak-ng", "flite")
 _TABLES = (".csv", ".jsonl", ".json", ".txt")
@@ -41,7 +41,7 @@ class Choices:
     Parameters
     ----------
     method : str
-        One of `METHODS`.
+        One of `WAYS_TO_TRAIN`.
     data : str
         Folder or manifest; empty for clips that are synthesised.
     n_clips : int or None
