@@ -5,16 +5,15 @@ column, a head's output through its slice of O. Everything about the contributio
 mean and the covariance of the inputs of the output projection.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 
-from analysis.cache import read_arrays, write_arrays
+from analysis.cache import cached, write_arrays
 from analysis.clustering.distances import SquaredDistances
 from analysis.clustering.listening import Listener, prepare, statistics_folder
 from analysis.clustering.moments import MomentAccumulator, Moments
@@ -135,18 +134,22 @@ def group_moments(
     Cancelled
     """
     folder = statistics_folder(model, excitation)
-    found = _read(folder / f"{group.id}.npz", group)
-    if found is not None:
-        return found
-    everything = unit_groups(model)
-    start = next(i for i, other in enumerate(everything) if other.id == group.id)
-    chosen = next(in_batches(everything[start:], lambda other: other.n_units * other.rows))
-    measured = measure_groups(
-        model, excitation, chosen, progress=progress, should_cancel=should_cancel
-    )
-    for name, statistics in measured.items():
-        _write(folder / f"{name}.npz", statistics)
-    return measured[group.id]
+
+    def make() -> Mapping[str, np.ndarray]:
+        everything = unit_groups(model)
+        start = next(i for i, other in enumerate(everything) if other.id == group.id)
+        chosen = next(in_batches(everything[start:], lambda other: other.n_units * other.rows))
+        measured = measure_groups(
+            model, excitation, chosen, progress=progress, should_cancel=should_cancel
+        )
+        own = measured.pop(group.id)
+        for name, beside in measured.items():
+            write_arrays(folder / f"{name}.npz", _to_arrays(beside))
+        return _to_arrays(own)
+
+    width = group.n_units * group.rows
+    shapes = {"count": (), "mean": (width,), "covariance": (width, width), "residual": ()}
+    return _from_arrays(cached(folder / f"{group.id}.npz", shapes, make))
 
 
 def in_batches(items: Sequence[T], width: Callable[[T], int]) -> Iterator[Sequence[T]]:
@@ -197,13 +200,7 @@ def contribution_vectors(gram: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(values.clip(min=0))).astype(np.float32)
 
 
-def _read(path: Path, group: UnitGroup) -> GroupMoments | None:
-    arrays = read_arrays(path)
-    width = group.n_units * group.rows
-    if arrays is None or not {"count", "mean", "covariance", "residual"} <= set(arrays):
-        return None
-    if arrays["covariance"].shape != (width, width):
-        return None
+def _from_arrays(arrays: Mapping[str, np.ndarray]) -> GroupMoments:
     moments = Moments(
         int(arrays["count"]),
         torch.from_numpy(arrays["mean"]).double(),
@@ -212,12 +209,11 @@ def _read(path: Path, group: UnitGroup) -> GroupMoments | None:
     return GroupMoments(moments, float(arrays["residual"]))
 
 
-def _write(path: Path, statistics: GroupMoments) -> None:
-    moments = statistics.moments
-    arrays = {
+def _to_arrays(measured: GroupMoments) -> Mapping[str, np.ndarray]:
+    moments = measured.moments
+    return {
         "count": np.array(moments.count),
         "mean": moments.mean.numpy(),
         "covariance": moments.covariance.numpy(),
-        "residual": np.array(statistics.residual_variance),
+        "residual": np.array(measured.residual_variance),
     }
-    write_arrays(path, arrays)
