@@ -120,7 +120,9 @@ def draw(session: Session, model: SpeechModel) -> None:
     else:
         plan = _plan(session, model, groups, trees, settings)
         group, k = choose_group(model, groups, trees, plan)
-        figures, tables = _one_group(session, model, group, trees[group.id], k, settings, plan)
+        figures, tables = _one_group(
+            session, model, group, trees[group.id], k, settings=settings, plan=plan
+        )
         link |= {"group": group.id, "k": str(k)}
         link |= link_to_units(model, group, trees[group.id].labels(k))
     with corner, st.container(horizontal=True, horizontal_alignment="right"):
@@ -153,6 +155,7 @@ def _one_group(
     group: UnitGroup,
     tree: MergeTree,
     k: int,
+    *,
     settings: Settings,
     plan: Mapping[str, int],
 ) -> tuple[dict[str, go.Figure], dict[str, pd.DataFrame]]:
@@ -174,7 +177,13 @@ def _one_group(
         with st.container(height=MAP_HEIGHT, border=False):
             if projection is not None:
                 figures["map"] = draw_unit_map(
-                    model, group, tree, labels, norms, projection, color_by
+                    model,
+                    group,
+                    tree,
+                    labels=labels,
+                    norms=norms,
+                    projection=projection,
+                    color_by=color_by,
                 )
         map_note(
             session,

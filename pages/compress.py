@@ -95,7 +95,17 @@ def draw(session: Session, model: SpeechModel) -> None:
     twin = next((v for v in made if not v.is_int8), None)
     color = twin.color if twin else variant_color(session.n_variants_made)
     compression = twin.compression if twin else None
-    draft = Draft(session, model, groups, settings, n_clusters, trees, expected, color, compression)
+    draft = Draft(
+        session,
+        model,
+        groups=groups,
+        settings=settings,
+        n_clusters=n_clusters,
+        trees=trees,
+        expected=expected,
+        color=color,
+        made=compression,
+    )
 
     st.title("Compress")
     with st.container(height=SENTENCE_HEIGHT, border=False):

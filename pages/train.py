@@ -118,7 +118,16 @@ def _draw_choices(
     normaliser = "none" if model.source in DEMO_MODELS else next(iter(NORMALISERS))
     share = 0.0 if method == FINE_TUNING else sparsity / 100
     chosen = Choices(
-        method, data, n_clips, epochs, rate, batch, share, distil, normaliser, language
+        method=method,
+        data=data,
+        n_clips=n_clips,
+        epochs=epochs,
+        learning_rate=rate,
+        batch_size=batch,
+        sparsity=share,
+        distil=distil,
+        normaliser=normaliser,
+        language=language,
     )
     obstacle = None if data or n_clips else "Name the data to train on."
     if _is_multilingual(model) and not language:

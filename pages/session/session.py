@@ -131,13 +131,14 @@ class Session:
         Without a `base` it lies where its original does, in the same dtype.
         """
         variant = Variant(
-            f"variant-{self.n_variants_made}",
-            self.free_name(name),
-            compression,
-            footprint,
-            error,
-            base or model_id(replace(compression.model, weight_hash=compression.plan.weight_hash)),
-            variant_color(self.n_variants_made),
+            id=f"variant-{self.n_variants_made}",
+            name=self.free_name(name),
+            compression=compression,
+            footprint=footprint,
+            error=error,
+            base=base
+            or model_id(replace(compression.model, weight_hash=compression.plan.weight_hash)),
+            color=variant_color(self.n_variants_made),
         )
         self.n_variants_made += 1
         self.variants.append(variant)

@@ -157,8 +157,30 @@ def test_exported_rows_hold_texts_errors_and_costs(page: AppTest) -> None:
 
     pick(page, bundled_clips()[0].path.name)
     (clip,) = session_of(page).clips.values()
-    original = Transcript("a", "original", "=one two", 2.0, 0.5, 0.25, 10, "process", 1, ())
-    variant = Transcript("a", "v", "one", 2.0, 0.5, 0.25, None, "none", 1, ("Stopped.",))
+    original = Transcript(
+        "a",
+        "original",
+        "=one two",
+        duration=2.0,
+        processing_time=0.5,
+        real_time_factor=0.25,
+        peak_memory=10,
+        memory_kind="process",
+        n_windows=1,
+        notes=(),
+    )
+    variant = Transcript(
+        "a",
+        "v",
+        "one",
+        duration=2.0,
+        processing_time=0.5,
+        real_time_factor=0.25,
+        peak_memory=None,
+        memory_kind="none",
+        n_windows=1,
+        notes=("Stopped.",),
+    )
     clip.reference = ""
     results = [
         score_transcripts(clip, "original", original, None, "none"),
