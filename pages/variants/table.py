@@ -76,10 +76,11 @@ def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGro
         for variant in variants:
             plan = variant.compression.plan
             drift, speed = drift_of(session, variant), session.speeds.get(model_id(variant.model))
+            kind = ", int8" if variant.is_int8 else ""
             nominal = "" if plan.allocation == MANUAL else f", {percent(plan.sparsity, 0)}"
             actions = _row(
                 f"{swatch(variant.color)} **{escape_markdown(variant.name)}**",
-                f"{_how(variant)}{nominal}{', int8' * variant.is_int8}",
+                f"{_how(variant)}{nominal}{kind}",
                 removed=percent(achieved_sparsity(groups, plan.n_clusters)),
                 cost=variant.footprint,
                 error=error_percent(variant.error) if variant.error is not None else "",
