@@ -26,7 +26,7 @@ from pages.listening.results import (
 )
 from pages.listening.side_by_side import Contender, draw_side_by_side
 from pages.session.job_box import job_box, show_problem
-from pages.session.jobs import Job
+from pages.session.jobs import Job, Parts
 from pages.session.session import Clip, Session, TranscriptKey
 from pages.session.shelves import model_id
 from pages.variants.drift import draw_drift
@@ -245,7 +245,7 @@ def _start(
     pairs: Sequence[tuple[Clip, Contender]],
     options: TranscriptionOptions,
 ) -> None:
-    transcripts = session.transcripts
+    transcripts, parts = session.transcripts, Parts()
 
     def work(progress: Progress, should_cancel: ShouldCancel) -> None:
         steps = 100
@@ -261,9 +261,9 @@ def _start(
             )
             # One assignment to a dict is atomic; each transcript is shown as soon as it is there.
             transcripts[_key(clip, model, options)] = replace(transcript, model=name)
-            job.part_is_ready()
+            parts.one_is_ready()
 
-    job: Job[None] = Job("Transcribing", work, lambda nothing: None)
+    job: Job[None] = Job("Transcribing", work, lambda nothing: None, parts=parts)
     session.jobs.start(_SLOT, job, lane="listen")
 
 
