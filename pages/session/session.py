@@ -14,7 +14,7 @@ from analysis.compression.compress import Compression
 from analysis.errors import UserError
 from analysis.evaluation.drift import Drift
 from analysis.evaluation.speed import EncoderSpeed
-from analysis.figures.palette import ORIGINAL, variant_color
+from analysis.figures.palette import variant_color
 from analysis.models.footprint import Footprint
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.quantising import is_quantised
@@ -184,11 +184,6 @@ class Session:
             ),
             lane="load",
         )
-
-
-def model_color(model: SpeechModel, variants: list[Variant]) -> str:
-    """The original's blue, or the variant's own colour."""
-    return next((v.color for v in variants if v.model is model), ORIGINAL)
 
 
 def current() -> Session:
