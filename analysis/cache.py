@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -10,6 +10,10 @@ import numpy as np
 
 REVISION = "1"
 """To be raised when what is kept is computed in another way: older results are then not read."""
+
+
+Shape = tuple[int | None, ...]
+"""Of an array; None stands for any length."""
 
 
 def cache_folder(kind: str) -> Path:
@@ -24,6 +28,41 @@ def cache_folder(kind: str) -> Path:
     if base is None:
         base = str(Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "coalesce")
     return Path(base) / REVISION / kind
+
+
+def cached(
+    path: Path, shapes: Mapping[str, Shape], make: Callable[[], Mapping[str, np.ndarray]]
+) -> Mapping[str, np.ndarray]:
+    """Arrays from disk where they were kept, else made and kept.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file, below `cache_folder`.
+    shapes : mapping of str to tuple of int or None
+        Name and shape of every array that has to be there; a file that is broken, or lacks one of
+        them in this shape, is made anew.
+    make : callable
+        Makes them all.
+
+    Returns
+    -------
+    mapping of str to ndarray
+    """
+    found = read_arrays(path)
+    if found is not None and all(
+        name in found and _fits(found[name].shape, shape) for name, shape in shapes.items()
+    ):
+        return found
+    made = make()
+    write_arrays(path, made)
+    return made
+
+
+def _fits(found: tuple[int, ...], wanted: Shape) -> bool:
+    return len(found) == len(wanted) and all(
+        length in (own, None) for own, length in zip(found, wanted, strict=True)
+    )
 
 
 def read_arrays(path: Path) -> Mapping[str, np.ndarray] | None:

@@ -32,7 +32,7 @@ from analysis.cli.terminal import progress_bar
 from analysis.clustering.clusterings import kmeans_labels
 from analysis.compression.merging import merge_units
 from analysis.evaluation.corpora import Corpus, read_corpus
-from analysis.evaluation.corpus_evaluation import compare, recognise, run_of, summarise
+from analysis.evaluation.corpus_evaluation import compare_evaluations, recognise, run_of, summarise
 from analysis.evaluation.results import ResultStore
 from analysis.evaluation.sweep import Row, Skipped, sweep
 from analysis.evaluation.sweep_spec import (
@@ -159,8 +159,8 @@ def peer_rows(
                     like,
                     cell=replace(like.cell, way=like.cell.way.changed(name=name, made=True)),
                     evaluation=found,
-                    against_original=compare(found, original),
-                    against_magnitude=compare(found, baseline) if baseline else None,
+                    against_original=compare_evaluations(found, original),
+                    against_magnitude=compare_evaluations(found, baseline) if baseline else None,
                 )
             )
     return rows

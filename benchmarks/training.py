@@ -22,7 +22,7 @@ from analysis.compression.compress import compress
 from analysis.compression.planner import Planner
 from analysis.delivery.saving import save
 from analysis.evaluation.corpora import Corpus, read_corpus
-from analysis.evaluation.corpus_evaluation import Evaluation, compare, evaluate
+from analysis.evaluation.corpus_evaluation import Evaluation, compare_evaluations, evaluate
 from analysis.evaluation.results import ResultStore
 from analysis.evaluation.speed import measure_encoders
 from analysis.files import replace_text
@@ -139,7 +139,7 @@ def measure(
     )
     cost, curves = footprint(model), read_log(state_folder(folder))
     zeros = unstructured_sparsity(model)
-    difference = compare(found, original).difference if original is not None else None
+    difference = compare_evaluations(found, original).difference if original is not None else None
     return {
         "row": row,
         "wer": found.total.wer,

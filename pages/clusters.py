@@ -62,8 +62,8 @@ from pages.planning.settings import (
     write_setting,
 )
 from pages.session.job_box import job_slot, show_problem
-from pages.session.link import publish
-from pages.session.session import Session, current
+from pages.session.link import write_address
+from pages.session.session import Session
 from pages.session.shelves import TreeChoice, groups_of, variances_of
 from pages.widgets.basics import explain, figure
 from pages.widgets.choices import choose_one
@@ -94,11 +94,8 @@ EXPLANATION = (
 )
 
 
-def main() -> None:
+def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
-    session = current()
-    model = session.model
-    assert model is not None
     settings = read_settings(model)
     groups = groups_of(model)
     title, corner = st.columns([2, 1], vertical_alignment="bottom")
@@ -123,11 +120,13 @@ def main() -> None:
     else:
         plan = _plan(session, model, groups, trees, settings)
         group, k = choose_group(model, groups, trees, plan)
-        figures, tables = _one_group(session, model, group, trees[group.id], k, settings, plan)
+        figures, tables = _one_group(
+            session, model, group, trees[group.id], k, settings=settings, plan=plan
+        )
         link |= {"group": group.id, "k": str(k)}
         link |= link_to_units(model, group, trees[group.id].labels(k))
     with corner, st.container(horizontal=True, horizontal_alignment="right"):
-        publish(model, {name: text for name, text in link.items() if text})
+        write_address(model, {name: text for name, text in link.items() if text})
         draw_exports("clusters", figures, tables)
     if st.button(
         "Next: merge it and see the size", icon=":material/arrow_forward:", icon_position="right"
@@ -156,6 +155,7 @@ def _one_group(
     group: UnitGroup,
     tree: MergeTree,
     k: int,
+    *,
     settings: Settings,
     plan: Mapping[str, int],
 ) -> tuple[dict[str, go.Figure], dict[str, pd.DataFrame]]:
@@ -177,7 +177,13 @@ def _one_group(
         with st.container(height=MAP_HEIGHT, border=False):
             if projection is not None:
                 figures["map"] = draw_unit_map(
-                    model, group, tree, labels, norms, projection, color_by
+                    model,
+                    group,
+                    tree,
+                    labels=labels,
+                    norms=norms,
+                    projection=projection,
+                    color_by=color_by,
                 )
         map_note(
             session,
@@ -373,4 +379,4 @@ def _all_heads(
     return {"all-heads": chart}
 
 
-run_page(main)
+run_page(draw)

@@ -7,7 +7,7 @@ import streamlit as st
 from analysis.compression.allocation import achieved_sparsity
 from analysis.compression.compress import Compression, compress
 from analysis.compression.forecast import Forecast, forecast, measured_error
-from analysis.figures.kept_units import KEPT_UNITS_HEIGHT, kept_units
+from analysis.figures.kept_units import KEPT_UNITS_HEIGHT, kept_units_chart
 from analysis.figures.palette import variant_color
 from analysis.models.footprint import Footprint, footprint, predict_footprint
 from analysis.models.speech_model import SpeechModel
@@ -37,7 +37,7 @@ from pages.planning.settings import (
 )
 from pages.session.job_box import job_box, show_problem
 from pages.session.jobs import Job
-from pages.session.session import Session, Variant, current
+from pages.session.session import Session, Variant
 from pages.session.shelves import footprint_of, groups_of, load_trees, tree_shelf, variances_of
 from pages.variants import save_panel
 from pages.variants.comparison import draw_comparison
@@ -68,11 +68,8 @@ EXPLANATION = (
 )
 
 
-def main() -> None:
+def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
-    session = current()
-    model = session.model
-    assert model is not None
     groups = groups_of(model)
     group_editor.take_edits(session, model, groups)
     settings = read_settings(model)
@@ -102,7 +99,17 @@ def main() -> None:
     twin = next((v for v in made if not v.is_int8), None)
     color = twin.color if twin else variant_color(session.n_variants_made)
     compression = twin.compression if twin else None
-    draft = Draft(session, model, groups, settings, n_clusters, trees, expected, color, compression)
+    draft = Draft(
+        session,
+        model,
+        groups=groups,
+        settings=settings,
+        n_clusters=n_clusters,
+        trees=trees,
+        expected=expected,
+        color=color,
+        made=compression,
+    )
 
     st.title("Compress")
     with st.container(height=SENTENCE_HEIGHT, border=False):
@@ -117,7 +124,7 @@ def main() -> None:
     _metrics(base, cost, expected, achieved)
     chosen = group_editor.selected_group(model, groups)
     figure(
-        kept_units(groups, n_clusters, selected=chosen.id, color=color),
+        kept_units_chart(groups, n_clusters, selected=chosen.id, color=color),
         key=f"kept:{model.weight_hash[:16]}",
         alt="Units kept in every layer, in front of the units of the original model.",
         height=KEPT_UNITS_HEIGHT,
@@ -320,4 +327,4 @@ def _compress(
     session.jobs.start("compress", Job(f"Compressing {name}", work, deliver))
 
 
-run_page(main)
+run_page(draw)

@@ -14,9 +14,17 @@ from analysis.plan.choices import ALLOCATIONS, NORMALISERS
 from analysis.speech.audio import SUPPORTED_EXTENSIONS
 from pages.frame.frame import run_page
 from pages.runs.sweep_results import draw_results
-from pages.runs.sweeps import HELDOUT, METHODS, SLOT, SweepState, start, state_of, uploaded_folder
+from pages.runs.sweeps import (
+    HELDOUT,
+    SLOT,
+    WAYS_TO_COMPRESS,
+    SweepState,
+    start,
+    state_of,
+    uploaded_folder,
+)
 from pages.session.job_box import job_box, show_problem
-from pages.session.session import Session, current
+from pages.session.session import Session
 from pages.widgets.basics import explain, primary_button, show_error
 from pages.widgets.choices import choose_one
 from pages.widgets.formatting import escape_markdown
@@ -46,11 +54,8 @@ EXPLANATION = (
 )
 
 
-def main() -> None:
+def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
-    session = current()
-    model = session.model
-    assert model is not None
     st.title("Evaluate")
     st.markdown(
         "How many words do compressed models get wrong, on a whole corpus, and is a difference"
@@ -92,7 +97,7 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
     with middle:
         methods = st.multiselect(
             "Methods",
-            list(METHODS),
+            list(WAYS_TO_COMPRESS),
             default=["cluster", "magnitude"],
             key="sweep-methods",
             persist_state="session",
@@ -128,7 +133,9 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
             {
                 "model": (model.source,),
                 "data": source,
-                "method": tuple(read_way(METHODS[name]).changed(name=name) for name in methods),
+                "method": tuple(
+                    read_way(WAYS_TO_COMPRESS[name]).changed(name=name) for name in methods
+                ),
                 "sparsity": tuple(percent / 100 for percent in sorted(sparsities)),
                 "allocation": tuple(allocations),
                 "normaliser": normaliser,
@@ -226,4 +233,4 @@ def _draw_corpus(state: SweepState) -> None:
             )
 
 
-run_page(main)
+run_page(draw)

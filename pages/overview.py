@@ -25,7 +25,7 @@ from pages.frame.frame import run_page
 from pages.frame.sidebar import DEVICE_NAMES
 from pages.planning.settings import Settings, read_settings, widget_key
 from pages.session.job_box import job_slot, show_problem
-from pages.session.session import Session, current
+from pages.session.session import Session
 from pages.session.shelves import footprint_of, groups_of, tree_key, tree_shelf
 from pages.variants import lineage_panel
 from pages.widgets.basics import explain, figure, theme
@@ -59,11 +59,8 @@ EXPLANATION = (
 )
 
 
-def main() -> None:
+def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
-    session = current()
-    model = session.model
-    assert model is not None
     settings = read_settings(model)
     groups = groups_of(model)
     base = footprint_of(model)
@@ -296,4 +293,4 @@ def _configuration(model: SpeechModel) -> None:
             st.json(config, expanded=1)
 
 
-run_page(main)
+run_page(draw)

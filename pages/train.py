@@ -8,9 +8,9 @@ from analysis.plan.choices import NORMALISERS
 from pages.frame.frame import run_page
 from pages.runs.training import (
     FINE_TUNING,
-    METHODS,
     SLOT,
     UNIT_GATES,
+    WAYS_TO_TRAIN,
     Choices,
     can_synthesise,
     curves_of,
@@ -20,7 +20,7 @@ from pages.runs.training import (
 )
 from pages.runs.training_results import draw_run
 from pages.session.job_box import job_box, show_problem
-from pages.session.session import Session, Variant, current
+from pages.session.session import Session, Variant
 from pages.widgets.basics import explain, primary_button
 from pages.widgets.choices import choose_one, held
 
@@ -56,11 +56,8 @@ EXPLANATION = (
 )
 
 
-def main() -> None:
+def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
-    session = current()
-    model = session.model
-    assert model is not None
     st.title("Train")
     st.markdown(
         "How much of what compression cost do a few epochs on data bring back, and what can be"
@@ -89,7 +86,7 @@ def _draw_choices(
     """From what, how, on what; with what is still missing."""
     left, middle, right = st.columns([7, 5, 4], gap="medium")
     with left:
-        method = choose_one("Method", METHODS, key="train-method")
+        method = choose_one("Method", WAYS_TO_TRAIN, key="train-method")
         with st.container(height=_SENTENCE_HEIGHT, border=False):
             st.caption(_SENTENCES[method])
         start = _draw_model(session, model, method)
@@ -121,7 +118,16 @@ def _draw_choices(
     normaliser = "none" if model.source in DEMO_MODELS else next(iter(NORMALISERS))
     share = 0.0 if method == FINE_TUNING else sparsity / 100
     chosen = Choices(
-        method, data, n_clips, epochs, rate, batch, share, distil, normaliser, language
+        method=method,
+        data=data,
+        n_clips=n_clips,
+        epochs=epochs,
+        learning_rate=rate,
+        batch_size=batch,
+        sparsity=share,
+        distil=distil,
+        normaliser=normaliser,
+        language=language,
     )
     obstacle = None if data or n_clips else "Name the data to train on."
     if _is_multilingual(model) and not language:
@@ -256,4 +262,4 @@ def _draw_start(
     job_box(session.jobs, (SLOT,), idle, wide=True)
 
 
-run_page(main)
+run_page(draw)

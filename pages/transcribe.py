@@ -16,11 +16,18 @@ from analysis.speech.transcription import Transcript, TranscriptionOptions, tran
 from pages.frame.frame import run_page
 from pages.listening.clips import READ_SLOT, choose_clip, draw_sources
 from pages.listening.player import draw_player
-from pages.listening.results import Result, compare, overall, row, to_csv, to_json
+from pages.listening.results import (
+    ScoredTranscript,
+    overall,
+    row,
+    score_transcripts,
+    to_csv,
+    to_json,
+)
 from pages.listening.side_by_side import Contender, draw_side_by_side
 from pages.session.job_box import job_box, show_problem
-from pages.session.jobs import Job
-from pages.session.session import Clip, Session, TranscriptKey, current
+from pages.session.jobs import Job, Parts
+from pages.session.session import Clip, Session, TranscriptKey
 from pages.session.shelves import model_id
 from pages.variants.drift import draw_drift
 from pages.widgets.basics import explain, primary_button
@@ -49,11 +56,8 @@ EXPLANATION = (
 )
 
 
-def main() -> None:
+def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
-    session = current()
-    model = session.model
-    assert model is not None
     st.title("Transcribe")
     st.markdown(
         f"Give {escape_markdown(model.name)} something to hear and read, word by word, what each"
@@ -241,7 +245,7 @@ def _start(
     pairs: Sequence[tuple[Clip, Contender]],
     options: TranscriptionOptions,
 ) -> None:
-    transcripts = session.transcripts
+    transcripts, parts = session.transcripts, Parts()
 
     def work(progress: Progress, should_cancel: ShouldCancel) -> None:
         steps = 100
@@ -257,9 +261,9 @@ def _start(
             )
             # One assignment to a dict is atomic; each transcript is shown as soon as it is there.
             transcripts[_key(clip, model, options)] = replace(transcript, model=name)
-            job.part_is_ready()
+            parts.one_is_ready()
 
-    job: Job[None] = Job("Transcribing", work, lambda nothing: None)
+    job: Job[None] = Job("Transcribing", work, lambda nothing: None, parts=parts)
     session.jobs.start(_SLOT, job, lane="listen")
 
 
@@ -269,7 +273,7 @@ def _results(
     contenders: Sequence[Contender],
     options: TranscriptionOptions,
     normaliser: str,
-) -> list[Result]:
+) -> list[ScoredTranscript]:
     """Of one clip, in the order of the models."""
     found: list[tuple[str, Transcript]] = []
     for name, _, model in contenders:
@@ -278,7 +282,9 @@ def _results(
             found.append((name, transcript))
     original = found[0][1] if found and found[0][0] == "original" else None
     return [
-        compare(clip, name, transcript, None if name == "original" else original, normaliser)
+        score_transcripts(
+            clip, name, transcript, None if name == "original" else original, normaliser
+        )
         for name, transcript in found
     ]
 
@@ -297,7 +303,7 @@ def _drift(
 def _table(
     session: Session,
     contenders: Sequence[Contender],
-    results: Sequence[Result],
+    results: Sequence[ScoredTranscript],
     normaliser: str,
     options: TranscriptionOptions,
 ) -> None:
@@ -361,4 +367,4 @@ def _table(
     )
 
 
-run_page(main)
+run_page(draw)

@@ -27,7 +27,7 @@ from analysis.models.statistics import (
     STATISTIC_TITLES,
     STATISTICS,
     UNITS,
-    Cell,
+    MatrixKey,
     matrix_label,
     matrix_names,
 )
@@ -38,8 +38,8 @@ from pages.planning.controls import draw_sparsity
 from pages.planning.group_choice import pick_group, selected_group
 from pages.planning.settings import read_settings, widget_key
 from pages.session.job_box import job_slot, show_problem
-from pages.session.link import follow, one_of, opened, publish
-from pages.session.session import current
+from pages.session.link import follow, one_of, opened, write_address
+from pages.session.session import Session
 from pages.session.shelves import groups_of
 from pages.widgets.basics import explain, figure
 from pages.widgets.choices import choose_one
@@ -71,11 +71,8 @@ ALLOCATION_EXPLANATION = (
 )
 
 
-def main() -> None:
+def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
-    session = current()
-    model = session.model
-    assert model is not None
     groups = groups_of(model)
     title, corner = st.columns([2, 1], vertical_alignment="bottom")
     title.title("Variance")
@@ -132,7 +129,7 @@ def main() -> None:
     allocation = _allocation(model, groups, statistics)
     chosen, matrix = _selected_cell(model, groups)
     with corner, st.container(horizontal=True, horizontal_alignment="right"):
-        publish(model, {"statistic": name, "group": chosen, "matrix": matrix})
+        write_address(model, {"statistic": name, "group": chosen, "matrix": matrix})
         draw_exports(
             "variance",
             {name: heatmap, f"{name}-by-layer": lines, **details, "allocation": allocation},
@@ -165,7 +162,7 @@ def _matrix_key(model: SpeechModel, group: UnitGroup) -> str:
     return widget_key(model, f"matrix:{group.component}")
 
 
-def _selected_cell(model: SpeechModel, groups: Sequence[UnitGroup]) -> Cell:
+def _selected_cell(model: SpeechModel, groups: Sequence[UnitGroup]) -> MatrixKey:
     group = selected_group(model, groups)
     matrix = st.session_state.get(_matrix_key(model, group))
     return group.id, matrix if matrix in matrix_names(group) else UNITS
@@ -294,4 +291,4 @@ def _table_of(groups: Sequence[UnitGroup], statistics: Statistics) -> pd.DataFra
     )
 
 
-run_page(main)
+run_page(draw)

@@ -13,7 +13,7 @@ from accelerate import PartialState
 
 from analysis.cli.terminal import print_json, progress_bar
 from analysis.evaluation.corpora import Corpus, read_corpus
-from analysis.evaluation.corpus_evaluation import Comparison, Evaluation, compare
+from analysis.evaluation.corpus_evaluation import Comparison, Evaluation, compare_evaluations
 from analysis.evaluation.corpus_evaluation import evaluate as evaluate_model
 from analysis.evaluation.hub_corpora import fetch, is_hub_id
 from analysis.evaluation.results import ResultStore
@@ -61,7 +61,7 @@ def evaluate(options: argparse.Namespace) -> None:
         "faults": [asdict(f) for f in corpus.faults],
     }
     if len(found) > 1:
-        comparison = compare(found[0][1], found[1][1])
+        comparison = compare_evaluations(found[0][1], found[1][1])
         facts["against"] = describe(*found[1]) | describe_difference(comparison)
     if options.json:
         print_json(facts)

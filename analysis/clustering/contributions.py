@@ -5,16 +5,15 @@ column, a head's output through its slice of O. Everything about the contributio
 mean and the covariance of the inputs of the output projection.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 
-from analysis.cache import read_arrays, write_arrays
+from analysis.cache import cached, write_arrays
 from analysis.clustering.distances import SquaredDistances
 from analysis.clustering.listening import Listener, prepare, statistics_folder
 from analysis.clustering.moments import MomentAccumulator, Moments
@@ -30,7 +29,7 @@ _MOST_ACCUMULATOR_BYTES = 2 << 30  # groups beyond that wait for another run ove
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class GroupStatistics:
+class GroupMoments:
     """What a unit group does on an excitation.
 
     Parameters
@@ -52,7 +51,7 @@ def measure_groups(
     *,
     progress: Progress = no_progress,
     should_cancel: ShouldCancel = never_cancel,
-) -> dict[str, GroupStatistics]:
+) -> dict[str, GroupMoments]:
     """Statistics of some groups from one run over an excitation.
 
     Parameters
@@ -66,7 +65,7 @@ def measure_groups(
 
     Returns
     -------
-    dict of str to GroupStatistics
+    dict of str to GroupMoments
         By group id.
 
     Raises
@@ -103,19 +102,19 @@ def measure_groups(
     listener.play(clips, "Listening to what units do", progress, should_cancel)
     variance = {path: float(a.moments().covariance.trace()) for path, a in layers.items()}
     return {
-        group.id: GroupStatistics(inputs[group.id].moments(), variance[group.layer_path])
+        group.id: GroupMoments(inputs[group.id].moments(), variance[group.layer_path])
         for group in groups
     }
 
 
-def group_statistics(
+def group_moments(
     model: SpeechModel,
     excitation: Excitation,
     group: UnitGroup,
     *,
     progress: Progress = no_progress,
     should_cancel: ShouldCancel = never_cancel,
-) -> GroupStatistics:
+) -> GroupMoments:
     """Statistics of one group, from disk where they were measured before.
 
     A miss measures this group and as many of the following ones as memory allows in the same run.
@@ -128,25 +127,29 @@ def group_statistics(
 
     Returns
     -------
-    GroupStatistics
+    GroupMoments
 
     Raises
     ------
     Cancelled
     """
     folder = statistics_folder(model, excitation)
-    found = _read(folder / f"{group.id}.npz", group)
-    if found is not None:
-        return found
-    everything = unit_groups(model)
-    start = next(i for i, other in enumerate(everything) if other.id == group.id)
-    chosen = next(in_batches(everything[start:], lambda other: other.n_units * other.rows))
-    measured = measure_groups(
-        model, excitation, chosen, progress=progress, should_cancel=should_cancel
-    )
-    for name, statistics in measured.items():
-        _write(folder / f"{name}.npz", statistics)
-    return measured[group.id]
+
+    def make() -> Mapping[str, np.ndarray]:
+        everything = unit_groups(model)
+        start = next(i for i, other in enumerate(everything) if other.id == group.id)
+        chosen = next(in_batches(everything[start:], lambda other: other.n_units * other.rows))
+        measured = measure_groups(
+            model, excitation, chosen, progress=progress, should_cancel=should_cancel
+        )
+        own = measured.pop(group.id)
+        for name, beside in measured.items():
+            write_arrays(folder / f"{name}.npz", _to_arrays(beside))
+        return _to_arrays(own)
+
+    width = group.n_units * group.rows
+    shapes = {"count": (), "mean": (width,), "covariance": (width, width), "residual": ()}
+    return _from_arrays(cached(folder / f"{group.id}.npz", shapes, make))
 
 
 def in_batches(items: Sequence[T], width: Callable[[T], int]) -> Iterator[Sequence[T]]:
@@ -161,7 +164,7 @@ def in_batches(items: Sequence[T], width: Callable[[T], int]) -> Iterator[Sequen
         yield items[start:]
 
 
-def contribution_gram(statistics: GroupStatistics, output: torch.Tensor) -> np.ndarray:
+def contribution_gram(statistics: GroupMoments, output: torch.Tensor) -> np.ndarray:
     """Gram matrix of the centred contributions of a group's units.
 
     G_ij = E⟨c_i - E c_i, c_j - E c_j⟩: for channels Cov(a) ∘ (W2ᵀ·W2), for heads the sum of that
@@ -169,7 +172,7 @@ def contribution_gram(statistics: GroupStatistics, output: torch.Tensor) -> np.n
 
     Parameters
     ----------
-    statistics : GroupStatistics
+    statistics : GroupMoments
     output : Tensor, (n, rows, d)
         The columns of the output projection, as rows.
 
@@ -197,27 +200,20 @@ def contribution_vectors(gram: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(values.clip(min=0))).astype(np.float32)
 
 
-def _read(path: Path, group: UnitGroup) -> GroupStatistics | None:
-    arrays = read_arrays(path)
-    width = group.n_units * group.rows
-    if arrays is None or not {"count", "mean", "covariance", "residual"} <= set(arrays):
-        return None
-    if arrays["covariance"].shape != (width, width):
-        return None
+def _from_arrays(arrays: Mapping[str, np.ndarray]) -> GroupMoments:
     moments = Moments(
         int(arrays["count"]),
         torch.from_numpy(arrays["mean"]).double(),
         torch.from_numpy(arrays["covariance"]).double(),
     )
-    return GroupStatistics(moments, float(arrays["residual"]))
+    return GroupMoments(moments, float(arrays["residual"]))
 
 
-def _write(path: Path, statistics: GroupStatistics) -> None:
-    moments = statistics.moments
-    arrays = {
+def _to_arrays(measured: GroupMoments) -> Mapping[str, np.ndarray]:
+    moments = measured.moments
+    return {
         "count": np.array(moments.count),
         "mean": moments.mean.numpy(),
         "covariance": moments.covariance.numpy(),
-        "residual": np.array(statistics.residual_variance),
+        "residual": np.array(measured.residual_variance),
     }
-    write_arrays(path, arrays)

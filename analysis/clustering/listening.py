@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from analysis.cache import cache_folder, read_arrays, write_arrays
+from analysis.cache import cache_folder, cached
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
@@ -108,11 +108,10 @@ def prepare(
     """
     extractor = model.processor.feature_extractor
     recogniser = None
+    written: Mapping[str, np.ndarray] = {}
     if model.architecture.decoding == "seq2seq":
         recogniser = Seq2SeqRecogniser(model, TranscriptionOptions(num_beams=1), should_cancel)
-    path = statistics_folder(model, excitation) / "tokens.npz"
-    known = dict(read_arrays(path) or {})
-    complete = len(known) == len(excitation.clips)
+        written = _written(model, recogniser, excitation, progress, should_cancel)
     prepared = []
     for done, clip in enumerate(excitation.clips):
         check_cancelled(should_cancel)
@@ -123,18 +122,36 @@ def prepare(
         n_frames = None
         if recogniser is not None:
             samples = clip[: recogniser.longest]
-            if not complete:
-                with model.lock, torch.inference_mode():
-                    known[str(done)] = np.array(recogniser.tokens(samples))
-            tokens = torch.from_numpy(known[str(done)]).to(model.device)
+            tokens = torch.from_numpy(written[str(done)]).to(model.device)
             arguments["decoder_input_ids"] = tokens[None]
             arguments["use_cache"] = False
             per_frame = extractor.n_samples / model.config.max_source_positions
             n_frames = round((len(samples) + _PADDING_SECONDS * SAMPLING_RATE) / per_frame)
         prepared.append(PreparedClip(arguments, n_frames))
-    if recogniser is not None and not complete:
-        write_arrays(path, known)
     return prepared
+
+
+def _written(
+    model: SpeechModel,
+    recogniser: Seq2SeqRecogniser,
+    excitation: Excitation,
+    progress: Progress,
+    should_cancel: ShouldCancel,
+) -> Mapping[str, np.ndarray]:
+    """The tokens that the model itself writes on every clip, by the clip's number."""
+    numbers = [str(number) for number in range(len(excitation.clips))]
+
+    def make() -> Mapping[str, np.ndarray]:
+        tokens: dict[str, np.ndarray] = {}
+        for number, clip in zip(numbers, excitation.clips, strict=True):
+            check_cancelled(should_cancel)
+            progress(len(tokens), len(numbers), "Writing down what the model hears")
+            with model.lock, torch.inference_mode():
+                tokens[number] = np.array(recogniser.tokens(clip[: recogniser.longest]))
+        return tokens
+
+    path = statistics_folder(model, excitation) / "tokens.npz"
+    return cached(path, dict.fromkeys(numbers, (None,)), make)
 
 
 def statistics_folder(model: SpeechModel, excitation: Excitation) -> Path:

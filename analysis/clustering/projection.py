@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from scipy.sparse.linalg import eigsh
 
-from analysis.cache import cache_folder, read_arrays, write_arrays
+from analysis.cache import cache_folder, cached
 from analysis.clustering.distances import distance_weights
 from analysis.clustering.trees import group_gram
 from analysis.errors import UserError
@@ -168,12 +168,19 @@ def project_umap(
         f"umap-{settings.n_dimensions}d-{settings.n_neighbors}-{settings.min_dist:g}"
         f"-{settings.metric}-{settings.seed}.npz"
     )
-    cached = read_arrays(path)
-    shape = (n, settings.n_dimensions)
-    if cached is not None and "coordinates" in cached and cached["coordinates"].shape == shape:
-        return Projection(cached["coordinates"], None)
-    progress(0, 0, "principal components")
-    scores, _ = _principal_components(model, groups, distance, excitation)
+
+    def make() -> Mapping[str, np.ndarray]:
+        progress(0, 0, "principal components")
+        scores, _ = _principal_components(model, groups, distance, excitation)
+        return {"coordinates": _umap(scores, settings, progress)}
+
+    arrays = cached(path, {"coordinates": (n, settings.n_dimensions)}, make)
+    return Projection(arrays["coordinates"], None)
+
+
+def _umap(scores: np.ndarray, settings: UmapSettings, progress: Progress) -> np.ndarray:
+    """Places of units, float32 (n, n_dimensions), from their principal components."""
+    n = len(scores)
     progress(0, 0, "loading UMAP")
     with _UMAP_LOCK:
         from umap import UMAP  # not above: importing it compiles for seconds
@@ -191,9 +198,7 @@ def project_umap(
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about few points and disconnected neighbours
-            coordinates = np.asarray(reducer.fit_transform(scores), dtype=np.float32)
-    write_arrays(path, {"coordinates": coordinates})
-    return Projection(coordinates, None)
+            return np.asarray(reducer.fit_transform(scores), dtype=np.float32)
 
 
 def _check(settings: UmapSettings, n_units: int) -> None:
@@ -224,21 +229,22 @@ def _principal_components(
     """Scores (n, c) and shares of variance (c,) of up to `PCA_COMPONENTS` components."""
     n = sum(group.n_units for group in groups)
     path = _folder(model, groups, distance, excitation) / "pca.npz"
-    cached = read_arrays(path)
-    if cached is not None and {"scores", "explained"} <= set(cached) and len(cached["scores"]) == n:
-        return cached["scores"], cached["explained"]
-    if distance == "contribution":
-        if len(groups) > 1:
+
+    def make() -> Mapping[str, np.ndarray]:
+        if distance != "contribution":
+            gram = _gram(model, groups, distance)
+        elif len(groups) == 1:
+            gram = group_gram(model, groups[0], excitation)
+        else:
             raise UserError(
                 "What units of different layers do cannot be compared here.",
                 "Choose one group, or another distance.",
             )
-        gram = group_gram(model, groups[0], excitation)
-    else:
-        gram = _gram(model, groups, distance)
-    scores, explained = principal_components(gram)
-    write_arrays(path, {"scores": scores, "explained": explained})
-    return scores, explained
+        scores, explained = principal_components(gram)
+        return {"scores": scores, "explained": explained}
+
+    arrays = cached(path, {"scores": (n, None), "explained": (None,)}, make)
+    return arrays["scores"], arrays["explained"]
 
 
 def principal_components(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

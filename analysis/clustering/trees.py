@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.cache import cache_folder, read_arrays, write_arrays
+from analysis.cache import Shape, cache_folder, cached
 from analysis.clustering.contributions import (
-    GroupStatistics,
+    GroupMoments,
     contribution_distances,
     contribution_gram,
     contribution_vectors,
-    group_statistics,
+    group_moments,
 )
 from analysis.clustering.distances import (
     SquaredDistances,
@@ -71,14 +71,13 @@ def build_tree(
     variant = f"{distance}-aligned" if align_heads and group.component == "heads" else distance
     dtype = str(model.dtype).removeprefix("torch.")
     path = cache_folder("trees") / model.weight_hash / dtype / variant / f"{group.id}.npz"
-    cached = read_arrays(path)
-    if cached is not None and {"linkage", "norms"} <= set(cached):
-        tree = MergeTree(cached["linkage"], cached["norms"])
-        if tree.n_units == group.n_units and tree.linkage.shape == (group.n_units - 1, 4):
-            return tree
-    tree = ward_tree(squared_distances(model.model, group, distance, align_heads=align_heads))
-    write_arrays(path, {"linkage": tree.linkage, "norms": tree.norms})
-    return tree
+
+    def make() -> Mapping[str, np.ndarray]:
+        tree = ward_tree(squared_distances(model.model, group, distance, align_heads=align_heads))
+        return {"linkage": tree.linkage, "norms": tree.norms}
+
+    arrays = cached(path, _tree_shapes(group), make)
+    return MergeTree(arrays["linkage"], arrays["norms"])
 
 
 def group_distances(
@@ -111,7 +110,7 @@ def group_gram(
 
     See `analysis.clustering.contributions.contribution_gram`; the shipped speech by default.
     """
-    statistics = group_statistics(model, excitation or make_excitation("speech"), group)
+    statistics = group_moments(model, excitation or make_excitation("speech"), group)
     return contribution_gram(statistics, read_units(model.model, group).output)
 
 
@@ -128,33 +127,39 @@ def _contribution_tree(
     dtype = str(model.dtype).removeprefix("torch.")
     folder = cache_folder("trees") / model.weight_hash / dtype / "contribution"
     path = folder / excitation.identity / f"{group.id}.npz"
-    order_path = path.with_suffix(f".surgeon-{RIDGE:g}.npz")
 
-    def statistics() -> GroupStatistics:
-        return group_statistics(
+    def measured() -> GroupMoments:
+        return group_moments(
             model, excitation, group, progress=progress, should_cancel=should_cancel
         )
 
-    cached = read_arrays(path)
-    if cached is None or not {"linkage", "norms", "residual"} <= set(cached):
-        measured = statistics()
-        gram = contribution_gram(measured, read_units(model.model, group).output)
-        built = ward_tree(contribution_distances(gram))
-        residual = np.array(measured.residual_variance)
-        cached = {"linkage": built.linkage, "norms": built.norms, "residual": residual}
-        write_arrays(path, cached)
+    def make_tree() -> Mapping[str, np.ndarray]:
+        moments = measured()
+        gram = contribution_gram(moments, read_units(model.model, group).output)
+        tree = ward_tree(contribution_distances(gram))
+        residual = np.array(moments.residual_variance)
+        return {"linkage": tree.linkage, "norms": tree.norms, "residual": residual}
+
+    def make_order() -> Mapping[str, np.ndarray]:
+        output = read_units(model.model, group).output
+        found = removal_order(measured().moments.covariance, output)
+        return {"order": found.order, "costs": found.costs}
+
+    arrays = cached(path, {**_tree_shapes(group), "residual": ()}, make_tree)
     tree = MergeTree(
-        cached["linkage"], cached["norms"], residual_variance=float(cached["residual"])
+        arrays["linkage"], arrays["norms"], residual_variance=float(arrays["residual"])
     )
     if not removal:
         return tree
-    ordered = read_arrays(order_path)
-    if ordered is None or not {"order", "costs"} <= set(ordered):
-        output = read_units(model.model, group).output
-        found = removal_order(statistics().moments.covariance, output)
-        ordered = {"order": found.order, "costs": found.costs}
-        write_arrays(order_path, ordered)
-    return replace(tree, removal=Removal(ordered["order"], ordered["costs"]))
+    n_steps = group.n_units - 1
+    order_path = path.with_suffix(f".surgeon-{RIDGE:g}.npz")
+    steps = cached(order_path, {"order": (n_steps,), "costs": (n_steps,)}, make_order)
+    return replace(tree, removal=Removal(steps["order"], steps["costs"]))
+
+
+def _tree_shapes(group: UnitGroup) -> Mapping[str, Shape]:
+    """Of the arrays that every kept tree of a group has."""
+    return {"linkage": (group.n_units - 1, 4), "norms": (group.n_units,)}
 
 
 def build_trees(

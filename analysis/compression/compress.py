@@ -17,7 +17,7 @@ from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.trees import build_tree, group_distances, group_vectors
 from analysis.compression.merging import merge_units
 from analysis.compression.repair import Change, repair
-from analysis.compression.selection import kept_units, predicted_error, pruning_error
+from analysis.compression.selection import predicted_error, pruning_error, pruning_labels
 from analysis.errors import UserError
 from analysis.models.building import MERGED_UNITS
 from analysis.models.modules import share_modules
@@ -191,9 +191,10 @@ def compress_group(
     CompressedGroup
     """
     k = plan.n_clusters[group.id]
-    align = plan.recipe.align_heads and group.component == "heads"
-    if plan.recipe.method != "cluster":
-        labels = kept_units(tree, k, plan.recipe.method, seed=plan.recipe.seed, group=group.id)
+    recipe = plan.recipe
+    align = recipe.align_heads and group.component == "heads"
+    if recipe.method != "cluster":
+        labels = pruning_labels(tree, k, recipe.method, seed=recipe.seed, group=group.id)
         error = (
             predicted_error(tree, k, plan.recipe.method, seed=plan.recipe.seed, group=group.id)
             if plan.recipe.method == SURGEON

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from analysis.clustering.contributions import group_statistics, in_batches
+from analysis.clustering.contributions import group_moments, in_batches
 from analysis.clustering.listening import prepare
 from analysis.clustering.moments import Moments, regularised
 from analysis.compression.joint_moments import moments_beside, paired_moments
@@ -143,7 +143,7 @@ def _one_shot(
     for change in changes:
         if (np.bincount(change.labels[change.labels >= 0]) == 1).all():
             # units that stay as they are need no run: the statistics of all hold theirs
-            statistics = group_statistics(
+            statistics = group_moments(
                 model, excitation, change.group, progress=progress, should_cancel=should_cancel
             )
             found[change.group.id] = _of_kept(model, change, statistics.moments)

@@ -9,7 +9,7 @@ from analysis.errors import UserError
 from analysis.plan.choices import SURGEON
 
 
-def kept_units(
+def pruning_labels(
     tree: MergeTree, n_clusters: int, method: str, *, seed: int, group: str
 ) -> np.ndarray:
     """Labels of the pruning baselines.
@@ -83,7 +83,7 @@ def predicted_error(
     if method == SURGEON:
         check_n_clusters(n_clusters, tree.n_units)
         return _removal(tree).error(n_clusters) / tree.total if tree.total else 0.0
-    return pruning_error(tree, kept_units(tree, n_clusters, method, seed=seed, group=group))
+    return pruning_error(tree, pruning_labels(tree, n_clusters, method, seed=seed, group=group))
 
 
 def _removal(tree: MergeTree) -> Removal:

@@ -60,7 +60,7 @@ def level(groups: Sequence[UnitGroup], n_clusters: Mapping[str, int]) -> dict[st
     return kept
 
 
-def spread(groups: Sequence[UnitGroup], changes: Mapping[str, int]) -> dict[str, int]:
+def extend_to_stacks(groups: Sequence[UnitGroup], changes: Mapping[str, int]) -> dict[str, int]:
     """Make K that were set by hand those of the whole stack; changes of heads are left out.
 
     Parameters

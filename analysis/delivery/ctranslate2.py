@@ -18,7 +18,7 @@ from analysis.delivery.export_checks import (
     Check,
     Export,
     check_input,
-    compare,
+    compare_outputs,
     float32_copy,
     folder_bytes,
     require,
@@ -181,6 +181,8 @@ def _check(
     expected = expected[: len(logits)]
     logits = np.where(logits > _SUPPRESSED, logits, expected)
     return (
-        compare("encoder outputs", np.array(exported.encode(given)), encoded.numpy(), precision),
-        compare("decoder logits", logits, expected, precision),
+        compare_outputs(
+            "encoder outputs", np.array(exported.encode(given)), encoded.numpy(), precision
+        ),
+        compare_outputs("decoder logits", logits, expected, precision),
     )

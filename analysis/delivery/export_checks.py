@@ -123,7 +123,7 @@ def check_input(model: SpeechModel, seconds: float = 3.0) -> np.ndarray:
     return found.astype(np.float32)
 
 
-def compare(output: str, found: np.ndarray, expected: np.ndarray, precision: str) -> Check:
+def compare_outputs(output: str, found: np.ndarray, expected: np.ndarray, precision: str) -> Check:
     """Measure the error of an output; in float32 refuse it beyond `TOLERANCE`.
 
     Parameters

@@ -12,7 +12,7 @@ from analysis.models.footprint import footprint
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import unit_groups
 from analysis.plan.compression_plan import CompressionPlan
-from analysis.plan.training_record import METHODS, TrainingRecord
+from analysis.plan.training_record import TRAINING_METHODS, TrainingRecord
 
 _PAPER = "arXiv 2606.11836"
 
@@ -133,7 +133,7 @@ def _recipe(model: SpeechModel) -> str:
 
 def _training_line(record: TrainingRecord) -> str:
     line = (
-        f"Training ({record.method}): {METHODS[record.method]} {record.steps:,} steps on "
+        f"Training ({record.method}): {TRAINING_METHODS[record.method]} {record.steps:,} steps on "
         f"{record.utterances:,} clips ({record.seconds / 3600:.2f} h) of {_code(record.data)}."
     )
     if record.sparsity is not None and record.sparse_bytes is not None:

@@ -15,7 +15,7 @@ from analysis.delivery.export_checks import (
     Check,
     Export,
     check_input,
-    compare,
+    compare_outputs,
     float32_copy,
     folder_bytes,
     require,
@@ -135,5 +135,5 @@ def _check(model: SpeechModel, expected: nn.Module, graph: Path) -> tuple[Check,
         (found,) = session.run(None, {given.name: inputs})
         with torch.inference_mode():
             wanted = expected(torch.from_numpy(inputs)).numpy()
-        checks.append(compare(f"{what} of {seconds} s", found, wanted, "float32"))
+        checks.append(compare_outputs(f"{what} of {seconds} s", found, wanted, "float32"))
     return tuple(checks)

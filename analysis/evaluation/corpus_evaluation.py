@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from analysis.cache import REVISION
 from analysis.errors import UserError
 from analysis.evaluation.corpora import Corpus, Utterance
-from analysis.evaluation.results import Result, ResultStore, Run
+from analysis.evaluation.results import ResultStore, Run, UtteranceResult
 from analysis.evaluation.scoring import Score, corpus_score, score
 from analysis.evaluation.significance import (
     Difference,
@@ -41,7 +41,7 @@ class Evaluation:
     Parameters
     ----------
     corpus : Corpus
-    results : tuple of Result
+    results : tuple of UtteranceResult
         Utterance by utterance.
     scores : tuple of Score
         Of each utterance, with its alignment.
@@ -52,7 +52,7 @@ class Evaluation:
     """
 
     corpus: Corpus
-    results: tuple[Result, ...]
+    results: tuple[UtteranceResult, ...]
     scores: tuple[Score, ...]
     total: Score
     interval: Interval
@@ -125,7 +125,7 @@ def recognise(
     state: "PartialState | None" = None,
     progress: Progress = no_progress,
     should_cancel: ShouldCancel = never_cancel,
-) -> tuple[Result, ...]:
+) -> tuple[UtteranceResult, ...]:
     """Transcribe a corpus, clips of like length together, longest first.
 
     Parameters
@@ -145,7 +145,7 @@ def recognise(
 
     Returns
     -------
-    tuple of Result
+    tuple of UtteranceResult
         Utterance by utterance.
 
     Raises
@@ -163,7 +163,7 @@ def recognise(
         for batch in _by_length(corpus, options.batch_size)
     ]
     todo = _share([batch for batch in missing if batch], state)
-    made: list[Result] = []
+    made: list[UtteranceResult] = []
     model = make() if any(missing) else None  # in every process, so that a fault shows in all
     if model is not None:
         total = sum(u.duration for batch in todo for u in batch)
@@ -195,14 +195,14 @@ def _check_same(corpus: Corpus) -> None:
 
 
 def summarise(
-    corpus: Corpus, results: Sequence[Result], normaliser: str = "whisper-english"
+    corpus: Corpus, results: Sequence[UtteranceResult], normaliser: str = "whisper-english"
 ) -> Evaluation:
     """Score the transcripts of a corpus.
 
     Parameters
     ----------
     corpus : Corpus
-    results : sequence of Result
+    results : sequence of UtteranceResult
         Utterance by utterance.
     normaliser : str
         Key of `analysis.plan.choices.NORMALISERS`.
@@ -228,7 +228,7 @@ def summarise(
     return Evaluation(corpus, tuple(results), tuple(scores), total, interval)
 
 
-def compare(evaluation: Evaluation, other: Evaluation) -> Comparison:
+def compare_evaluations(evaluation: Evaluation, other: Evaluation) -> Comparison:
     """Test whether one model's WER differs from another's on the same corpus.
 
     Parameters
@@ -301,11 +301,11 @@ def _share(batches: list[list[Utterance]], state: "PartialState | None") -> list
         return list(own)
 
 
-def _gather(results: list[Result]) -> list[Result]:
+def _gather(results: list[UtteranceResult]) -> list[UtteranceResult]:
     """The results of all processes, in every process."""
     from accelerate.utils import gather_object
 
-    gathered: list[Result] = gather_object(results)
+    gathered: list[UtteranceResult] = gather_object(results)
     return gathered
 
 
@@ -314,7 +314,7 @@ def _transcribe(
     batch: Sequence[Utterance],
     options: TranscriptionOptions,
     should_cancel: ShouldCancel,
-) -> list[Result]:
+) -> list[UtteranceResult]:
     clips = [utterance.read() for utterance in batch]
     try:
         transcripts = transcribe_batch(model, clips, options, should_cancel=should_cancel)
@@ -331,7 +331,7 @@ def _transcribe(
             str(error),
         ) from error
     return [
-        Result(utterance.id, utterance.digest, transcript.text, transcript.processing_time)
+        UtteranceResult(utterance.id, utterance.digest, transcript.text, transcript.processing_time)
         for utterance, transcript in zip(batch, transcripts, strict=True)
     ]
 

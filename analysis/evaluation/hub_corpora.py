@@ -76,7 +76,7 @@ def fetch(
                 table.write(json.dumps(line, ensure_ascii=False) + "\n")
         if number < 0:
             raise UserError(f"The data set {source} holds no clips.", "Choose another split.")
-        _publish(temporary, folder)
+        _name_folder(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
@@ -87,7 +87,7 @@ def _is_whole(folder: Path) -> bool:
     return (folder / _TABLE).is_file()
 
 
-def _publish(fetched: Path, folder: Path) -> None:
+def _name_folder(fetched: Path, folder: Path) -> None:
     """Give a fetched folder its name, unless another fetcher was first: theirs may be in use."""
     with FileLock(folder.parent / ".lock"):
         if not _is_whole(folder):

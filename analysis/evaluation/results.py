@@ -10,7 +10,7 @@ from analysis.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class UtteranceResult:
     """What one model wrote for one utterance.
 
     Parameters
@@ -85,9 +85,9 @@ class ResultStore:
                 f"The folder {folder} cannot be made.", "Choose another one.", str(error)
             ) from error
 
-    def read(self, run: Run) -> dict[tuple[str, str], Result]:
+    def read(self, run: Run) -> dict[tuple[str, str], UtteranceResult]:
         """What is there of a run, by utterance and digest, whichever process wrote it."""
-        found: dict[tuple[str, str], Result] = {}
+        found: dict[tuple[str, str], UtteranceResult] = {}
         for path in sorted(self._folder.glob(f"{run.key[:16]}.*.jsonl")):
             for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
                 result = _result(line)
@@ -95,7 +95,7 @@ class ResultStore:
                     found[result.utterance, result.digest] = result
         return found
 
-    def append(self, run: Run, results: Iterable[Result]) -> None:
+    def append(self, run: Run, results: Iterable[UtteranceResult]) -> None:
         """Add results in one write; a kill in the midst of it costs their last lines at most."""
         path = self._folder / f"{run.key[:16]}.{self._process}.jsonl"
         with path.open("a+b") as file:
@@ -110,9 +110,9 @@ class ResultStore:
             file.write(text.encode())
 
 
-def _result(line: str) -> Result | None:
+def _result(line: str) -> UtteranceResult | None:
     """A line's result; None for the head of the file and for a line that was cut off."""
     try:
-        return Result(**json.loads(line))
+        return UtteranceResult(**json.loads(line))
     except (ValueError, TypeError):
         return None

@@ -14,7 +14,7 @@ from analysis.evaluation.corpora import Corpus
 from analysis.evaluation.corpus_evaluation import (
     Comparison,
     Evaluation,
-    compare,
+    compare_evaluations,
     recognise,
     run_of,
     summarise,
@@ -142,14 +142,14 @@ def sweep(
     runner = _Runner(
         model,
         corpus,
-        options,
-        normaliser,
-        Planner(model, calibration),
-        store,
-        state,
-        on_row,
-        progress,
-        should_cancel,
+        options=options,
+        normaliser=normaliser,
+        planner=Planner(model, calibration),
+        store=store,
+        state=state,
+        on_row=on_row,
+        progress=progress,
+        should_cancel=should_cancel,
         n_models=1 + len(cells) + len(made),
         with_magnitude=any(cell.way.is_magnitude for cell in cells),
     )
@@ -262,9 +262,11 @@ class _Runner:
             achieved_sparsity(unit_groups(self.model), plan.n_clusters),
             predict_footprint(self.model, original.cost, plan.n_clusters),
             found,
-            compare(found, original.evaluation),
-            None if baseline is None or baseline is found else compare(found, baseline),
-            plan.n_clusters,
+            against_original=compare_evaluations(found, original.evaluation),
+            against_magnitude=None
+            if baseline is None or baseline is found
+            else compare_evaluations(found, baseline),
+            n_clusters=plan.n_clusters,
         )
 
     def _compressed(self, prepared: Prepared, cell: SweepCell) -> Evaluation:

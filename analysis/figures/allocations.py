@@ -6,9 +6,9 @@ from itertools import pairwise
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.figures.layout import MANY_LAYERS, lay_out
+from analysis.figures.layout import MANY_LAYERS, kind_of, lay_out
 from analysis.figures.palette import NEUTRAL, ORANGE, PURPLE, SKY, VARIANTS, with_alpha
-from analysis.models.unit_groups import BLOCK_TITLES, UnitGroup
+from analysis.models.unit_groups import UnitGroup
 
 STRATEGIES_HEIGHT = 380
 
@@ -181,7 +181,7 @@ def strategy_lines(
         cols=len(facets),
         shared_yaxes=True,
         horizontal_spacing=0.02,
-        subplot_titles=[f"{stack.capitalize()}<br>{_kind(block)}" for stack, block in facets],
+        subplot_titles=[f"{stack.capitalize()}<br>{kind_of(block)}" for stack, block in facets],
     )
     figure.update_annotations(font_size=13)
     many = max(len(members) for members in facets.values()) > MANY_LAYERS
@@ -307,18 +307,13 @@ def _across(k: int, group: UnitGroup) -> float:
 
 
 def _line_title(members: Sequence[UnitGroup]) -> str:
-    return f"{members[0].stack.capitalize()} {_kind(members[0].block)}, layer"
+    return f"{members[0].stack.capitalize()} {kind_of(members[0].block)}, layer"
 
 
 def _line_label(members: Sequence[UnitGroup]) -> str:
     """What stands before a line of cells."""
-    name = f"{members[0].stack.capitalize()}<br>{_kind(members[0].block)}"
+    name = f"{members[0].stack.capitalize()}<br>{kind_of(members[0].block)}"
     return name if members[0].layer == 0 else f"layers {members[0].layer} to {members[-1].layer}"
-
-
-def _kind(block: str) -> str:
-    """``"FFN"``, ``"self-attention"``: a block without its unit."""
-    return BLOCK_TITLES[block].rsplit(" ", 1)[0]
 
 
 def _two_lines(finding: str, key: str) -> str:

@@ -216,10 +216,11 @@ def merge_dendrogram(group: UnitGroup, drawing: TreeDrawing, n_clusters: int) ->
         title_text="error added (% of squared norm)", tickformat=".3~p", rangemode="tozero"
     )
     merged = last + 1 - n_clusters
+    merges = "1 merge" if merged == 1 else f"{merged} merges"
     lay_out(
         figure,
         MATRIX_HEIGHT,
-        f"<span style='color:{VERMILLION}'>━</span> {merged} merge{'s' * (merged != 1)} below"
+        f"<span style='color:{VERMILLION}'>━</span> {merges} below"
         f" the <span style='color:{PURPLE}'>┅</span> cut at K = {n_clusters}",
     )
     return figure

@@ -19,7 +19,7 @@ EVEN_WITHIN = 0.03
 """Shares kept that differ by less than this are called the same in a title."""
 
 
-def kept_units(
+def kept_units_chart(
     groups: Sequence[UnitGroup],
     n_clusters: Mapping[str, int],
     *,
@@ -131,7 +131,7 @@ def _kept_facet(
     )
 
 
-def error_curve(
+def error_curve_chart(
     group: UnitGroup,
     n_clusters: Sequence[int],
     errors: Sequence[float],

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from analysis.clustering.projection import Projection
-from analysis.figures.layout import lay_out
+from analysis.figures.layout import kind_of, lay_out
 from analysis.figures.palette import (
     BLUE,
     GREEN,
@@ -18,7 +18,7 @@ from analysis.figures.palette import (
     VERMILLION,
     with_alpha,
 )
-from analysis.models.unit_groups import BLOCK_TITLES, UnitGroup
+from analysis.models.unit_groups import UnitGroup
 
 MAP_HEIGHT = 560
 
@@ -178,7 +178,7 @@ def head_map(groups: Sequence[UnitGroup], projection: Projection, *, by_layer: b
     key = ""
     for stack, block in spans:
         color, symbol = _KIND_SYMBOLS[stack, block]
-        kind_name = BLOCK_TITLES[block].rsplit(" ", 1)[0]
+        kind_name = kind_of(block)
         shown = NEUTRAL if by_layer else color
         key += f"   <span style='color:{shown}'>{_MARKS[symbol]}</span> {stack} {kind_name}"
     _frame_map(figure, projection, f"All {start:,} heads{key}")

@@ -9,7 +9,6 @@ GREEN = "#009E73"
 PURPLE = "#CC79A7"
 SKY = "#56B4E9"
 ORANGE = "#E69F00"
-YELLOW = "#F0E442"
 
 ORIGINAL = BLUE
 """The uncompressed model, everywhere."""

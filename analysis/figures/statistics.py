@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.figures.layout import lay_out
+from analysis.figures.layout import kind_of, lay_out
 from analysis.figures.palette import (
     GREEN,
     NEUTRAL,
@@ -20,7 +20,7 @@ from analysis.figures.palette import (
 from analysis.models.statistics import (
     STATISTIC_TITLES,
     UNITS,
-    Cell,
+    MatrixKey,
     MatrixStatistics,
     matrix_label,
     matrix_names,
@@ -60,11 +60,11 @@ def heatmap_height(groups: Sequence[UnitGroup]) -> int:
 
 def statistic_heatmap(
     groups: Sequence[UnitGroup],
-    statistics: Mapping[Cell, MatrixStatistics],
+    statistics: Mapping[MatrixKey, MatrixStatistics],
     name: str,
     *,
     per_matrix: bool = False,
-    selected: Cell | None = None,
+    selected: MatrixKey | None = None,
 ) -> go.Figure:
     """One statistic of every matrix: a row per layer, the input at the top.
 
@@ -122,7 +122,8 @@ def statistic_heatmap(
                 [
                     cells[i][0].id,
                     cells[i][1],
-                    f"{cells[i][0].stack.capitalize()} {cells[i][0].layer} · {_kind(cells[i][0])}",
+                    f"{cells[i][0].stack.capitalize()} {cells[i][0].layer}"
+                    f" · {kind_of(cells[i][0].block)}",
                     _long_label(*cells[i]),
                     f"{values[i]:.4g}" if np.isfinite(values[i]) else "not defined",
                 ]
@@ -241,13 +242,13 @@ def _heatmap_title(
     highest = max(finite, key=lambda i: values[i])
     group, matrix = cells[highest]
     return (
-        f"{title} is highest in {group.stack} {group.layer} {_kind(group)}"
+        f"{title} is highest in {group.stack} {group.layer} {kind_of(group.block)}"
         f" {_short_label(group.block, matrix)}: {values[highest]:.3g}"
     )
 
 
 def statistic_lines(
-    groups: Sequence[UnitGroup], statistics: Mapping[Cell, MatrixStatistics], name: str
+    groups: Sequence[UnitGroup], statistics: Mapping[MatrixKey, MatrixStatistics], name: str
 ) -> go.Figure:
     """One statistic over the layers: a facet per block, a line per matrix, named at its end.
 
@@ -268,7 +269,7 @@ def statistic_lines(
         cols=len(facets),
         horizontal_spacing=0.33 / max(len(facets), 3),
         subplot_titles=[
-            f"{stack.capitalize()}<br>{_kind(m[0])}" for (stack, _), m in facets.items()
+            f"{stack.capitalize()}<br>{kind_of(m[0].block)}" for (stack, _), m in facets.items()
         ],
     )
     figure.update_annotations(font_size=13)
@@ -320,11 +321,6 @@ def _key_to_lines(groups: Sequence[UnitGroup]) -> str:
         f"<span style='color:{color}'>{marks[symbol]}</span> {' / '.join(labels)}"
         for (color, symbol), labels in names.items()
     )
-
-
-def _kind(group: UnitGroup) -> str:
-    """``"FFN"``, ``"self-attention"``: a block without its unit."""
-    return BLOCK_TITLES[group.block].rsplit(" ", 1)[0]
 
 
 def _long_label(group: UnitGroup, matrix: str) -> str:

@@ -221,7 +221,7 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
     return front
 
 
-def spread(positions: Sequence[float], gap: float) -> list[float]:
+def spread_labels(positions: Sequence[float], gap: float) -> list[float]:
     """Move labels apart, as little as it takes, until neighbours are `gap` from each other.
 
     Parameters
@@ -236,7 +236,7 @@ def spread(positions: Sequence[float], gap: float) -> list[float]:
 
     Examples
     --------
-    >>> spread([0.0, 0.5, 5.0], 1.0)
+    >>> spread_labels([0.0, 0.5, 5.0], 1.0)
     [-0.25, 0.75, 5.0]
     """
     order = np.argsort(positions, kind="stable")
@@ -264,7 +264,7 @@ def _label_ends(
     per_unit = (CURVES_HEIGHT - 110) / (top - bottom)
     ends = [line.rows[-1] for line in lines]
     heights = [float(scale(max(row.evaluation.total.wer, low))) for row in ends]
-    moved = spread([height * per_unit for height in heights], _LABEL_GAP)
+    moved = spread_labels([height * per_unit for height in heights], _LABEL_GAP)
     for line, height, place in zip(lines, heights, moved, strict=True):
         figure.add_annotation(
             x=1,

@@ -105,13 +105,13 @@ def inspect_folder(folder: Path, name: str) -> CheckpointFiles:
     plan_texts = _read_plans(folder, name)
     generation_config = (folder / "generation_config.json").is_file()
     return CheckpointFiles(
-        folder,
-        config,
-        weights,
-        plan_texts,
-        _read_training(folder, name),
-        generation_config,
-        read_licence(folder),
+        folder=folder,
+        config=config,
+        weights=weights,
+        plan_texts=plan_texts,
+        training=_read_training(folder, name),
+        generation_config=generation_config,
+        licence=read_licence(folder),
     )
 
 

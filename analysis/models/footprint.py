@@ -120,11 +120,6 @@ def predict_footprint(
     )
 
 
-def unit_macs(model: SpeechModel, group: UnitGroup) -> float:
-    """Multiply-accumulates per second of audio that one unit of a group costs."""
-    return _unit_macs(model, group, _workload(model))
-
-
 def _unit_macs(model: SpeechModel, group: UnitGroup, work: _Workload) -> float:
     hidden = model.config.hidden_size
     queries = work.frames if group.stack == "encoder" else work.tokens

@@ -112,14 +112,14 @@ def load(
         model,
         processor,
         architecture,
-        name,
-        origin,
-        revision,
-        combine(digests),
-        plans[-1] if plans else None,
-        tuple(plans[:-1]),
-        tuple(TrainingRecord.from_dict(record, name) for record in files.training),
-        files.licence or (_DEMO_LICENCE if origin in DEMO_MODELS else None),
+        name=name,
+        source=origin,
+        revision=revision,
+        weight_hash=combine(digests),
+        plan=plans[-1] if plans else None,
+        earlier_plans=tuple(plans[:-1]),
+        training=tuple(TrainingRecord.from_dict(record, name) for record in files.training),
+        licence=files.licence or (_DEMO_LICENCE if origin in DEMO_MODELS else None),
     )
     return quantise(loaded) if dtype == INT8 else loaded
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy.sparse.linalg import eigsh
 
-from analysis.cache import cache_folder, read_arrays, write_arrays
+from analysis.cache import cache_folder, cached
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup, unit_groups
 from analysis.models.unit_weights import UnitWeights, read_units
@@ -68,7 +68,7 @@ class MatrixStatistics:
     nearest_cosine: float
 
 
-Cell = tuple[str, str]
+MatrixKey = tuple[str, str]
 """Group id and matrix name: one cell of the page's heatmap."""
 
 
@@ -121,20 +121,25 @@ def group_statistics(model: SpeechModel, group: UnitGroup) -> Mapping[str, Matri
     columns = [field.name for field in fields(MatrixStatistics)]
     dtype = str(model.dtype).removeprefix("torch.")
     path = cache_folder("statistics") / model.weight_hash / dtype / f"{group.id}.npz"
-    cached = read_arrays(path)
-    if cached is not None and all(
-        cached.get(c, np.empty(0)).shape == (len(names),) for c in columns
-    ):
-        return {
-            name: MatrixStatistics(*(float(cached[c][i]) for c in columns))
-            for i, name in enumerate(names)
-        }
+
+    def make() -> Mapping[str, np.ndarray]:
+        measured = _measure_group(model, group)
+        return {c: np.array([getattr(measured[name], c) for name in names]) for c in columns}
+
+    arrays = cached(path, dict.fromkeys(columns, (len(names),)), make)
+    return {
+        name: MatrixStatistics(*(float(arrays[c][i]) for c in columns))
+        for i, name in enumerate(names)
+    }
+
+
+def _measure_group(model: SpeechModel, group: UnitGroup) -> Mapping[str, MatrixStatistics]:
     weights = read_units(model.model, group)
     gram = np.zeros((group.n_units, group.n_units), dtype=np.float32)
     for bias in weights.biases.values():
         gram += _gram(bias.cpu().numpy())
     result: dict[str, MatrixStatistics] = {}
-    for name in names:
+    for name in matrix_names(group):
         owned = owned_vectors(weights, name)
         if name == UNITS:
             # the parts' Gram matrices add up: the largest product of all need not be formed
@@ -143,7 +148,6 @@ def group_statistics(model: SpeechModel, group: UnitGroup) -> Mapping[str, Matri
             own_gram, matrix = _gram(owned), owned.reshape(group.n_units * group.rows, -1)
             gram += own_gram
         result[name] = _measure(owned, own_gram, matrix)
-    write_arrays(path, {c: np.array([getattr(result[name], c) for name in names]) for c in columns})
     return result
 
 
@@ -152,7 +156,7 @@ def model_statistics(
     *,
     progress: Progress = no_progress,
     should_cancel: ShouldCancel = never_cancel,
-) -> Mapping[Cell, MatrixStatistics]:
+) -> Mapping[MatrixKey, MatrixStatistics]:
     """Statistics of every matrix of every group.
 
     The variance of a group's whole units is the one that the "variance" allocation sorts by
@@ -176,7 +180,7 @@ def model_statistics(
     Cancelled
     """
     groups = unit_groups(model)
-    result: dict[Cell, MatrixStatistics] = {}
+    result: dict[MatrixKey, MatrixStatistics] = {}
     for done, group in enumerate(groups, start=1):
         check_cancelled(should_cancel)
         for name, statistics in group_statistics(model, group).items():

@@ -10,7 +10,7 @@ from analysis.plan.validation import Checked
 
 TrainingMethod = Literal["fine-tuning", "self-pinching", "unit gates"]
 
-METHODS: Mapping[str, str] = {
+TRAINING_METHODS: Mapping[str, str] = {
     "fine-tuning": "All weights but the convolutional front end were trained on.",
     "self-pinching": "Weights were trained together with a threshold per matrix; those below it "
     "are exact zeros (unstructured; arXiv 2505.22608).",
@@ -26,7 +26,7 @@ class TrainingRecord(Checked, title="training record"):
     Parameters
     ----------
     method : str
-        Key of `METHODS`.
+        Key of `TRAINING_METHODS`.
     data : str
         Name of the training corpus.
     utterances : int

@@ -69,6 +69,12 @@ def log_mel(samples: Samples, n_columns: int) -> np.ndarray:
 def _filters() -> np.ndarray:
     """Mel filters as Whisper's, (frequencies, `N_MELS`)."""
     filters: np.ndarray = mel_filter_bank(
-        1 + N_FFT // 2, N_MELS, 0.0, SAMPLING_RATE / 2, SAMPLING_RATE, "slaney", "slaney"
+        num_frequency_bins=1 + N_FFT // 2,
+        num_mel_filters=N_MELS,
+        min_frequency=0.0,
+        max_frequency=SAMPLING_RATE / 2,
+        sampling_rate=SAMPLING_RATE,
+        norm="slaney",
+        mel_scale="slaney",
     )
     return filters

@@ -67,7 +67,7 @@ class Task:
 
     @property
     def method(self) -> TrainingMethod:
-        """Key of `analysis.plan.training_record.METHODS`."""
+        """Key of `analysis.plan.training_record.TRAINING_METHODS`."""
         if self.gates is None:
             return "fine-tuning"
         return "self-pinching" if self.gates.kind == "elements" else "unit gates"
@@ -147,9 +147,15 @@ def _train(
             control = SparsityControl(task.gates.sparsity, n_steps)
         pinching = Pinching(gated, task.gates.weight, control)
     trainer = SpeechTrainer(
-        speech, task.data, task.validation, task.settings, arguments, teacher, pinching,
-        task.gates.threshold_rate if task.gates is not None else float,
-    )  # fmt: skip
+        speech,
+        task.data,
+        task.validation,
+        task.settings,
+        arguments,
+        teacher=teacher,
+        pinching=pinching,
+        threshold_rate=task.gates.threshold_rate if task.gates is not None else float,
+    )
     log, stopping = TrainingLog(folder), Stopping()
     for callback in (Logging(log, pinching, progress), stopping, Completing(control)):
         trainer.add_callback(callback)

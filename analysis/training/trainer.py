@@ -51,6 +51,7 @@ class SpeechTrainer(Trainer):
         validation: Corpus,
         settings: TrainingSettings,
         arguments: TrainingArguments,
+        *,
         teacher: SpeechModel | None,
         pinching: Pinching | None,
         threshold_rate: Callable[[int], float],

@@ -31,6 +31,7 @@ def draw_unit_map(
     model: SpeechModel,
     group: UnitGroup,
     tree: MergeTree,
+    *,
     labels: np.ndarray,
     norms: np.ndarray,
     projection: Projection,

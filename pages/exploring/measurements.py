@@ -6,7 +6,7 @@ import streamlit as st
 
 from analysis.clustering.merge_tree import MergeTree
 from analysis.models.speech_model import SpeechModel
-from analysis.models.statistics import Cell, MatrixStatistics, model_statistics
+from analysis.models.statistics import MatrixKey, MatrixStatistics, model_statistics
 from analysis.progress import Progress, ShouldCancel
 from pages.session.jobs import Job
 from pages.session.session import Session
@@ -18,7 +18,7 @@ STATISTIC_KEY = "variance:statistic"
 MAX_STATISTICS = 12
 """Models whose statistics are kept in memory; all are on disk."""
 
-Statistics = Mapping[Cell, MatrixStatistics]
+Statistics = Mapping[MatrixKey, MatrixStatistics]
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,32 +1,90 @@
-"""Makes sure that no page is ever drawn without the app around it.
+"""The frame of the web app: navigation and sidebar, and the chosen page inside it.
 
 Streamlit finds `pages/` beside `app.py` and, until `st.navigation` was called once, takes the app
 for one of its old kind: whoever opens a page's address first gets that file alone, without
-navigation, sidebar or model. Each page therefore ends in `run_page`.
+navigation, sidebar or model. Each page therefore ends in `run_page`, which knows.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
-_inside: ContextVar[bool] = ContextVar("inside", default=False)
+import streamlit as st
+
+if TYPE_CHECKING:  # what takes seconds to load is imported when the frame has been drawn
+    from analysis.models.speech_model import SpeechModel
+    from pages.session.session import Session
+
+# Two units that become one, and the name, in an ink that both themes let one read.
+_MARK = """<svg xmlns="http://www.w3.org/2000/svg" width="220" height="44" viewBox="0 0 220 44">
+<circle cx="16" cy="22" r="12" fill="#0072B2"/><circle cx="33" cy="22" r="12" fill="#D55E00"/>
+<path d="M24.5 13.5a12 12 0 0 1 0 17a12 12 0 0 1 0-17z" fill="#6F8296"/>
+<text x="56" y="31" font-family="Helvetica, Arial, sans-serif"
+ font-size="26" font-weight="700" fill="#6F8296">Coalesce</text></svg>"""
+
+_ICON = """<svg xmlns="http://www.w3.org/2000/svg" width="44" height="44" viewBox="0 0 44 44">
+<circle cx="14" cy="22" r="12" fill="#0072B2"/><circle cx="30" cy="22" r="12" fill="#D55E00"/>
+<path d="M22 13a12 12 0 0 1 0 18a12 12 0 0 1 0-18z" fill="#FFFFFF"/></svg>"""
+
+_inside: "ContextVar[tuple[Session, SpeechModel] | None]" = ContextVar("inside", default=None)
 
 
-@contextmanager
-def frame() -> Iterator[None]:
-    """Entered by `app.py` around the page that it runs."""
-    token = _inside.set(True)
+def main() -> None:
+    """Draw the frame, then the page that is chosen."""
+    st.set_page_config(page_title="Coalesce", page_icon=_ICON, layout="wide")
+    st.logo(_MARK, size="large", icon_image=_ICON)
+    page = st.navigation(
+        [
+            st.Page(
+                "pages/overview.py", title="Overview", icon=":material/dashboard:", default=True
+            ),
+            st.Page("pages/variance.py", title="Variance", icon=":material/table_chart_view:"),
+            st.Page("pages/clusters.py", title="Clusters", icon=":material/bubble_chart:"),
+            st.Page("pages/compress.py", title="Compress", icon=":material/compress:"),
+            st.Page("pages/transcribe.py", title="Transcribe", icon=":material/graphic_eq:"),
+            st.Page("pages/evaluate.py", title="Evaluate", icon=":material/monitoring:"),
+            st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
+        ]
+    )
+    with st.spinner("Starting: the speech libraries are loaded once, in a few seconds."):
+        # Imported here, not above: they take seconds, in which the frame is already drawn.
+        from pages.frame import sidebar, tour
+        from pages.frame.collecting import spare_libraries
+        from pages.session import link
+        from pages.session import session as sessions
+
+        spare_libraries()
+    link.receive()
+    session = sessions.current()
+    session.jobs.collect()
+    with st.sidebar:
+        sidebar.draw(session)
+    if session.model is None:
+        if session.jobs.running("load") is None:
+            st.info(
+                "No model is loaded, so there is nothing to show. Choose one with **Change model**"
+                " in the sidebar; the bundled ones work without a network.",
+                icon=":material/deployed_code:",
+            )
+        st.stop()
+    token = _inside.set((session, session.model))
     try:
-        yield
+        tour.draw(session, session.model, page.title)
+        page.run()
     finally:
         _inside.reset(token)
 
 
-def run_page(draw: Callable[[], None]) -> None:
-    """Draw a page inside the app; start the app, which comes back here, where it is not around."""
-    if _inside.get():
-        draw()
-        return
-    import app
+def run_page(draw: "Callable[[Session, SpeechModel], None]") -> None:
+    """Draw a page inside the frame; where it is not around, draw that, which comes back here.
 
-    app.main()
+    Parameters
+    ----------
+    draw : callable
+        Given the visitor's session and the model in use.
+    """
+    inside = _inside.get()
+    if inside is None:
+        main()
+    else:
+        draw(*inside)

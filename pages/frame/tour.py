@@ -24,7 +24,7 @@ BOX_HEIGHT = 154
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TourStep:
     """One stop of the tour.
 
     Parameters
@@ -171,9 +171,11 @@ def _leave_as_is(model: SpeechModel) -> None:
     """The page is right as it stands."""
 
 
-STEPS: tuple[Step, ...] = (
-    Step("pages/variance.py", "Which layers repeat themselves?", _on_variance, _show_similarity),
-    Step("pages/clusters.py", "Who falls together?", _on_clusters, _select_channels),
-    Step("pages/compress.py", "Merge them", _on_compress, _set_sparsity),
-    Step("pages/transcribe.py", "Hear the difference", _on_transcribe, _leave_as_is),
+STEPS: tuple[TourStep, ...] = (
+    TourStep(
+        "pages/variance.py", "Which layers repeat themselves?", _on_variance, _show_similarity
+    ),
+    TourStep("pages/clusters.py", "Who falls together?", _on_clusters, _select_channels),
+    TourStep("pages/compress.py", "Merge them", _on_compress, _set_sparsity),
+    TourStep("pages/transcribe.py", "Hear the difference", _on_transcribe, _leave_as_is),
 )

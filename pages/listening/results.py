@@ -13,7 +13,7 @@ from pages.session.session import Clip
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ScoredTranscript:
     """What one model made of one clip, compared with a text.
 
     Parameters
@@ -37,9 +37,9 @@ class Result:
     score: Score | None
 
 
-def compare(
+def score_transcripts(
     clip: Clip, model: str, transcript: Transcript, original: Transcript | None, normaliser: str
-) -> Result:
+) -> ScoredTranscript:
     """Score against the reference where there is one, else against the original's words.
 
     Parameters
@@ -58,16 +58,18 @@ def compare(
     elif original is not None:
         against, text = "original", original.text
     else:
-        return Result(clip, model, transcript, "", "", None)
-    return Result(clip, model, transcript, against, text, score(text, transcript.text, normaliser))
+        return ScoredTranscript(clip, model, transcript, "", "", None)
+    return ScoredTranscript(
+        clip, model, transcript, against, text, score(text, transcript.text, normaliser)
+    )
 
 
-def overall(results: Sequence[Result], normaliser: str) -> dict[str, Score]:
+def overall(results: Sequence[ScoredTranscript], normaliser: str) -> dict[str, Score]:
     """Corpus-level score of each model over the clips that have a reference.
 
     Parameters
     ----------
-    results : sequence of Result
+    results : sequence of ScoredTranscript
     normaliser : str
 
     Returns
@@ -75,7 +77,7 @@ def overall(results: Sequence[Result], normaliser: str) -> dict[str, Score]:
     dict of str to Score
         By model name, in order of appearance.
     """
-    by_model: dict[str, list[Result]] = {}
+    by_model: dict[str, list[ScoredTranscript]] = {}
     for result in results:
         if result.against == "reference":
             by_model.setdefault(result.model, []).append(result)
@@ -87,7 +89,7 @@ def overall(results: Sequence[Result], normaliser: str) -> dict[str, Score]:
     }
 
 
-def row(result: Result) -> dict[str, object]:
+def row(result: ScoredTranscript) -> dict[str, object]:
     """One flat row, with units in the names; empty where there was nothing to compare with."""
     values = asdict(result.transcript)
     own = result.score
@@ -117,7 +119,7 @@ def row(result: Result) -> dict[str, object]:
     }
 
 
-def to_csv(results: Iterable[Result]) -> str:
+def to_csv(results: Iterable[ScoredTranscript]) -> str:
     """The rows as CSV; a leading =, +, - or @ is disarmed, for spreadsheets run such cells."""
     table = pd.DataFrame([row(result) for result in results]).convert_dtypes()
     text = table.select_dtypes(include="string").columns
@@ -125,7 +127,7 @@ def to_csv(results: Iterable[Result]) -> str:
     return table.to_csv(index=False)
 
 
-def to_json(results: Iterable[Result]) -> str:
+def to_json(results: Iterable[ScoredTranscript]) -> str:
     """The rows as JSON, with the word alignment of each."""
     rows = [
         row(result)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from analysis.models.speech_model import SpeechModel
-from pages.listening.results import Result
+from pages.listening.results import ScoredTranscript
 from pages.session.session import Clip
 from pages.session.shelves import footprint_of
 from pages.widgets.basics import swatch
@@ -20,7 +20,7 @@ Contender = tuple[str, str, SpeechModel]
 
 
 def draw_side_by_side(
-    clip: Clip, contenders: Sequence[Contender], results: Sequence[Result]
+    clip: Clip, contenders: Sequence[Contender], results: Sequence[ScoredTranscript]
 ) -> None:
     """A card per model: its transcript with marked words, its errors, what it cost.
 
@@ -29,7 +29,7 @@ def draw_side_by_side(
     clip : Clip
     contenders : sequence of Contender
         The original first.
-    results : sequence of Result
+    results : sequence of ScoredTranscript
         Of any clips; those of `clip` are shown.
     """
     by_model = {result.model: result for result in results if result.clip is clip}
@@ -54,7 +54,7 @@ def draw_side_by_side(
                 _card(by_model.get(name), model, view == "Differences")
 
 
-def _card(result: Result | None, model: SpeechModel, differences: bool) -> None:
+def _card(result: ScoredTranscript | None, model: SpeechModel, differences: bool) -> None:
     """One model's transcript, its errors and what it cost."""
     with st.container(height=TRANSCRIPT_HEIGHT, border=False, gap="xxsmall"):
         for note in result.transcript.notes if result else ():
@@ -90,7 +90,7 @@ def _card(result: Result | None, model: SpeechModel, differences: bool) -> None:
     st.caption(f"{counts}  \n{took} computing · {weights} of weights{memory}")
 
 
-def _error(result: Result | None) -> tuple[str, str, str]:
+def _error(result: ScoredTranscript | None) -> tuple[str, str, str]:
     """Label, value and counts of the error, named for what it was measured against."""
     if result is None:
         return "WER", "–", "–"

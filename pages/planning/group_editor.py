@@ -6,9 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from analysis.compression.forecast import error_curve
-from analysis.compression.stock import spread
+from analysis.compression.stock import extend_to_stacks
 from analysis.errors import UserError
-from analysis.figures.kept_units import error_curve as draw_error_curve
+from analysis.figures.kept_units import error_curve_chart
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import BLOCK_TITLES, UnitGroup
 from pages.planning.draft import Draft
@@ -210,7 +210,7 @@ def draw_selected_curve(draft: Draft) -> None:
         chosen, draft.trees[chosen.id], settings.recipe.method, seed=settings.recipe.seed
     )
     figure(
-        draw_error_curve(
+        error_curve_chart(
             chosen,
             points,
             errors,
@@ -254,7 +254,7 @@ def _set_k(
     """
     settings, before = read_settings(model), session.n_clusters[model.weight_hash]
     if settings.stock:
-        changes = spread(groups, changes)
+        changes = extend_to_stacks(groups, changes)
     session.n_clusters[model.weight_hash] = {**before, **changes}
     locked = settings.locked
     write_setting(model, "locked", {name: changes.get(name, k) for name, k in locked.items()})

@@ -13,8 +13,8 @@ MOST_STEPS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A plan as it stood between two edits."""
+class PlanEdit:
+    """The plan as an edit left it."""
 
     settings: Settings
     n_clusters: Mapping[str, int]
@@ -24,33 +24,33 @@ class Step:
 class History:
     """The plans of one model, in the order in which they were on show."""
 
-    past: list[Step] = field(default_factory=list)
-    present: Step | None = None
-    future: list[Step] = field(default_factory=list)
+    past: list[PlanEdit] = field(default_factory=list)
+    present: PlanEdit | None = None
+    future: list[PlanEdit] = field(default_factory=list)
 
-    def record(self, step: Step) -> None:
+    def record(self, edit: PlanEdit) -> None:
         """Take note of the plan on show; nothing happens where it is the one before."""
-        if step == self.present:
+        if edit == self.present:
             return
         # K that change under the same settings are no edit: merge trees have arrived
         arrived = (
             self.present is not None
-            and step.settings == self.present.settings
-            and step.settings.recipe.allocation != MANUAL
+            and edit.settings == self.present.settings
+            and edit.settings.recipe.allocation != MANUAL
         )
         if self.present is not None and not arrived:
             self.past = [*self.past, self.present][-MOST_STEPS:]
             self.future.clear()
-        self.present = step
+        self.present = edit
 
-    def undo(self) -> Step:
+    def undo(self) -> PlanEdit:
         """Go one edit back."""
         assert self.present is not None
         self.future.append(self.present)
         self.present = self.past.pop()
         return self.present
 
-    def redo(self) -> Step:
+    def redo(self) -> PlanEdit:
         """Make the edit again that was undone last."""
         assert self.present is not None
         self.past.append(self.present)
@@ -61,7 +61,7 @@ class History:
 def draw(draft: Draft) -> None:
     """Record the plan on show; two buttons, for back and forth."""
     history = _history(draft)
-    history.record(Step(draft.settings, dict(draft.n_clusters)))
+    history.record(PlanEdit(draft.settings, dict(draft.n_clusters)))
     for label, icon, steps, move in (
         ("Undo", "undo", history.past, history.undo),
         ("Redo", "redo", history.future, history.redo),
@@ -76,10 +76,10 @@ def draw(draft: Draft) -> None:
         )
 
 
-def _show(draft: Draft, step: Step) -> None:
+def _show(draft: Draft, edit: PlanEdit) -> None:
     """Callback: set everything as it was."""
-    restore(draft.model, step.settings)
-    draft.session.n_clusters[draft.model.weight_hash] = dict(step.n_clusters)
+    restore(draft.model, edit.settings)
+    draft.session.n_clusters[draft.model.weight_hash] = dict(edit.n_clusters)
 
 
 def _history(draft: Draft) -> History:

@@ -22,7 +22,7 @@ from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import Progress, ShouldCancel
 from analysis.speech.recognition import TranscriptionOptions
-from pages.session.jobs import Job
+from pages.session.jobs import Job, Parts
 from pages.session.session import Session
 from pages.session.shelves import model_id
 
@@ -31,7 +31,7 @@ SLOT = "sweep"
 HELDOUT = next(iter(DEMO_MODELS.values())).parent / "heldout"
 """200 sentences that the demo models never heard, by voices that they never heard."""
 
-METHODS: Mapping[str, str] = {
+WAYS_TO_COMPRESS: Mapping[str, str] = {
     "cluster": "cluster",
     "cluster, layer norm folded in": "cluster:distance=normalised",
     "cluster, medoid": "cluster:merge=medoid",
@@ -119,6 +119,7 @@ def start(
 ) -> None:
     """Start a sweep; transcripts that are there from an earlier one are not computed again."""
     state = _states()[model_id(model)] = SweepState(upload=st.session_state.get(_UPLOAD))
+    parts = Parts()
 
     def work(progress: Progress, should_cancel: ShouldCancel) -> None:
         source = Path(spec.data)
@@ -126,11 +127,11 @@ def start(
             source = fetch(spec.data, progress=progress, should_cancel=should_cancel)
         corpus = read_corpus(source, progress=progress, should_cancel=should_cancel)
         state.corpus = corpus.excerpt(n_utterances) if n_utterances else corpus
-        job.part_is_ready()
+        parts.one_is_ready()
 
         def on_row(row: Row | Skipped) -> None:
             state.rows.append(row)
-            job.part_is_ready()
+            parts.one_is_ready()
 
         run_sweep(
             model,
@@ -150,5 +151,6 @@ def start(
         work,
         lambda nothing: None,
         after_cancel="What was transcribed is kept; start it again, and it goes on from there.",
+        parts=parts,
     )
     session.jobs.start(SLOT, job, lane="evaluate")

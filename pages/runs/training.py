@@ -18,7 +18,7 @@ from analysis.progress import Progress, ShouldCancel
 from analysis.training.finishing import falls_short, reached_sparsity
 from analysis.training.log import TrainingCurves, read_log, state_folder
 from analysis.training.process import run_module, run_training
-from pages.session.jobs import Job
+from pages.session.jobs import Job, Parts
 from pages.session.session import Session, Variant
 from pages.session.shelves import model_id
 from pages.variants.more import Made, read_checkpoint
@@ -27,7 +27,7 @@ from pages.widgets.formatting import escape_markdown, percent
 SLOT = "training"
 
 FINE_TUNING, SELF_PINCHING, UNIT_GATES = "Fine-tuning", "Self-pinching", "Unit gates"
-METHODS = (FINE_TUNING, SELF_PINCHING, UNIT_GATES)
+WAYS_TO_TRAIN = (FINE_TUNING, SELF_PINCHING, UNIT_GATES)
 
 _SPEECH_ENGINES = ("espeak-ng", "flite")
 _TABLES = (".csv", ".jsonl", ".json", ".txt")
@@ -41,7 +41,7 @@ class Choices:
     Parameters
     ----------
     method : str
-        One of `METHODS`.
+        One of `WAYS_TO_TRAIN`.
     data : str
         Folder or manifest; empty for clips that are synthesised.
     n_clips : int or None
@@ -119,6 +119,7 @@ def start_training(
     show_run(model, folder)
     origin = start.model if start is not None else model
     source = model.source if start is None else ""
+    parts = Parts()
     name = f"{start.name if start is not None else model.name}, {choices.method.lower()}"
 
     def work(progress: Progress, should_cancel: ShouldCancel) -> Made:
@@ -134,7 +135,7 @@ def start_training(
                 state_folder(folder),
                 progress=progress,
                 should_cancel=should_cancel,
-                on_log=job.part_is_ready,
+                on_log=parts.one_is_ready,
             )
         return read_checkpoint(model, str(folder))
 
@@ -157,6 +158,7 @@ def start_training(
         work,
         deliver,
         after_cancel="Its state is kept: start it with the same choices, and it goes on.",
+        parts=parts,
     )
     session.jobs.start(SLOT, job, lane="train")
 

@@ -16,7 +16,7 @@ def watch(jobs: Jobs, slot: str, n_parts: int, wide: bool) -> None:
     is room (`wide`), the button stands beside the bar.
     """
     job = jobs.running(slot)
-    if job is None or job.finished or job.n_parts > n_parts:
+    if job is None or job.finished or job.parts.n_ready > n_parts:
         st.rerun()
         return
     with st.container(horizontal=wide, vertical_alignment="bottom"):
@@ -61,7 +61,7 @@ def job_box(
         for slot in slots:
             job = jobs.running(slot)
             if job is not None:
-                watch(jobs, slot, job.n_parts, wide)
+                watch(jobs, slot, job.parts.n_ready, wide)
                 return
         idle()
 
@@ -70,4 +70,4 @@ def job_line(jobs: Jobs, slot: str) -> None:
     """A job's progress while it runs; nothing, and no room kept, while it does not."""
     job = jobs.running(slot)
     if job is not None:
-        watch(jobs, slot, job.n_parts, wide=False)
+        watch(jobs, slot, job.parts.n_ready, wide=False)

@@ -29,6 +29,17 @@ POLL_SECONDS = 0.3
 """How often a running job's progress is drawn again."""
 
 
+class Parts:
+    """Counts the parts of a result that are there before all of it is; a page draws each anew."""
+
+    def __init__(self) -> None:
+        self.n_ready = 0
+
+    def one_is_ready(self) -> None:
+        """Have the page drawn anew; called by the work."""
+        self.n_ready += 1
+
+
 class Job(Generic[T]):
     """One piece of background work.
 
@@ -42,6 +53,8 @@ class Job(Generic[T]):
         Receives the result, in a script run of the session that asked for it.
     after_cancel : str
         What a person who cancelled it should know.
+    parts : Parts, optional
+        That the work counts.
     """
 
     def __init__(
@@ -51,12 +64,13 @@ class Job(Generic[T]):
         deliver: Callable[[T], None],
         *,
         after_cancel: str = "Nothing was changed; start it again when you like.",
+        parts: Parts | None = None,
     ) -> None:
         self.title = title
         self.after_cancel = after_cancel
         self.deliver = deliver
         self.done, self.total, self.note = 0, 0, ""
-        self.n_parts = 0
+        self.parts = parts or Parts()
         self._work = work
         self._cancelled = threading.Event()
         self._started: float | None = None
@@ -73,10 +87,6 @@ class Job(Generic[T]):
         """Ask the work to stop at its next step."""
         self._cancelled.set()
         self.note = "stopping"
-
-    def part_is_ready(self) -> None:
-        """Have the page drawn anew, for a part of the result is there; called by the work."""
-        self.n_parts += 1
 
     @property
     def finished(self) -> bool:

@@ -72,7 +72,7 @@ def follow(model: SpeechModel, widgets: Mapping[str, tuple[str, Reader]]) -> Non
     st.session_state[_OPENED] = {}
 
 
-def publish(model: SpeechModel, values: Mapping[str, str]) -> None:
+def write_address(model: SpeechModel, values: Mapping[str, str]) -> None:
     """Write the view into the address, and offer the link.
 
     Parameters

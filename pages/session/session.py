@@ -14,7 +14,7 @@ from analysis.compression.compress import Compression
 from analysis.errors import UserError
 from analysis.evaluation.drift import Drift
 from analysis.evaluation.speed import EncoderSpeed
-from analysis.figures.palette import ORIGINAL, variant_color
+from analysis.figures.palette import variant_color
 from analysis.models.footprint import Footprint
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.quantising import is_quantised
@@ -131,16 +131,16 @@ class Session:
         Without a `base` it lies where its original does, in the same dtype.
         """
         variant = Variant(
-            f"variant-{self.n_variants_made}",
-            self.free_name(name),
-            compression,
-            footprint,
-            error,
-            base
+            id=f"variant-{self.n_variants_made}",
+            name=self.free_name(name),
+            compression=compression,
+            footprint=footprint,
+            error=error,
+            base=base
             or model_id(
                 replace(compression.model, weight_hash=compression.plan.origin.weight_hash)
             ),
-            variant_color(self.n_variants_made),
+            color=variant_color(self.n_variants_made),
         )
         self.n_variants_made += 1
         self.variants.append(variant)
@@ -186,11 +186,6 @@ class Session:
             ),
             lane="load",
         )
-
-
-def model_color(model: SpeechModel, variants: list[Variant]) -> str:
-    """The original's blue, or the variant's own colour."""
-    return next((v.color for v in variants if v.model is model), ORIGINAL)
 
 
 def current() -> Session:

@@ -53,7 +53,9 @@ def measure_wer(session: Session, model: SpeechModel, base: str) -> tuple[Measur
         return ()
     original = [session.transcripts.get((clip.id, base, options)) for clip in clips]
     before = [transcript.text for transcript in original if transcript is not None]
-    names = ", ".join(clip.audio.name for clip in clips[:3]) + (" and others" * (len(clips) > 3))
+    names = ", ".join(clip.audio.name for clip in clips[:3])
+    if len(clips) > 3:
+        names += " and others"
     return (
         Measurement(
             data=f"clips tried out by hand ({names})",

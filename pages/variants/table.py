@@ -63,22 +63,30 @@ def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGro
         speed = session.speeds.get(model_id(model))
         time = seconds(speed.seconds) if speed else ""
         name = f"{swatch(ORIGINAL)} **{escape_markdown(model.name)}**"
-        _row(name, "original", "", base, "", "", _wer(session, model, model_id(model)), time)
+        _row(
+            name,
+            "original",
+            removed="",
+            cost=base,
+            error="",
+            drift="",
+            wer=_wer(session, model, model_id(model)),
+            time=time,
+        )
         for variant in variants:
             plan = variant.compression.plan
             drift, speed = drift_of(session, variant), session.speeds.get(model_id(variant.model))
-            nominal = (
-                "" if plan.recipe.allocation == MANUAL else f", {percent(plan.recipe.sparsity, 0)}"
-            )
+            kind, recipe = ", int8" if variant.is_int8 else "", plan.recipe
+            nominal = "" if recipe.allocation == MANUAL else f", {percent(recipe.sparsity, 0)}"
             actions = _row(
                 f"{swatch(variant.color)} **{escape_markdown(variant.name)}**",
-                f"{_how(variant)}{nominal}{', int8' * variant.is_int8}",
-                percent(achieved_sparsity(groups, plan.n_clusters)),
-                variant.footprint,
-                error_percent(variant.error) if variant.error is not None else "",
-                error_percent(drift.output().relative_error) if drift else "",
-                _wer(session, variant.model, variant.base),
-                f"{speed.ratio:.2f} ×" if speed else "",
+                f"{_how(variant)}{nominal}{kind}",
+                removed=percent(achieved_sparsity(groups, plan.n_clusters)),
+                cost=variant.footprint,
+                error=error_percent(variant.error) if variant.error is not None else "",
+                drift=error_percent(drift.output().relative_error) if drift else "",
+                wer=_wer(session, variant.model, variant.base),
+                time=f"{speed.ratio:.2f} ×" if speed else "",
             )
             with actions.popover("", icon=":material/more_horiz:", key=f"actions:{variant.id}"):
                 _actions(session, model, variant)
@@ -103,6 +111,7 @@ def _wer(session: Session, model: SpeechModel, base: str) -> str:
 def _row(
     name: str,
     how: str,
+    *,
     removed: str,
     cost: Footprint,
     error: str,

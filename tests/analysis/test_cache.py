@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.cache import REVISION, cache_folder, read_arrays, write_arrays
+from analysis.cache import REVISION, Shape, cache_folder, cached, read_arrays, write_arrays
+from analysis.errors import Cancelled
 
 ARRAYS = {"linkage": np.arange(8.0).reshape(2, 4), "norms": np.array([1.0, 2.0, 3.0])}
 
@@ -80,6 +81,43 @@ def test_a_full_disk_leaves_no_half_entry(tmp_path: Path, monkeypatch: pytest.Mo
     found = read_arrays(path)
     assert found is not None
     assert list(found) == ["a"]
+
+
+def test_what_was_made_once_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    made = cached(path, {"linkage": (2, 4)}, lambda: ARRAYS)
+    assert made is ARRAYS
+
+    def again() -> dict[str, np.ndarray]:
+        raise AssertionError("it is on disk")
+
+    found = cached(path, {"linkage": (2, None), "norms": (3,)}, again)
+    assert {name: array.tolist() for name, array in found.items()} == {
+        name: array.tolist() for name, array in ARRAYS.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [{"other": (3,)}, {"norms": (4,)}, {"norms": ()}, {"linkage": (None,)}, {"linkage": (None, 3)}],
+    ids=["lacking", "length", "scalar", "dimensions", "partly"],
+)
+def test_what_does_not_fit_is_made_anew(tmp_path: Path, shapes: dict[str, Shape]) -> None:
+    path = tmp_path / "x.npz"
+    write_arrays(path, ARRAYS)
+    cached(path, shapes, lambda: {"new": np.ones(1)})
+    found = read_arrays(path)
+    assert found is not None
+    assert list(found) == ["new"]
+
+
+def test_what_could_not_be_made_is_not_kept(tmp_path: Path) -> None:
+    def stopped() -> dict[str, np.ndarray]:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        cached(tmp_path / "x.npz", {"norms": (3,)}, stopped)
+    assert not any(tmp_path.iterdir())
 
 
 def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

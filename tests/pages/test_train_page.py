@@ -165,7 +165,18 @@ def test_a_cancelled_run_goes_on(page: AppTest) -> None:
 def test_other_data_are_another_run(page: AppTest, clips: Path) -> None:
     model = session_of(page).model
     assert model is not None
-    choices = Choices("Fine-tuning", str(clips), None, 1, 1e-4, 2, 0.0, False, "none", None)
+    choices = Choices(
+        method="Fine-tuning",
+        data=str(clips),
+        n_clips=None,
+        epochs=1,
+        learning_rate=1e-4,
+        batch_size=2,
+        sparsity=0.0,
+        distil=False,
+        normaliser="none",
+        language=None,
+    )
     before = run_folder(model, None, choices)
     assert run_folder(model, None, choices) == before
     assert run_folder(model, None, replace(choices, epochs=2)) != before

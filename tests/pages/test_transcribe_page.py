@@ -153,16 +153,38 @@ def test_hidden_variant_stays_hidden_and_nothing_is_transcribed_for_it(page: App
 
 def test_exported_rows_hold_texts_errors_and_costs(page: AppTest) -> None:
     from analysis.speech.transcription import Transcript
-    from pages.listening.results import compare
+    from pages.listening.results import score_transcripts
 
     pick(page, bundled_clips()[0].path.name)
     (clip,) = session_of(page).clips.values()
-    original = Transcript("a", "original", "=one two", 2.0, 0.5, 0.25, 10, "process", 1, ())
-    variant = Transcript("a", "v", "one", 2.0, 0.5, 0.25, None, "none", 1, ("Stopped.",))
+    original = Transcript(
+        "a",
+        "original",
+        "=one two",
+        duration=2.0,
+        processing_time=0.5,
+        real_time_factor=0.25,
+        peak_memory=10,
+        memory_kind="process",
+        n_windows=1,
+        notes=(),
+    )
+    variant = Transcript(
+        "a",
+        "v",
+        "one",
+        duration=2.0,
+        processing_time=0.5,
+        real_time_factor=0.25,
+        peak_memory=None,
+        memory_kind="none",
+        n_windows=1,
+        notes=("Stopped.",),
+    )
     clip.reference = ""
     results = [
-        compare(clip, "original", original, None, "none"),
-        compare(clip, "v", variant, original, "none"),
+        score_transcripts(clip, "original", original, None, "none"),
+        score_transcripts(clip, "v", variant, original, "none"),
     ]
     rows = list(csv.DictReader(io.StringIO(to_csv(results))))
     assert rows[0]["text"] == "'=one two"

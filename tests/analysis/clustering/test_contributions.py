@@ -11,11 +11,11 @@ import torch
 from analysis.clustering import contributions, listening
 from analysis.clustering import removal as surgeon
 from analysis.clustering.contributions import (
-    GroupStatistics,
+    GroupMoments,
     contribution_distances,
     contribution_gram,
     contribution_vectors,
-    group_statistics,
+    group_moments,
     measure_groups,
 )
 from analysis.clustering.listening import prepare
@@ -142,10 +142,10 @@ def test_statistics_are_measured_once(
     groups = unit_groups(speech_model)
     measured = measure_groups(speech_model, sound, groups)
     for group in groups:
-        group_statistics(speech_model, sound, group)
+        group_moments(speech_model, sound, group)
     monkeypatch.setattr(contributions, "measure_groups", None)
     for group in groups:
-        cached = group_statistics(speech_model, sound, group)
+        cached = group_moments(speech_model, sound, group)
         fresh = measured[group.id]
         assert torch.equal(cached.moments.covariance, fresh.moments.covariance)
         assert torch.equal(cached.moments.mean, fresh.moments.mean)
@@ -159,7 +159,7 @@ def test_gram_is_that_of_the_contributions_themselves() -> None:
     output = torch.randn(3, 4, 7, generator=generator)
     accumulator = MomentAccumulator(12, torch.device("cpu"))
     accumulator.update(activations.reshape(50, 12))
-    statistics = GroupStatistics(accumulator.moments(), 1.0)
+    statistics = GroupMoments(accumulator.moments(), 1.0)
     gram = contribution_gram(statistics, output)
     added = torch.einsum("tnr,nrd->tnd", activations, output.double())
     centred = added - added.mean(dim=0)

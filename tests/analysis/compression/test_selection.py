@@ -5,7 +5,7 @@ import pytest
 
 from analysis.clustering.distances import euclidean_distances
 from analysis.clustering.merge_tree import MergeTree, ward_tree
-from analysis.compression.selection import kept_units, predicted_error, pruning_error
+from analysis.compression.selection import predicted_error, pruning_error, pruning_labels
 from analysis.errors import UserError
 
 LENGTHS = (3.0, 1.0, 2.0, 5.0, 1.0)
@@ -18,20 +18,20 @@ def tree() -> MergeTree:
 
 
 def test_magnitude_keeps_the_longest_in_their_order(tree: MergeTree) -> None:
-    labels = kept_units(tree, 2, "magnitude", seed=0, group="encoder.0.ffn")
+    labels = pruning_labels(tree, 2, "magnitude", seed=0, group="encoder.0.ffn")
     assert labels.tolist() == [0, -1, -1, 1, -1]
     assert pruning_error(tree, labels) == pytest.approx(6 / 40)
 
 
 def test_magnitude_drops_the_first_of_equals(tree: MergeTree) -> None:
-    labels = kept_units(tree, 4, "magnitude", seed=0, group="encoder.0.ffn")
+    labels = pruning_labels(tree, 4, "magnitude", seed=0, group="encoder.0.ffn")
     assert labels.tolist() == [0, -1, 1, 2, 3]
 
 
 @pytest.mark.parametrize("n_clusters", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("method", ["magnitude", "random"])
 def test_exactly_k_units_stay(tree: MergeTree, method: str, n_clusters: int) -> None:
-    labels = kept_units(tree, n_clusters, method, seed=1, group="encoder.0.ffn")
+    labels = pruning_labels(tree, n_clusters, method, seed=1, group="encoder.0.ffn")
     assert labels[labels >= 0].tolist() == list(range(n_clusters))
     error = predicted_error(tree, n_clusters, method, seed=1, group="encoder.0.ffn")
     assert error == pruning_error(tree, labels)
@@ -42,7 +42,7 @@ def test_random_is_drawn_anew_by_seed_and_by_group_only(tree: MergeTree) -> None
     big = ward_tree(euclidean_distances(np.eye(50, dtype=np.float32)))
 
     def draw(seed: int, group: str) -> list[int]:
-        return kept_units(big, 25, "random", seed=seed, group=group).tolist()
+        return pruning_labels(big, 25, "random", seed=seed, group=group).tolist()
 
     assert draw(0, "encoder.0.ffn") == draw(0, "encoder.0.ffn")
     assert draw(0, "encoder.0.ffn") != draw(1, "encoder.0.ffn")
@@ -54,7 +54,7 @@ def test_random_keeps_what_it_kept_as_k_grows() -> None:
     tree = ward_tree(euclidean_distances(np.eye(20, dtype=np.float32)))
     kept: set[int] = set()
     for k in range(1, 21):
-        labels = kept_units(tree, k, "random", seed=4, group="encoder.0.ffn")
+        labels = pruning_labels(tree, k, "random", seed=4, group="encoder.0.ffn")
         now = set(np.flatnonzero(labels >= 0).tolist())
         assert kept < now
         kept = now
@@ -75,9 +75,9 @@ def test_units_without_weight_cost_nothing() -> None:
 @pytest.mark.parametrize("n_clusters", [0, 6])
 def test_impossible_k_is_refused(tree: MergeTree, n_clusters: int) -> None:
     with pytest.raises(UserError, match="from 1 to 5"):
-        kept_units(tree, n_clusters, "magnitude", seed=0, group="encoder.0.ffn")
+        pruning_labels(tree, n_clusters, "magnitude", seed=0, group="encoder.0.ffn")
 
 
 def test_cluster_is_no_pruning_method(tree: MergeTree) -> None:
     with pytest.raises(ValueError, match="cluster"):
-        kept_units(tree, 2, "cluster", seed=0, group="encoder.0.ffn")
+        pruning_labels(tree, 2, "cluster", seed=0, group="encoder.0.ffn")

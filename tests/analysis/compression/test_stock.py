@@ -11,7 +11,7 @@ from analysis.cli import parser as cli
 from analysis.clustering.trees import build_trees
 from analysis.compression.allocation import allocate
 from analysis.compression.compress import compress
-from analysis.compression.stock import level, require_whole_heads, spread, stock_widths
+from analysis.compression.stock import extend_to_stacks, level, require_whole_heads, stock_widths
 from analysis.delivery.saving import save
 from analysis.errors import UserError
 from analysis.models.loading import load
@@ -54,7 +54,7 @@ def test_no_layer_gets_more_channels_than_it_has(whisper: SpeechModel) -> None:
 
 def test_a_hand_on_one_layer_moves_its_stack(whisper: SpeechModel) -> None:
     groups = unit_groups(whisper)
-    moved = spread(groups, {"decoder.1.ffn": 11, "encoder.0.self_attention": 2})
+    moved = extend_to_stacks(groups, {"decoder.1.ffn": 11, "encoder.0.self_attention": 2})
     assert moved == {f"decoder.{layer}.ffn": 11 for layer in range(3)}
 
 

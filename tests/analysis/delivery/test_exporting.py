@@ -7,7 +7,7 @@ import pytest
 
 from analysis.compression.compress import compress
 from analysis.delivery.ctranslate2 import export_ctranslate2
-from analysis.delivery.export_checks import TOLERANCE, compare
+from analysis.delivery.export_checks import TOLERANCE, compare_outputs
 from analysis.delivery.onnx import export_onnx, graph_name
 from analysis.errors import UserError
 from analysis.models.loading import load
@@ -88,9 +88,9 @@ def test_onnx_computes_the_same(
 
 def test_a_wrong_export_is_not_kept() -> None:
     good = np.ones(4)
-    assert compare("logits", good, good, "float32").error == 0
+    assert compare_outputs("logits", good, good, "float32").error == 0
     with pytest.raises(UserError, match="not kept"):
-        compare("logits", good * 1.01, good, "float32")
+        compare_outputs("logits", good * 1.01, good, "float32")
     with pytest.raises(UserError, match="not kept"):
-        compare("logits", good * np.nan, good, "float32")
-    assert compare("logits", good * 1.01, good, "int8").error == pytest.approx(0.01)
+        compare_outputs("logits", good * np.nan, good, "float32")
+    assert compare_outputs("logits", good * 1.01, good, "int8").error == pytest.approx(0.01)

@@ -17,7 +17,7 @@ from analysis.cli import parser as cli
 from analysis.errors import Cancelled, UserError
 from analysis.evaluation import corpus_evaluation as evaluation
 from analysis.evaluation.corpora import Corpus, read_corpus
-from analysis.evaluation.corpus_evaluation import compare, evaluate, run_of
+from analysis.evaluation.corpus_evaluation import compare_evaluations, evaluate, run_of
 from analysis.evaluation.results import ResultStore
 from analysis.evaluation.scoring import corpus_score
 from analysis.models.speech_model import SpeechModel
@@ -173,7 +173,7 @@ def test_references_need_words(model: SpeechModel, corpus: Corpus) -> None:
 
 def test_comparison_with_itself_finds_nothing(model: SpeechModel, corpus: Corpus) -> None:
     found = evaluate(model, corpus)
-    same = compare(found, found)
+    same = compare_evaluations(found, found)
     assert (same.difference.delta, same.difference.p_value) == (0.0, 1.0)
     assert same.matched_pairs.p_value == 1.0
 

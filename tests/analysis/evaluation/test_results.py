@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.evaluation.results import Result, ResultStore, Run
+from analysis.evaluation.results import ResultStore, Run, UtteranceResult
 
 RUN = Run("tiny", "0" * 64, None, {})
 
@@ -12,14 +12,14 @@ RUN = Run("tiny", "0" * 64, None, {})
 @pytest.mark.parametrize("text", ["one\u2028two", "one\u0085two", "one\r\ntwo", "one\x0ctwo", "ß"])
 def test_any_text_comes_back(tmp_path: Path, text: str) -> None:
     store = ResultStore(tmp_path)
-    result = Result(f"{text}.wav", "f" * 64, text, 0.5)
+    result = UtteranceResult(f"{text}.wav", "f" * 64, text, 0.5)
     store.append(RUN, [result])
     assert store.read(RUN) == {(result.utterance, result.digest): result}
 
 
 def test_a_torn_last_line_costs_itself_only(tmp_path: Path) -> None:
     store = ResultStore(tmp_path)
-    first, second = (Result(name, "f" * 64, "one", 0.5) for name in ("a.wav", "b.wav"))
+    first, second = (UtteranceResult(name, "f" * 64, "one", 0.5) for name in ("a.wav", "b.wav"))
     store.append(RUN, [first])
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes() + b'{"utterance": "torn')

@@ -16,7 +16,7 @@ from analysis.compression.planner import Planner
 from analysis.errors import Cancelled, UserError
 from analysis.evaluation import sweep
 from analysis.evaluation.corpora import Corpus, read_corpus
-from analysis.evaluation.corpus_evaluation import compare, evaluate
+from analysis.evaluation.corpus_evaluation import compare_evaluations, evaluate
 from analysis.evaluation.results import ResultStore
 from analysis.evaluation.sweep import Row, Skipped
 from analysis.evaluation.sweep_spec import read_spec
@@ -66,8 +66,10 @@ def test_rows_are_what_their_parts_give(hubert: SpeechModel, corpus: Corpus) -> 
     assert cluster.evaluation.total == evaluate(small, corpus, OPTIONS, "none").total
     assert cluster.cost == footprint(small)
     assert cluster.achieved == pytest.approx(0.5)
-    assert cluster.against_original == compare(cluster.evaluation, original.evaluation)
-    assert cluster.against_magnitude == compare(cluster.evaluation, magnitude.evaluation)
+    assert cluster.against_original == compare_evaluations(cluster.evaluation, original.evaluation)
+    assert cluster.against_magnitude == compare_evaluations(
+        cluster.evaluation, magnitude.evaluation
+    )
     assert magnitude.against_magnitude is None
     texts = [[result.text for result in row.evaluation.results] for row in (original, cluster)]
     assert texts[0] != texts[1]
@@ -90,7 +92,7 @@ def test_magnitude_is_run_at_the_same_k(hubert: SpeechModel, corpus: Corpus) -> 
     assert isinstance(cluster, Row)
     assert plain.evaluation.results != baseline.evaluation.results
     assert baseline.cost == cluster.cost
-    assert cluster.against_magnitude == compare(cluster.evaluation, baseline.evaluation)
+    assert cluster.against_magnitude == compare_evaluations(cluster.evaluation, baseline.evaluation)
     # without magnitude in the sweep nothing is added
     assert len(run(normalised)) == 2
 
@@ -107,7 +109,7 @@ def test_models_that_were_made_are_tested_too(hubert: SpeechModel, corpus: Corpu
     assert isinstance(row, Row)
     assert row.evaluation.total == evaluate(mine.model, corpus, OPTIONS, "none").total
     assert row.cost == footprint(mine.model) == baseline.cost
-    assert row.against_magnitude == compare(row.evaluation, baseline.evaluation)
+    assert row.against_magnitude == compare_evaluations(row.evaluation, baseline.evaluation)
 
 
 def test_a_variant_and_the_same_in_int8_are_two_models(

@@ -10,7 +10,7 @@ import pytest
 from analysis.evaluation.corpora import Corpus
 from analysis.evaluation.sweep import Row
 from analysis.figures.palette import NEUTRAL, ORIGINAL, VARIANTS
-from analysis.figures.sweeps import AXES, lines_of, pareto, pareto_front, spread, wer_curves
+from analysis.figures.sweeps import AXES, lines_of, pareto, pareto_front, spread_labels, wer_curves
 from analysis.models.speech_model import SpeechModel
 from tests.analysis.evaluation.test_sweep import corpus, rows_of
 
@@ -106,9 +106,9 @@ def test_front_is_what_none_dominates() -> None:
 def test_labels_keep_their_distance_and_their_order() -> None:
     generator = np.random.default_rng(1)
     wanted = generator.uniform(0, 10, 30).tolist()
-    placed = spread(wanted, 0.5)
+    placed = spread_labels(wanted, 0.5)
     order = np.argsort(wanted)
     heights = [placed[index] for index in order]
     assert all(above - below >= 0.5 - 1e-9 for below, above in pairwise(heights))
     assert sum(placed) == pytest.approx(sum(wanted))
-    assert spread([1.0, 5.0], 0.5) == [1.0, 5.0]
+    assert spread_labels([1.0, 5.0], 0.5) == [1.0, 5.0]

@@ -3,7 +3,7 @@
 import pytest
 
 from analysis.compression.compress import compress
-from analysis.models.footprint import TOKENS_PER_SECOND, footprint, predict_footprint, unit_macs
+from analysis.models.footprint import TOKENS_PER_SECOND, footprint, predict_footprint
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import unit_groups
 from tests.helpers.tiny_models import WINDOW, hash_weights, make_plan
@@ -90,7 +90,8 @@ def test_prediction_for_a_model_that_was_compressed_before(whisper: SpeechModel)
 
 
 def test_a_units_cost_by_hand(whisper: SpeechModel) -> None:
-    groups = {group.id: group for group in unit_groups(whisper)}
+    everything = {group.id: group.n_units for group in unit_groups(whisper)}
+    base = footprint(whisper)
     frames, tokens = 100, 6
     by_hand = {
         "encoder.0.ffn": frames * 2 * 32,
@@ -99,7 +100,9 @@ def test_a_units_cost_by_hand(whisper: SpeechModel) -> None:
         "decoder.0.cross_attention": 2 * (tokens + frames) * 32 * 16 + 2 * tokens * frames * 16,
     }
     for group_id, macs in by_hand.items():
-        assert unit_macs(whisper, groups[group_id]) == pytest.approx(macs / WINDOW), group_id
+        one_less = everything | {group_id: everything[group_id] - 1}
+        saved = base.macs - predict_footprint(whisper, base, one_less).macs
+        assert saved == pytest.approx(macs / WINDOW), group_id
 
 
 def test_counting_leaves_the_model_alone(speech_model: SpeechModel) -> None:
