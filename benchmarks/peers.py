@@ -46,6 +46,7 @@ from analysis.models.modules import linear_at, share_modules
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup, unit_groups
 from analysis.models.unit_weights import read_units, write_units
+from analysis.progress import Watch
 from analysis.speech.recognition import TranscriptionOptions
 
 _FRAMES = 8  # length of the input that blocks are traced with
@@ -211,7 +212,7 @@ def main() -> None:
                 options,
                 spec.normaliser,
                 store=store,
-                progress=progress,
+                watch=Watch(progress),
             )
         ours = [row for row in found if isinstance(row, Row)]
         rows += [*found, *peer_rows(model, spec, corpus, options, store, ours)]

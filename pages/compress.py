@@ -13,7 +13,7 @@ from analysis.models.footprint import Footprint, footprint, predict_footprint
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import unit_groups
 from analysis.plan.compression_plan import CompressionPlan
-from analysis.progress import Progress, ShouldCancel
+from analysis.progress import Watch
 from pages.exploring.measurements import find_trees, tree_slot
 from pages.frame.frame import run_page
 from pages.planning import (
@@ -304,10 +304,8 @@ def _compress(
     earlier = session.variants_of(model)
     reuse = earlier[-1].compression if earlier else None
 
-    def work(
-        progress: Progress, should_cancel: ShouldCancel
-    ) -> tuple[Compression, Footprint, float]:
-        trees = load_trees(shelf, model, settings.trees, progress, should_cancel)
+    def work(watch: Watch) -> tuple[Compression, Footprint, float]:
+        trees = load_trees(shelf, model, settings.trees, watch)
         groups = unit_groups(model)
         compression = compress(
             model,
@@ -315,8 +313,7 @@ def _compress(
             trees=trees,
             reuse=reuse,
             excitation=settings.heard,
-            progress=progress,
-            should_cancel=should_cancel,
+            watch=watch,
         )
         return compression, footprint(compression.model), measured_error(trees, compression)
 

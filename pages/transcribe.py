@@ -9,7 +9,7 @@ import streamlit as st
 from analysis.figures.palette import ORIGINAL
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import NORMALISERS
-from analysis.progress import Progress, ShouldCancel
+from analysis.progress import Watch
 from analysis.speech.languages import languages
 from analysis.speech.recognition import LongForm
 from analysis.speech.transcription import Transcript, TranscriptionOptions, transcribe
@@ -247,17 +247,17 @@ def _start(
 ) -> None:
     transcripts, parts = session.transcripts, Parts()
 
-    def work(progress: Progress, should_cancel: ShouldCancel) -> None:
+    def work(watch: Watch) -> None:
         steps = 100
         for done, (clip, (name, _, model)) in enumerate(pairs):
 
             def inner(part: int, parts: int, note: str, done: int = done, name: str = name) -> None:
                 share = steps * part // parts if parts else 0
-                progress(done * steps + share, len(pairs) * steps, f"{name}: {note}")
+                watch.progress(done * steps + share, len(pairs) * steps, f"{name}: {note}")
 
-            progress(done * steps, len(pairs) * steps, name)
+            watch.progress(done * steps, len(pairs) * steps, name)
             transcript = transcribe(
-                model, clip.audio, options, progress=inner, should_cancel=should_cancel
+                model, clip.audio, options, watch=Watch(inner, watch.should_cancel)
             )
             # One assignment to a dict is atomic; each transcript is shown as soon as it is there.
             transcripts[_key(clip, model, options)] = replace(transcript, model=name)

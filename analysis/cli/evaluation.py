@@ -26,7 +26,7 @@ from analysis.files import replace_text
 from analysis.models.footprint import footprint
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
-from analysis.progress import Progress, no_progress
+from analysis.progress import Progress, Watch, no_progress
 from analysis.speech.excitation import read_calibration
 from analysis.speech.recognition import TranscriptionOptions
 
@@ -51,7 +51,7 @@ def evaluate(options: argparse.Namespace) -> None:
                 options.normaliser,
                 store=store,
                 state=state,
-                progress=progress,
+                watch=Watch(progress),
             )
         found.append((model, evaluation))
     if not state.is_main_process:
@@ -102,7 +102,7 @@ def sweep(options: argparse.Namespace) -> None:
                 store=store,
                 state=state,
                 on_row=on_row,
-                progress=progress,
+                watch=Watch(progress),
             )
     if state.is_main_process:
         print(to_markdown(rows))
@@ -148,9 +148,9 @@ def checked_corpus(source: str, limit: int | None, state: PartialState) -> Corpu
     with bar("check", state) as progress:
         if is_hub_id(source):
             with state.main_process_first():  # the others find it in the cache
-                corpus = read_corpus(fetch(source, progress=progress), progress=progress)
+                corpus = read_corpus(fetch(source, watch=Watch(progress)), watch=Watch(progress))
         else:
-            corpus = read_corpus(Path(source), progress=progress)
+            corpus = read_corpus(Path(source), watch=Watch(progress))
     if limit is not None:
         corpus = corpus.excerpt(limit)
     if state.is_main_process:

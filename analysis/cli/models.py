@@ -26,6 +26,7 @@ from analysis.models.unit_groups import UnitGroup, unit_groups
 from analysis.plan.choices import CALIBRATED, STOCK_COMPONENTS, UNBUDGETED
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe, complete
+from analysis.progress import Watch
 from analysis.speech.audio import SUPPORTED_EXTENSIONS, read_audio
 from analysis.speech.excitation import (
     Excitation,
@@ -41,7 +42,7 @@ def inspect(options: argparse.Namespace) -> None:
     """Print a model's unit groups, their sizes and how redundant they are."""
     model = _load(options.model, options)
     with progress_bar("merge trees") as progress:
-        trees = build_trees(model, progress=progress)
+        trees = build_trees(model, watch=Watch(progress))
     variances = group_variances(model)
     cost = footprint(model)
     groups = [_describe_group(g, cost, trees[g.id], variances[g.id]) for g in unit_groups(model)]
@@ -82,7 +83,9 @@ def compress(options: argparse.Namespace) -> None:
         require_whole_heads(groups, model.config.hidden_size)
     plan, trees, excitation = _plan(model, groups, options)
     with progress_bar("compress") as progress:
-        result = compress_model(model, plan, trees=trees, excitation=excitation, progress=progress)
+        result = compress_model(
+            model, plan, trees=trees, excitation=excitation, watch=Watch(progress)
+        )
     folder = save(result.model, out, overwrite=options.overwrite)
     before, after = footprint(model), footprint(result.model)
     achieved = achieved_sparsity(groups, plan.n_clusters, plan.recipe.components)
@@ -182,7 +185,7 @@ def _plan(
     recipe = _recipe(options)
     with progress_bar("merge trees") as progress:
         planner = Planner(model, _excitation(recipe, options))
-        prepared = planner.prepare(recipe, progress=progress)
+        prepared = planner.prepare(recipe, watch=Watch(progress))
     plan = prepared.plan
     if options.stock:
         plan = plan.with_clusters(level(groups, plan.n_clusters))
@@ -243,7 +246,7 @@ def _trees(
             plan.recipe.distance,
             align_heads=plan.recipe.align_heads,
             excitation=excitation,
-            progress=progress,
+            watch=Watch(progress),
         )
 
 

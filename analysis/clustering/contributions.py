@@ -20,7 +20,7 @@ from analysis.clustering.moments import MomentAccumulator, Moments
 from analysis.models.modules import linear_at
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup, unit_groups
-from analysis.progress import Progress, ShouldCancel, never_cancel, no_progress
+from analysis.progress import UNWATCHED, Watch
 from analysis.speech.excitation import Excitation
 
 T = TypeVar("T")
@@ -49,8 +49,7 @@ def measure_groups(
     excitation: Excitation,
     groups: Sequence[UnitGroup],
     *,
-    progress: Progress = no_progress,
-    should_cancel: ShouldCancel = never_cancel,
+    watch: Watch = UNWATCHED,
 ) -> dict[str, GroupMoments]:
     """Statistics of some groups from one run over an excitation.
 
@@ -60,7 +59,7 @@ def measure_groups(
         Waited for while another thread uses it; stays as it is.
     excitation : Excitation
     groups : sequence of UnitGroup
-    progress, should_cancel : callable
+    watch : Watch
         Reports clips.
 
     Returns
@@ -72,7 +71,7 @@ def measure_groups(
     ------
     Cancelled
     """
-    clips = prepare(model, excitation, progress=progress, should_cancel=should_cancel)
+    clips = prepare(model, excitation, watch=watch)
     listener = Listener(model)
     hidden = model.config.hidden_size
     inputs = {
@@ -99,7 +98,7 @@ def measure_groups(
         linear.register_forward_pre_hook(input_hook(group))
     for path in layers:
         listener.module.get_submodule(path).register_forward_hook(layer_hook(path))
-    listener.play(clips, "Listening to what units do", progress, should_cancel)
+    listener.play(clips, "Listening to what units do", watch)
     variance = {path: float(a.moments().covariance.trace()) for path, a in layers.items()}
     return {
         group.id: GroupMoments(inputs[group.id].moments(), variance[group.layer_path])
@@ -112,8 +111,7 @@ def group_moments(
     excitation: Excitation,
     group: UnitGroup,
     *,
-    progress: Progress = no_progress,
-    should_cancel: ShouldCancel = never_cancel,
+    watch: Watch = UNWATCHED,
 ) -> GroupMoments:
     """Statistics of one group, from disk where they were measured before.
 
@@ -121,7 +119,7 @@ def group_moments(
 
     Parameters
     ----------
-    model, excitation, progress, should_cancel
+    model, excitation, watch
         See `measure_groups`.
     group : UnitGroup
 
@@ -139,9 +137,7 @@ def group_moments(
         everything = unit_groups(model)
         start = next(i for i, other in enumerate(everything) if other.id == group.id)
         chosen = next(in_batches(everything[start:], lambda other: other.n_units * other.rows))
-        measured = measure_groups(
-            model, excitation, chosen, progress=progress, should_cancel=should_cancel
-        )
+        measured = measure_groups(model, excitation, chosen, watch=watch)
         own = measured.pop(group.id)
         for name, beside in measured.items():
             write_arrays(folder / f"{name}.npz", _to_arrays(beside))

@@ -12,7 +12,10 @@ from transformers import PreTrainedModel
 from analysis.cache import cache_folder, cached
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
-from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
+from analysis.progress import (
+    UNWATCHED,
+    Watch,
+)
 from analysis.speech.audio import SAMPLING_RATE
 from analysis.speech.excitation import Excitation
 from analysis.speech.recognition import TranscriptionOptions
@@ -72,8 +75,7 @@ class Listener:
         self,
         clips: Sequence[PreparedClip],
         note: str,
-        progress: Progress,
-        should_cancel: ShouldCancel,
+        watch: Watch,
     ) -> None:
         """Play clips, each reported with the note.
 
@@ -82,20 +84,19 @@ class Listener:
         Cancelled
         """
         for done, clip in enumerate(clips):
-            check_cancelled(should_cancel)
-            progress(done, len(clips), note)
+            watch.check()
+            watch.progress(done, len(clips), note)
             self.clip = clip
             with self._lock:
                 clip.run(self.module)
-        progress(len(clips), len(clips), note)
+        watch.progress(len(clips), len(clips), note)
 
 
 def prepare(
     model: SpeechModel,
     excitation: Excitation,
     *,
-    progress: Progress = no_progress,
-    should_cancel: ShouldCancel = never_cancel,
+    watch: Watch = UNWATCHED,
 ) -> list[PreparedClip]:
     """Turn clips into arguments; a decoder is given what the model itself writes, greedily.
 
@@ -110,12 +111,14 @@ def prepare(
     recogniser = None
     written: Mapping[str, np.ndarray] = {}
     if model.architecture.decoding == "seq2seq":
-        recogniser = Seq2SeqRecogniser(model, TranscriptionOptions(num_beams=1), should_cancel)
-        written = _written(model, recogniser, excitation, progress, should_cancel)
+        recogniser = Seq2SeqRecogniser(
+            model, TranscriptionOptions(num_beams=1), watch.should_cancel
+        )
+        written = _written(model, recogniser, excitation, watch)
     prepared = []
     for done, clip in enumerate(excitation.clips):
-        check_cancelled(should_cancel)
-        progress(done, len(excitation.clips), "Preparing what the model listens to")
+        watch.check()
+        watch.progress(done, len(excitation.clips), "Preparing what the model listens to")
         inputs = extractor(clip, sampling_rate=SAMPLING_RATE, return_tensors="pt")
         name = model.model.main_input_name
         arguments: dict[str, Any] = {name: inputs[name].to(device=model.device, dtype=model.dtype)}
@@ -135,8 +138,7 @@ def _written(
     model: SpeechModel,
     recogniser: Seq2SeqRecogniser,
     excitation: Excitation,
-    progress: Progress,
-    should_cancel: ShouldCancel,
+    watch: Watch,
 ) -> Mapping[str, np.ndarray]:
     """The tokens that the model itself writes on every clip, by the clip's number."""
     numbers = [str(number) for number in range(len(excitation.clips))]
@@ -144,8 +146,8 @@ def _written(
     def make() -> Mapping[str, np.ndarray]:
         tokens: dict[str, np.ndarray] = {}
         for number, clip in zip(numbers, excitation.clips, strict=True):
-            check_cancelled(should_cancel)
-            progress(len(tokens), len(numbers), "Writing down what the model hears")
+            watch.check()
+            watch.progress(len(tokens), len(numbers), "Writing down what the model hears")
             with model.lock, torch.inference_mode():
                 tokens[number] = np.array(recogniser.tokens(clip[: recogniser.longest]))
         return tokens

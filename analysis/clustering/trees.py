@@ -24,7 +24,10 @@ from analysis.clustering.removal import removal_order
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup, unit_groups
 from analysis.models.unit_weights import read_units
-from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
+from analysis.progress import (
+    UNWATCHED,
+    Watch,
+)
 from analysis.speech.excitation import Excitation, make_excitation
 
 
@@ -36,8 +39,7 @@ def build_tree(
     align_heads: bool,
     excitation: Excitation | None = None,
     removal: bool = False,
-    progress: Progress = no_progress,
-    should_cancel: ShouldCancel = never_cancel,
+    watch: Watch = UNWATCHED,
 ) -> MergeTree:
     """The Ward tree of one group, from disk where it was built before.
 
@@ -54,7 +56,7 @@ def build_tree(
         For the contribution distance; the shipped speech by default.
     removal : bool
         Whether the surgeon's order is wanted, too; for the contribution distance.
-    progress, should_cancel : callable
+    watch : Watch
         Of the run over the excitation, where it was not made before.
 
     Returns
@@ -67,7 +69,7 @@ def build_tree(
         When the group's weights are not finite.
     """
     if distance == "contribution":
-        return _contribution_tree(model, group, excitation, removal, progress, should_cancel)
+        return _contribution_tree(model, group, excitation, removal, watch)
     variant = f"{distance}-aligned" if align_heads and group.component == "heads" else distance
     dtype = str(model.dtype).removeprefix("torch.")
     path = cache_folder("trees") / model.weight_hash / dtype / variant / f"{group.id}.npz"
@@ -119,8 +121,7 @@ def _contribution_tree(
     group: UnitGroup,
     excitation: Excitation | None,
     removal: bool,
-    progress: Progress,
-    should_cancel: ShouldCancel,
+    watch: Watch,
 ) -> MergeTree:
     """Ward tree of the contributions, and on request the surgeon's order beside it."""
     excitation = excitation or make_excitation("speech")
@@ -129,9 +130,7 @@ def _contribution_tree(
     path = folder / excitation.identity / f"{group.id}.npz"
 
     def measured() -> GroupMoments:
-        return group_moments(
-            model, excitation, group, progress=progress, should_cancel=should_cancel
-        )
+        return group_moments(model, excitation, group, watch=watch)
 
     def make_tree() -> Mapping[str, np.ndarray]:
         moments = measured()
@@ -169,8 +168,7 @@ def build_trees(
     align_heads: bool = True,
     excitation: Excitation | None = None,
     removal: bool = False,
-    progress: Progress = no_progress,
-    should_cancel: ShouldCancel = never_cancel,
+    watch: Watch = UNWATCHED,
 ) -> Mapping[str, MergeTree]:
     """The Ward trees of all groups of a model.
 
@@ -179,10 +177,8 @@ def build_trees(
     model : SpeechModel
     distance, align_heads, excitation, removal
         See `build_tree`.
-    progress : callable
-        Called after each group.
-    should_cancel : callable
-        Asked before each group; what was built by then stays on disk.
+    watch : Watch
+        Called after each group. Asked before each group; what was built by then stays on disk.
 
     Returns
     -------
@@ -196,7 +192,7 @@ def build_trees(
     groups = unit_groups(model)
     trees: dict[str, MergeTree] = {}
     for done, group in enumerate(groups, start=1):
-        check_cancelled(should_cancel)
+        watch.check()
         trees[group.id] = build_tree(
             model,
             group,
@@ -204,8 +200,7 @@ def build_trees(
             align_heads=align_heads,
             excitation=excitation,
             removal=removal,
-            progress=progress,
-            should_cancel=should_cancel,
+            watch=watch,
         )
-        progress(done, len(groups), group.title)
+        watch.progress(done, len(groups), group.title)
     return trees

@@ -27,7 +27,10 @@ from analysis.models.unit_weights import UnitWeights, read_units, write_units
 from analysis.models.weight_hash import model_hash
 from analysis.plan.choices import SURGEON
 from analysis.plan.compression_plan import CompressionPlan
-from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
+from analysis.progress import (
+    UNWATCHED,
+    Watch,
+)
 from analysis.speech.excitation import Excitation, make_excitation
 
 
@@ -87,8 +90,7 @@ def compress(
     trees: Mapping[str, MergeTree] | None = None,
     reuse: Compression | None = None,
     excitation: Excitation | None = None,
-    progress: Progress = no_progress,
-    should_cancel: ShouldCancel = never_cancel,
+    watch: Watch = UNWATCHED,
 ) -> Compression:
     """Compress a model as a plan says; the model itself stays as it is.
 
@@ -107,10 +109,8 @@ def compress(
     excitation : Excitation, optional
         What a plan that listens was made with; by default the plan's kind of it. Clips of one's
         own ("calibrated") must be given.
-    progress : callable
-        Called after each group.
-    should_cancel : callable
-        Asked before each group.
+    watch : Watch
+        Called after each group. Asked before each group.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def compress(
         plan = plan.changed(excitation_hash=excitation.identity)
     compressed: dict[str, CompressedGroup] = {}
     for done, group in enumerate(smaller, start=1):
-        check_cancelled(should_cancel)
+        watch.check()
         known = earlier.get(group.id)
         if known is not None and known.n_clusters == plan.n_clusters[group.id]:
             compressed[group.id] = known
@@ -143,10 +143,10 @@ def compress(
                 align_heads=plan.recipe.align_heads,
                 excitation=excitation,
                 removal=plan.recipe.method == SURGEON,
-                should_cancel=should_cancel,
+                watch=Watch(should_cancel=watch.should_cancel),
             )
             compressed[group.id] = compress_group(model, group, plan, tree, excitation=excitation)
-        progress(done, len(smaller), group.title)
+        watch.progress(done, len(smaller), group.title)
     if plan.recipe.repair != "none" and excitation is not None:
         fresh = [done for name, done in compressed.items() if done is not earlier.get(name)]
         repaired = repair(
@@ -155,8 +155,7 @@ def compress(
             [Change(done.group, done.labels, done.weights) for done in fresh],
             plan.recipe.repair,
             sequential=plan.recipe.sequential,
-            progress=progress,
-            should_cancel=should_cancel,
+            watch=watch,
         )
         for name, found in repaired.items():
             compressed[name] = replace(

@@ -13,7 +13,7 @@ from analysis.models.modules import linear_at, share_modules
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.models.unit_weights import UnitWeights, read_units, write_units
-from analysis.progress import Progress, ShouldCancel, never_cancel, no_progress
+from analysis.progress import UNWATCHED, Watch
 
 
 def moments_beside(
@@ -21,8 +21,7 @@ def moments_beside(
     changes: Sequence[tuple[UnitGroup, UnitWeights]],
     clips: Sequence[PreparedClip],
     *,
-    progress: Progress = no_progress,
-    should_cancel: ShouldCancel = never_cancel,
+    watch: Watch = UNWATCHED,
 ) -> dict[str, Moments]:
     """Joint moments of changed blocks' inner activations and of the original blocks' outputs.
 
@@ -36,7 +35,7 @@ def moments_beside(
     changes : sequence of (UnitGroup, UnitWeights)
         Groups as they were, and the units that are to replace them.
     clips : sequence of PreparedClip
-    progress, should_cancel : callable
+    watch : Watch
         Reports clips.
 
     Returns
@@ -68,7 +67,7 @@ def moments_beside(
         width = units.n_units * group.rows + linear.out_features
         joint[group.id] = MomentAccumulator(width, model.device)
         linear.register_forward_hook(hook_for(group))
-    listener.play(clips, "Listening to what the new units do", progress, should_cancel)
+    listener.play(clips, "Listening to what the new units do", watch)
     return {name: accumulator.moments() for name, accumulator in joint.items()}
 
 

@@ -12,7 +12,7 @@ from analysis.models.unit_groups import unit_groups
 from analysis.plan.choices import SURGEON
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe
-from analysis.progress import Progress, ShouldCancel, never_cancel, no_progress
+from analysis.progress import UNWATCHED, Watch
 from analysis.speech.excitation import Excitation, make_excitation
 
 
@@ -57,15 +57,14 @@ class Planner:
         self,
         recipe: Recipe,
         *,
-        progress: Progress = no_progress,
-        should_cancel: ShouldCancel = never_cancel,
+        watch: Watch = UNWATCHED,
     ) -> Prepared:
         """Choose K as a recipe's allocation and sparsity say.
 
         Parameters
         ----------
         recipe : Recipe
-        progress, should_cancel : callable
+        watch : Watch
             Of the merge trees.
 
         Returns
@@ -79,7 +78,7 @@ class Planner:
         Cancelled
         """
         excitation = self._excitation(recipe) if recipe.listens else None
-        trees = self._build(recipe, excitation, progress, should_cancel)
+        trees = self._build(recipe, excitation, watch)
         if recipe.allocation.startswith("variance") and self._variances is None:
             self._variances = group_variances(self._model)
         n_clusters = allocate(
@@ -111,8 +110,7 @@ class Planner:
         self,
         recipe: Recipe,
         excitation: Excitation | None,
-        progress: Progress,
-        should_cancel: ShouldCancel,
+        watch: Watch,
     ) -> Mapping[str, MergeTree]:
         heard = excitation.identity if excitation and recipe.distance == "contribution" else None
         removal = recipe.method == SURGEON
@@ -124,7 +122,6 @@ class Planner:
                 align_heads=recipe.align_heads,
                 excitation=excitation,
                 removal=removal,
-                progress=progress,
-                should_cancel=should_cancel,
+                watch=watch,
             )
         return self._trees[key]

@@ -14,7 +14,10 @@ from analysis.models.modules import linear_at, share_modules
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.models.unit_weights import UnitWeights, read_units, write_units
-from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
+from analysis.progress import (
+    UNWATCHED,
+    Watch,
+)
 from analysis.speech.excitation import Excitation
 
 
@@ -60,8 +63,7 @@ def repair(
     mode: str,
     *,
     sequential: bool = False,
-    progress: Progress = no_progress,
-    should_cancel: ShouldCancel = never_cancel,
+    watch: Watch = UNWATCHED,
 ) -> dict[str, Repaired]:
     """Output columns and output biases that meet the original's outputs.
 
@@ -80,7 +82,7 @@ def repair(
     sequential : bool
         Whether each group hears what the repaired groups below give it; one run of the model per
         group then, where one run serves them all otherwise.
-    progress, should_cancel : callable
+    watch : Watch
 
     Returns
     -------
@@ -95,20 +97,20 @@ def repair(
     able = [c for c in changes if linear_at(model.model, c.group.output_path).bias is not None]
     repaired = {change.group.id: Repaired(change.units, None) for change in changes}
     if sequential:
-        clips = prepare(model, excitation, progress=progress, should_cancel=should_cancel)
+        clips = prepare(model, excitation, watch=watch)
         below = share_modules(model.model)
         for done, change in enumerate(able):
-            check_cancelled(should_cancel)
-            progress(done, len(able), f"Repairing {change.group.title}")
+            watch.check()
+            watch.progress(done, len(able), f"Repairing {change.group.title}")
             module = share_modules(below)
             write_units(module, change.group, change.units)
             joint = paired_moments(model, module, change.group, clips)
             repaired[change.group.id] = _repaired(change, joint, mode)
             write_units(below, change.group, repaired[change.group.id].units)
         return repaired
-    moments = _one_shot(model, excitation, able, progress, should_cancel)
+    moments = _one_shot(model, excitation, able, watch)
     for change in able:
-        check_cancelled(should_cancel)
+        watch.check()
         repaired[change.group.id] = _repaired(change, moments[change.group.id], mode)
     return repaired
 
@@ -134,8 +136,7 @@ def _one_shot(
     model: SpeechModel,
     excitation: Excitation,
     changes: Sequence[Change],
-    progress: Progress,
-    should_cancel: ShouldCancel,
+    watch: Watch,
 ) -> Mapping[str, Moments]:
     """Moments of [a, y], the new units' activations and the original's output, of each group."""
     found: dict[str, Moments] = {}
@@ -143,18 +144,16 @@ def _one_shot(
     for change in changes:
         if (np.bincount(change.labels[change.labels >= 0]) == 1).all():
             # units that stay as they are need no run: the statistics of all hold theirs
-            statistics = group_moments(
-                model, excitation, change.group, progress=progress, should_cancel=should_cancel
-            )
+            statistics = group_moments(model, excitation, change.group, watch=watch)
             found[change.group.id] = _of_kept(model, change, statistics.moments)
         else:
             to_hear.append(change)
     if not to_hear:
         return found
-    clips = prepare(model, excitation, progress=progress, should_cancel=should_cancel)
+    clips = prepare(model, excitation, watch=watch)
     for batch in in_batches(to_hear, lambda c: c.units.n_units * c.group.rows):
         units = [(change.group, change.units) for change in batch]
-        found |= moments_beside(model, units, clips, progress=progress, should_cancel=should_cancel)
+        found |= moments_beside(model, units, clips, watch=watch)
     return found
 
 

@@ -18,7 +18,10 @@ from analysis.evaluation.corpus_tables import (
     read_bytes,
 )
 from analysis.files import files_below
-from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
+from analysis.progress import (
+    UNWATCHED,
+    Watch,
+)
 from analysis.speech.audio import MIN_SECONDS, Audio, read_audio
 
 MIN_SPEAKERS = 10
@@ -154,8 +157,7 @@ class Corpus:
 def read_corpus(
     source: Path,
     *,
-    progress: Progress = no_progress,
-    should_cancel: ShouldCancel = never_cancel,
+    watch: Watch = UNWATCHED,
 ) -> Corpus:
     """Read a corpus and check every clip of it, by decoding it once.
 
@@ -163,7 +165,7 @@ def read_corpus(
     ----------
     source : Path
         A folder in one of the layouts, at any depth and behind links too, or a JSONL manifest.
-    progress, should_cancel : callable
+    watch : Watch
         Reports clips.
 
     Returns
@@ -202,14 +204,14 @@ def read_corpus(
     faults += _without_transcript(files, root, entries)
     utterances: list[Utterance] = []
     for done, (path, entry) in enumerate(sorted(entries.items())):
-        progress(done, len(entries), "checking clips")
-        check_cancelled(should_cancel)
+        watch.progress(done, len(entries), "checking clips")
+        watch.check()
         checked = _check(entry, str(_relative(path, root)))
         if isinstance(checked, Fault):
             faults.append(checked)
         else:
             utterances.append(checked)
-    progress(len(entries), len(entries), "checked")
+    watch.progress(len(entries), len(entries), "checked")
     if not utterances:
         raise UserError(
             f"{source.name} holds no clip that can be used.",

@@ -26,7 +26,11 @@ from analysis.evaluation.significance import (
     wer_interval,
 )
 from analysis.models.speech_model import SpeechModel
-from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
+from analysis.progress import (
+    UNWATCHED,
+    ShouldCancel,
+    Watch,
+)
 from analysis.speech.recognition import TranscriptionOptions
 from analysis.speech.transcription import transcribe_batch
 
@@ -123,8 +127,7 @@ def recognise(
     *,
     store: ResultStore | None = None,
     state: "PartialState | None" = None,
-    progress: Progress = no_progress,
-    should_cancel: ShouldCancel = never_cancel,
+    watch: Watch = UNWATCHED,
 ) -> tuple[UtteranceResult, ...]:
     """Transcribe a corpus, clips of like length together, longest first.
 
@@ -140,7 +143,7 @@ def recognise(
         Where results are kept, batch by batch, and looked up first.
     state : accelerate.PartialState, optional
         The processes that share the work; all get all results.
-    progress, should_cancel : callable
+    watch : Watch
         Reports seconds of sound. Cancelling keeps what was stored.
 
     Returns
@@ -169,14 +172,14 @@ def recognise(
         total = sum(u.duration for batch in todo for u in batch)
         heard = 0.0
         for batch in todo:
-            check_cancelled(should_cancel)
-            progress(int(heard), int(total) + 1, "transcribing")
-            results = _transcribe(model, batch, options, should_cancel)
+            watch.check()
+            watch.progress(int(heard), int(total) + 1, "transcribing")
+            results = _transcribe(model, batch, options, watch.should_cancel)
             if store is not None:
                 store.append(run, results)
             made += results
             heard += sum(u.duration for u in batch)
-        progress(int(total) + 1, int(total) + 1, "transcribed")
+        watch.progress(int(total) + 1, int(total) + 1, "transcribed")
     for result in _gather(made) if state is not None else made:
         known[result.utterance, result.digest] = result
     return tuple(known[u.id, u.digest] for u in corpus.utterances)
@@ -267,8 +270,7 @@ def evaluate(
     *,
     store: ResultStore | None = None,
     state: "PartialState | None" = None,
-    progress: Progress = no_progress,
-    should_cancel: ShouldCancel = never_cancel,
+    watch: Watch = UNWATCHED,
 ) -> Evaluation:
     """Transcribe a corpus and score it; see `recognise` and `summarise`."""
     options = options or TranscriptionOptions()
@@ -279,8 +281,7 @@ def evaluate(
         options,
         store=store,
         state=state,
-        progress=progress,
-        should_cancel=should_cancel,
+        watch=watch,
     )
     return summarise(corpus, results, normaliser)
 
@@ -317,7 +318,9 @@ def _transcribe(
 ) -> list[UtteranceResult]:
     clips = [utterance.read() for utterance in batch]
     try:
-        transcripts = transcribe_batch(model, clips, options, should_cancel=should_cancel)
+        transcripts = transcribe_batch(
+            model, clips, options, watch=Watch(should_cancel=should_cancel)
+        )
     except RuntimeError as error:
         from accelerate.utils.memory import should_reduce_batch_size
 

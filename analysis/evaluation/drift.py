@@ -10,7 +10,10 @@ from torch import nn
 
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
-from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
+from analysis.progress import (
+    UNWATCHED,
+    Watch,
+)
 from analysis.speech.audio import SAMPLING_RATE, Audio, Samples
 from analysis.speech.ctc import WINDOW_SECONDS
 from analysis.speech.recognition import TranscriptionOptions
@@ -78,8 +81,7 @@ def measure_drift(
     variants: Sequence[SpeechModel],
     audio: Audio,
     *,
-    progress: Progress = no_progress,
-    should_cancel: ShouldCancel = never_cancel,
+    watch: Watch = UNWATCHED,
 ) -> list[Drift]:
     """Run one clip through the original and its variants, and compare every layer's output.
 
@@ -93,7 +95,7 @@ def measure_drift(
     variants : sequence of SpeechModel
         Of the same layers; any number of units.
     audio : Audio
-    progress, should_cancel : callable
+    watch : Watch
         Reports models.
 
     Returns
@@ -112,16 +114,16 @@ def measure_drift(
     Kornblith et al., "Similarity of neural network representations revisited", 2019, section 3.
     """
     samples, tokens = audio.samples[: _longest(original)], []
-    progress(0, 1 + len(variants), original.name)
+    watch.progress(0, 1 + len(variants), original.name)
     if original.architecture.decoding == "seq2seq":
-        recogniser = Seq2SeqRecogniser(original, TranscriptionOptions(), should_cancel)
+        recogniser = Seq2SeqRecogniser(original, TranscriptionOptions(), watch.should_cancel)
         with original.lock, torch.inference_mode():
             tokens = recogniser.tokens(samples)
     states = hidden_states(original, samples, tokens)
     drifts = []
     for done, variant in enumerate(variants, start=1):
-        check_cancelled(should_cancel)
-        progress(done, 1 + len(variants), variant.name)
+        watch.check()
+        watch.progress(done, 1 + len(variants), variant.name)
         moved = hidden_states(variant, samples, tokens)
         layers = tuple(
             LayerDrift(*key, relative_error(state, moved[key]), linear_cka(state, moved[key]))

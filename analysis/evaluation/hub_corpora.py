@@ -12,7 +12,10 @@ from filelock import FileLock
 
 from analysis.cache import cache_folder
 from analysis.errors import UserError
-from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
+from analysis.progress import (
+    UNWATCHED,
+    Watch,
+)
 from analysis.speech.audio import SUPPORTED_EXTENSIONS
 
 _ID = re.compile(r"[\w.-]+/[\w.-]+(:[\w.+-]*){0,2}")
@@ -32,16 +35,14 @@ def is_hub_id(source: str) -> bool:
     return bool(_ID.fullmatch(source)) and not Path(source).expanduser().exists()
 
 
-def fetch(
-    source: str, *, progress: Progress = no_progress, should_cancel: ShouldCancel = never_cancel
-) -> Path:
+def fetch(source: str, *, watch: Watch = UNWATCHED) -> Path:
     """Fetch a split of a dataset, sound files as they are.
 
     Parameters
     ----------
     source : str
         ID, ID:CONFIG or ID:CONFIG:SPLIT; by default the only configuration and the split "test".
-    progress, should_cancel : callable
+    watch : Watch
         Reports clips.
 
     Returns
@@ -67,8 +68,8 @@ def fetch(
         number = -1
         with (temporary / _TABLE).open("w", encoding="utf-8") as table:
             for number, row in enumerate(rows):
-                check_cancelled(should_cancel)
-                progress(number, 0, f"fetching clip {number + 1}")
+                watch.check()
+                watch.progress(number, 0, f"fetching clip {number + 1}")
                 name = _save(row[audio], temporary, number, source)
                 line = {"file_name": name, "text": row[text]}
                 if speaker and row[speaker] is not None:

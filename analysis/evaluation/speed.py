@@ -9,7 +9,10 @@ import torch
 
 from analysis.models.footprint import CTC_SECONDS
 from analysis.models.speech_model import SpeechModel
-from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
+from analysis.progress import (
+    UNWATCHED,
+    Watch,
+)
 
 RUNS = 7
 """Timed runs of each model, after one that is not timed; odd, so that the median is one of them."""
@@ -40,8 +43,7 @@ def measure_encoders(
     models: Sequence[SpeechModel],
     *,
     runs: int = RUNS,
-    progress: Progress = no_progress,
-    should_cancel: ShouldCancel = never_cancel,
+    watch: Watch = UNWATCHED,
 ) -> list[EncoderSpeed]:
     """Time the encoders of a model and its variants on one clip of seeded noise.
 
@@ -53,7 +55,7 @@ def measure_encoders(
         The original first; the others are compared with it. On one device.
     runs : int
         Timed runs of each.
-    progress, should_cancel : callable
+    watch : Watch
         Reports runs.
 
     Returns
@@ -69,8 +71,8 @@ def measure_encoders(
     times: list[list[float]] = [[] for _ in models]
     for run in range(runs + 1):
         for model, own in zip(models, times, strict=True):
-            check_cancelled(should_cancel)
-            progress(len(models) * run, len(models) * (runs + 1), f"run {run} of {runs}")
+            watch.check()
+            watch.progress(len(models) * run, len(models) * (runs + 1), f"run {run} of {runs}")
             took = _run(model, features)
             if run:  # the first builds kernels and buffers
                 own.append(took)

@@ -28,7 +28,10 @@ from analysis.models.unit_groups import unit_groups
 from analysis.plan.choices import MANUAL
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe
-from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
+from analysis.progress import (
+    UNWATCHED,
+    Watch,
+)
 from analysis.speech.excitation import Excitation
 from analysis.speech.recognition import TranscriptionOptions
 
@@ -102,8 +105,7 @@ def sweep(
     store: ResultStore | None = None,
     state: "PartialState | None" = None,
     on_row: OnRow = lambda row: None,
-    progress: Progress = no_progress,
-    should_cancel: ShouldCancel = never_cancel,
+    watch: Watch = UNWATCHED,
 ) -> list[Row | Skipped]:
     """Evaluate a model and everything that a sweep makes of it.
 
@@ -125,7 +127,7 @@ def sweep(
         See `analysis.evaluation.corpus_evaluation.recognise`.
     on_row : callable
         Given each row as soon as it is there, the original first.
-    progress, should_cancel : callable
+    watch : Watch
         Reports seconds of sound over all models.
 
     Returns
@@ -148,8 +150,7 @@ def sweep(
         store=store,
         state=state,
         on_row=on_row,
-        progress=progress,
-        should_cancel=should_cancel,
+        watch=watch,
         n_models=1 + len(cells) + len(made),
         with_magnitude=any(cell.way.is_magnitude for cell in cells),
     )
@@ -168,8 +169,7 @@ class _Runner:
     store: ResultStore | None
     state: "PartialState | None"
     on_row: OnRow
-    progress: Progress
-    should_cancel: ShouldCancel
+    watch: Watch
     n_models: int
     with_magnitude: bool
     rows: list[Row | Skipped] = field(default_factory=list)
@@ -183,7 +183,7 @@ class _Runner:
         original = self._evaluated(lambda: self.model, run, "original")
         self._add(Row(self.model.name, None, 0.0, footprint(self.model), original))
         for cell in cells:
-            check_cancelled(self.should_cancel)
+            self.watch.check()
             try:
                 prepared = self._prepared(cell)
                 found = self._compressed(prepared, cell)
@@ -192,7 +192,7 @@ class _Runner:
             else:
                 self._add_tested(cell, prepared.plan, found)
         for name, compression in made.items():
-            check_cancelled(self.should_cancel)
+            self.watch.check()
             plan = compression.plan
             way = NamedRecipe(name=name, recipe=plan.recipe, made=True)
             int8 = is_quantised(compression.model.model)
@@ -203,15 +203,16 @@ class _Runner:
             cell = SweepCell(way, recipe.sparsity, recipe.allocation, recipe.seed)
             self._add_tested(cell, plan, found, footprint(compression.model) if int8 else None)
         total = self.n_models * self._seconds
-        self.progress(total, total, "evaluated")
+        self.watch.progress(total, total, "evaluated")
         return self.rows
 
     def _prepared(self, cell: SweepCell) -> Prepared:
         try:
             return self.planner.prepare(
                 cell.recipe,
-                progress=partial(self._report_planning, cell.way.name),
-                should_cancel=self.should_cancel,
+                watch=Watch(
+                    partial(self._report_planning, cell.way.name), self.watch.should_cancel
+                ),
             )
         except UserError as fault:
             raise _CannotBe(str(fault)) from fault
@@ -219,7 +220,7 @@ class _Runner:
     def _report_planning(self, name: str, done: int, total: int, note: str) -> None:
         """Trees and statistics are no sound that was heard: they only change the note."""
         heard = len(self.rows) * self._seconds
-        self.progress(heard, self.n_models * self._seconds, f"{name}: {note}")
+        self.watch.progress(heard, self.n_models * self._seconds, f"{name}: {note}")
 
     def _add_tested(
         self,
@@ -277,7 +278,7 @@ class _Runner:
                     prepared.plan,
                     trees=prepared.trees,
                     excitation=prepared.excitation,
-                    should_cancel=self.should_cancel,
+                    watch=Watch(should_cancel=self.watch.should_cancel),
                 ).model
             except UserError as fault:
                 raise _CannotBe(str(fault)) from fault
@@ -290,7 +291,7 @@ class _Runner:
 
         def report(done: int, total: int, _: str) -> None:
             heard = seconds * done // max(total, 1)
-            self.progress(done_before + heard, self.n_models * seconds, note)
+            self.watch.progress(done_before + heard, self.n_models * seconds, note)
 
         report(0, 1, "")
         results = recognise(
@@ -300,8 +301,7 @@ class _Runner:
             self.options,
             store=self.store,
             state=self.state,
-            progress=report,
-            should_cancel=self.should_cancel,
+            watch=Watch(report, self.watch.should_cancel),
         )
         return summarise(self.corpus, results, self.normaliser)
 

@@ -10,7 +10,10 @@ from analysis.cache import cache_folder, cached
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup, unit_groups
 from analysis.models.unit_weights import UnitWeights, read_units
-from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
+from analysis.progress import (
+    UNWATCHED,
+    Watch,
+)
 
 UNITS = "units"
 """Name of the matrix that has one whole unit per row, biases included: what is merged."""
@@ -154,8 +157,7 @@ def _measure_group(model: SpeechModel, group: UnitGroup) -> Mapping[str, MatrixS
 def model_statistics(
     model: SpeechModel,
     *,
-    progress: Progress = no_progress,
-    should_cancel: ShouldCancel = never_cancel,
+    watch: Watch = UNWATCHED,
 ) -> Mapping[MatrixKey, MatrixStatistics]:
     """Statistics of every matrix of every group.
 
@@ -165,10 +167,8 @@ def model_statistics(
     Parameters
     ----------
     model : SpeechModel
-    progress : callable
-        Called after each group.
-    should_cancel : callable
-        Asked before each group; what was computed by then stays on disk.
+    watch : Watch
+        Called after each group. Asked before each group; what was computed by then stays on disk.
 
     Returns
     -------
@@ -182,10 +182,10 @@ def model_statistics(
     groups = unit_groups(model)
     result: dict[MatrixKey, MatrixStatistics] = {}
     for done, group in enumerate(groups, start=1):
-        check_cancelled(should_cancel)
+        watch.check()
         for name, statistics in group_statistics(model, group).items():
             result[group.id, name] = statistics
-        progress(done, len(groups), group.title)
+        watch.progress(done, len(groups), group.title)
     return result
 
 

@@ -13,7 +13,14 @@ import torch
 
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
-from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel, no_progress
+from analysis.progress import (
+    UNWATCHED,
+    Progress,
+    ShouldCancel,
+    Watch,
+    never_cancel,
+    no_progress,
+)
 from analysis.speech.audio import SAMPLING_RATE, Audio
 from analysis.speech.ctc import CtcRecogniser
 from analysis.speech.languages import languages
@@ -77,8 +84,7 @@ def transcribe(
     audio: Audio,
     options: TranscriptionOptions | None = None,
     *,
-    progress: Progress = no_progress,
-    should_cancel: ShouldCancel = never_cancel,
+    watch: Watch = UNWATCHED,
 ) -> Transcript:
     """Transcribe one clip of any length.
 
@@ -91,7 +97,7 @@ def transcribe(
     model : SpeechModel
     audio : Audio
     options : TranscriptionOptions, optional
-    progress, should_cancel : callable
+    watch : Watch
         Long audio reports its windows; cancelling works between windows, with Whisper between
         tokens.
 
@@ -107,10 +113,10 @@ def transcribe(
         Where the person stopped it.
     """
     options = options or TranscriptionOptions()
-    recogniser = _recogniser(model, options, should_cancel)
+    recogniser = _recogniser(model, options, watch.should_cancel)
     with model.lock, torch.inference_mode():
         _warm_up(model, options, audio)
-        return _timed(recogniser, model, [audio], progress)[0]
+        return _timed(recogniser, model, [audio], watch.progress)[0]
 
 
 def transcribe_batch(
@@ -118,8 +124,7 @@ def transcribe_batch(
     audios: Sequence[Audio],
     options: TranscriptionOptions | None = None,
     *,
-    progress: Progress = no_progress,
-    should_cancel: ShouldCancel = never_cancel,
+    watch: Watch = UNWATCHED,
 ) -> list[Transcript]:
     """Transcribe many clips, those of like length together; for evaluation.
 
@@ -134,7 +139,7 @@ def transcribe_batch(
         Clips beyond the model's window go one by one.
     options : TranscriptionOptions, optional
         `batch_size` limits the clips in a batch.
-    progress, should_cancel : callable
+    watch : Watch
         Reports clips.
 
     Returns
@@ -150,18 +155,18 @@ def transcribe_batch(
         Where the person stopped it.
     """
     options = options or TranscriptionOptions()
-    recogniser = _recogniser(model, options, should_cancel)
+    recogniser = _recogniser(model, options, watch.should_cancel)
     lengths = [len(audio.samples) for audio in audios]
     results: dict[int, Transcript] = {}
     for batch in _short_and_long(recogniser, lengths, options.batch_size):
-        progress(len(results), len(audios), f"Transcribing clip {len(results) + 1}")
-        check_cancelled(should_cancel)
+        watch.progress(len(results), len(audios), f"Transcribing clip {len(results) + 1}")
+        watch.check()
         clips = [audios[index] for index in batch]
         with model.lock, torch.inference_mode():
             _warm_up(model, options, clips[0])
             transcripts = _timed(recogniser, model, clips, no_progress)
         results.update(zip(batch, transcripts, strict=True))
-    progress(len(audios), len(audios), "Transcribed")
+    watch.progress(len(audios), len(audios), "Transcribed")
     return [results[index] for index in range(len(audios))]
 
 

@@ -13,7 +13,7 @@ import psutil
 
 from analysis.errors import Cancelled, UserError
 from analysis.files import PROJECT
-from analysis.progress import Progress, ShouldCancel
+from analysis.progress import ShouldCancel, Watch
 from analysis.training.log import read_log
 
 _POLL = 0.5  # seconds
@@ -25,8 +25,7 @@ def run_training(
     arguments: Sequence[str],
     state: Path,
     *,
-    progress: Progress,
-    should_cancel: ShouldCancel,
+    watch: Watch,
     on_log: Callable[[], None],
 ) -> None:
     """Run a command of the shell that trains, and wait for it.
@@ -37,7 +36,7 @@ def run_training(
         Of `analysis.cli.parser`, e.g. ``["finetune", "demo-hubert", …]``.
     state : Path
         Folder of the run (`analysis.training.log.state_folder`).
-    progress, should_cancel : callable
+    watch : Watch
         Reports steps. Cancelling lets the run write its state first, so that it can go on later.
     on_log : callable
         Called when the log has grown.
@@ -55,13 +54,13 @@ def run_training(
         curves = read_log(state)
         done = curves.steps[-1]["step"] if curves.steps else 0
         total = curves.start.get("n_steps", 0)
-        progress(done, total, f"step {done:,} of {total:,}" if done else "preparing")
+        watch.progress(done, total, f"step {done:,} of {total:,}" if done else "preparing")
         size = len(curves.steps) + len(curves.validations)
         if size != seen:
             seen = size
             on_log()
 
-    _run(["-m", "analysis.cli", *arguments], state.with_suffix(".log"), look, should_cancel)
+    _run(["-m", "analysis.cli", *arguments], state.with_suffix(".log"), look, watch.should_cancel)
 
 
 def run_module(arguments: Sequence[str], log: Path, *, should_cancel: ShouldCancel) -> None:

@@ -13,7 +13,7 @@ from analysis.clustering.projection import (
 )
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
-from analysis.progress import Progress, ShouldCancel
+from analysis.progress import Progress, Watch
 from pages.session.jobs import Job
 from pages.session.session import Session
 from pages.session.shelves import Shelf, TreeChoice
@@ -82,8 +82,8 @@ def find_map(
             progress=progress,
         )
 
-    def work(progress: Progress, should_cancel: ShouldCancel) -> Projection:
-        return shelf.get(key, lambda: make(progress))
+    def work(watch: Watch) -> Projection:
+        return shelf.get(key, lambda: make(watch.progress))
 
     # a lane of its own: a map must not wait for a transcription, nor the other way round
     session.jobs.start(slot, Job(title, work, lambda projection: None), lane="maps")

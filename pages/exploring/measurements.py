@@ -7,7 +7,7 @@ import streamlit as st
 from analysis.clustering.merge_tree import MergeTree
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import MatrixKey, MatrixStatistics, model_statistics
-from analysis.progress import Progress, ShouldCancel
+from analysis.progress import Watch
 from pages.session.jobs import Job
 from pages.session.session import Session
 from pages.session.shelves import Shelf, TreeChoice, load_trees, tree_key, tree_shelf
@@ -39,10 +39,10 @@ def find_statistics(session: Session, model: SpeechModel) -> Statistics | None:
     found = shelf.find(key)
     if found is None and _is_idle(session, slot):
 
-        def work(progress: Progress, should_cancel: ShouldCancel) -> Statistics:
+        def work(watch: Watch) -> Statistics:
             return shelf.get(
                 key,
-                lambda: model_statistics(model, progress=progress, should_cancel=should_cancel),
+                lambda: model_statistics(model, watch=watch),
             )
 
         # a lane of its own: nobody who wants to transcribe should wait for statistics
@@ -69,8 +69,8 @@ def find_trees(
     found = shelf.find(key)
     if found is None and _is_idle(session, slot):
 
-        def work(progress: Progress, should_cancel: ShouldCancel) -> Mapping[str, MergeTree]:
-            return load_trees(shelf, model, choice, progress, should_cancel)
+        def work(watch: Watch) -> Mapping[str, MergeTree]:
+            return load_trees(shelf, model, choice, watch)
 
         # whoever chose another distance waits for its trees, not for those of the last one
         session.jobs.cancel_others(slot, _TREES)

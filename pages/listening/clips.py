@@ -10,7 +10,7 @@ import streamlit as st
 
 from analysis.errors import UserError
 from analysis.files import PROJECT
-from analysis.progress import Progress, ShouldCancel, check_cancelled
+from analysis.progress import Watch
 from analysis.speech.audio import SUPPORTED_EXTENSIONS, Audio, read_audio
 from pages.session.job_box import show_problem
 from pages.session.jobs import Job
@@ -178,11 +178,11 @@ def _microphone(session: Session) -> None:
 def read(session: Session, sources: Sequence[Source]) -> None:
     """Decode files in the background; the last one becomes the clip on show."""
 
-    def work(progress: Progress, should_cancel: ShouldCancel) -> list[Outcome]:
+    def work(watch: Watch) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for done, (source, name, reference, origin) in enumerate(sources):
-            check_cancelled(should_cancel)
-            progress(done, len(sources), name)
+            watch.check()
+            watch.progress(done, len(sources), name)
             try:
                 audio = read_audio(source, name=name)
             except UserError as error:

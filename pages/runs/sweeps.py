@@ -20,7 +20,7 @@ from analysis.evaluation.sweep_spec import SweepSpec
 from analysis.evaluation.uploads import lay_out_upload
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
-from analysis.progress import Progress, ShouldCancel
+from analysis.progress import Watch
 from analysis.speech.recognition import TranscriptionOptions
 from pages.session.jobs import Job, Parts
 from pages.session.session import Session
@@ -121,11 +121,11 @@ def start(
     state = _states()[model_id(model)] = SweepState(upload=st.session_state.get(_UPLOAD))
     parts = Parts()
 
-    def work(progress: Progress, should_cancel: ShouldCancel) -> None:
+    def work(watch: Watch) -> None:
         source = Path(spec.data)
         if is_hub_id(spec.data):
-            source = fetch(spec.data, progress=progress, should_cancel=should_cancel)
-        corpus = read_corpus(source, progress=progress, should_cancel=should_cancel)
+            source = fetch(spec.data, watch=watch)
+        corpus = read_corpus(source, watch=watch)
         state.corpus = corpus.excerpt(n_utterances) if n_utterances else corpus
         parts.one_is_ready()
 
@@ -142,8 +142,7 @@ def start(
             made=made,
             store=ResultStore(cache_folder("evaluations")),
             on_row=on_row,
-            progress=progress,
-            should_cancel=should_cancel,
+            watch=watch,
         )
 
     job: Job[None] = Job(

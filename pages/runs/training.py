@@ -14,7 +14,7 @@ from analysis.errors import UserError
 from analysis.files import files_below
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
-from analysis.progress import Progress, ShouldCancel
+from analysis.progress import ShouldCancel, Watch
 from analysis.training.finishing import falls_short, reached_sparsity
 from analysis.training.log import TrainingCurves, read_log, state_folder
 from analysis.training.process import run_module, run_training
@@ -122,19 +122,18 @@ def start_training(
     parts = Parts()
     name = f"{start.name if start is not None else model.name}, {choices.method.lower()}"
 
-    def work(progress: Progress, should_cancel: ShouldCancel) -> Made:
+    def work(watch: Watch) -> Made:
         folder.parent.mkdir(parents=True, exist_ok=True)
         if not (folder / "config.json").is_file():
-            progress(0, 0, "preparing" if choices.data else "synthesising clips")
+            watch.progress(0, 0, "preparing" if choices.data else "synthesising clips")
             arguments = [source or str(_saved(origin)), "--out", str(folder)]
             if source and model.revision:
                 arguments += ["--revision", model.revision]
-            arguments += _options(model, choices, should_cancel)
+            arguments += _options(model, choices, watch.should_cancel)
             run_training(
                 [_command(choices), *arguments],
                 state_folder(folder),
-                progress=progress,
-                should_cancel=should_cancel,
+                watch=watch,
                 on_log=parts.one_is_ready,
             )
         return read_checkpoint(model, str(folder))

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import streamlit as st
 
 from analysis.errors import Cancelled, UserError
-from analysis.progress import Progress, ShouldCancel
+from analysis.progress import Watch
 from pages.widgets.formatting import seconds
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class Job(Generic[T]):
     title : str
         What it does, shown above its progress.
     work : callable
-        ``work(progress, should_cancel)``; runs in a worker thread, must not touch Streamlit.
+        ``work(watch)``; runs in a worker thread, must not touch Streamlit.
     deliver : callable
         Receives the result, in a script run of the session that asked for it.
     after_cancel : str
@@ -60,7 +60,7 @@ class Job(Generic[T]):
     def __init__(
         self,
         title: str,
-        work: Callable[[Progress, ShouldCancel], T],
+        work: Callable[[Watch], T],
         deliver: Callable[[T], None],
         *,
         after_cancel: str = "Nothing was changed; start it again when you like.",
@@ -81,7 +81,7 @@ class Job(Generic[T]):
         if self._cancelled.is_set():
             raise Cancelled
         self._started = time.monotonic()
-        return self._work(self._progress, self._cancelled.is_set)
+        return self._work(Watch(self._progress, self._cancelled.is_set))
 
     def cancel(self) -> None:
         """Ask the work to stop at its next step."""

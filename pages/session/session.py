@@ -181,7 +181,7 @@ class Session:
             "load",
             Job(
                 f"Loading {key.source}",
-                lambda progress, should_cancel: load_model(shelf, key, progress),
+                lambda watch: load_model(shelf, key, watch.progress),
                 arrived,
             ),
             lane="load",

@@ -18,7 +18,7 @@ from analysis.models.statistics import group_variances
 from analysis.models.unit_groups import UnitGroup, unit_groups
 from analysis.plan.choices import CONTRIBUTION, SURGEON
 from analysis.plan.recipe import Recipe
-from analysis.progress import Progress, ShouldCancel, no_progress
+from analysis.progress import Progress, Watch, no_progress
 from analysis.speech.excitation import Excitation
 
 MAX_MODELS = 3
@@ -176,8 +176,7 @@ def load_trees(
     shelf: TreeShelf,
     model: SpeechModel,
     choice: TreeChoice,
-    progress: Progress,
-    should_cancel: ShouldCancel,
+    watch: Watch,
 ) -> Mapping[str, MergeTree]:
     """Build or read trees through the shelf; safe in a worker thread.
 
@@ -193,8 +192,7 @@ def load_trees(
             align_heads=choice.align_heads,
             excitation=choice.excitation,
             removal=choice.removal,
-            progress=progress,
-            should_cancel=should_cancel,
+            watch=watch,
         ),
     )
 

@@ -8,7 +8,7 @@ import streamlit as st
 from analysis.evaluation.speed import RUNS, EncoderSpeed, measure_encoders
 from analysis.figures.variants import VariantMeasures, comparison_bars
 from analysis.models.speech_model import SpeechModel
-from analysis.progress import Progress, ShouldCancel
+from analysis.progress import Watch
 from pages.session.job_box import job_box, show_problem
 from pages.session.jobs import Job
 from pages.session.session import Session, Variant
@@ -83,8 +83,8 @@ def _start(session: Session, model: SpeechModel, variants: Sequence[SpeechModel]
     """Callback: time all of them in one session of measuring."""
     models = list({model_id(each): each for each in (model, *variants)}.values())
 
-    def work(progress: Progress, should_cancel: ShouldCancel) -> list[EncoderSpeed]:
-        return measure_encoders(models, progress=progress, should_cancel=should_cancel)
+    def work(watch: Watch) -> list[EncoderSpeed]:
+        return measure_encoders(models, watch=watch)
 
     def deliver(speeds: list[EncoderSpeed]) -> None:
         # ratios of one run belong together: those of an earlier one are forgotten

@@ -13,7 +13,7 @@ from analysis.evaluation.drift import (
 )
 from analysis.figures.variants import DRIFT_HEIGHT, drift_lines
 from analysis.models.speech_model import SpeechModel
-from analysis.progress import Progress, ShouldCancel
+from analysis.progress import Watch
 from pages.listening.clips import (
     READ_SLOT,
     BundledClip,
@@ -183,10 +183,8 @@ def _start(
     session.current_clip = own.id
     models = [variant.model for variant in variants]
 
-    def work(progress: Progress, should_cancel: ShouldCancel) -> list[Drift]:
-        return measure_drift(
-            model, models, own.audio, progress=progress, should_cancel=should_cancel
-        )
+    def work(watch: Watch) -> list[Drift]:
+        return measure_drift(model, models, own.audio, watch=watch)
 
     def deliver(drifts: list[Drift]) -> None:
         for each, drift in zip(models, drifts, strict=True):

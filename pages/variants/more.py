@@ -10,7 +10,7 @@ from analysis.models.footprint import Footprint, footprint
 from analysis.models.loading import load
 from analysis.models.quantising import quantise
 from analysis.models.speech_model import SpeechModel
-from analysis.progress import Progress, ShouldCancel
+from analysis.progress import Watch
 from pages.session.job_box import job_line, show_problem
 from pages.session.jobs import Job
 from pages.session.session import Session, Variant
@@ -73,8 +73,8 @@ def read_checkpoint(model: SpeechModel, folder: str) -> Made:
 def _add(session: Session, model: SpeechModel, folder: str) -> None:
     """Callback: start the job that reads a checkpoint."""
 
-    def work(progress: Progress, should_cancel: ShouldCancel) -> Made:
-        progress(0, 0, "reading weights")
+    def work(watch: Watch) -> Made:
+        watch.progress(0, 0, "reading weights")
         return read_checkpoint(model, folder)
 
     def deliver(made: Made) -> None:
@@ -89,7 +89,7 @@ def _quantise(session: Session, variant: Variant) -> None:
     """Callback: start the job that makes it."""
     compression, error = variant.compression, variant.error
 
-    def work(progress: Progress, should_cancel: ShouldCancel) -> Made:
+    def work(watch: Watch) -> Made:
         small = replace(compression, model=quantise(compression.model))
         return small, footprint(small.model)
 

@@ -167,7 +167,7 @@ def _save(
         _SLOT,
         Job(
             f"Saving {variant.name}",
-            lambda progress, should_cancel: deliver(
+            lambda watch: deliver(
                 model, target, format_name, precision, overwrite=overwrite, measured=measured
             ),
             saved,
@@ -253,7 +253,7 @@ def _push(session: Session, variant: Variant, repository: str, private: bool, up
         _SLOT,
         Job(
             f"Pushing {variant.name}",
-            lambda progress, should_cancel: publish(
+            lambda watch: publish(
                 model, repository, private=private, update=update, measured=measured
             ),
             pushed,

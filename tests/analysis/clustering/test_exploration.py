@@ -42,6 +42,7 @@ from analysis.models.statistics import (
 )
 from analysis.models.unit_groups import unit_groups
 from analysis.models.unit_weights import read_units, write_units
+from analysis.progress import Watch
 from tests.helpers.tiny_models import tiny_hubert, tiny_whisper
 
 
@@ -101,7 +102,7 @@ def test_second_start_reads_the_disk(whisper: SpeechModel, monkeypatch: pytest.M
 
 def test_statistics_can_be_cancelled(whisper: SpeechModel) -> None:
     with pytest.raises(Cancelled):
-        model_statistics(whisper, should_cancel=lambda: True)
+        model_statistics(whisper, watch=Watch(should_cancel=lambda: True))
 
 
 def test_nearest_cosines_of_a_twin_an_opposite_and_zeros() -> None:

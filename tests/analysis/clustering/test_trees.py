@@ -13,6 +13,7 @@ from analysis.clustering.trees import build_tree, build_trees
 from analysis.errors import Cancelled, UserError
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import unit_groups
+from analysis.progress import Watch
 from tests.helpers.tiny_models import speech_model as wrap
 from tests.helpers.tiny_models import tiny_hubert, tiny_whisper
 
@@ -109,8 +110,9 @@ def test_progress_and_cancel(whisper: SpeechModel, fresh_cache: Path) -> None:
     with pytest.raises(Cancelled):
         build_trees(
             whisper,
-            progress=lambda done, total, note: seen.append((done, total, note)),
-            should_cancel=lambda: len(seen) == 2,
+            watch=Watch(
+                lambda done, total, note: seen.append((done, total, note)), lambda: len(seen) == 2
+            ),
         )
     assert seen == [
         (1, 13, "Encoder 0 · self-attention heads"),

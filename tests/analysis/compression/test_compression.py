@@ -22,6 +22,7 @@ from analysis.models.unit_groups import UnitGroup, unit_groups
 from analysis.models.unit_weights import UnitWeights, read_units
 from analysis.plan.choices import ALLOCATIONS, DISTANCES, MERGE_RULES, METHODS
 from analysis.plan.compression_plan import CompressionPlan
+from analysis.progress import Watch
 from tests.analysis.clustering.test_distances import rotated
 from tests.helpers.tiny_models import (
     BUILDERS,
@@ -393,7 +394,7 @@ def test_progress_counts_the_groups_that_become_smaller(whisper: SpeechModel) ->
     compress(
         whisper,
         make_plan(whisper, n_clusters=wanted),
-        progress=lambda done, total, note: seen.append((done, total, note)),
+        watch=Watch(lambda done, total, note: seen.append((done, total, note))),
     )
     assert seen == [
         (1, 2, "Encoder 0 · FFN channels"),
@@ -408,8 +409,7 @@ def test_cancel_stops_between_groups(whisper: SpeechModel) -> None:
         compress(
             whisper,
             make_plan(whisper),
-            progress=lambda n, _total, _note: done.append(n),
-            should_cancel=lambda: len(done) == 3,
+            watch=Watch(lambda n, _total, _note: done.append(n), lambda: len(done) == 3),
         )
     assert done == [1, 2, 3]
     assert hash_weights(whisper.model) == before

@@ -11,6 +11,7 @@ import soundfile
 
 from analysis.errors import Cancelled, UserError
 from analysis.evaluation.corpora import Fault, read_corpus
+from analysis.progress import Watch
 
 HELDOUT = Path("demo/heldout")
 TESTBED = Path(__file__).resolve().parents[4] / "shared" / "testbed"
@@ -191,10 +192,10 @@ def test_no_such_folder(tmp_path: Path) -> None:
 
 def test_check_reports_and_stops(librispeech: Path) -> None:
     seen: list[tuple[int, int]] = []
-    read_corpus(librispeech, progress=lambda done, total, note: seen.append((done, total)))
+    read_corpus(librispeech, watch=Watch(lambda done, total, note: seen.append((done, total))))
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
     with pytest.raises(Cancelled):
-        read_corpus(librispeech, should_cancel=lambda: len(seen) > 0)
+        read_corpus(librispeech, watch=Watch(should_cancel=lambda: len(seen) > 0))
 
 
 def test_excerpt_is_from_all_over() -> None:

@@ -17,6 +17,7 @@ from analysis.evaluation.drift import (
 from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import unit_groups
+from analysis.progress import Watch
 from analysis.speech.audio import SAMPLING_RATE, Audio, read_audio
 from tests.helpers.tiny_models import hash_weights, make_plan
 
@@ -125,4 +126,4 @@ def test_relative_error_by_hand() -> None:
 def test_it_can_be_cancelled(whisper: SpeechModel) -> None:
     variant = compress(whisper, make_plan(whisper)).model
     with pytest.raises(Cancelled):
-        measure_drift(whisper, [variant], sound(1.0), should_cancel=lambda: True)
+        measure_drift(whisper, [variant], sound(1.0), watch=Watch(should_cancel=lambda: True))

@@ -21,6 +21,7 @@ from analysis.evaluation.corpus_evaluation import compare_evaluations, evaluate,
 from analysis.evaluation.results import ResultStore
 from analysis.evaluation.scoring import corpus_score
 from analysis.models.speech_model import SpeechModel
+from analysis.progress import Watch
 from analysis.speech.audio import SAMPLING_RATE
 from analysis.speech.recognition import TranscriptionOptions
 from analysis.speech.transcription import transcribe
@@ -117,8 +118,7 @@ def test_nothing_is_computed_twice(
             corpus,
             TWO_AT_A_TIME,
             store=store,
-            progress=lambda done, total, note: seen.append(done),
-            should_cancel=lambda: len(seen) == 2,
+            watch=Watch(lambda done, total, note: seen.append(done), lambda: len(seen) == 2),
         )
     assert heard[0] == ["4.wav", "3.wav"]
     heard.clear()

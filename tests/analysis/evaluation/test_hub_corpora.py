@@ -17,6 +17,7 @@ from analysis.errors import Cancelled, UserError
 from analysis.evaluation import hub_corpora
 from analysis.evaluation.corpora import read_corpus
 from analysis.evaluation.hub_corpora import fetch, is_hub_id
+from analysis.progress import Watch
 
 datasets = pytest.importorskip("datasets", reason="pip install -e '.[datasets]'")
 
@@ -75,8 +76,7 @@ def test_a_cancelled_fetch_leaves_nothing(loads: Loads, tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         fetch(
             "somebody/speech",
-            progress=lambda done, total, note: seen.append(done),
-            should_cancel=lambda: len(seen) == 1,
+            watch=Watch(lambda done, total, note: seen.append(done), lambda: len(seen) == 1),
         )
     assert loads == [("somebody/speech", None, "test")]
     assert list(cache_folder("corpora").iterdir()) == []
@@ -161,7 +161,7 @@ def test_what_another_fetcher_finished_first_is_left_alone(
             hidden.rename(theirs)
 
     rows_of(monkeypatch, {"audio": sound, "text": "mine", "speaker": None})
-    assert fetch("somebody/speech", progress=finish_first) == theirs
+    assert fetch("somebody/speech", watch=Watch(finish_first)) == theirs
     assert theirs.stat().st_ino == inode
     assert read_corpus(theirs).references == ["theirs"]
 

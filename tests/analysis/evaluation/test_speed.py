@@ -6,6 +6,7 @@ from analysis.compression.compress import compress
 from analysis.errors import Cancelled
 from analysis.evaluation.speed import measure_encoders
 from analysis.models.speech_model import SpeechModel
+from analysis.progress import Watch
 from tests.helpers.tiny_models import make_plan
 
 
@@ -37,4 +38,4 @@ def test_models_take_turns_after_one_run_that_is_not_timed(
 
 def test_it_can_be_cancelled(whisper: SpeechModel) -> None:
     with pytest.raises(Cancelled):
-        measure_encoders([whisper], should_cancel=lambda: True)
+        measure_encoders([whisper], watch=Watch(should_cancel=lambda: True))

@@ -27,6 +27,7 @@ from analysis.models.loading import load
 from analysis.models.quantising import quantise
 from analysis.models.speech_model import SpeechModel
 from analysis.models.weight_hash import model_hash
+from analysis.progress import Watch
 from analysis.speech.recognition import TranscriptionOptions
 from tests.analysis.evaluation.test_evaluation import ROOT, accelerate_launch, write_corpus
 from tests.helpers.tiny_models import make_plan
@@ -220,7 +221,7 @@ def test_a_cancelled_sweep_goes_on_where_it_was(
             "none",
             store=store,
             on_row=seen.append,
-            should_cancel=lambda: len(seen) == 2,
+            watch=Watch(should_cancel=lambda: len(seen) == 2),
         )
     assert made == ["magnitude"]
     made.clear()
@@ -241,7 +242,7 @@ def test_progress_ends_at_its_total(hubert: SpeechModel, corpus: Corpus) -> None
         cells,
         corpus,
         OPTIONS,
-        progress=lambda done, total, note: seen.append((done, total)),
+        watch=Watch(lambda done, total, note: seen.append((done, total))),
     )
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert seen[-1][0] == seen[-1][1] == 3 * (int(corpus.seconds) + 1)

@@ -16,6 +16,7 @@ from transformers import pipeline
 from analysis.errors import Cancelled, UserError
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
+from analysis.progress import Watch
 from analysis.speech.audio import SAMPLING_RATE, Audio, Samples, read_audio
 from analysis.speech.recognition import join_texts
 from analysis.speech.transcription import (
@@ -452,7 +453,10 @@ def test_long_clips_report_progress(long_form: Any) -> None:
     heard: list[tuple[int, int, str]] = []
     options = TranscriptionOptions(long_form=long_form, batch_size=2)
     transcribe(
-        tiny_whisper(timestamps=0.05), audio(9), options, progress=lambda *step: heard.append(step)
+        tiny_whisper(timestamps=0.05),
+        audio(9),
+        options,
+        watch=Watch(lambda *step: heard.append(step)),
     )
     done = [step[0] for step in heard]
     assert done == sorted(done)
@@ -466,7 +470,7 @@ def test_batches_report_progress(tmp_path: Path) -> None:
     transcribe_batch(
         tiny_ctc(tmp_path, "hubert"),
         clips_of(1.0, 1.1, 1.2),
-        progress=lambda done, total, _: heard.append((done, total)),
+        watch=Watch(lambda done, total, _: heard.append((done, total))),
     )
     assert heard == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
@@ -477,17 +481,21 @@ def test_whisper_can_be_cancelled_between_tokens(seconds: float) -> None:
     expected = transcribe(model, clip).text
     polls = iter([False] * 5)
     with calls_of(model.model.model.decoder) as shapes, pytest.raises(Cancelled):
-        transcribe(model, clip, should_cancel=lambda: next(polls, True))
+        transcribe(model, clip, watch=Watch(should_cancel=lambda: next(polls, True)))
     assert 1 <= len(shapes) <= 8
     assert not model.lock.locked()
-    assert transcribe(model, clip, should_cancel=lambda: False).text == expected
+    assert transcribe(model, clip, watch=Watch(should_cancel=lambda: False)).text == expected
 
 
 def test_ctc_and_batches_can_be_cancelled(tmp_path: Path) -> None:
     model = tiny_ctc(tmp_path, "hubert")
     for run in (
-        lambda stop: transcribe(model, audio(71), replace(COLD, batch_size=1), should_cancel=stop),
-        lambda stop: transcribe_batch(model, clips_of(1.0, 1.1, 1.2), COLD, should_cancel=stop),
+        lambda stop: transcribe(
+            model, audio(71), replace(COLD, batch_size=1), watch=Watch(should_cancel=stop)
+        ),
+        lambda stop: transcribe_batch(
+            model, clips_of(1.0, 1.1, 1.2), COLD, watch=Watch(should_cancel=stop)
+        ),
     ):
         polls = iter([False] * 2)
         with calls_of(model.model) as shapes, pytest.raises(Cancelled):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from analysis.errors import UserError
-from analysis.progress import Progress, ShouldCancel, check_cancelled
+from analysis.progress import Watch
 from pages.session.jobs import Job, Jobs
 
 
@@ -20,12 +20,12 @@ def collect(jobs: Jobs, slot: str) -> None:
         jobs.collect()
 
 
-def until_cancelled(started: threading.Event) -> Callable[[Progress, ShouldCancel], str]:
-    def work(progress: Progress, should_cancel: ShouldCancel) -> str:
+def until_cancelled(started: threading.Event) -> Callable[[Watch], str]:
+    def work(watch: Watch) -> str:
         started.set()
         for step in range(2000):
-            check_cancelled(should_cancel)
-            progress(step, 2000, f"step {step}")
+            watch.check()
+            watch.progress(step, 2000, f"step {step}")
             time.sleep(0.005)
         return "late"
 
@@ -35,7 +35,7 @@ def until_cancelled(started: threading.Event) -> Callable[[Progress, ShouldCance
 def test_quick_job_delivers_before_start_returns() -> None:
     got: list[int] = []
     jobs = Jobs()
-    jobs.start("x", Job("Adding", lambda progress, should_cancel: 1 + 1, got.append), lane="test")
+    jobs.start("x", Job("Adding", lambda watch: 1 + 1, got.append), lane="test")
     assert got == [2]
     assert jobs.running("x") is None
 
@@ -66,7 +66,7 @@ def test_others_that_begin_alike_are_cancelled() -> None:
     jobs.cancel_others("trees:b", "trees:")
     assert jobs.running("trees:a") is None
     assert jobs.running("speech") is not None
-    jobs.start("trees:b", Job("Next", lambda progress, should_cancel: "b", got.append), lane="one")
+    jobs.start("trees:b", Job("Next", lambda watch: "b", got.append), lane="one")
     collect(jobs, "trees:b")  # the lane is free again
     assert got == ["b"]
     jobs.stop("speech")
@@ -76,7 +76,7 @@ def test_newer_job_replaces_the_elder_and_its_result_is_thrown_away() -> None:
     got: list[str] = []
     jobs, started = Jobs(), threading.Event()
     jobs.start("x", Job("Elder", until_cancelled(started), got.append), lane="test")
-    jobs.start("x", Job("Newer", lambda progress, should_cancel: "new", got.append), lane="test")
+    jobs.start("x", Job("Newer", lambda watch: "new", got.append), lane="test")
     collect(jobs, "x")
     assert got == ["new"]
     assert "x" not in jobs.problems
@@ -91,7 +91,7 @@ def test_newer_job_replaces_the_elder_and_its_result_is_thrown_away() -> None:
     ],
 )
 def test_errors_are_kept_for_the_page(error: Exception, message: str) -> None:
-    def work(progress: Progress, should_cancel: ShouldCancel) -> None:
+    def work(watch: Watch) -> None:
         raise error
 
     jobs = Jobs()
@@ -103,9 +103,9 @@ def test_errors_are_kept_for_the_page(error: Exception, message: str) -> None:
 def test_jobs_of_a_session_that_is_gone_are_cancelled() -> None:
     jobs, started, stopped = Jobs(), threading.Event(), threading.Event()
 
-    def work(progress: Progress, should_cancel: ShouldCancel) -> None:
+    def work(watch: Watch) -> None:
         started.set()
-        while not should_cancel():
+        while not watch.should_cancel():
             time.sleep(0.01)
         stopped.set()
 
