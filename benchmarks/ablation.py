@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from analysis.clustering.trees import build_trees
+from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.allocation import achieved_sparsity, allocate
 from analysis.compression.compress import compress
 from analysis.evaluation.corpora import read_corpus
@@ -25,7 +26,6 @@ from analysis.evaluation.scoring import score
 from analysis.evaluation.significance import wer_difference
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe
 from analysis.speech.audio import SAMPLING_RATE, Audio
@@ -149,15 +149,15 @@ def make(model: SpeechModel, row: Row, sparsity: float, calibration: Path | None
         else:
             excitation = make_excitation(row.excitation)
         excitation = cut(excitation, row.seconds)
-    groups, components = unit_groups(model), tuple(row.components.split(","))
+    groups, components = model.groups, tuple(row.components.split(","))
     removal = row.method == "surgeon"
-    trees = build_trees(model, row.distance, excitation=excitation, removal=removal)
+    trees = build_trees(model, UnitSpace(row.distance, excitation=excitation), removal=removal)
     n_clusters = allocate(
         groups,
         sparsity=sparsity,
         strategy="output-error" if row.equal_k else row.allocation,
         components=components,
-        trees=build_trees(model, "contribution") if row.equal_k else trees,
+        trees=build_trees(model, UnitSpace("contribution")) if row.equal_k else trees,
         method="cluster" if row.equal_k else row.method,
     )
     plan = CompressionPlan(

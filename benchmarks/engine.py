@@ -24,7 +24,6 @@ from analysis.delivery.saving import save
 from analysis.models.footprint import footprint, predict_footprint
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe
 from benchmarks.timing import best_seconds, report
@@ -45,7 +44,7 @@ def time_tree(n_units: int, unit_dim: int, n_clusters: int) -> None:
 def time_model(source: str) -> None:
     """Sliders, recompression and memory on one model."""
     model = load(source)
-    groups, trees = unit_groups(model), build_trees(model)
+    groups, trees = model.groups, build_trees(model)
     base = footprint(model)
     plan = CompressionPlan(
         origin=model.origin,

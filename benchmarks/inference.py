@@ -15,7 +15,6 @@ from analysis.compression.compress import compress
 from analysis.models.footprint import footprint
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe
 from analysis.speech.audio import SAMPLING_RATE, Audio, read_audio
@@ -54,7 +53,7 @@ def time_transcription(model: SpeechModel, audio: Audio) -> None:
 
 def time_encoder(model: SpeechModel, sparsity: float, seconds: float) -> None:
     """The encoder's forward pass, compressed against original, beside the ratio of their MACs."""
-    groups = unit_groups(model)
+    groups = model.groups
     plan = CompressionPlan(
         origin=model.origin,
         # the fastest way to the same shapes

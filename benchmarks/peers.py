@@ -44,7 +44,7 @@ from analysis.evaluation.sweep_tables import to_csv, to_markdown
 from analysis.models.loading import load
 from analysis.models.modules import linear_at, share_modules
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import UnitGroup, unit_groups
+from analysis.models.unit_groups import UnitGroup
 from analysis.models.unit_weights import read_units, write_units
 from analysis.progress import Watch
 from analysis.speech.recognition import TranscriptionOptions
@@ -117,7 +117,7 @@ def shrink(
 ) -> SpeechModel:
     """The model with units dropped or merged (mean in, sum out) as a peer says."""
     module = share_modules(model.model)
-    for group in unit_groups(model):
+    for group in model.groups:
         k = n_clusters[group.id]
         if k < group.n_units:
             units = read_units(model.model, group)

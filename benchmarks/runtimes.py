@@ -28,7 +28,6 @@ from analysis.models.footprint import footprint
 from analysis.models.loading import load
 from analysis.models.quantising import quantise
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe
 from benchmarks.timing import best_seconds
@@ -52,7 +51,7 @@ def smaller_model(model: SpeechModel, sparsity: float) -> SpeechModel:
     plan = CompressionPlan(
         origin=model.origin,
         recipe=Recipe(method="magnitude", sparsity=sparsity),
-        n_clusters=allocate(unit_groups(model), sparsity=sparsity),
+        n_clusters=allocate(model.groups, sparsity=sparsity),
     )
     return compress(model, plan).model
 

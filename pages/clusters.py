@@ -16,6 +16,7 @@ from analysis.clustering.cluster_views import (
 )
 from analysis.clustering.curves import KNEE_DEFINITION, knee
 from analysis.clustering.merge_tree import MergeTree
+from analysis.clustering.unit_space import UnitSpace
 from analysis.figures.clusters import (
     CURVE_HEIGHT,
     MATRIX_HEIGHT,
@@ -28,7 +29,6 @@ from analysis.figures.clusters import (
 from analysis.figures.maps import MAP_HEIGHT, head_map
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
-from analysis.plan.choices import CONTRIBUTION
 from pages.exploring.cluster_map import (
     BY_CLUSTER,
     BY_MERGE,
@@ -248,7 +248,7 @@ def _heads(
 ) -> dict[str, go.Figure]:
     """How alike the heads are, as they are and aligned, and the order in which they merge."""
     choice = settings.trees
-    pair = head_similarities(model, group, choice.distance, excitation=choice.excitation)
+    pair = head_similarities(model, group, choice.space)
     matrices = similarity_matrices(pair, range(group.n_units), "head")
     tree_chart = merge_dendrogram(group, draw_tree(tree, k), k)
     left, right = st.columns([1.6, 1], gap="medium")
@@ -278,14 +278,7 @@ def _detail(
 ) -> tuple[dict[str, go.Figure], pd.DataFrame]:
     """Members, their similarity, and what they become."""
     choice = settings.trees
-    view = view_cluster(
-        model,
-        group,
-        choice.distance,
-        chosen,
-        align_heads=choice.align_heads,
-        excitation=choice.excitation,
-    )
+    view = view_cluster(model, group, choice.space, chosen)
     unit = "channel" if group.component == "ffn" else "head"
     n = len(chosen)
     shown = f"{n:,}" if n <= MAX_SHOWN else f"the first {MAX_SHOWN} of {n:,}"
@@ -352,8 +345,8 @@ def _all_heads(
         stack = choose_one("Stack (their heads differ in size)", stacks, key="clusters:stack")
         heads = [group for group in heads if group.stack == stack]
     choice = settings.trees
-    if choice.distance == CONTRIBUTION:  # heads of different layers hear different signals
-        choice = TreeChoice("weights", align_heads=False)
+    if choice.space.listens:  # heads of different layers hear different signals
+        choice = TreeChoice(UnitSpace("weights", align_heads=False))
         st.caption("All heads of the model are compared by their weights here.")
     color_by, projection = map_controls(
         session, model, heads, choice, [BY_LAYER, BY_KIND], HEAD_COLOR_KEY

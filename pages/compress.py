@@ -11,7 +11,6 @@ from analysis.figures.kept_units import KEPT_UNITS_HEIGHT, kept_units_chart
 from analysis.figures.palette import variant_color
 from analysis.models.footprint import Footprint, footprint, predict_footprint
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.progress import Watch
 from pages.exploring.measurements import find_trees, tree_slot
@@ -306,7 +305,7 @@ def _compress(
 
     def work(watch: Watch) -> tuple[Compression, Footprint, float]:
         trees = load_trees(shelf, model, settings.trees, watch)
-        groups = unit_groups(model)
+        groups = model.groups
         compression = compress(
             model,
             plan or settings.plan(model, choose_n_clusters(groups, settings, trees, None, None)),

@@ -10,6 +10,7 @@ from analysis.cli.flags import read_flags
 from analysis.cli.terminal import print_json, progress_bar
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.trees import build_trees
+from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.allocation import achieved_sparsity
 from analysis.compression.compress import compress as compress_model
 from analysis.compression.planner import Planner
@@ -22,8 +23,8 @@ from analysis.models.footprint import Footprint, footprint
 from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
-from analysis.models.unit_groups import UnitGroup, unit_groups
-from analysis.plan.choices import CALIBRATED, STOCK_COMPONENTS, UNBUDGETED
+from analysis.models.unit_groups import UnitGroup
+from analysis.plan.choices import CALIBRATED, STOCK_COMPONENTS, SURGEON, UNBUDGETED
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe, complete
 from analysis.progress import Watch
@@ -45,7 +46,7 @@ def inspect(options: argparse.Namespace) -> None:
         trees = build_trees(model, watch=Watch(progress))
     variances = group_variances(model)
     cost = footprint(model)
-    groups = [_describe_group(g, cost, trees[g.id], variances[g.id]) for g in unit_groups(model)]
+    groups = [_describe_group(g, cost, trees[g.id], variances[g.id]) for g in model.groups]
     facts = {
         "model": model.name,
         "family": model.architecture.title,
@@ -78,7 +79,7 @@ def compress(options: argparse.Namespace) -> None:
     out = Path(options.out)
     check_target(out, overwrite=options.overwrite)
     model = _load(options.model, options)
-    groups = unit_groups(model)
+    groups = model.groups
     if options.stock:
         require_whole_heads(groups, model.config.hidden_size)
     plan, trees, excitation = _plan(model, groups, options)
@@ -241,13 +242,8 @@ def _trees(
     model: SpeechModel, plan: CompressionPlan, excitation: Excitation | None
 ) -> Mapping[str, MergeTree]:
     with progress_bar("merge trees") as progress:
-        return build_trees(
-            model,
-            plan.recipe.distance,
-            align_heads=plan.recipe.align_heads,
-            excitation=excitation,
-            watch=Watch(progress),
-        )
+        space, removal = UnitSpace.of(plan.recipe, excitation), plan.recipe.method == SURGEON
+        return build_trees(model, space, removal=removal, watch=Watch(progress))
 
 
 def _split_inputs(inputs: list[str]) -> tuple[list[str], list[Path]]:

@@ -13,11 +13,10 @@ from analysis.clustering.distances import (
     procrustes_distances,
 )
 from analysis.clustering.merge_tree import MergeTree
-from analysis.clustering.trees import group_distances
+from analysis.clustering.unit_space import UnitSpace
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import cosine_matrix
 from analysis.models.unit_groups import UnitGroup
-from analysis.speech.excitation import Excitation
 
 MAX_SHOWN = 200
 """Members of a cluster whose similarity matrix is drawn; a larger cluster says n of N."""
@@ -54,11 +53,8 @@ class ClusterView:
 def view_cluster(
     model: SpeechModel,
     group: UnitGroup,
-    distance: str,
+    space: UnitSpace,
     members: np.ndarray,
-    *,
-    align_heads: bool,
-    excitation: Excitation | None = None,
 ) -> ClusterView:
     """Look at a cluster, or at any other choice of units, from near.
 
@@ -69,31 +65,27 @@ def view_cluster(
     ----------
     model : SpeechModel
     group : UnitGroup
-    distance : str
-        See `analysis.plan.choices.DISTANCES`.
+    space : UnitSpace
+        In which they are compared.
     members : ndarray of int, (m,)
         At least one unit.
-    align_heads, excitation
-        See `analysis.clustering.trees.build_tree`.
 
     Returns
     -------
     ClusterView
     """
-    if distance == "contribution":
-        everything = group_distances(
-            model, group, distance, align_heads=align_heads, excitation=excitation
-        )
+    if space.listens:
+        everything = space.distances(model, group)
         total = float(everything.norms.sum())
         distances = SquaredDistances(
             everything.matrix[np.ix_(members, members)], everything.norms[members]
         )
     else:
-        weights = distance_weights(model.model, group, distance)
+        weights = distance_weights(model.model, group, space.distance)
         vectors = weights.vectors()
         total = float(vectors.double().square().sum())
         own = weights.take(torch.from_numpy(members).to(vectors.device))
-        if align_heads and group.component == "heads":
+        if space.align_heads and group.component == "heads":
             distances = procrustes_distances(own)
         else:
             distances = euclidean_distances(own.vectors().cpu().numpy())
@@ -115,9 +107,7 @@ def view_cluster(
 def head_similarities(
     model: SpeechModel,
     group: UnitGroup,
-    distance: str,
-    *,
-    excitation: Excitation | None = None,
+    space: UnitSpace,
 ) -> dict[str, np.ndarray]:
     """Similarity of a layer's heads as they are, and after Procrustes alignment.
 
@@ -130,25 +120,20 @@ def head_similarities(
     model : SpeechModel
     group : UnitGroup
         Of heads.
-    distance : str
-        See `analysis.plan.choices.DISTANCES`.
-    excitation : Excitation, optional
-        See `analysis.clustering.trees.build_tree`.
+    space : UnitSpace
+        Its alignment is not looked at.
 
     Returns
     -------
     dict of str to ndarray of float64, (n, n)
         By a title for people.
     """
-    listens = distance == "contribution"
-    weights = distance_weights(model.model, group, "weights" if listens else distance)
+    weights = distance_weights(model.model, group, "weights" if space.listens else space.distance)
     aligned = procrustes_distances(weights)
-    if listens:
+    if space.listens:
         pair = {
             "Weights, after alignment": aligned,
-            "What they add to the stream": group_distances(
-                model, group, distance, align_heads=False, excitation=excitation
-            ),
+            "What they add to the stream": space.distances(model, group),
         }
     else:
         raw = euclidean_distances(weights.vectors().cpu().numpy())

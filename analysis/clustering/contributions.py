@@ -19,7 +19,7 @@ from analysis.clustering.listening import Listener, prepare, statistics_folder
 from analysis.clustering.moments import MomentAccumulator, Moments
 from analysis.models.modules import linear_at
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import UnitGroup, unit_groups
+from analysis.models.unit_groups import UnitGroup
 from analysis.progress import UNWATCHED, Watch
 from analysis.speech.excitation import Excitation
 
@@ -134,7 +134,7 @@ def group_moments(
     folder = statistics_folder(model, excitation)
 
     def make() -> Mapping[str, np.ndarray]:
-        everything = unit_groups(model)
+        everything = model.groups
         start = next(i for i, other in enumerate(everything) if other.id == group.id)
         chosen = next(in_batches(everything[start:], lambda other: other.n_units * other.rows))
         measured = measure_groups(model, excitation, chosen, watch=watch)

@@ -17,13 +17,12 @@ from scipy.sparse.linalg import eigsh
 
 from analysis.cache import cache_folder, cached
 from analysis.clustering.distances import distance_weights
-from analysis.clustering.trees import group_gram
+from analysis.clustering.unit_space import UnitSpace
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.models.unit_weights import UnitWeights
 from analysis.progress import Progress, no_progress
-from analysis.speech.excitation import Excitation
 
 PCA_COMPONENTS = 50
 """Principal components that UMAP is given instead of the raw vectors; the paper of UMAP's authors
@@ -90,10 +89,8 @@ class UmapSettings:
 def project_pca(
     model: SpeechModel,
     groups: Sequence[UnitGroup],
-    distance: str,
+    space: UnitSpace,
     n_dimensions: int = 2,
-    *,
-    excitation: Excitation | None = None,
 ) -> Projection:
     """The plane, or space, in which the units differ most.
 
@@ -103,11 +100,9 @@ def project_pca(
     groups : sequence of UnitGroup
         One group, or several whose units have the same size, e.g. all heads of a model; under the
         contribution distance one only.
-    distance : str
-        See `analysis.plan.choices.DISTANCES`.
+    space : UnitSpace
+        In which they are compared; maps show heads as they are, never aligned.
     n_dimensions : {2, 3}
-    excitation : Excitation, optional
-        See `analysis.clustering.trees.build_tree`.
 
     Returns
     -------
@@ -118,7 +113,7 @@ def project_pca(
     UserError
         When the groups' units differ in size, or cannot be compared.
     """
-    scores, explained = _principal_components(model, groups, distance, excitation)
+    scores, explained = _principal_components(model, groups, space)
     coordinates = scores[:, :n_dimensions]
     missing = n_dimensions - coordinates.shape[1]
     coordinates = np.pad(coordinates, ((0, 0), (0, missing)))
@@ -129,10 +124,9 @@ def project_pca(
 def project_umap(
     model: SpeechModel,
     groups: Sequence[UnitGroup],
-    distance: str,
+    space: UnitSpace,
     settings: UmapSettings,
     *,
-    excitation: Excitation | None = None,
     progress: Progress = no_progress,
 ) -> Projection:
     """A map that keeps neighbours together, learned from the first principal components.
@@ -142,11 +136,8 @@ def project_umap(
     model : SpeechModel
     groups : sequence of UnitGroup
         As for `project_pca`.
-    distance : str
-        See `analysis.plan.choices.DISTANCES`.
+    space : UnitSpace
     settings : UmapSettings
-    excitation : Excitation, optional
-        See `analysis.clustering.trees.build_tree`.
     progress : callable
 
     Returns
@@ -164,14 +155,14 @@ def project_umap(
     """
     n = sum(group.n_units for group in groups)
     _check(settings, n)
-    path = _folder(model, groups, distance, excitation) / (
+    path = _folder(model, groups, space) / (
         f"umap-{settings.n_dimensions}d-{settings.n_neighbors}-{settings.min_dist:g}"
         f"-{settings.metric}-{settings.seed}.npz"
     )
 
     def make() -> Mapping[str, np.ndarray]:
         progress(0, 0, "principal components")
-        scores, _ = _principal_components(model, groups, distance, excitation)
+        scores, _ = _principal_components(model, groups, space)
         return {"coordinates": _umap(scores, settings, progress)}
 
     arrays = cached(path, {"coordinates": (n, settings.n_dimensions)}, make)
@@ -223,18 +214,17 @@ def _check(settings: UmapSettings, n_units: int) -> None:
 def _principal_components(
     model: SpeechModel,
     groups: Sequence[UnitGroup],
-    distance: str,
-    excitation: Excitation | None,
+    space: UnitSpace,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores (n, c) and shares of variance (c,) of up to `PCA_COMPONENTS` components."""
     n = sum(group.n_units for group in groups)
-    path = _folder(model, groups, distance, excitation) / "pca.npz"
+    path = _folder(model, groups, space) / "pca.npz"
 
     def make() -> Mapping[str, np.ndarray]:
-        if distance != "contribution":
-            gram = _gram(model, groups, distance)
+        if not space.listens:
+            gram = _gram(model, groups, space.distance)
         elif len(groups) == 1:
-            gram = group_gram(model, groups[0], excitation)
+            gram = space.gram(model, groups[0])
         else:
             raise UserError(
                 "What units of different layers do cannot be compared here.",
@@ -329,12 +319,10 @@ def _stack(blocks: Iterable[np.ndarray], n: int) -> np.ndarray:
 def _folder(
     model: SpeechModel,
     groups: Sequence[UnitGroup],
-    distance: str,
-    excitation: Excitation | None,
+    space: UnitSpace,
 ) -> Path:
     dtype = str(model.dtype).removeprefix("torch.")
-    if excitation is not None:
-        distance = f"{distance}-{excitation.identity}"
+    heard = f"-{space.excitation.identity}" if space.excitation else ""
     ids = "+".join(group.id for group in groups)
     name = ids if len(groups) == 1 else hashlib.sha256(ids.encode()).hexdigest()[:16]
-    return cache_folder("projections") / model.weight_hash / dtype / distance / name
+    return cache_folder("projections") / model.weight_hash / dtype / (space.distance + heard) / name

@@ -14,7 +14,7 @@ from analysis.clustering.clusterings import (
 )
 from analysis.clustering.distances import euclidean_distances
 from analysis.clustering.merge_tree import MergeTree
-from analysis.clustering.trees import build_tree, group_distances, group_vectors
+from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.merging import merge_units
 from analysis.compression.repair import Change, repair
 from analysis.compression.selection import predicted_error, pruning_error, pruning_labels
@@ -22,7 +22,7 @@ from analysis.errors import UserError
 from analysis.models.building import MERGED_UNITS
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import UnitGroup, unit_groups
+from analysis.models.unit_groups import UnitGroup
 from analysis.models.unit_weights import UnitWeights, read_units, write_units
 from analysis.models.weight_hash import model_hash
 from analysis.plan.choices import SURGEON
@@ -122,13 +122,14 @@ def compress(
         When the plan does not fit the model or the excitation.
     Cancelled
     """
-    groups = unit_groups(model)
+    groups = model.groups
     plan.validate_for({group.id: group.n_units for group in groups}, model.weight_hash)
     smaller = [group for group in groups if plan.n_clusters[group.id] < group.n_units]
     earlier = _reusable(plan, reuse)
     if plan.recipe.listens:
         excitation = _fitting(plan, excitation)
         plan = plan.changed(excitation_hash=excitation.identity)
+    space = UnitSpace.of(plan.recipe, excitation)
     compressed: dict[str, CompressedGroup] = {}
     for done, group in enumerate(smaller, start=1):
         watch.check()
@@ -136,12 +137,9 @@ def compress(
         if known is not None and known.n_clusters == plan.n_clusters[group.id]:
             compressed[group.id] = known
         else:
-            tree = (trees or {}).get(group.id) or build_tree(
+            tree = (trees or {}).get(group.id) or space.tree(
                 model,
                 group,
-                plan.recipe.distance,
-                align_heads=plan.recipe.align_heads,
-                excitation=excitation,
                 removal=plan.recipe.method == SURGEON,
                 watch=Watch(should_cancel=watch.should_cancel),
             )
@@ -190,41 +188,39 @@ def compress_group(
     CompressedGroup
     """
     k = plan.n_clusters[group.id]
-    recipe = plan.recipe
+    recipe, space = plan.recipe, UnitSpace.of(plan.recipe, excitation)
     align = recipe.align_heads and group.component == "heads"
     if recipe.method != "cluster":
         labels = pruning_labels(tree, k, recipe.method, seed=recipe.seed, group=group.id)
         error = (
-            predicted_error(tree, k, plan.recipe.method, seed=plan.recipe.seed, group=group.id)
-            if plan.recipe.method == SURGEON
+            predicted_error(tree, k, recipe.method, seed=recipe.seed, group=group.id)
+            if recipe.method == SURGEON
             else pruning_error(tree, labels)
         )
-    elif plan.recipe.engine == "kmeans":
-        vectors = group_vectors(model, group, plan.recipe.distance, excitation=excitation)
+    elif recipe.engine == "kmeans":
+        vectors = space.vectors(model, group)
         try:
             labels = kmeans_labels(
                 vectors,
                 k,
-                seed=plan.recipe.seed,
-                n_init=plan.recipe.n_init,
-                init=plan.recipe.seeding,
+                seed=recipe.seed,
+                n_init=recipe.n_init,
+                init=recipe.seeding,
             )
         except UserError as fault:
             raise UserError(f"{group.title}: {fault.message}", fault.remedy) from fault
         error = clustering_inertia(euclidean_distances(vectors), labels) / (tree.total or 1.0)
     else:
         labels = tree.labels(k)
-        error = predicted_error(tree, k, "cluster", seed=plan.recipe.seed, group=group.id)
-        if plan.recipe.refine:
-            distances = group_distances(
-                model, group, plan.recipe.distance, align_heads=align, excitation=excitation
-            )
+        error = predicted_error(tree, k, "cluster", seed=recipe.seed, group=group.id)
+        if recipe.refine:
+            distances = space.distances(model, group)
             labels = hartigan_refine(distances, labels)
             error = clustering_inertia(distances, labels) / (tree.total or 1.0)
     merged = merge_units(
         read_units(model.model, group),
         labels,
-        plan.recipe.merge,
+        recipe.merge,
         align_heads=align,
         norms=tree.norms,
     )

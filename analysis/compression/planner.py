@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.trees import build_trees
+from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.allocation import allocate
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
-from analysis.models.unit_groups import unit_groups
 from analysis.plan.choices import SURGEON
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe
@@ -48,9 +48,9 @@ class Planner:
     def __init__(self, model: SpeechModel, calibration: Excitation | None = None) -> None:
         self._model = model
         self._calibration = calibration
-        self._groups = unit_groups(model)
+        self._groups = model.groups
         self._variances: Mapping[str, float] | None = None
-        self._trees: dict[tuple[str, bool, str | None, bool], Mapping[str, MergeTree]] = {}
+        self._trees: dict[tuple[tuple[str, bool, str], bool], Mapping[str, MergeTree]] = {}
         self._excitations: dict[tuple[str, int], Excitation] = {}
 
     def prepare(
@@ -112,16 +112,8 @@ class Planner:
         excitation: Excitation | None,
         watch: Watch,
     ) -> Mapping[str, MergeTree]:
-        heard = excitation.identity if excitation and recipe.distance == "contribution" else None
-        removal = recipe.method == SURGEON
-        key = (recipe.distance, recipe.align_heads, heard, removal)
+        space, removal = UnitSpace.of(recipe, excitation), recipe.method == SURGEON
+        key = (space.identity, removal)
         if key not in self._trees:
-            self._trees[key] = build_trees(
-                self._model,
-                recipe.distance,
-                align_heads=recipe.align_heads,
-                excitation=excitation,
-                removal=removal,
-                watch=watch,
-            )
+            self._trees[key] = build_trees(self._model, space, removal=removal, watch=watch)
         return self._trees[key]

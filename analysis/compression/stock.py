@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import UnitGroup, unit_groups
+from analysis.models.unit_groups import UnitGroup
 
 
 def stock_widths(model: SpeechModel) -> dict[str, int] | None:
@@ -25,7 +25,7 @@ def stock_widths(model: SpeechModel) -> dict[str, int] | None:
         stack.name: stack.ffn_width for stack in model.architecture.stacks(model.config)
     }
     widths: dict[str, set[int]] = {field: set() for field in fields.values()}
-    for group in unit_groups(model):
+    for group in model.groups:
         if group.component == "ffn":
             widths[fields[group.stack]].add(group.n_units)
         elif group.n_units * group.rows != model.config.hidden_size:

@@ -28,7 +28,6 @@ from analysis.errors import UserError
 from analysis.files import atomic_folder
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.plan.choices import EXPORT_PRECISIONS
 
 _CHECKED_STEPS = 8
@@ -58,7 +57,7 @@ def uniform_heads(model: SpeechModel) -> dict[str, int]:
             "Export it to onnx, which holds any of these models.",
         )
     heads: dict[str, dict[str, int]] = {}
-    for group in unit_groups(model):
+    for group in model.groups:
         if group.component == "heads":
             heads.setdefault(group.stack, {})[group.title] = group.n_units
     for stack, counts in heads.items():
@@ -133,7 +132,7 @@ def _convert(
     own = share_modules(module, lambda tensor: tensor.detach().clone())
     with torch.no_grad():
         spec = converters.WhisperLoader()(own, model.processor.tokenizer)
-    _set_heads(spec, heads, head_dim=unit_groups(model)[0].rows)
+    _set_heads(spec, heads, head_dim=model.groups[0].rows)
     spec.validate()
     spec.optimize(quantization=None if precision == "float32" else precision)
     spec.save(str(folder))

@@ -10,7 +10,6 @@ from analysis.compression.stock import stock_widths
 from analysis.models.building import MERGED_UNITS
 from analysis.models.footprint import footprint
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.training_record import TRAINING_METHODS, TrainingRecord
 
@@ -161,7 +160,7 @@ def _groups(model: SpeechModel) -> str:
     sizes_known = bool(getattr(model.config, MERGED_UNITS, None))
     widths: dict[str, str] = {s.name: s.ffn_width for s in model.architecture.stacks(model.config)}
     rows, kept, before = [], 0, 0
-    for group in unit_groups(model):
+    for group in model.groups:
         if group.component == "heads":
             n_before = model.config.hidden_size // group.rows
         else:

@@ -24,7 +24,6 @@ from analysis.evaluation.sweep_spec import NamedRecipe, SweepCell
 from analysis.models.footprint import Footprint, footprint, predict_footprint
 from analysis.models.quantising import is_quantised
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.plan.choices import MANUAL
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe
@@ -260,7 +259,7 @@ class _Runner:
         return Row(
             self.model.name,
             cell,
-            achieved_sparsity(unit_groups(self.model), plan.n_clusters),
+            achieved_sparsity(self.model.groups, plan.n_clusters),
             predict_footprint(self.model, original.cost, plan.n_clusters),
             found,
             against_original=compare_evaluations(found, original.evaluation),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import BLOCK_TITLES, UnitGroup, unit_groups
+from analysis.models.unit_groups import BLOCK_TITLES, UnitGroup
 
 _SHARED = "shared"
 
@@ -45,7 +45,7 @@ def parameter_parts(model: SpeechModel) -> tuple[Part, ...]:
     tuple of Part
         Root first, a parent before its children; children of a node add up to the node.
     """
-    groups = unit_groups(model)
+    groups = model.groups
     owners = _owners(groups)
     stacks = model.architecture.stacks(model.config)
     prefixes = {stack.layers.rpartition(".")[0] + ".": stack.name for stack in stacks}

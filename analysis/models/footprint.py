@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from analysis.models.modules import share_modules
 from analysis.models.quantising import is_quantised, stored_bytes, without_numbers
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import UnitGroup, unit_groups
+from analysis.models.unit_groups import UnitGroup
 
 TOKENS_PER_SECOND = 3.0
 """Text tokens per second of audio that a decoder is charged for; read English has 2.5 to 3.5."""
@@ -78,7 +78,7 @@ def footprint(model: SpeechModel) -> Footprint:
     encoder, decoder = _count_macs(model)
     return Footprint(
         parameters=sum(p.numel() for p in parameters),
-        mergeable_parameters=sum(group.n_parameters for group in unit_groups(model)),
+        mergeable_parameters=sum(group.n_parameters for group in model.groups),
         bytes=n_bytes,
         encoder_macs=encoder,
         decoder_macs=decoder,
@@ -107,7 +107,7 @@ def predict_footprint(
     work = _workload(model)
     removed = 0
     macs = {"encoder": base.encoder_macs, "decoder": base.decoder_macs}
-    for group in unit_groups(model):
+    for group in model.groups:
         n_removed = group.n_units - n_clusters[group.id]
         removed += n_removed * group.parameters_per_unit
         macs[group.stack] -= n_removed * _unit_macs(model, group, work)

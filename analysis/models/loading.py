@@ -1,28 +1,12 @@
 """Loading: a bundled demo, a local folder or a hub id becomes a read-only `SpeechModel`."""
 
+import errno
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 import transformers
-
-from analysis.errors import UserError
-from analysis.files import PROJECT
-from analysis.models.architectures import ARCHITECTURES, Architecture
-from analysis.models.building import build, load_processor, read_config
-from analysis.models.checkpoint_files import PLAN_FILE, CheckpointFiles, inspect_folder
-from analysis.models.quantising import INT8, quantise
-from analysis.models.unit_groups import locate_groups
-from analysis.models.weight_hash import combine, remember
-from analysis.plan.compression_plan import CompressionPlan
-from analysis.plan.training_record import TrainingRecord
-
-if TYPE_CHECKING:
-    from analysis.models.unit_groups import UnitGroup
-import errno
-
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -32,7 +16,17 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from analysis.errors import UserError
+from analysis.files import PROJECT
+from analysis.models.architectures import ARCHITECTURES, Architecture
+from analysis.models.building import build, load_processor, read_config
+from analysis.models.checkpoint_files import PLAN_FILE, CheckpointFiles, inspect_folder
+from analysis.models.quantising import INT8, quantise
 from analysis.models.speech_model import DTYPES, SpeechModel, available_devices, default_dtype
+from analysis.models.unit_groups import locate_groups
+from analysis.models.weight_hash import combine, remember
+from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.training_record import TrainingRecord
 
 # Progress is reported through callables and faults as `UserError`; the library's own bars and
 # warnings would run into them.

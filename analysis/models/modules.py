@@ -2,16 +2,12 @@
 
 import copy
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
 from analysis.errors import UserError
-
-if TYPE_CHECKING:
-    pass
 
 
 def linear_at(module: nn.Module, path: str) -> nn.Linear:

@@ -10,7 +10,6 @@ import hashlib
 import threading
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -20,9 +19,7 @@ from transformers import PreTrainedModel
 
 from analysis.errors import UserError
 from analysis.models.modules import share_modules
-
-if TYPE_CHECKING:
-    from analysis.models.speech_model import SpeechModel
+from analysis.models.speech_model import SpeechModel
 
 INT8 = "int8"
 """What this precision is called where a dtype is asked for."""
@@ -32,7 +29,7 @@ INT8 = "int8"
 warnings.filterwarnings("ignore", message=r"torch\.(quantize_per_|ao\.quantization is deprecated)")
 
 
-def quantise(model: "SpeechModel") -> "SpeechModel":
+def quantise(model: SpeechModel) -> SpeechModel:
     """Make a dynamically quantised model; the one it is made from stays as it is.
 
     Parameters

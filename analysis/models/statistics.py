@@ -8,7 +8,7 @@ from scipy.sparse.linalg import eigsh
 
 from analysis.cache import cache_folder, cached
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import UnitGroup, unit_groups
+from analysis.models.unit_groups import UnitGroup
 from analysis.models.unit_weights import UnitWeights, read_units
 from analysis.progress import (
     UNWATCHED,
@@ -179,7 +179,7 @@ def model_statistics(
     ------
     Cancelled
     """
-    groups = unit_groups(model)
+    groups = model.groups
     result: dict[MatrixKey, MatrixStatistics] = {}
     for done, group in enumerate(groups, start=1):
         watch.check()
@@ -282,5 +282,5 @@ def group_variances(model: SpeechModel) -> Mapping[str, float]:
     """
     return {
         group.id: float(read_units(model.model, group).vectors().cpu().double().var(correction=0))
-        for group in unit_groups(model)
+        for group in model.groups
     }

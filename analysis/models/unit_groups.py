@@ -2,20 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
 
 from torch import nn
 from transformers import PreTrainedModel
 
 from analysis.errors import UserError
 from analysis.models.architectures import Architecture, Attention, FeedForward
-
-if TYPE_CHECKING:
-    from analysis.models.speech_model import SpeechModel
 from analysis.models.modules import linear_at
-
-Component = Literal["ffn", "heads"]
-
+from analysis.plan.choices import Component
 
 BLOCK_TITLES: Mapping[str, str] = {
     "ffn": "FFN channels",
@@ -187,8 +181,3 @@ def _measure(module: nn.Module, group: UnitGroup) -> UnitGroup:
         rows=rows,
         unit_dim=unit_dim,
     )
-
-
-def unit_groups(model: "SpeechModel") -> tuple[UnitGroup, ...]:
-    """All unit groups of a loaded model; see `locate_groups`."""
-    return locate_groups(model.model, model.architecture)

@@ -7,15 +7,11 @@ owns `rows` rows of each input projection (Q, K, V; or the FFN's first matrix), 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from analysis.models.architectures import Attention
-
-if TYPE_CHECKING:
-    pass
 from analysis.models.modules import linear_at
 from analysis.models.unit_groups import UnitGroup
 

@@ -12,7 +12,6 @@ from analysis.compression.allocation import achieved_sparsity
 from analysis.compression.compress import compress
 from analysis.models.modules import linear_at
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.models.weight_hash import model_hash
 from analysis.plan.choices import MANUAL
 from analysis.plan.compression_plan import CompressionPlan
@@ -43,7 +42,7 @@ def finish(
     SpeechModel
         Its plan says how many units every group has.
     """
-    groups = unit_groups(model)
+    groups = model.groups
     kept = units_kept(gated, groups) if record.method == "unit gates" else None
     remove_gates(gated)
     module.eval().requires_grad_(False)
@@ -78,7 +77,7 @@ def _all_units(model: SpeechModel) -> CompressionPlan:
     return CompressionPlan(
         origin=model.origin,
         recipe=Recipe(align_heads=False, allocation=MANUAL, sparsity=0.0),
-        n_clusters={group.id: group.n_units for group in unit_groups(model)},
+        n_clusters={group.id: group.n_units for group in model.groups},
     )
 
 
@@ -115,13 +114,13 @@ def zero_shares(model: SpeechModel) -> dict[str, float]:
     """Share of exact zeros in every matrix that can be gated: unstructured sparsity, by path."""
     return {
         path: float((linear_at(model.model, path).weight == 0).float().mean())
-        for path in matrix_paths(unit_groups(model))
+        for path in matrix_paths(model.groups)
     }
 
 
 def unstructured_sparsity(model: SpeechModel) -> float:
     """Share of exact zeros over all matrices that can be gated."""
-    weights = [linear_at(model.model, path).weight for path in matrix_paths(unit_groups(model))]
+    weights = [linear_at(model.model, path).weight for path in matrix_paths(model.groups)]
     return sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights)
 
 
@@ -130,7 +129,7 @@ def sparse_bytes(model: SpeechModel) -> int:
 
     A bit for every entry, and what is not zero in the model's dtype; all other tensors as they are.
     """
-    paths = list(matrix_paths(unit_groups(model)))
+    paths = list(matrix_paths(model.groups))
     total = sum(p.numel() * p.element_size() for p in model.model.parameters())
     return total + sum(_saved(linear_at(model.model, path)) for path in paths)
 

@@ -19,7 +19,7 @@ from analysis.errors import Cancelled, UserError
 from analysis.evaluation.corpora import Corpus
 from analysis.files import replace_text
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import UnitGroup, unit_groups
+from analysis.models.unit_groups import UnitGroup
 from analysis.plan.training_record import TrainingMethod, TrainingRecord
 from analysis.plan.training_settings import GateSettings, TrainingSettings
 from analysis.progress import Progress, no_progress
@@ -125,7 +125,7 @@ def _train(
     teacher: SpeechModel | None,
     progress: Progress,
 ) -> SpeechModel:
-    groups = unit_groups(model)
+    groups = model.groups
     speech = replace(model, model=_trainable(model), lock=threading.Lock())
     if teacher is not None or task.gates is not None:
         _keep_all_layers(speech.model)

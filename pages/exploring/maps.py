@@ -55,8 +55,8 @@ def find_map(
         model.weight_hash,
         str(model.dtype),
         tuple(group.id for group in groups),
-        choice.distance,
-        choice.excitation.identity if choice.excitation else "",
+        choice.space.distance,
+        choice.space.identity[-1],
         settings if isinstance(settings, int) else tuple(asdict(settings).values()),
     )
     found = shelf.find(key)
@@ -70,15 +70,12 @@ def find_map(
 
     def make(progress: Progress) -> Projection:
         if isinstance(settings, int):
-            return project_pca(
-                model, groups, choice.distance, settings, excitation=choice.excitation
-            )
+            return project_pca(model, groups, choice.space, settings)
         return project_umap(
             model,
             groups,
-            choice.distance,
+            choice.space,
             settings,
-            excitation=choice.excitation,
             progress=progress,
         )
 

@@ -57,7 +57,7 @@ _TREES = "trees:"
 
 def tree_slot(choice: TreeChoice) -> str:
     """Slot of the job that builds merge trees, the same on all pages."""
-    return f"{_TREES}{choice.identity}"
+    return f"{_TREES}{(choice.space.identity, choice.removal)}"
 
 
 def find_trees(

@@ -11,12 +11,13 @@ import streamlit as st
 
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.trees import build_trees
+from analysis.clustering.unit_space import UnitSpace
 from analysis.models.footprint import Footprint, footprint
 from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
-from analysis.models.unit_groups import UnitGroup, unit_groups
-from analysis.plan.choices import CONTRIBUTION, SURGEON
+from analysis.models.unit_groups import UnitGroup
+from analysis.plan.choices import SURGEON
 from analysis.plan.recipe import Recipe
 from analysis.progress import Progress, Watch, no_progress
 from analysis.speech.excitation import Excitation
@@ -143,33 +144,28 @@ def load_model(shelf: ModelShelf, key: ModelKey, progress: Progress = no_progres
 
 @dataclass(frozen=True, slots=True)
 class TreeChoice:
-    """What decides a model's merge trees; fields as `build_trees` takes them."""
+    """What decides a model's merge trees.
 
-    distance: str
-    align_heads: bool
-    excitation: Excitation | None = None
+    Parameters
+    ----------
+    space : UnitSpace
+        In which the units are compared.
+    removal : bool
+        Whether the surgeon's order is wanted, too.
+    """
+
+    space: UnitSpace
     removal: bool = False
 
     @classmethod
     def of(cls, recipe: Recipe, heard: Excitation | None) -> "TreeChoice":
         """The trees that a recipe looks at; `heard` is the sound behind its excitation."""
-        listened = heard if recipe.distance == CONTRIBUTION else None
-        return cls(recipe.distance, recipe.align_heads, listened, recipe.method == SURGEON)
-
-    @property
-    def identity(self) -> tuple[str, bool, str, bool]:
-        """Equal where the trees are."""
-        return (
-            self.distance,
-            self.align_heads,
-            self.excitation.identity if self.excitation else "",
-            self.removal,
-        )
+        return cls(UnitSpace.of(recipe, heard), recipe.method == SURGEON)
 
 
-def tree_key(model: SpeechModel, choice: TreeChoice) -> tuple[str, str, bool, str, bool]:
+def tree_key(model: SpeechModel, choice: TreeChoice) -> tuple[str, tuple[str, bool, str], bool]:
     """Names a model's merge trees."""
-    return (model_id(model), *choice.identity)
+    return (model_id(model), choice.space.identity, choice.removal)
 
 
 def load_trees(
@@ -186,14 +182,7 @@ def load_trees(
     """
     return shelf.get(
         tree_key(model, choice),
-        lambda: build_trees(
-            model,
-            choice.distance,
-            align_heads=choice.align_heads,
-            excitation=choice.excitation,
-            removal=choice.removal,
-            watch=watch,
-        ),
+        lambda: build_trees(model, choice.space, removal=choice.removal, watch=watch),
     )
 
 
@@ -222,7 +211,7 @@ def model_id(model: SpeechModel) -> str:
 
 @st.cache_data(show_spinner=False, max_entries=64)
 def _groups(identity: str, _model: SpeechModel) -> tuple[UnitGroup, ...]:
-    return unit_groups(_model)
+    return _model.groups
 
 
 @st.cache_data(show_spinner="Measuring the variance of every group", max_entries=64)

@@ -15,7 +15,6 @@ from analysis.evaluation.results import ResultStore
 from analysis.evaluation.sweep import Row, sweep
 from analysis.evaluation.sweep_spec import read_spec
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.models.unit_weights import UnitWeights, read_units, write_units
 from analysis.speech.recognition import TranscriptionOptions
 from benchmarks.peers import PEERS, folded_labels, peer_rows, pruned_labels, shrink
@@ -29,7 +28,7 @@ def changed(name: str, change: Change) -> tuple[SpeechModel, dict[str, int]]:
     """A model of one's own, each group changed as if it had K units; with the K."""
     model = BUILDERS[name]()
     n_clusters: dict[str, int] = {}
-    for group in unit_groups(model):
+    for group in model.groups:
         k = n_clusters[group.id] = (group.n_units + 1) // 2
         units = read_units(model.model, group).clone()
         change(units, k)
@@ -91,7 +90,7 @@ def test_pruning_drops_what_does_nothing(name: str) -> None:
     model, n_clusters = changed(name, silence)
     small = shrink(model, n_clusters, pruned_labels)
     torch.testing.assert_close(logits(small), logits(model))
-    assert {g.id: g.n_units for g in unit_groups(small)} == n_clusters
+    assert {g.id: g.n_units for g in small.groups} == n_clusters
 
 
 @pytest.mark.parametrize("name", ["whisper", "hubert", "wav2vec2_large"])
@@ -99,12 +98,12 @@ def test_folding_merges_what_repeats(name: str) -> None:
     model, n_clusters = changed(name, repeat)
     small = shrink(model, n_clusters, folded_labels)
     torch.testing.assert_close(logits(small), logits(model), rtol=1e-4, atol=1e-4)
-    assert {g.id: g.n_units for g in unit_groups(small)} == n_clusters
+    assert {g.id: g.n_units for g in small.groups} == n_clusters
 
 
 def test_group_magnitude_is_what_torch_pruning_documents(whisper: SpeechModel) -> None:
     """Mean over a unit's matrices of their squared norms; biases do not count."""
-    for group in unit_groups(whisper):
+    for group in whisper.groups:
         units = read_units(whisper.model, group)
         matrices = [*units.inputs.values(), units.output]
         scores = torch.stack([m.flatten(1).square().sum(dim=1) for m in matrices]).mean(dim=0)

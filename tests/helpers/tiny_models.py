@@ -35,7 +35,6 @@ from transformers import (
 
 from analysis.models.architectures import ARCHITECTURES
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.plan.compression_plan import CompressionPlan, Origin
 from analysis.plan.recipe import Recipe
 
@@ -244,7 +243,7 @@ def make_plan(model: SpeechModel, **choices: object) -> CompressionPlan:
 
     ``n_clusters`` may be partial; groups that it does not name keep all units.
     """
-    groups = unit_groups(model)
+    groups = model.groups
     wanted = choices.pop("n_clusters", None)
     if wanted is None:
         n_clusters = {group.id: (group.n_units + 1) // 2 for group in groups}

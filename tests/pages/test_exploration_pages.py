@@ -17,7 +17,6 @@ from analysis.models.anatomy import parameter_parts
 from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import STATISTICS, UNITS, group_variances, model_statistics
-from analysis.models.unit_groups import unit_groups
 from pages.exploring import measurements
 from pages.exploring.measurements import statistics_slot
 from pages.planning.settings import widget_key
@@ -62,7 +61,7 @@ def test_overview_lists_every_group_with_its_variance_and_redundancy(visit: Visi
     app = visit("overview")
     model = model_of(app)
     table = app.dataframe[0].value
-    groups = unit_groups(model)
+    groups = model.groups
     trees, variances = build_trees(model), group_variances(model)
     assert table["Parameters"].tolist() == [g.n_parameters for g in groups]
     assert table["Variance"].tolist() == pytest.approx([variances[g.id] for g in groups])
@@ -113,7 +112,7 @@ def test_variance_shows_each_statistic_with_its_definition(visit: Visit) -> None
 def test_variance_defines_what_the_allocation_uses(visit: Visit) -> None:
     app = visit("variance")
     model = model_of(app)
-    groups = unit_groups(model)
+    groups = model.groups
     statistics = model_statistics(model)
     shown = {group.id: statistics[group.id, UNITS].variance for group in groups}
     assert allocate(groups, sparsity=0.1, strategy="variance", variances=shown) == allocate(
@@ -157,7 +156,7 @@ def test_slider_of_clusters_leaves_the_plan_until_it_is_taken_over(visit: Visit)
 def test_knee_button_goes_to_the_knee(visit: Visit) -> None:
     app = visit("clusters")
     model = model_of(app)
-    group = unit_groups(model)[1]
+    group = model.groups[1]
     app.selectbox(key=widget_key(model, "group")).set_value(group.id)
     settle(app)
     next(b for b in app.button if b.label == "To the knee").click()
@@ -180,7 +179,7 @@ def test_clusters_starts_at_the_knee_where_the_plan_merges_nothing(visit: Visit)
 def test_cluster_chosen_from_the_list_shows_its_members(visit: Visit) -> None:
     app = visit("clusters")
     model = model_of(app)
-    group = unit_groups(model)[1]
+    group = model.groups[1]
     app.selectbox(key=widget_key(model, "group")).set_value(group.id)
     settle(app)
     k = k_of(app, widget_key(model, f"look-k:{group.id}"))

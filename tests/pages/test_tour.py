@@ -4,7 +4,7 @@ from streamlit.testing.v1 import AppTest
 
 from analysis.clustering.curves import knee, redundancy
 from analysis.clustering.trees import build_trees
-from analysis.models.unit_groups import unit_groups
+from analysis.clustering.unit_space import UnitSpace
 from pages.planning.settings import widget_key
 from tests.pages.conftest import Visit, settle
 
@@ -32,8 +32,8 @@ def test_four_steps_from_variance_to_listening(visit: Visit) -> None:
     app = press(app, "Next step", "Clusters")
     assert "step 2 of 4" in banner(app)
     model = app.session_state["session"].model
-    trees = build_trees(model, "weights", align_heads=True)
-    channels = [group for group in unit_groups(model) if group.component == "ffn"]
+    trees = build_trees(model, UnitSpace())
+    channels = [group for group in model.groups if group.component == "ffn"]
     best = max(channels, key=lambda group: redundancy(trees[group.id]))
     assert app.session_state[widget_key(model, "group")] == best.id
     said = "\n".join(element.value for element in app.markdown)

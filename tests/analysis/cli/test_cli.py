@@ -18,7 +18,6 @@ from analysis.cli.flags import add_flags
 from analysis.delivery.saving import save
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.plan.choices import (
     ALLOCATIONS,
     DISTANCES,
@@ -77,10 +76,10 @@ def test_inspect_lists_every_group(shell: Shell, folder: Path) -> None:
     model = load(str(folder))
     facts = json.loads(shell("inspect", folder, "--json"))
     assert facts["family"] == "HuBERT-CTC"
-    assert [row["id"] for row in facts["groups"]] == [g.id for g in unit_groups(model)]
+    assert [row["id"] for row in facts["groups"]] == [g.id for g in model.groups]
     assert sum(row["parameters"] for row in facts["groups"]) == facts["mergeable_parameters"]
     text = shell("inspect", folder)
-    assert all(group.id in text for group in unit_groups(model))
+    assert all(group.id in text for group in model.groups)
 
 
 def test_compressed_model_reloads_and_transcribes(
@@ -90,7 +89,7 @@ def test_compressed_model_reloads_and_transcribes(
     facts = json.loads(shell("compress", folder, out, "--sparsity", "0.5", "--json"))
     assert facts["after"]["parameters"] < facts["before"]["parameters"]
     reloaded = load(str(out))
-    sizes = {group.id: group.n_units for group in unit_groups(reloaded)}
+    sizes = {group.id: group.n_units for group in reloaded.groups}
     assert sizes == facts["plan"]["n_clusters"]
     rows = json.loads(shell("transcribe", folder, out, clip, "--reference", "yes no", "--json"))
     assert [row["model"] for row in rows] == [str(folder), str(out)]
@@ -131,7 +130,7 @@ def test_plan_file_gives_the_same_weights(shell: Shell, folder: Path, tmp_path: 
 
 def test_components_leave_the_others_alone(shell: Shell, folder: Path, tmp_path: Path) -> None:
     facts = json.loads(shell("compress", folder, tmp_path / "a", "--components", "ffn", "--json"))
-    before = {group.id: group for group in unit_groups(load(str(folder)))}
+    before = {group.id: group for group in load(str(folder)).groups}
     for group_id, k in facts["plan"]["n_clusters"].items():
         changed = k < before[group_id].n_units
         assert changed == (before[group_id].component == "ffn")

@@ -19,7 +19,6 @@ from analysis.clustering.distances import (
 from analysis.clustering.merge_tree import compact_labels, ward_tree
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from tests.analysis.clustering.test_distances import random_heads
 
 
@@ -79,7 +78,7 @@ def test_tree_inertia_is_that_of_its_labels_for_every_k(seed: int) -> None:
 def test_tree_inertia_is_that_of_its_labels_on_models(
     speech_model: SpeechModel, align_heads: bool
 ) -> None:
-    for group in unit_groups(speech_model):
+    for group in speech_model.groups:
         distances = squared_distances(speech_model.model, group, "weights", align_heads=align_heads)
         tree = ward_tree(distances)
         for k in range(1, group.n_units + 1):
@@ -231,7 +230,7 @@ def test_kmeans_of_too_few_distinct_units_says_so() -> None:
 
 def test_tree_inertia_is_no_higher_than_kmeans_on_real_weights(demo_model: SpeechModel) -> None:
     """At the ratios that keep a model usable; 256 channels a layer, for k-means is slow."""
-    channels = [g for g in unit_groups(demo_model) if g.component == "ffn"]
+    channels = [g for g in demo_model.groups if g.component == "ffn"]
     for group, share in ((channels[0], 0.9), (channels[-1], 0.5)):
         vectors = unit_vectors(demo_model.model, group, "weights")[:256]
         tree = ward_tree(euclidean_distances(vectors))
@@ -241,7 +240,7 @@ def test_tree_inertia_is_no_higher_than_kmeans_on_real_weights(demo_model: Speec
 
 
 def test_real_weights_cluster_better_than_they_prune(demo_model: SpeechModel) -> None:
-    for group in unit_groups(demo_model):
+    for group in demo_model.groups:
         distances = squared_distances(demo_model.model, group, "weights", align_heads=True)
         tree = ward_tree(distances)
         dropped = np.cumsum(np.sort(distances.norms))

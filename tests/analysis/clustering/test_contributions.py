@@ -9,7 +9,6 @@ import soundfile
 import torch
 
 from analysis.clustering import contributions, listening
-from analysis.clustering import removal as surgeon
 from analysis.clustering.contributions import (
     GroupMoments,
     contribution_distances,
@@ -22,6 +21,7 @@ from analysis.clustering.listening import prepare
 from analysis.clustering.moments import RIDGE, MomentAccumulator, Moments
 from analysis.clustering.removal import removal_order
 from analysis.clustering.trees import build_trees
+from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.compress import compress
 from analysis.compression.joint_moments import paired_moments
 from analysis.compression.repair import Change, refit, repair
@@ -30,7 +30,6 @@ from analysis.errors import UserError
 from analysis.models.loading import load
 from analysis.models.modules import linear_at, share_modules
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.models.unit_weights import UnitWeights, read_units
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.speech.audio import SAMPLING_RATE
@@ -67,8 +66,8 @@ def output_error(
     model: SpeechModel, changed: SpeechModel, group_id: str, sound: Excitation
 ) -> tuple[float, float, float]:
     """Squared distance of the mean outputs, variances of their difference and of the original."""
-    before = next(g for g in unit_groups(model) if g.id == group_id)
-    after = next(g for g in unit_groups(changed) if g.id == group_id)
+    before = next(g for g in model.groups if g.id == group_id)
+    after = next(g for g in changed.groups if g.id == group_id)
     joint = paired_moments(model, changed.model, before, prepare(model, sound))
     width = after.n_units * after.rows
     linear = linear_at(changed.model, after.output_path)
@@ -139,7 +138,7 @@ def test_moments_in_pieces_are_those_in_one_go() -> None:
 def test_statistics_are_measured_once(
     speech_model: SpeechModel, sound: Excitation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    groups = unit_groups(speech_model)
+    groups = speech_model.groups
     measured = measure_groups(speech_model, sound, groups)
     for group in groups:
         group_moments(speech_model, sound, group)
@@ -210,7 +209,7 @@ def test_surgeon_is_the_greedy_least_squares(rows: int) -> None:
 
 def test_surgeon_in_blocks_finds_exact_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     """600 channels of which half repeat the others: half go for nothing but the ridge."""
-    monkeypatch.setattr(surgeon, "RIDGE", 0.01)
+    monkeypatch.setattr("analysis.clustering.moments.RIDGE", 0.01)
     covariance = random_moments(300, seed=4)
     twice = covariance.repeat(2, 2)
     output = torch.randn(600, 1, 8, generator=torch.Generator().manual_seed(5))
@@ -247,7 +246,7 @@ def test_repair_meets_the_mean_output_on_the_excitation(
     speech_model: SpeechModel, sound: Excitation, method: str, repair: str
 ) -> None:
     """One group at a time, so that it hears what the original gives it."""
-    for group in (unit_groups(speech_model)[0], unit_groups(speech_model)[-1]):
+    for group in (speech_model.groups[0], speech_model.groups[-1]):
         wanted = {group.id: max(1, group.n_units * 2 // 3)}
         results = [
             compress(
@@ -270,7 +269,7 @@ def test_repair_meets_the_mean_output_on_the_excitation(
 def test_sequential_is_one_shot_for_a_single_group(
     whisper: SpeechModel, sound: Excitation, method: str
 ) -> None:
-    group = unit_groups(whisper)[1]
+    group = whisper.groups[1]
     both = [
         compress(
             whisper,
@@ -287,7 +286,7 @@ def test_sequential_is_one_shot_for_a_single_group(
 def test_sequential_hears_the_layers_below(whisper: SpeechModel, sound: Excitation) -> None:
     """Behind compressed layers the mean output is met on what those give, not on the original's."""
     plan = listening_plan(whisper, sound, method="surgeon", sequential=True, sparsity=0.3)
-    last = unit_groups(whisper)[-1].id
+    last = whisper.groups[-1].id
     sequential = compress(whisper, plan, excitation=sound).model
     assert output_error(whisper, sequential, last, sound)[0] < 1e-9
 
@@ -327,7 +326,7 @@ def test_surgeon_and_output_error_need_contributions(hubert: SpeechModel) -> Non
 
 
 def test_repair_leaves_the_model_alone(whisper: SpeechModel, sound: Excitation) -> None:
-    group = unit_groups(whisper)[0]
+    group = whisper.groups[0]
     before = share_modules(whisper.model)
     labels = np.array([0, 1, 1, 2])
     units = read_units(whisper.model, group).take(torch.tensor([0, 1, 3]))
@@ -337,8 +336,8 @@ def test_repair_leaves_the_model_alone(whisper: SpeechModel, sound: Excitation) 
 
 
 def test_trees_of_contributions_are_kept(whisper: SpeechModel, sound: Excitation) -> None:
-    first = build_trees(whisper, "contribution", excitation=sound, removal=True)
-    second = build_trees(whisper, "contribution", excitation=sound, removal=True)
+    first = build_trees(whisper, UnitSpace("contribution", excitation=sound), removal=True)
+    second = build_trees(whisper, UnitSpace("contribution", excitation=sound), removal=True)
     for group_id, tree in first.items():
         again = second[group_id]
         assert np.array_equal(tree.linkage, again.linkage)

@@ -16,7 +16,6 @@ from analysis.clustering.distances import (
     unit_vectors,
 )
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.models.unit_weights import UnitWeights, read_units
 
 
@@ -71,7 +70,7 @@ def test_gram_distances_equal_direct_ones(seed: int) -> None:
 def test_distances_are_symmetric_non_negative_and_zero_on_the_diagonal(
     speech_model: SpeechModel, distance: str, align_heads: bool
 ) -> None:
-    for group in unit_groups(speech_model):
+    for group in speech_model.groups:
         found = squared_distances(speech_model.model, group, distance, align_heads=align_heads)
         assert found.matrix.shape == (group.n_units, group.n_units)
         assert np.array_equal(found.matrix, found.matrix.T)
@@ -84,7 +83,7 @@ def test_normalised_folds_the_layer_norm_in(speech_model: SpeechModel) -> None:
     bare = torch.randn(
         5, speech_model.config.hidden_size, generator=torch.Generator().manual_seed(0)
     )
-    for group in unit_groups(speech_model):
+    for group in speech_model.groups:
         folded = distance_weights(speech_model.model, group, "normalised")
         assert torch.equal(folded.output, read_units(speech_model.model, group).output)
         for role, path in group.input_paths.items():
@@ -104,7 +103,7 @@ def test_normalised_folds_the_layer_norm_in(speech_model: SpeechModel) -> None:
 
 def test_unknown_distance_lists_the_known(whisper: SpeechModel) -> None:
     with pytest.raises(ValueError, match="weights, normalised"):
-        unit_vectors(whisper.model, unit_groups(whisper)[0], "cosine")
+        unit_vectors(whisper.model, whisper.groups[0], "cosine")
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -155,7 +154,7 @@ def test_procrustes_is_the_least_over_rotations() -> None:
 
 
 def test_fp16_and_bf16_weights_are_compared_in_float32(whisper: SpeechModel) -> None:
-    group = unit_groups(whisper)[0]
+    group = whisper.groups[0]
     for dtype in (torch.float16, torch.bfloat16):
         module = copy.deepcopy(whisper.model)
         module.to(dtype=dtype)  # type: ignore[call-arg]

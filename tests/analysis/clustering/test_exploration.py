@@ -18,7 +18,7 @@ from analysis.clustering.projection import (
     project_pca,
     project_umap,
 )
-from analysis.clustering.trees import build_tree
+from analysis.clustering.unit_space import UnitSpace
 from analysis.errors import Cancelled, UserError
 from analysis.figures.maps import cluster_colors, unit_map
 from analysis.figures.palette import contrast_ratio
@@ -40,7 +40,6 @@ from analysis.models.statistics import (
     model_statistics,
     nearest_cosines,
 )
-from analysis.models.unit_groups import unit_groups
 from analysis.models.unit_weights import read_units, write_units
 from analysis.progress import Watch
 from tests.helpers.tiny_models import tiny_hubert, tiny_whisper
@@ -62,7 +61,7 @@ def test_variance_of_whole_units_is_the_allocations(speech_model: SpeechModel) -
 
 
 def test_statistics_of_a_matrix_are_numpys(whisper: SpeechModel) -> None:
-    group = next(g for g in unit_groups(whisper) if g.id == "decoder.1.cross_attention")
+    group = next(g for g in whisper.groups if g.id == "decoder.1.cross_attention")
     weight = linear_at(whisper.model, group.input_paths["value"]).weight.double().numpy()
     found = group_statistics(whisper, group)["value"]
     heads = weight.reshape(group.n_units, -1)
@@ -81,7 +80,7 @@ def test_statistics_of_a_matrix_are_numpys(whisper: SpeechModel) -> None:
 
 
 def test_whole_units_are_measured_with_their_biases(whisper: SpeechModel) -> None:
-    group = next(g for g in unit_groups(whisper) if g.id == "encoder.0.ffn")
+    group = next(g for g in whisper.groups if g.id == "encoder.0.ffn")
     vectors = unit_vectors(whisper.model, group, "weights").astype(np.float64)
     found = group_statistics(whisper, group)[UNITS]
     norms = np.linalg.norm(vectors, axis=1)
@@ -94,7 +93,7 @@ def test_whole_units_are_measured_with_their_biases(whisper: SpeechModel) -> Non
 
 
 def test_second_start_reads_the_disk(whisper: SpeechModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    group = unit_groups(whisper)[0]
+    group = whisper.groups[0]
     first = group_statistics(whisper, group)
     monkeypatch.setattr("analysis.models.statistics.read_units", None)
     assert group_statistics(whisper, group) == first
@@ -112,13 +111,13 @@ def test_nearest_cosines_of_a_twin_an_opposite_and_zeros() -> None:
 
 
 def test_labels_of_matrices(whisper: SpeechModel) -> None:
-    labels = {g.block: [matrix_label(g, m) for m in matrix_names(g)] for g in unit_groups(whisper)}
+    labels = {g.block: [matrix_label(g, m) for m in matrix_names(g)] for g in whisper.groups}
     assert labels["cross_attention"] == ["Q", "K", "V", "O", "Heads"]
     assert labels["ffn"] == ["FFN in", "FFN out", "Channels"]
 
 
 def test_detail_counts_every_number(speech_model: SpeechModel) -> None:
-    group = unit_groups(speech_model)[1]
+    group = speech_model.groups[1]
     for matrix in matrix_names(group):
         detail = matrix_detail(speech_model, group, matrix)
         statistics = group_statistics(speech_model, group)[matrix]
@@ -148,7 +147,7 @@ def test_parts_add_up_to_all_unique_parameters(speech_model: SpeechModel) -> Non
         if children:
             assert sum(child.n_parameters for child in children) == part.n_parameters
     leaves = {part.group.id: part.n_parameters for part in parts.values() if part.group}
-    assert leaves == {g.id: g.n_parameters for g in unit_groups(speech_model)}
+    assert leaves == {g.id: g.n_parameters for g in speech_model.groups}
 
 
 def test_parts_that_are_never_touched_are_named(whisper: SpeechModel, hubert: SpeechModel) -> None:
@@ -190,11 +189,11 @@ def test_first_merge_of_a_hand_made_tree() -> None:
 
 
 def test_pca_is_the_svds(whisper: SpeechModel) -> None:
-    group = next(g for g in unit_groups(whisper) if g.id == "encoder.1.ffn")
+    group = next(g for g in whisper.groups if g.id == "encoder.1.ffn")
     vectors = unit_vectors(whisper.model, group, "normalised").astype(np.float64)
     centred = vectors - vectors.mean(axis=0)
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
-    found = project_pca(whisper, [group], "normalised", 3)
+    found = project_pca(whisper, [group], UnitSpace("normalised"), 3)
     assert np.abs(found.coordinates) == pytest.approx(np.abs(u[:, :3] * s[:3]), abs=1e-3)
     assert found.explained == pytest.approx((s[:3] ** 2 / np.square(s).sum()).tolist(), abs=1e-5)
 
@@ -211,52 +210,56 @@ def test_pca_of_many_units_is_as_exact_as_the_map_needs() -> None:
 
 
 def test_pca_of_one_and_two_units(whisper: SpeechModel) -> None:
-    group = next(g for g in unit_groups(whisper) if g.id == "decoder.0.self_attention")
+    group = next(g for g in whisper.groups if g.id == "decoder.0.self_attention")
     assert group.n_units == 2
-    found = project_pca(whisper, [group], "weights", 3)
+    found = project_pca(whisper, [group], UnitSpace(), 3)
     assert found.coordinates.shape == (2, 3)
     assert not found.coordinates[:, 1:].any()
     assert found.explained == pytest.approx((1, 0, 0))
 
 
 def test_heads_of_all_layers_in_one_map(hubert: SpeechModel) -> None:
-    groups = [g for g in unit_groups(hubert) if g.component == "heads"]
-    found = project_pca(hubert, groups, "weights")
+    groups = [g for g in hubert.groups if g.component == "heads"]
+    found = project_pca(hubert, groups, UnitSpace())
     assert found.coordinates.shape == (sum(g.n_units for g in groups), 2)
 
 
 def test_units_of_different_size_do_not_share_a_map(whisper: SpeechModel) -> None:
-    groups = [g for g in unit_groups(whisper) if g.component == "heads"]
+    groups = [g for g in whisper.groups if g.component == "heads"]
     with pytest.raises(UserError, match="differ in size"):
-        project_pca(whisper, groups, "weights")
+        project_pca(whisper, groups, UnitSpace())
 
 
 def test_umap_is_reproducible_and_kept_on_disk(
     whisper: SpeechModel, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    group = next(g for g in unit_groups(whisper) if g.id == "encoder.0.ffn")
+    group = next(g for g in whisper.groups if g.id == "encoder.0.ffn")
     settings = UmapSettings(n_neighbors=5, seed=3)
-    first = project_umap(whisper, [group], "weights", settings)
+    first = project_umap(whisper, [group], UnitSpace(), settings)
     assert first.coordinates.shape == (group.n_units, 2)
     assert np.isfinite(first.coordinates).all()
     assert first.explained is None
     files = list((own_cache / "projections" / whisper.weight_hash).rglob("umap-*.npz"))
     for file in files:
         file.unlink()
-    again = project_umap(whisper, [group], "weights", settings)
+    again = project_umap(whisper, [group], UnitSpace(), settings)
     assert np.array_equal(first.coordinates, again.coordinates)
     monkeypatch.setattr("analysis.clustering.projection._principal_components", None)
     assert np.array_equal(
-        project_umap(whisper, [group], "weights", settings).coordinates, first.coordinates
+        project_umap(whisper, [group], UnitSpace(), settings).coordinates,
+        first.coordinates,
     )
 
 
 @pytest.mark.parametrize("n_dimensions", [2, 3])
 def test_umap_of_the_fewest_units(hubert: SpeechModel, n_dimensions: int) -> None:
-    group = next(g for g in unit_groups(hubert) if g.component == "heads")
+    group = next(g for g in hubert.groups if g.component == "heads")
     assert group.n_units == 4
     settings = UmapSettings(n_dimensions=n_dimensions, n_neighbors=2)
-    assert project_umap(hubert, [group], "weights", settings).coordinates.shape == (4, n_dimensions)
+    assert project_umap(hubert, [group], UnitSpace(), settings).coordinates.shape == (
+        4,
+        n_dimensions,
+    )
 
 
 @pytest.mark.parametrize(
@@ -272,15 +275,15 @@ def test_umap_of_the_fewest_units(hubert: SpeechModel, n_dimensions: int) -> Non
 def test_umap_settings_out_of_range(
     whisper: SpeechModel, settings: UmapSettings, match: str
 ) -> None:
-    group = next(g for g in unit_groups(whisper) if g.id == "encoder.0.ffn")
+    group = next(g for g in whisper.groups if g.id == "encoder.0.ffn")
     with pytest.raises(UserError, match=match):
-        project_umap(whisper, [group], "weights", settings)
+        project_umap(whisper, [group], UnitSpace(), settings)
 
 
 def test_umap_of_too_few_units(whisper: SpeechModel) -> None:
-    group = next(g for g in unit_groups(whisper) if g.id == "decoder.0.self_attention")
+    group = next(g for g in whisper.groups if g.id == "decoder.0.self_attention")
     with pytest.raises(UserError, match="at least 4 units; here are 2"):
-        project_umap(whisper, [group], "weights", UmapSettings())
+        project_umap(whisper, [group], UnitSpace(), UmapSettings())
 
 
 def test_metrics_are_umaps() -> None:
@@ -291,7 +294,7 @@ def test_metrics_are_umaps() -> None:
 
 def test_a_unit_of_zeros_breaks_nothing() -> None:
     model = tiny_whisper(seed=11)
-    group = unit_groups(model)[0]
+    group = model.groups[0]
     with torch.no_grad():
         for path in group.input_paths.values():
             linear_at(model.model, path).weight.zero_()
@@ -304,11 +307,11 @@ def test_a_unit_of_zeros_breaks_nothing() -> None:
 
 
 def test_view_of_a_cluster_agrees_with_the_tree(whisper: SpeechModel) -> None:
-    group = next(g for g in unit_groups(whisper) if g.id == "encoder.0.ffn")
-    tree = build_tree(whisper, group, "weights", align_heads=True)
+    group = next(g for g in whisper.groups if g.id == "encoder.0.ffn")
+    tree = UnitSpace().tree(whisper, group)
     labels = tree.labels(10)
     views = [
-        view_cluster(whisper, group, "weights", np.flatnonzero(labels == label), align_heads=True)
+        view_cluster(whisper, group, UnitSpace(), np.flatnonzero(labels == label))
         for label in range(10)
     ]
     assert sum(view.inertia for view in views) == pytest.approx(tree.inertia(10) / tree.total)
@@ -319,15 +322,15 @@ def test_view_of_a_cluster_agrees_with_the_tree(whisper: SpeechModel) -> None:
 
 
 def test_view_of_aligned_heads_agrees_with_the_tree(hubert: SpeechModel) -> None:
-    group = next(g for g in unit_groups(hubert) if g.component == "heads")
-    tree = build_tree(hubert, group, "weights", align_heads=True)
-    view = view_cluster(hubert, group, "weights", np.arange(group.n_units), align_heads=True)
+    group = next(g for g in hubert.groups if g.component == "heads")
+    tree = UnitSpace().tree(hubert, group)
+    view = view_cluster(hubert, group, UnitSpace(), np.arange(group.n_units))
     assert view.inertia == pytest.approx(tree.inertia(1) / tree.total, rel=1e-5)
 
 
 def test_rotated_head_is_unlike_until_it_is_aligned() -> None:
     model = tiny_hubert(seed=21)
-    group = next(g for g in unit_groups(model) if g.component == "heads")
+    group = next(g for g in model.groups if g.component == "heads")
     weights = read_units(model.model, group).clone()
     generator = torch.Generator().manual_seed(0)
     rotation = torch.linalg.qr(torch.randn(group.rows, group.rows, generator=generator)).Q
@@ -336,7 +339,7 @@ def test_rotated_head_is_unlike_until_it_is_aligned() -> None:
         weights.biases[role][1] = rotation @ weights.biases[role][0]
     weights.output[1] = rotation @ weights.output[0]
     write_units(model.model, group, weights)
-    raw, aligned = head_similarities(model, group, "weights").values()
+    raw, aligned = head_similarities(model, group, UnitSpace()).values()
     assert raw[0, 1] < 0.9
     assert aligned[0, 1] == pytest.approx(1, abs=1e-5)
     assert aligned[0, 2] < 0.9
@@ -354,7 +357,7 @@ def test_cut_of_the_drawn_tree_lies_between_two_merges() -> None:
 
 
 def test_figures_hold_every_unit_and_every_cell(whisper: SpeechModel) -> None:
-    groups = unit_groups(whisper)
+    groups = whisper.groups
     statistics = model_statistics(whisper)
     for name in STATISTICS:
         cells = statistic_heatmap(groups, statistics, name, selected=(groups[0].id, UNITS))
@@ -362,9 +365,9 @@ def test_figures_hold_every_unit_and_every_cell(whisper: SpeechModel) -> None:
         lines = statistic_lines(groups, statistics, name)
         assert sum(len(line.x) for line in lines.data) == len(statistics)
     group = next(g for g in groups if g.id == "encoder.0.ffn")
-    tree = build_tree(whisper, group, "weights", align_heads=True)
+    tree = UnitSpace().tree(whisper, group)
     labels = tree.labels(7)
-    chart = unit_map(group, project_pca(whisper, [group], "weights"), labels, np.sqrt(tree.norms))
+    chart = unit_map(group, project_pca(whisper, [group], UnitSpace()), labels, np.sqrt(tree.norms))
     assert [point[0] for point in chart.data[0].customdata] == list(range(group.n_units))
     colors = cluster_colors(labels)
     for label in range(7):

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.clustering import trees as trees_module
+from analysis.clustering import unit_space
 from analysis.clustering.distances import squared_distances
 from analysis.clustering.merge_tree import MergeTree, ward_tree
-from analysis.clustering.trees import build_tree, build_trees
+from analysis.clustering.trees import build_trees
+from analysis.clustering.unit_space import UnitSpace
 from analysis.errors import Cancelled, UserError
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.progress import Watch
 from tests.helpers.tiny_models import speech_model as wrap
 from tests.helpers.tiny_models import tiny_hubert, tiny_whisper
@@ -35,14 +35,14 @@ def count_built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         built.append(group.id)  # type: ignore[attr-defined]
         return squared_distances(module, group, *rest, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(trees_module, "squared_distances", spy)
+    monkeypatch.setattr(unit_space, "squared_distances", spy)
     return built
 
 
 def test_trees_of_all_groups(speech_model: SpeechModel) -> None:
     trees = build_trees(speech_model)
-    assert list(trees) == [group.id for group in unit_groups(speech_model)]
-    for group in unit_groups(speech_model):
+    assert list(trees) == [group.id for group in speech_model.groups]
+    for group in speech_model.groups:
         direct = squared_distances(speech_model.model, group, "weights", align_heads=True)
         assert same(trees[group.id], ward_tree(direct))
 
@@ -59,14 +59,14 @@ def test_second_time_from_disk(whisper: SpeechModel, monkeypatch: pytest.MonkeyP
 def test_each_setting_has_its_own_trees(
     whisper: SpeechModel, distance: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heads = [group.id for group in unit_groups(whisper) if group.component == "heads"]
-    build_trees(whisper, distance, align_heads=True)
+    heads = [group.id for group in whisper.groups if group.component == "heads"]
+    build_trees(whisper, UnitSpace(distance, align_heads=True))
     built = count_built(monkeypatch)
-    build_trees(whisper, distance, align_heads=False)
+    build_trees(whisper, UnitSpace(distance, align_heads=False))
     assert built == heads, "alignment changes the trees of heads, and of heads only"
     other = {"weights": "normalised", "normalised": "weights"}[distance]
-    build_trees(whisper, other)
-    assert len(built) == len(heads) + len(unit_groups(whisper))
+    build_trees(whisper, UnitSpace(other))
+    assert len(built) == len(heads) + len(whisper.groups)
 
 
 def test_each_model_has_its_own_trees() -> None:
@@ -80,8 +80,8 @@ def test_each_dtype_has_its_own_trees() -> None:
     exact, rounded = tiny_hubert(), tiny_hubert()
     rounded.model.to(dtype=torch.bfloat16)  # type: ignore[call-arg]
     assert exact.weight_hash == rounded.weight_hash
-    group = unit_groups(exact)[0]
-    trees = [build_tree(m, group, "weights", align_heads=True) for m in (exact, rounded)]
+    group = exact.groups[0]
+    trees = [UnitSpace().tree(m, group) for m in (exact, rounded)]
     assert not same(*trees)
 
 
@@ -89,8 +89,8 @@ def test_each_dtype_has_its_own_trees() -> None:
 def test_a_bad_entry_is_built_anew(
     whisper: SpeechModel, fresh_cache: Path, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    group = unit_groups(whisper)[1]
-    first = build_tree(whisper, group, "weights", align_heads=True)
+    group = whisper.groups[1]
+    first = UnitSpace().tree(whisper, group)
     (path,) = fresh_cache.rglob("*.npz")
     if damage == "broken":
         path.write_bytes(path.read_bytes()[:100])
@@ -99,9 +99,9 @@ def test_a_bad_entry_is_built_anew(
     else:
         np.savez(path, norms=first.norms)
     built = count_built(monkeypatch)
-    assert same(build_tree(whisper, group, "weights", align_heads=True), first)
+    assert same(UnitSpace().tree(whisper, group), first)
     assert built == [group.id]
-    build_tree(whisper, group, "weights", align_heads=True)
+    UnitSpace().tree(whisper, group)
     assert built == [group.id], "the mended entry was not kept"
 
 
@@ -129,4 +129,4 @@ def test_weights_that_are_not_numbers_are_refused_by_group(value: float) -> None
     model = wrap(model.model, model.processor, "damaged")
     for align_heads in (True, False):
         with pytest.raises(UserError, match=r"decoder\.1\.cross_attention.*not finite"):
-            build_trees(model, align_heads=align_heads)
+            build_trees(model, UnitSpace(align_heads=align_heads))

@@ -8,6 +8,7 @@ import pytest
 
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.trees import build_trees
+from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.allocation import (
     achieved_sparsity,
     allocate,
@@ -17,7 +18,7 @@ from analysis.compression.allocation import (
 from analysis.models.architectures import Attention, FeedForward
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
-from analysis.models.unit_groups import UnitGroup, unit_groups
+from analysis.models.unit_groups import UnitGroup
 from analysis.models.unit_weights import read_units
 from analysis.plan.choices import ALLOCATIONS
 
@@ -94,13 +95,13 @@ def test_uniform_k(n: int, sparsity: float, expected: int) -> None:
 def test_k_is_in_range_for_every_group_of_every_model(
     speech_model: SpeechModel, sparsity: float, strategy: str
 ) -> None:
-    groups = unit_groups(speech_model)
+    groups = speech_model.groups
     distance = "contribution" if strategy == "output-error" else "weights"
     k = allocate(
         groups,
         sparsity=sparsity,
         strategy=strategy,
-        trees=build_trees(speech_model, distance),
+        trees=build_trees(speech_model, UnitSpace(distance)),
         variances=group_variances(speech_model),
     )
     assert list(k) == [g.id for g in groups]
@@ -243,7 +244,7 @@ def test_literal_formula_and_what_it_misses_by() -> None:
 
 def test_group_variance_is_that_of_all_its_numbers(hubert: SpeechModel) -> None:
     found = group_variances(hubert)
-    for unit_group in unit_groups(hubert):
+    for unit_group in hubert.groups:
         weights = read_units(hubert.model, unit_group)
         parts = [*weights.inputs.values(), *weights.biases.values(), weights.output]
         numbers = np.concatenate([part.double().numpy().ravel() for part in parts])

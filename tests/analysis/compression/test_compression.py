@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from analysis.clustering.clusterings import clustering_inertia
 from analysis.clustering.distances import squared_distances
 from analysis.clustering.trees import build_trees
+from analysis.clustering.unit_space import UnitSpace
 from analysis.compression import compress as compression_module
 from analysis.compression.allocation import allocate
 from analysis.compression.compress import compress
@@ -18,7 +19,7 @@ from analysis.errors import Cancelled, UserError
 from analysis.models.modules import linear_at
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
-from analysis.models.unit_groups import UnitGroup, unit_groups
+from analysis.models.unit_groups import UnitGroup
 from analysis.models.unit_weights import UnitWeights, read_units
 from analysis.plan.choices import ALLOCATIONS, DISTANCES, MERGE_RULES, METHODS
 from analysis.plan.compression_plan import CompressionPlan
@@ -43,7 +44,7 @@ def same_bits(a: SpeechModel, b: SpeechModel) -> bool:
 def own_tensors(model: SpeechModel, touched: set[str]) -> set[str]:
     """Names of the tensors that merging the groups `touched` may replace."""
     names = set()
-    for group in unit_groups(model):
+    for group in model.groups:
         if group.id in touched:
             for path in group.input_paths.values():
                 names |= {f"{path}.weight", f"{path}.bias"}
@@ -79,7 +80,7 @@ def test_duplicated_units_merge_with_no_change_of_output(family: str, block: str
     """A unit and its copy, for heads turned inside, become one, and nobody hears it."""
     model = BUILDERS[family]()
     wanted = {}
-    for group in unit_groups(model):
+    for group in model.groups:
         if group.block != block:
             continue
         weights = read_units(model.model, group).clone()
@@ -107,7 +108,7 @@ def test_channels_without_output_or_input_are_free(family: str) -> None:
     """Dead channels are equal to each other: all of them together cost nothing."""
     model = BUILDERS[family]()
     wanted = {}
-    for group in unit_groups(model):
+    for group in model.groups:
         if group.component == "ffn":
             weights = read_units(model.model, group).clone()
             for part in (*weights.inputs.values(), *weights.biases.values(), weights.output):
@@ -156,14 +157,14 @@ def test_every_method_gives_the_shapes_that_the_plan_says(
         refine=refine,
     )
     result = compress(hubert, plan)
-    sizes = {group.id: group.n_units for group in unit_groups(result.model)}
+    sizes = {group.id: group.n_units for group in result.model.groups}
     assert sizes == dict(plan.n_clusters)
     for group_id, done in result.groups.items():
         kept = done.labels[done.labels >= 0]
         assert np.array_equal(np.unique(kept), np.arange(plan.n_clusters[group_id]))
         assert (method == "cluster") == bool((done.labels >= 0).all())
         assert 0 < done.error < 1
-        after = next(g for g in unit_groups(result.model) if g.id == group_id)
+        after = next(g for g in result.model.groups if g.id == group_id)
         written = read_units(result.model.model, after).vectors()
         assert torch.equal(written, done.weights.vectors())
     out = logits(result.model)
@@ -176,10 +177,10 @@ def test_every_method_gives_the_shapes_that_the_plan_says(
 def test_every_allocation_of_every_method_runs(
     whisper: SpeechModel, method: str, allocation: str
 ) -> None:
-    groups = unit_groups(whisper)
+    groups = whisper.groups
     listens = method == "surgeon" or allocation == "output-error"
     distance = "contribution" if listens else "weights"
-    trees = build_trees(whisper, distance, removal=listens)
+    trees = build_trees(whisper, UnitSpace(distance), removal=listens)
     k = allocate(
         groups,
         sparsity=0.3,
@@ -191,14 +192,14 @@ def test_every_allocation_of_every_method_runs(
     choices = {"method": method, "allocation": allocation, "distance": distance}
     plan = make_plan(whisper, n_clusters=k, sparsity=0.3, **choices)
     result = compress(whisper, plan, trees=trees)
-    assert {g.id: g.n_units for g in unit_groups(result.model)} == k
+    assert {g.id: g.n_units for g in result.model.groups} == k
     assert torch.isfinite(logits(result.model)).all()
 
 
 @pytest.mark.parametrize("family", list(BUILDERS))
 def test_one_unit_everywhere_runs(family: str, request: pytest.FixtureRequest) -> None:
     model: SpeechModel = request.getfixturevalue(family)
-    k = {group.id: 1 for group in unit_groups(model)}
+    k = {group.id: 1 for group in model.groups}
     assert torch.isfinite(logits(compress(model, make_plan(model, n_clusters=k)).model)).all()
 
 
@@ -257,7 +258,7 @@ def test_everything_but_the_merged_matrices_is_shared(speech_model: SpeechModel)
     """Embeddings, convolutions, norms, positions, output biases: the very same memory."""
     plan = make_plan(speech_model)
     result = compress(speech_model, plan)
-    touched = {g.id for g in unit_groups(speech_model) if plan.n_clusters[g.id] < g.n_units}
+    touched = {g.id for g in speech_model.groups if plan.n_clusters[g.id] < g.n_units}
     replaced = own_tensors(speech_model, touched)
     mine = {k: v.data_ptr() for k, v in result.model.model.state_dict().items()}
     theirs = {k: v.data_ptr() for k, v in speech_model.model.state_dict().items()}
@@ -320,13 +321,13 @@ def test_order_of_the_units_does_not_matter(block: str) -> None:
     """A model with its units in another order is the same function; so is what becomes of it."""
     model, shuffled = tiny_hubert(), tiny_hubert()
     rng = np.random.default_rng(0)
-    for group in unit_groups(shuffled):
+    for group in shuffled.groups:
         if group.block == block:
             order = torch.from_numpy(rng.permutation(group.n_units))
             overwrite(shuffled.model, group, read_units(shuffled.model, group).take(order))
     shuffled = wrap(shuffled.model, shuffled.processor, "shuffled")
     torch.testing.assert_close(logits(shuffled), logits(model), rtol=1e-4, atol=1e-4)
-    wanted = {g.id: g.n_units // 2 + 1 for g in unit_groups(model) if g.block == block}
+    wanted = {g.id: g.n_units // 2 + 1 for g in model.groups if g.block == block}
     results = [compress(m, make_plan(m, n_clusters=wanted)) for m in (model, shuffled)]
     torch.testing.assert_close(
         logits(results[1].model), logits(results[0].model), rtol=1e-3, atol=1e-3
@@ -384,7 +385,7 @@ def test_given_trees_are_used(whisper: SpeechModel, monkeypatch: pytest.MonkeyPa
     def never(*_: object, **__: object) -> None:
         raise AssertionError("a tree was built that had been given")
 
-    monkeypatch.setattr(compression_module, "build_tree", never)
+    monkeypatch.setattr(UnitSpace, "tree", never)
     assert same_bits(compress(whisper, plan, trees=trees).model, expected)
 
 
@@ -500,8 +501,8 @@ def test_a_compressed_model_compresses_again(speech_model: SpeechModel) -> None:
     once = compress(speech_model, make_plan(speech_model, n_clusters={"encoder.0.ffn": 9})).model
     wanted = {"encoder.0.ffn": 4, "encoder.1.self_attention": 2}
     twice = compress(once, make_plan(once, n_clusters=wanted)).model
-    sizes = {group.id: group.n_units for group in unit_groups(twice)}
-    original = {group.id: group.n_units for group in unit_groups(speech_model)}
+    sizes = {group.id: group.n_units for group in twice.groups}
+    original = {group.id: group.n_units for group in speech_model.groups}
     assert sizes == original | wanted
     assert twice.config.merged_units == wanted
     assert once.config.merged_units == {"encoder.0.ffn": 9}

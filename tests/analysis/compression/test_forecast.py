@@ -7,14 +7,13 @@ from analysis.compression.allocation import allocate
 from analysis.compression.compress import compress
 from analysis.compression.forecast import error_curve, forecast, measured_error
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe
 
 
 @pytest.mark.parametrize("method", ["cluster", "magnitude", "random"])
 def test_forecast_is_exact_for_ward_and_the_baselines(whisper: SpeechModel, method: str) -> None:
-    groups = unit_groups(whisper)
+    groups = whisper.groups
     trees = build_trees(whisper)
     n_clusters = allocate(groups, sparsity=0.4)
     plan = CompressionPlan(
@@ -37,7 +36,7 @@ def test_nothing_is_lost_where_every_unit_stays(whisper: SpeechModel) -> None:
 
 def test_error_curve_falls_to_zero_at_n(whisper: SpeechModel) -> None:
     trees = build_trees(whisper)
-    for group in unit_groups(whisper):
+    for group in whisper.groups:
         ks, errors = error_curve(group, trees[group.id], "cluster")
         assert (ks[0], ks[-1]) == (1, group.n_units)
         assert list(errors) == sorted(errors, reverse=True)

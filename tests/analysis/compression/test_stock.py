@@ -16,13 +16,12 @@ from analysis.delivery.saving import save
 from analysis.errors import UserError
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.plan.choices import STOCK_COMPONENTS
 from tests.helpers.tiny_models import logits, make_plan
 
 
 def test_a_levelled_allocation_keeps_the_budget_of_each_stack(speech_model: SpeechModel) -> None:
-    groups = unit_groups(speech_model)
+    groups = speech_model.groups
     found = allocate(
         groups,
         sparsity=0.3,
@@ -46,24 +45,24 @@ def test_a_levelled_allocation_keeps_the_budget_of_each_stack(speech_model: Spee
 
 def test_no_layer_gets_more_channels_than_it_has(whisper: SpeechModel) -> None:
     uneven = compress(whisper, make_plan(whisper, n_clusters={"encoder.0.ffn": 5})).model
-    groups = unit_groups(uneven)
+    groups = uneven.groups
     levelled = level(groups, {group.id: group.n_units for group in groups})
     assert {levelled["encoder.0.ffn"], levelled["encoder.1.ffn"]} == {5}
     assert levelled["decoder.0.ffn"] == 20
 
 
 def test_a_hand_on_one_layer_moves_its_stack(whisper: SpeechModel) -> None:
-    groups = unit_groups(whisper)
+    groups = whisper.groups
     moved = extend_to_stacks(groups, {"decoder.1.ffn": 11, "encoder.0.self_attention": 2})
     assert moved == {f"decoder.{layer}.ffn": 11 for layer in range(3)}
 
 
 def test_lost_heads_are_named(whisper: SpeechModel) -> None:
     hidden = whisper.config.hidden_size
-    require_whole_heads(unit_groups(whisper), hidden)
+    require_whole_heads(whisper.groups, hidden)
     fewer = compress(whisper, make_plan(whisper, n_clusters={"decoder.1.self_attention": 1})).model
     with pytest.raises(UserError, match="Decoder 1 · self-attention"):
-        require_whole_heads(unit_groups(fewer), hidden)
+        require_whole_heads(fewer.groups, hidden)
 
 
 @pytest.mark.parametrize("family", ["whisper", "hubert"])

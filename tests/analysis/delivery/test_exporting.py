@@ -12,7 +12,6 @@ from analysis.delivery.onnx import export_onnx, graph_name
 from analysis.errors import UserError
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from tests.helpers.tiny_models import hash_weights, make_plan
 
 pytest.importorskip("ctranslate2")
@@ -27,7 +26,7 @@ def demo_whisper() -> SpeechModel:
 
 def narrower(model: SpeechModel, *, uneven_heads: bool = False) -> SpeechModel:
     """Every FFN of another width; one head fewer everywhere, or in the first group only."""
-    groups = unit_groups(model)
+    groups = model.groups
     n_clusters = {
         group.id: group.n_units - (1 + group.layer if group.component == "ffn" else 1)
         for group in groups

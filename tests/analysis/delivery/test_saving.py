@@ -16,7 +16,6 @@ from analysis.errors import UserError
 from analysis.models.footprint import footprint
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from tests.helpers.tiny_models import logits, make_plan
 
 PLANS: dict[str, dict[str, Any]] = {
@@ -39,7 +38,7 @@ def test_saved_and_loaded_gives_identical_logits(
     mine, theirs = again.model.state_dict(), model.model.state_dict()
     assert mine.keys() == theirs.keys()
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
-    assert {g.id: g.n_units for g in unit_groups(again)} == dict(model.plan.n_clusters)  # type: ignore[union-attr]
+    assert {g.id: g.n_units for g in again.groups} == dict(model.plan.n_clusters)  # type: ignore[union-attr]
     assert footprint(again) == footprint(model)
     assert not again.model.training
     assert not any(p.requires_grad for p in again.model.parameters())
@@ -74,8 +73,8 @@ def test_what_is_in_the_folder(whisper: SpeechModel, tmp_path: Path) -> None:
     assert not [name for name in names if name.endswith((".bin", ".pt", ".pkl"))]
     config = json.loads((folder / "config.json").read_text())
     assert config["model_type"] == "whisper"
-    sizes = {g.id: g.n_units for g in unit_groups(model)}
-    before = {g.id: g.n_units for g in unit_groups(whisper)}
+    sizes = {g.id: g.n_units for g in model.groups}
+    before = {g.id: g.n_units for g in whisper.groups}
     assert config["merged_units"] == {k: n for k, n in sizes.items() if n < before[k]}
 
     described = json.loads((folder / "coalesce.json").read_text())

@@ -11,6 +11,7 @@ from torch import nn
 
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.trees import build_trees
+from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.allocation import allocate
 from analysis.compression.compress import compress
 from analysis.delivery.saving import save
@@ -18,7 +19,6 @@ from analysis.models.loading import load
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import DTYPES, SpeechModel
 from analysis.models.statistics import group_variances
-from analysis.models.unit_groups import unit_groups
 from analysis.plan.choices import (
     ALLOCATIONS,
     ENGINES,
@@ -56,7 +56,7 @@ def trees_of(model: SpeechModel, distance: str, sound: Excitation) -> Mapping[st
     key = model.name, distance
     if key not in _TREES:
         removal = distance == "contribution"  # the surgeon's order, too
-        _TREES[key] = build_trees(model, distance, excitation=sound, removal=removal)
+        _TREES[key] = build_trees(model, UnitSpace(distance, excitation=sound), removal=removal)
     return _TREES[key]
 
 
@@ -73,7 +73,7 @@ def test_all_allocations_reload_exactly(
 ) -> None:
     model: SpeechModel = request.getfixturevalue(family)
     cast = in_dtype(model, DTYPES[dtype])
-    groups, variances = unit_groups(model), group_variances(model)
+    groups, variances = model.groups, group_variances(model)
     # "large" models differ in where the norms lie, which no allocation knows of
     for allocation in _TRIED[:1] if family.endswith("large") else _TRIED:
         listens = method == SURGEON or allocation == OUTPUT_ERROR

@@ -10,7 +10,6 @@ from analysis.compression.compress import compress
 from analysis.delivery.saving import save
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.models.unit_weights import read_units, write_units
 from tests.helpers.tiny_models import hash_weights, make_plan, tiny_whisper
 
@@ -21,7 +20,7 @@ MERGED, PRUNED = "decoder.1.cross_attention", "decoder.2.cross_attention"
 def redundant() -> SpeechModel:
     """Decoder layer 1 has the same cross-attention head twice; in layer 2, head 0 says nothing."""
     model = tiny_whisper()
-    groups = {group.id: group for group in unit_groups(model)}
+    groups = {group.id: group for group in model.groups}
     twice = read_units(model.model, groups[MERGED]).clone()
     for tensor in (*twice.inputs.values(), *twice.biases.values()):
         tensor[1] = tensor[0]

@@ -20,7 +20,6 @@ from analysis.models.architectures import ARCHITECTURES
 from analysis.models.building import MERGED_UNITS
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from tests.helpers.tiny_models import logits, make_plan
 
 # Says in JSON what came out of each checkpoint: logits, class and text, or the error.
@@ -110,7 +109,7 @@ def stock_sized(model: SpeechModel) -> SpeechModel:
     """Compressed to what stock classes hold: one FFN width in the encoder, one in the decoder."""
     sizes = {
         group.id: 11 if group.stack == "encoder" else 9
-        for group in unit_groups(model)
+        for group in model.groups
         if group.component == "ffn"
     }
     return compress(model, make_plan(model, n_clusters=sizes)).model
@@ -148,7 +147,7 @@ def test_stock_classes_never_take_merged_weights(
     speech_model: SpeechModel, tmp_path: Path, trust: bool | None
 ) -> None:
     """However few units one group lost: an error, not a model with weights drawn at random."""
-    for group in unit_groups(speech_model)[:3]:
+    for group in speech_model.groups[:3]:
         plan = make_plan(speech_model, n_clusters={group.id: group.n_units - 1})
         folder = save(compress(speech_model, plan).model, tmp_path / group.id)
         auto = getattr(transformers, auto_class(speech_model))
@@ -174,10 +173,10 @@ def test_the_modelling_file_knows_what_the_families_know() -> None:
 def test_groups_of_the_modelling_file_are_those_of_the_engine(
     speech_model: SpeechModel, tmp_path: Path
 ) -> None:
-    sizes = {group.id: max(1, group.n_units - 1) for group in unit_groups(speech_model)}
+    sizes = {group.id: max(1, group.n_units - 1) for group in speech_model.groups}
     model = compress(speech_model, make_plan(speech_model, n_clusters=sizes)).model
     again = load(str(save(model, tmp_path / "all")))
-    assert {group.id: group.n_units for group in unit_groups(again)} == sizes
+    assert {group.id: group.n_units for group in again.groups} == sizes
 
 
 def test_load_runs_no_code_of_the_folder(hubert: SpeechModel, tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from analysis.evaluation.drift import (
 )
 from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.progress import Watch
 from analysis.speech.audio import SAMPLING_RATE, Audio, read_audio
 from tests.helpers.tiny_models import hash_weights, make_plan
@@ -32,7 +31,7 @@ def test_the_identity_does_not_drift_and_nothing_is_changed(speech_model: Speech
     before = hash_weights(speech_model.model)
     (drift,) = measure_drift(speech_model, [same], sound(1.0))
     assert [(d.stack, d.layer) for d in drift.layers] == list(
-        dict.fromkeys((g.stack, g.layer) for g in unit_groups(speech_model))
+        dict.fromkeys((g.stack, g.layer) for g in speech_model.groups)
     )
     assert all(layer.relative_error == 0 for layer in drift.layers)
     assert all(layer.cka == pytest.approx(1, abs=1e-5) for layer in drift.layers)
@@ -82,7 +81,7 @@ def test_a_worse_variant_drifts_more() -> None:
     if not (folder / "model.safetensors").is_file():
         pytest.skip("the bundled model demo-whisper has not been built")
     model = load("demo-whisper")
-    groups = unit_groups(model)
+    groups = model.groups
     variants = [
         compress(model, make_plan(model, n_clusters={g.id: round(s * g.n_units) for g in groups}))
         for s in (0.9, 0.5)

@@ -8,7 +8,6 @@ from analysis.figures import palette
 from analysis.figures.clips import waveform
 from analysis.figures.kept_units import error_curve_chart, kept_units_chart
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 
 
 def axis_titles(figure: go.Figure) -> list[str]:
@@ -17,7 +16,7 @@ def axis_titles(figure: go.Figure) -> list[str]:
 
 
 def test_kept_units_draws_every_group_before_and_after(whisper: SpeechModel) -> None:
-    groups = unit_groups(whisper)
+    groups = whisper.groups
     n_clusters = {g.id: max(1, g.n_units // 2) for g in groups}
     figure = kept_units_chart(groups, n_clusters, selected=groups[0].id)
     before, after = figure.data[0::2], figure.data[1::2]
@@ -32,7 +31,7 @@ def test_kept_units_draws_every_group_before_and_after(whisper: SpeechModel) -> 
 
 
 def test_kept_units_title_names_the_group_that_loses_most(whisper: SpeechModel) -> None:
-    groups = unit_groups(whisper)
+    groups = whisper.groups
     full = {g.id: g.n_units for g in groups}
     assert kept_units_chart(groups, full).layout.title.text.startswith("Every group keeps all")
     ffn = next(g for g in groups if g.component == "ffn")
@@ -41,7 +40,7 @@ def test_kept_units_title_names_the_group_that_loses_most(whisper: SpeechModel) 
 
 
 def test_figures_keep_their_height_whatever_they_show(whisper: SpeechModel) -> None:
-    groups = unit_groups(whisper)
+    groups = whisper.groups
     full = {g.id: g.n_units for g in groups}
     least = dict.fromkeys(full, 1)
     assert (
@@ -55,7 +54,7 @@ def test_figures_keep_their_height_whatever_they_show(whisper: SpeechModel) -> N
 
 
 def test_error_curve_marks_the_current_k(whisper: SpeechModel) -> None:
-    group = unit_groups(whisper)[0]
+    group = whisper.groups[0]
     ks = list(range(1, group.n_units + 1))
     errors = [1 - k / group.n_units for k in ks]
     figure = error_curve_chart(group, ks, errors, current=1, current_error=errors[0])

@@ -25,7 +25,6 @@ from analysis.errors import UserError
 from analysis.models import loading as hub
 from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel, available_devices
-from analysis.models.unit_groups import unit_groups
 from tests.helpers.tiny_models import BUILDERS, logits, make_plan
 
 Copy = Callable[[], Path]
@@ -80,7 +79,7 @@ def test_a_folder_loads_as_what_was_saved(speech_model: SpeechModel, tmp_path: P
     assert model.architecture is speech_model.architecture
     assert not model.model.training
     assert not any(p.requires_grad for p in model.model.parameters())
-    assert [g.id for g in unit_groups(model)] == [g.id for g in unit_groups(speech_model)]
+    assert [g.id for g in model.groups] == [g.id for g in speech_model.groups]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
@@ -143,7 +142,7 @@ def test_blanks_around_a_pasted_path_do_not_matter(stock: Path) -> None:
 def test_demo_models_load_by_name(demo_model: SpeechModel) -> None:
     assert demo_model.source in DEMO_MODELS
     assert demo_model.dtype == torch.float32
-    assert len(unit_groups(demo_model)) >= 12
+    assert len(demo_model.groups) >= 12
 
 
 def test_threads_that_load_at_once_do_not_disturb_each_other(stock: Path, merged: Path) -> None:

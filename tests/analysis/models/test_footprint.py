@@ -5,7 +5,6 @@ import pytest
 from analysis.compression.compress import compress
 from analysis.models.footprint import TOKENS_PER_SECOND, footprint, predict_footprint
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from tests.helpers.tiny_models import WINDOW, hash_weights, make_plan
 
 
@@ -90,7 +89,7 @@ def test_prediction_for_a_model_that_was_compressed_before(whisper: SpeechModel)
 
 
 def test_a_units_cost_by_hand(whisper: SpeechModel) -> None:
-    everything = {group.id: group.n_units for group in unit_groups(whisper)}
+    everything = {group.id: group.n_units for group in whisper.groups}
     base = footprint(whisper)
     frames, tokens = 100, 6
     by_hand = {

@@ -8,17 +8,17 @@ from analysis.errors import UserError
 from analysis.models.architectures import ARCHITECTURES
 from analysis.models.modules import linear_at, share_modules
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import UnitGroup, unit_groups
+from analysis.models.unit_groups import UnitGroup, locate_groups
 from analysis.models.unit_weights import read_units, resize_group, write_units
 from tests.helpers.tiny_models import BUILDERS, logits, tiny_hubert, tiny_whisper
 
 
 def group_of(model: SpeechModel, name: str) -> UnitGroup:
-    return next(group for group in unit_groups(model) if group.id == name)
+    return next(group for group in model.groups if group.id == name)
 
 
 def test_groups_of_whisper_in_signal_order(whisper: SpeechModel) -> None:
-    found = [(g.id, g.n_units, g.rows, g.unit_dim) for g in unit_groups(whisper)]
+    found = [(g.id, g.n_units, g.rows, g.unit_dim) for g in whisper.groups]
     # heads: rows · (3 inputs + 1 output) · 32, plus a bias per row of query and value (no key bias)
     encoder_head, decoder_head = 8 * (4 * 32 + 2), 16 * (4 * 32 + 2)
     channel = 2 * 32 + 1
@@ -63,11 +63,11 @@ def test_groups_of_ctc_encoders(
             (f"encoder.{layer}.self_attention", heads, rows, rows * (4 * hidden + 3)),
             (f"encoder.{layer}.ffn", channels, 1, 2 * hidden + 1),
         ]
-    assert [(g.id, g.n_units, g.rows, g.unit_dim) for g in unit_groups(model)] == expected
+    assert [(g.id, g.n_units, g.rows, g.unit_dim) for g in model.groups] == expected
 
 
 def test_titles_are_for_people(whisper: SpeechModel) -> None:
-    titles = {group.id: group.title for group in unit_groups(whisper)}
+    titles = {group.id: group.title for group in whisper.groups}
     assert titles["encoder.0.ffn"] == "Encoder 0 · FFN channels"
     assert titles["decoder.2.cross_attention"] == "Decoder 2 · cross-attention heads"
 
@@ -75,7 +75,7 @@ def test_titles_are_for_people(whisper: SpeechModel) -> None:
 def test_unit_parameters_are_all_of_the_projections_but_the_output_bias(
     speech_model: SpeechModel,
 ) -> None:
-    for group in unit_groups(speech_model):
+    for group in speech_model.groups:
         linears = [linear_at(speech_model.model, path) for path in group.input_paths.values()]
         output = linear_at(speech_model.model, group.output_path)
         owned = sum(p.numel() for linear in linears for p in linear.parameters())
@@ -118,7 +118,7 @@ def test_a_channel_owns_a_row_a_bias_and_a_column(hubert: SpeechModel) -> None:
 def test_writing_what_was_read_changes_no_bit(speech_model: SpeechModel) -> None:
     before = logits(speech_model)
     copy = share_modules(speech_model.model)
-    for group in unit_groups(speech_model):
+    for group in speech_model.groups:
         write_units(copy, group, read_units(copy, group))
     for name, tensor in speech_model.model.state_dict().items():
         assert torch.equal(copy.state_dict()[name], tensor), name
@@ -137,7 +137,7 @@ def test_projections_read_the_norm_that_the_architecture_names(family: str) -> N
     read: dict[str, torch.Tensor] = {}
     pairs = [
         (group.norm_path(role), path)
-        for group in unit_groups(model)
+        for group in model.groups
         for role, path in group.input_paths.items()
     ]
     for norm, path in pairs:
@@ -174,21 +174,21 @@ def test_shapes_that_contradict_each_other_are_refused_by_group() -> None:
     model = tiny_hubert()
     model.model.set_submodule("hubert.encoder.layers.1.attention.v_proj", nn.Linear(32, 24))
     with pytest.raises(UserError, match=r"encoder\.1\.self_attention"):
-        unit_groups(model)
+        locate_groups(model.model, model.architecture)
 
 
 def test_a_layer_without_heads_is_refused() -> None:
     model = tiny_whisper()
     setattr(model.model.get_submodule("model.decoder.layers.0.encoder_attn"), "num_heads", 0)  # noqa: B010
     with pytest.raises(UserError, match=r"decoder\.0\.cross_attention"):
-        unit_groups(model)
+        locate_groups(model.model, model.architecture)
 
 
 def test_a_quantised_projection_is_named() -> None:
     model = tiny_whisper()
     model.model.set_submodule("model.encoder.layers.0.fc1", nn.Identity())
     with pytest.raises(UserError, match=r"encoder\.layers\.0\.fc1 is a Identity"):
-        unit_groups(model)
+        locate_groups(model.model, model.architecture)
 
 
 def test_every_family_has_a_tiny_model() -> None:

@@ -22,7 +22,6 @@ from analysis.errors import Cancelled, UserError
 from analysis.evaluation.corpora import Corpus
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.plan.training_settings import GateSettings
 from analysis.training import trainer as speech_trainer
 from analysis.training.data import Batch
@@ -74,7 +73,7 @@ def test_a_run_learns_and_is_saved(
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert not [name for name in changed if "feature_extractor" in name]
     assert not [name for name in changed if "encoder.embed_positions" in name]
-    for group in unit_groups(model):
+    for group in model.groups:
         assert f"{group.output_path}.weight" in changed
     save(trained, tmp_path / "saved")
     again = load(str(tmp_path / "saved"))

@@ -14,7 +14,6 @@ from analysis.delivery.saving import save
 from analysis.evaluation.corpora import Corpus
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.models.unit_weights import read_units
 from analysis.plan.training_settings import GateSettings
 from analysis.training import run as finetuning
@@ -62,7 +61,7 @@ def test_pinched_weights_are_exact_zeros_and_counted(
             expected += 4 * weight.numel()
     assert record.sparse_bytes == sparse_bytes(trained) == expected
     # no unit is gone, and the record says what the zeros are
-    assert [g.n_units for g in unit_groups(trained)] == [g.n_units for g in unit_groups(hubert)]
+    assert [g.n_units for g in trained.groups] == [g.n_units for g in hubert.groups]
     save(trained, tmp_path / "saved")
     assert load(str(tmp_path / "saved")).training == trained.training
     card = (tmp_path / "saved" / "README.md").read_text()
@@ -79,14 +78,14 @@ def test_pinched_units_are_cut_out(
     trained = train(whisper, task, tmp_path / "run")
     assert trained.plan is not None
     assert trained.plan.origin.weight_hash == whisper.weight_hash
-    sizes = {group.id: group.n_units for group in unit_groups(trained)}
+    sizes = {group.id: group.n_units for group in trained.groups}
     assert sizes == dict(trained.plan.n_clusters)
-    removed = 1 - sum(g.n_parameters for g in unit_groups(trained)) / sum(
-        g.n_parameters for g in unit_groups(whisper)
+    removed = 1 - sum(g.n_parameters for g in trained.groups) / sum(
+        g.n_parameters for g in whisper.groups
     )
     assert removed == pytest.approx(read_log(tmp_path / "run").steps[-1]["sparsity"], abs=1e-6)
     assert removed > 0.15
-    for group in unit_groups(trained):
+    for group in trained.groups:
         assert read_units(trained.model, group).output.flatten(1).any(dim=1).all()
     save(trained, tmp_path / "saved")
     again = load(str(tmp_path / "saved"))

@@ -10,7 +10,6 @@ from torch.nn.utils import parametrize
 from analysis.errors import UserError
 from analysis.models.modules import linear_at
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.training.gates import (
     ElementGate,
     Gated,
@@ -116,7 +115,7 @@ def test_every_transformer_matrix_is_gated_and_baked(
 ) -> None:
     model: SpeechModel = request.getfixturevalue(family)
     module = copy.deepcopy(model.model)
-    groups = unit_groups(model)
+    groups = model.groups
     gated = add_element_gates(module, groups)
     assert len(gated) == sum(2 if group.component == "ffn" else 4 for group in groups)
     assert sum(one.n_parameters for one in gated) < sum(group.n_parameters for group in groups)
@@ -138,7 +137,7 @@ def test_every_transformer_matrix_is_gated_and_baked(
 def test_gated_model_computes_what_the_baked_one_does() -> None:
     model = tiny_models.tiny_hubert()
     module = copy.deepcopy(model.model)
-    gated = add_element_gates(module, unit_groups(model))
+    gated = add_element_gates(module, model.groups)
     with torch.no_grad():
         for one in gated:
             one.gate.level.add_(0.5)

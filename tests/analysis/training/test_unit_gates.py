@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
 from analysis.models.unit_weights import read_units
 from analysis.training.gates import Gated, remove_gates, sparsity
 from analysis.training.unit_gates import add_unit_gates, units_kept
@@ -25,7 +24,7 @@ def raise_thresholds(gated: list[Gated], quantile: float) -> None:
 def test_norms_are_those_of_the_unit_vectors(family: str, request: pytest.FixtureRequest) -> None:
     model: SpeechModel = request.getfixturevalue(family)
     module = copy.deepcopy(model.model)
-    groups = unit_groups(model)
+    groups = model.groups
     for one, group in zip(add_unit_gates(module, groups), groups, strict=True):
         assert one.name == group.id
         expected = read_units(model.model, group).vectors().square().sum(dim=1)
@@ -36,7 +35,7 @@ def test_norms_are_those_of_the_unit_vectors(family: str, request: pytest.Fixtur
 def test_pinched_units_put_out_nothing() -> None:
     model = tiny_models.tiny_whisper()
     module = copy.deepcopy(model.model)
-    groups = unit_groups(model)
+    groups = model.groups
     gated = add_unit_gates(module, groups)
     raise_thresholds(gated, 0.6)
     kept = units_kept(gated, groups)
@@ -55,7 +54,7 @@ def test_pinched_units_put_out_nothing() -> None:
 def test_one_unit_always_stays() -> None:
     model = tiny_models.tiny_hubert()
     module = copy.deepcopy(model.model)
-    groups = unit_groups(model)
+    groups = model.groups
     gated = add_unit_gates(module, groups)
     with torch.no_grad():
         for one in gated:
@@ -67,7 +66,7 @@ def test_gradients_are_those_of_the_soft_objective() -> None:
     """Central differences over the threshold, an output column and an input row."""
     model = tiny_models.tiny_hubert()
     module = copy.deepcopy(model.model).double().requires_grad_(True)
-    group = next(group for group in unit_groups(model) if group.component == "heads")
+    group = next(group for group in model.groups if group.component == "heads")
     [one] = add_unit_gates(module, [group])
     one.gate.double()
     raise_thresholds([one], 0.5)

@@ -1,0 +1,173 @@
+"""A space in which units are compared: by which distance, aligned or not, on which sound."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from analysis.cache import Shape, cache_folder, cached
+from analysis.clustering.contributions import (
+    GroupMoments,
+    contribution_distances,
+    contribution_gram,
+    contribution_vectors,
+    group_moments,
+)
+from analysis.clustering.distances import SquaredDistances, squared_distances, unit_vectors
+from analysis.clustering.merge_tree import MergeTree, Removal, ward_tree
+from analysis.clustering.moments import RIDGE
+from analysis.clustering.removal import removal_order
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup
+from analysis.models.unit_weights import read_units
+from analysis.plan.choices import CONTRIBUTION
+from analysis.plan.recipe import Recipe
+from analysis.progress import UNWATCHED, Watch
+from analysis.speech.excitation import Excitation, make_excitation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnitSpace:
+    """What decides how far two units of a group are apart.
+
+    Parameters
+    ----------
+    distance : str
+        See `analysis.plan.choices.DISTANCES`.
+    align_heads : bool
+        For heads, whether distances are those after Procrustes alignment; contributions do not
+        depend on it.
+    excitation : Excitation or None
+        For the contribution distance; None stands for the shipped speech.
+    """
+
+    distance: str = "weights"
+    align_heads: bool = True
+    excitation: Excitation | None = None
+
+    @classmethod
+    def of(cls, recipe: Recipe, excitation: Excitation | None = None) -> "UnitSpace":
+        """The space of a recipe; `excitation` is the sound behind the recipe's kind of it."""
+        heard = excitation if recipe.distance == CONTRIBUTION else None
+        return cls(recipe.distance, recipe.align_heads, heard)
+
+    @property
+    def listens(self) -> bool:
+        """Whether units are compared by what they do on an excitation."""
+        return self.distance == CONTRIBUTION
+
+    @property
+    def identity(self) -> tuple[str, bool, str]:
+        """Equal where the distances are."""
+        heard = self.excitation.identity if self.excitation else ""
+        return (self.distance, self.align_heads, heard)
+
+    def distances(self, model: SpeechModel, group: UnitGroup) -> SquaredDistances:
+        """Pairwise squared distances of a group's units."""
+        if self.listens:
+            return contribution_distances(self.gram(model, group))
+        return squared_distances(model.model, group, self.distance, align_heads=self.align_heads)
+
+    def vectors(self, model: SpeechModel, group: UnitGroup) -> np.ndarray:
+        """Vectors whose distances these are, heads not aligned: float32, (n, ·)."""
+        if self.listens:
+            return contribution_vectors(self.gram(model, group))
+        return unit_vectors(model.model, group, self.distance)
+
+    def gram(self, model: SpeechModel, group: UnitGroup) -> np.ndarray:
+        """Gram matrix of what a group's units add to the residual stream: float64, (n, n).
+
+        See `analysis.clustering.contributions.contribution_gram`.
+        """
+        moments = group_moments(model, self._heard, group)
+        return contribution_gram(moments, read_units(model.model, group).output)
+
+    def tree(
+        self,
+        model: SpeechModel,
+        group: UnitGroup,
+        *,
+        removal: bool = False,
+        watch: Watch = UNWATCHED,
+    ) -> MergeTree:
+        """The Ward tree of one group, from disk where it was built before.
+
+        Parameters
+        ----------
+        model : SpeechModel
+        group : UnitGroup
+        removal : bool
+            Whether the surgeon's order is wanted, too; for the contribution distance.
+        watch : Watch
+            Of the run over the excitation, where it was not made before.
+
+        Returns
+        -------
+        MergeTree
+
+        Raises
+        ------
+        UserError
+            When the group's weights are not finite.
+        Cancelled
+        """
+        if self.listens:
+            return self._contribution_tree(model, group, removal, watch)
+        aligned = self.align_heads and group.component == "heads"
+        variant = f"{self.distance}-aligned" if aligned else self.distance
+        path = _folder(model) / variant / f"{group.id}.npz"
+
+        def make() -> Mapping[str, np.ndarray]:
+            tree = ward_tree(self.distances(model, group))
+            return {"linkage": tree.linkage, "norms": tree.norms}
+
+        arrays = cached(path, _tree_shapes(group), make)
+        return MergeTree(arrays["linkage"], arrays["norms"])
+
+    @property
+    def _heard(self) -> Excitation:
+        return self.excitation or make_excitation("speech")
+
+    def _contribution_tree(
+        self, model: SpeechModel, group: UnitGroup, removal: bool, watch: Watch
+    ) -> MergeTree:
+        """Ward tree of the contributions, and on request the surgeon's order beside it."""
+        excitation = self._heard
+        path = _folder(model) / CONTRIBUTION / excitation.identity / f"{group.id}.npz"
+
+        def measured() -> GroupMoments:
+            return group_moments(model, excitation, group, watch=watch)
+
+        def make_tree() -> Mapping[str, np.ndarray]:
+            moments = measured()
+            gram = contribution_gram(moments, read_units(model.model, group).output)
+            tree = ward_tree(contribution_distances(gram))
+            residual = np.array(moments.residual_variance)
+            return {"linkage": tree.linkage, "norms": tree.norms, "residual": residual}
+
+        def make_order() -> Mapping[str, np.ndarray]:
+            output = read_units(model.model, group).output
+            found = removal_order(measured().moments.covariance, output)
+            return {"order": found.order, "costs": found.costs}
+
+        arrays = cached(path, {**_tree_shapes(group), "residual": ()}, make_tree)
+        tree = MergeTree(
+            arrays["linkage"], arrays["norms"], residual_variance=float(arrays["residual"])
+        )
+        if not removal:
+            return tree
+        n_steps = group.n_units - 1
+        order_path = path.with_suffix(f".surgeon-{RIDGE:g}.npz")
+        steps = cached(order_path, {"order": (n_steps,), "costs": (n_steps,)}, make_order)
+        return replace(tree, removal=Removal(steps["order"], steps["costs"]))
+
+
+def _folder(model: SpeechModel) -> Path:
+    """Where the trees of a model are kept."""
+    return cache_folder("trees") / model.weight_hash / str(model.dtype).removeprefix("torch.")
+
+
+def _tree_shapes(group: UnitGroup) -> Mapping[str, Shape]:
+    """Of the arrays that every kept tree of a group has."""
+    return {"linkage": (group.n_units - 1, 4), "norms": (group.n_units,)}
