@@ -29,6 +29,10 @@ REST_SECONDS = 300
 """As long as a busy machine may need to listen to the excitation, which the first page asks for."""
 STILL_SECONDS = 2.0
 """A page that shows the same words for that long, with no progress bar, is at rest."""
+AT_WORK = ", ".join(
+    f"[data-testid={name}]" for name in ("stProgress", "stSpinner", "stSkeleton", "stAppSkeleton")
+)
+"""What a page shows where something is still to come."""
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 
 
@@ -117,9 +121,7 @@ def comes_to_rest(page: Page) -> bool:
     seen, since = "", time.monotonic()
     while time.monotonic() < deadline:
         running = page.locator("[data-test-script-state=running]").count()
-        waiting = (
-            page.get_by_test_id("stProgress").count() + page.get_by_test_id("stSpinner").count()
-        )
+        waiting = page.locator(AT_WORK).count()
         words = page.get_by_test_id("stApp").inner_text()
         if running or waiting or words != seen:
             seen, since = words, time.monotonic()
