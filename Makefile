@@ -1,0 +1,56 @@
+# What a contributor does often. `make help` lists it; each line is a command that one can also type.
+PYTHON ?= .venv/bin/python
+PACKAGE ?=
+WORKERS ?= 2
+
+# PACKAGE=clustering is tests/analysis/clustering, PACKAGE=session is tests/pages/session,
+# PACKAGE=rules is tests/rules; without PACKAGE, all tests.
+ifeq ($(PACKAGE),)
+chosen := tests
+else
+chosen = $(or $(wildcard tests/analysis/$(PACKAGE) tests/pages/$(PACKAGE) tests/$(PACKAGE)),\
+	$(error There are no tests of a package “$(PACKAGE)”; choose a folder of tests/analysis, tests/pages or tests))
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test fast rules types format check shots wheel clean
+
+help: ## list these targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+install: ## make .venv with everything that tests and tools need
+	python3 -m venv .venv
+	.venv/bin/pip install -c constraints.txt -e '.[dev]'
+
+run: ## open the app in a browser
+	$(PYTHON) -m analysis.cli.parser app
+
+test: ## run all tests, those in Chromium too
+	$(PYTHON) -m pytest
+
+fast: ## run tests that are not slow: make fast PACKAGE=clustering, or of all packages
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(chosen)
+
+rules: ## check the house rules: order of packages, names, notes, additions
+	$(PYTHON) -m pytest tests/rules
+
+types: ## check types with mypy
+	$(PYTHON) -m mypy
+
+format: ## format the code, and correct what ruff can correct
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+check: types ## check types, style and format, and change nothing
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+shots: ## take pictures of all pages, both themes, two sizes, into build/shots
+	$(PYTHON) -m tests.browser.shots
+
+wheel: ## build the wheel into dist
+	$(PYTHON) -m pip wheel --no-deps --wheel-dir dist .
+
+clean: ## remove what was built and what tools keep
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,142 @@
+"""Pictures of all pages, in both themes and two sizes: `python -m tests.browser.shots`.
+
+Starts the app with a bundled model, opens every page in the system's Chromium, waits until it has
+come to rest, and writes build/shots/PAGE-THEME-WIDTHxHEIGHT.png. What the pages compute is kept in
+build/shots-cache, so that a second run is quick.
+"""
+
+import argparse
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("overview", "variance", "clusters", "compress", "transcribe", "evaluate", "train")
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+SIZES = ((1440, 900), (1024, 768))
+START_SECONDS = 120
+REST_SECONDS = 300
+"""As long as a busy machine may need to listen to the excitation, which the first page asks for."""
+STILL_SECONDS = 2.0
+"""A page that shows the same words for that long, with no progress bar, is at rest."""
+AT_WORK = ", ".join(
+    f"[data-testid={name}]" for name in ("stProgress", "stSpinner", "stSkeleton", "stAppSkeleton")
+)
+"""What a page shows where something is still to come."""
+FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Take the pictures; 0 when all pages were at rest, 1 when one was not, 2 without Chromium."""
+    parser = argparse.ArgumentParser(description="Pictures of the pages.")
+    parser.add_argument("pages", nargs="*", metavar="PAGE", help=f"of {', '.join(PAGES)} (all)")
+    parser.add_argument("--model", default="demo-whisper", help="to open (demo-whisper)")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "shots", help="(build/shots)")
+    parser.add_argument("--whole", action="store_true", help="as high as the page is long")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.pages) - set(PAGES):
+        parser.error(f"no such page: {', '.join(sorted(unknown))}; choose from {', '.join(PAGES)}")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        print("There is no Chromium on this machine; install it first.", file=sys.stderr)
+        return 2
+    options.out.mkdir(parents=True, exist_ok=True)
+    restless = []
+    with served(options.model) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        for theme in THEMES:
+            for width, height in SIZES:
+                context = browser.new_context(
+                    viewport={"width": width, "height": height}, color_scheme=theme
+                )
+                for name in options.pages or PAGES:
+                    path = options.out / f"{name}-{theme}-{width}x{height}.png"
+                    page = context.new_page()
+                    page.goto(f"{address}/{'' if name == PAGES[0] else name}")
+                    if not comes_to_rest(page):
+                        restless.append(path.name)
+                    if options.whole:
+                        stretch(page, width, height)
+                    page.screenshot(path=path)
+                    page.close()
+                    print(path, flush=True)
+                context.close()
+        browser.close()
+    if restless:
+        print(f"Taken while still at work: {', '.join(restless)}", file=sys.stderr)
+    return 1 if restless else 0
+
+
+@contextmanager
+def served(model: str) -> Iterator[str]:
+    """The app on a free port of this machine; gives its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py")]
+    command += ["--server.port", str(port), "--server.address", "127.0.0.1"]
+    command += ["--server.headless", "true"]
+    cache = ROOT / "build" / "shots-cache"
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "COALESCE_MODEL": model, "COALESCE_CACHE": str(cache)},
+        stdout=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not _answers(f"{address}/_stcore/health"):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit("The app did not start; try `coalesce app`.")
+            time.sleep(0.2)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def comes_to_rest(page: Page) -> bool:
+    """Wait until nothing runs and nothing changes any more; whether that came to pass."""
+    page.get_by_test_id("stHeading").first.wait_for(timeout=START_SECONDS * 1000)
+    deadline = time.monotonic() + REST_SECONDS
+    seen, since = "", time.monotonic()
+    while time.monotonic() < deadline:
+        running = page.locator("[data-test-script-state=running]").count()
+        waiting = page.locator(AT_WORK).count()
+        words = page.get_by_test_id("stApp").inner_text()
+        if running or waiting or words != seen:
+            seen, since = words, time.monotonic()
+        elif time.monotonic() - since > STILL_SECONDS:
+            return True
+        page.wait_for_timeout(250)
+    return False
+
+
+def stretch(page: Page, width: int, height: int) -> None:
+    """Make the window as high as the page is long."""
+    length = page.get_by_test_id("stMain").evaluate("element => element.scrollHeight")
+    page.set_viewport_size({"width": width, "height": max(height, int(length))})
+    comes_to_rest(page)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
