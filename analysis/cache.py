@@ -11,7 +11,6 @@ import numpy as np
 REVISION = "1"
 """To be raised when what is kept is computed in another way: older results are then not read."""
 
-
 Shape = tuple[int | None, ...]
 """Of an array; None stands for any length."""
 

@@ -20,7 +20,6 @@ TOLERANCE = 1e-4
 """Largest error that an export in float32 may have: norm of the difference to torch's float32
 output, over that output's norm. Rounded weights are reported, not judged."""
 
-
 CHECK_CLIP = PROJECT / "demo" / "clips" / "set.flac"
 """Synthesised speech that comes along: what exports are checked on."""
 

@@ -8,16 +8,12 @@ from analysis.figures.palette import NEUTRAL, SEQUENTIAL
 
 WAVEFORM_HEIGHT = 140
 
-
 SPECTROGRAM_HEIGHT = 190
-
 
 SPECTROGRAM_COLUMNS = 600
 """Columns of the spectrogram; one per two pixels of a wide page."""
 
-
 _TIME_AXIS_LEFT = 64  # pixels before waveform and spectrogram, so that their seconds align
-
 
 WAVEFORM_BINS = 1200
 """Bins of the waveform; about one per pixel of a wide page."""

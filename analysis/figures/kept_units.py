@@ -11,9 +11,7 @@ from analysis.models.unit_groups import UnitGroup
 
 KEPT_UNITS_HEIGHT = 290
 
-
 ERROR_CURVE_HEIGHT = 300
-
 
 EVEN_WITHIN = 0.03
 """Shares kept that differ by less than this are called the same in a title."""

@@ -23,7 +23,7 @@ from analysis.models.building import build, load_processor, read_config
 from analysis.models.checkpoint_files import PLAN_FILE, CheckpointFiles, inspect_folder
 from analysis.models.quantising import INT8, quantise
 from analysis.models.speech_model import DTYPES, SpeechModel, available_devices, default_dtype
-from analysis.models.unit_groups import locate_groups
+from analysis.models.unit_groups import UnitGroup, locate_groups
 from analysis.models.weight_hash import combine, remember
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.training_record import TrainingRecord
@@ -32,16 +32,13 @@ from analysis.plan.training_record import TrainingRecord
 # warnings would run into them.
 transformers.utils.logging.disable_progress_bar()
 
-
 transformers.utils.logging.set_verbosity_error()
-
 
 DEMO_MODELS: Mapping[str, Path] = {
     "demo-whisper": PROJECT / "demo" / "whisper",
     "demo-hubert": PROJECT / "demo" / "hubert",
 }
 """The bundled models, which need no network."""
-
 
 _DEMO_LICENCE = "apache-2.0"  # they were made for this project and come under its licence
 
@@ -162,7 +159,7 @@ def _architecture(files: CheckpointFiles, name: str) -> Architecture:
 
 
 def _read_plans(
-    files: CheckpointFiles, groups: Sequence["UnitGroup"], name: str
+    files: CheckpointFiles, groups: Sequence[UnitGroup], name: str
 ) -> list[CompressionPlan]:
     """The plans that a compressed checkpoint carries, if the last is the plan of these weights."""
     plans = [CompressionPlan.from_json(text) for text in files.plan_texts]
@@ -177,7 +174,6 @@ def _read_plans(
 
 
 _TIMEOUT_S = 10
-
 
 _SMALL_FILES = ["*.json", "*.txt", "*.model", "README.md"]  # the last states the licence
 

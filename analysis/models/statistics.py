@@ -18,7 +18,6 @@ from analysis.progress import (
 UNITS = "units"
 """Name of the matrix that has one whole unit per row, biases included: what is merged."""
 
-
 STATISTICS: Mapping[str, str] = {
     "variance": "Population variance of the matrix's N numbers, Σ(w - w̄)²/N; biases count only "
     "where whole units are looked at.",
@@ -35,7 +34,6 @@ STATISTICS: Mapping[str, str] = {
 }
 """Each statistic and its exact definition, in one sentence."""
 
-
 STATISTIC_TITLES: Mapping[str, str] = {
     "variance": "Variance",
     "unit_norm": "Mean unit norm",
@@ -46,9 +44,7 @@ STATISTIC_TITLES: Mapping[str, str] = {
 }
 """Each statistic's name for people."""
 
-
 _ATTENTION_LABELS = {"query": "Q", "key": "K", "value": "V", "output": "O", UNITS: "Heads"}
-
 
 _FFN_LABELS = {"input": "FFN in", "output": "FFN out", UNITS: "Channels"}
 

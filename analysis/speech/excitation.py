@@ -14,15 +14,11 @@ from analysis.speech.audio import SAMPLING_RATE, SUPPORTED_EXTENSIONS, Audio, Sa
 SOUND_SECONDS = 60.0
 """Length of the generated sounds, in clips of `_CLIP_SECONDS`."""
 
-
 _FOLDER = PROJECT / "demo" / "excitation"
-
 
 _CLIP_SECONDS = 4.0
 
-
 _MOST_SECONDS = 120.0  # of a person's clips: beyond that the statistics hardly move
-
 
 _MOST_CLIP_SECONDS = 28.0  # within Whisper's window
 

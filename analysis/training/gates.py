@@ -19,9 +19,7 @@ from analysis.plan.training_settings import TEMPERATURE
 
 _START = 0.01  # quantile of the sizes that thresholds start at: no gradient would move t = 0
 
-
 _BELOW = 0.99  # and a little below it, so that of a few units none is pinched before the first step
-
 
 _LEAST_SPREAD = 0.01  # of the root mean square; equal entries would leave a threshold no unit
 

@@ -22,9 +22,7 @@ from pages.widgets.formatting import count, error_percent, percent
 
 TABLE_HEIGHT = 460
 
-
 _PROBLEM = "k"
-
 
 _EDITABLE = ("K", "Lock")
 

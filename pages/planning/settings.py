@@ -22,11 +22,9 @@ from pages.session.shelves import TreeChoice
 MAX_SPARSITY = 90
 """Percent; beyond it nothing that was ever a speech model is left."""
 
-
 LISTENS_UP_TO = 100_000_000
 """Parameters of a model for which the recipe that listens is the first one on show; beyond it,
 listening takes minutes on a CPU, and the papers' recipe, which is there at once, comes first."""
-
 
 EXTRAS: dict[str, Any] = {"locked": {}, "stock": False}
 """What the page holds besides the recipe: locked K by group id, the switch for stock classes."""

@@ -29,7 +29,6 @@ def watch(jobs: Jobs, slot: str, n_parts: int, wide: bool) -> None:
 
 JOB_HEIGHT = 140
 
-
 WIDE_JOB_HEIGHT = 62
 """Room kept for a progress bar, in pixels, so that nothing moves when a job starts."""
 

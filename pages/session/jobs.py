@@ -20,10 +20,8 @@ from pages.widgets.formatting import seconds
 
 T = TypeVar("T")
 
-
 SETTLE_SECONDS = 0.4
 """A job that is done this fast is shown at once, without ever drawing a progress bar."""
-
 
 POLL_SECONDS = 0.3
 """How often a running job's progress is drawn again."""
