@@ -152,7 +152,7 @@ class Corpus:
 
 
 def read_corpus(
-    source: Path,
+    source: str | Path,
     *,
     progress: Progress = no_progress,
     should_cancel: ShouldCancel = never_cancel,
@@ -161,7 +161,7 @@ def read_corpus(
 
     Parameters
     ----------
-    source : Path
+    source : str or Path
         A folder in one of the layouts, at any depth and behind links too, or a JSONL manifest.
     progress, should_cancel : callable
         Reports clips.
@@ -176,6 +176,7 @@ def read_corpus(
         Where there is no such folder, no table in it, or no usable clip.
     Cancelled
     """
+    source = Path(source)
     try:
         source = source.expanduser().absolute()
     except RuntimeError as error:
