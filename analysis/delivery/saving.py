@@ -24,7 +24,7 @@ from analysis.models.speech_model import SpeechModel
 
 def save(
     model: SpeechModel,
-    folder: Path,
+    folder: str | Path,
     *,
     overwrite: bool = False,
     measured: Sequence[Measurement] = (),
@@ -39,7 +39,7 @@ def save(
     ----------
     model : SpeechModel
         Usually a compressed one.
-    folder : Path
+    folder : str or Path
         Where to; the parent must exist.
     overwrite : bool
         Whether a checkpoint that is already there may be replaced.
@@ -61,7 +61,7 @@ def save(
             "A quantised model cannot be saved as a checkpoint.",
             "Save the model it was made from, or export that to CTranslate2 in int8.",
         )
-    folder = folder.expanduser().resolve()
+    folder = Path(folder).expanduser().resolve()
     check_target(folder, overwrite=overwrite)
     with atomic_folder(folder) as temporary:
         write_checkpoint(model, temporary, measured=measured)
@@ -95,12 +95,12 @@ def write_checkpoint(
         (folder / PLAN_FILE).write_text(text, encoding="utf-8")
 
 
-def check_target(folder: Path, *, overwrite: bool) -> None:
+def check_target(folder: str | Path, *, overwrite: bool) -> None:
     """Refuse a folder that a model cannot be saved to, before anything is computed for it.
 
     Parameters
     ----------
-    folder : Path
+    folder : str or Path
     overwrite : bool
         Whether a checkpoint that is already there may be replaced.
 
@@ -109,7 +109,7 @@ def check_target(folder: Path, *, overwrite: bool) -> None:
     UserError
         When it is taken, or its parent does not exist.
     """
-    folder = folder.expanduser().resolve()
+    folder = Path(folder).expanduser().resolve()
     if not folder.parent.is_dir():
         raise UserError(f"There is no folder {folder.parent}.", "Make it first, or choose another.")
     clear_leftovers(folder)

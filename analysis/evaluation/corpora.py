@@ -155,7 +155,7 @@ class Corpus:
 
 
 def read_corpus(
-    source: Path,
+    source: str | Path,
     *,
     watch: Watch = UNWATCHED,
 ) -> Corpus:
@@ -163,7 +163,7 @@ def read_corpus(
 
     Parameters
     ----------
-    source : Path
+    source : str or Path
         A folder in one of the layouts, at any depth and behind links too, or a JSONL manifest.
     watch : Watch
         Reports clips.
@@ -178,6 +178,7 @@ def read_corpus(
         Where there is no such folder, no table in it, or no usable clip.
     Cancelled
     """
+    source = Path(source)
     try:
         source = source.expanduser().absolute()
     except RuntimeError as error:

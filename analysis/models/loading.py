@@ -49,7 +49,7 @@ _BUILDING = threading.Lock()
 
 
 def load(
-    source: str,
+    source: str | Path,
     *,
     revision: str | None = None,
     device: str = "cpu",
@@ -59,7 +59,7 @@ def load(
 
     Parameters
     ----------
-    source : str
+    source : str or Path
         A name of `DEMO_MODELS`, a folder in `save_pretrained` layout (also one that Coalesce
         wrote), or a hub id.
     revision : str, optional
@@ -87,7 +87,7 @@ def load(
         )
     if dtype not in (*DTYPES, INT8):
         raise UserError(f"dtype is {dtype!r}.", f"Choose one of {', '.join((*DTYPES, INT8))}.")
-    folder, name, origin, revision = _resolve(source, revision)
+    folder, name, origin, revision = _resolve(str(source), revision)
     files = inspect_folder(folder, name)
     architecture = _architecture(files, name)
     config = read_config(files, architecture, name)

@@ -6,6 +6,7 @@ try for anything that libsndfile refuses. Files are decoded, mixed down and resa
 block, so that memory grows with the seconds of speech, not with channels and sampling rate.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -74,14 +75,14 @@ class Audio:
 
 
 def read_audio(
-    source: Path | bytes, *, name: str | None = None, max_seconds: float = MAX_SECONDS
+    source: str | Path | bytes, *, name: str | None = None, max_seconds: float = MAX_SECONDS
 ) -> Audio:
     """Decode a sound file, mix it down to one channel and resample it to 16 kHz.
 
     Parameters
     ----------
-    source : Path or bytes
-        A file, or the content of one (an upload).
+    source : str, Path or bytes
+        The path of a file, or the content of one (an upload).
     name : str, optional
         Label; by default the file's name. Directories and control characters are cut off it.
     max_seconds : float
@@ -100,9 +101,10 @@ def read_audio(
     if isinstance(source, bytes):
         label = _label(name or "audio")
         return _read(BytesIO(source), label, max_seconds)
-    label = _label(name or source.name)
+    path = Path(os.path.expanduser(source))
+    label = _label(name or path.name)
     try:
-        with source.open("rb") as stream:
+        with path.open("rb") as stream:
             return _read(stream, label, max_seconds)
     except OSError as error:
         raise UserError(

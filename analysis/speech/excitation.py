@@ -1,6 +1,7 @@
 """Sound that sets a model's units in motion, so that what they do can be measured without data."""
 
 import hashlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -122,7 +123,7 @@ def calibrate_on(audios: list[Audio]) -> Excitation:
     return Excitation("calibrated", tuple(clips))
 
 
-def read_calibration(folder: Path) -> Excitation:
+def read_calibration(folder: str | Path) -> Excitation:
     """All sound files below a folder, in the order of their paths, as an excitation.
 
     Raises
@@ -130,6 +131,7 @@ def read_calibration(folder: Path) -> Excitation:
     UserError
         When there is no such folder or no sound in it.
     """
+    folder = Path(os.path.expanduser(folder))
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}.", "Name a folder with clips of speech.")
     paths = [p for p in files_below(folder) if p.suffix.lower() in SUPPORTED_EXTENSIONS]

@@ -60,7 +60,7 @@ def run_training(
             seen = size
             on_log()
 
-    _run(["-m", "analysis.cli", *arguments], state.with_suffix(".log"), look, watch.should_cancel)
+    _run(["-m", "coalesce", *arguments], state.with_suffix(".log"), look, watch.should_cancel)
 
 
 def run_module(arguments: Sequence[str], log: Path, *, should_cancel: ShouldCancel) -> None:
@@ -74,8 +74,12 @@ def _run(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=PROJECT,
+            [
+                sys.executable,
+                "-P",
+                *arguments,
+            ],  # -P: modules of Coalesce, none of the working folder
+            env=_environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -105,6 +109,15 @@ def _run(
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         last = lines[-1] if lines else f"code {process.returncode}"
         raise UserError("Training stopped: " + last, "", "\n".join(lines[-30:]))
+
+
+def _environment() -> dict[str, str]:
+    """The environment of a process that finds Coalesce's parts, installed or not.
+
+    The working folder stays the person's own, so that relative paths mean the same in it.
+    """
+    paths = filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])
+    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -14,11 +14,11 @@ import pytest
 
 from analysis.cli.parser import main
 from analysis.clustering.trees import build_trees
+from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.allocation import allocate
 from analysis.compression.compress import compress
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
-from analysis.models.unit_groups import unit_groups
 from analysis.plan import choices
 from analysis.plan.choices import (
     ALLOCATIONS,
@@ -98,11 +98,11 @@ def test_every_choice_is_done(
 
 def _allocated(model: SpeechModel, sound: Excitation, name: str) -> tuple[dict[str, int], str]:
     """K of every group by an allocation, or what it failed with."""
-    trees = build_trees(model, CONTRIBUTION, excitation=sound)
+    trees = build_trees(model, UnitSpace(CONTRIBUTION, excitation=sound))
     variances = group_variances(model)
     try:
         return allocate(
-            unit_groups(model), sparsity=0.3, strategy=name, trees=trees, variances=variances
+            model.groups, sparsity=0.3, strategy=name, trees=trees, variances=variances
         ), ""
     except Exception as error:  # whatever an unknown name leads to
         return {}, f"{type(error).__name__}: {error}"
@@ -119,7 +119,7 @@ def test_every_allocation_is_done(whisper: SpeechModel, sound: Excitation, name:
                 " give it a branch that returns K by group id."
             ]
         )
-    sizes = {group.id: group.n_units for group in unit_groups(whisper)}
+    sizes = {group.id: group.n_units for group in whisper.groups}
     assert set(kept) == set(sizes)
     assert all(1 <= kept[group] <= n_units for group, n_units in sizes.items())
 

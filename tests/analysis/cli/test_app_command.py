@@ -14,14 +14,22 @@ START_SECONDS = 120
 
 
 def test_first_start_asks_nothing(tmp_path: Path) -> None:
-    """Without a terminal, and with a home in which nobody has answered anything."""
+    """Without a terminal, and with a home in which nobody has answered anything.
+
+    The settings that keep Streamlit from asking lie beside the app, not in the working folder.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "analysis.cli", "app", "--port", str(port)],
-        cwd=ROOT,
-        env={**os.environ, "HOME": str(tmp_path), "BROWSER": "true"},
+        [sys.executable, "-m", "coalesce", "app", "--port", str(port)],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(tmp_path),
+            "BROWSER": "true",
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

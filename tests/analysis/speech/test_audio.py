@@ -263,3 +263,14 @@ def test_a_playlist_cannot_make_the_reader_open_other_files(
         assert sum(frame.samples for frame in container.decode(audio=0)) == 2 * 16_000
     with pytest.raises(UserError, match="not audio"):
         read_audio(playlist, name="clip.wav")
+
+
+def test_a_path_may_be_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = tmp_path / "tone.wav"
+    path.write_bytes(written(tone(440, SAMPLING_RATE), SAMPLING_RATE))
+    heard = [read_audio(each) for each in (path, str(path), "~/tone.wav")]
+    assert {audio.name for audio in heard} == {"tone.wav"}
+    assert all(np.array_equal(audio.samples, heard[0].samples) for audio in heard)
+    with pytest.raises(UserError, match=r"nowhere\.wav"):
+        read_audio("nowhere.wav")

@@ -1,0 +1,253 @@
+"""The functions of `coalesce`: the way from a model to a smaller one, each step one call."""
+
+from pathlib import Path
+from typing import Any
+
+from analysis.compression.compress import compress as compress_model
+from analysis.compression.planner import Planner
+from analysis.delivery.saving import save as save_model
+from analysis.evaluation.corpora import read_corpus
+from analysis.evaluation.corpus_evaluation import Evaluation
+from analysis.evaluation.corpus_evaluation import evaluate as evaluate_model
+from analysis.evaluation.hub_corpora import fetch, is_hub_id
+from analysis.evaluation.scoring import score
+from analysis.models.loading import load
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup
+from analysis.plan.choices import CALIBRATED
+from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.recipe import complete
+from analysis.speech.audio import Audio, read_audio
+from analysis.speech.excitation import default_excitation, read_calibration
+from analysis.speech.recognition import TranscriptionOptions
+from analysis.speech.transcription import Transcript
+from analysis.speech.transcription import transcribe as transcribe_audio
+
+__all__ = ["compress", "evaluate", "groups", "load", "plan", "save", "score", "transcribe"]
+
+
+def groups(model: SpeechModel) -> tuple[UnitGroup, ...]:
+    """The unit groups of a model: its attention heads and FFN channels, layer by layer.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original, or a compressed one.
+
+    Returns
+    -------
+    tuple of UnitGroup
+        In the order in which a signal passes them.
+
+    Examples
+    --------
+    >>> import coalesce
+    >>> first, second, *_ = coalesce.groups(coalesce.load("demo-whisper"))
+    >>> first.id, first.n_units
+    ('encoder.0.self_attention', 6)
+    >>> second.id, second.n_units
+    ('encoder.0.ffn', 768)
+    """
+    return model.groups
+
+
+def plan(
+    model: SpeechModel,
+    sparsity: float = 0.1,
+    *,
+    calibrate: str | Path | None = None,
+    **options: Any,
+) -> CompressionPlan:
+    """Choose how many units every group keeps; nothing is compressed yet.
+
+    What is left out is filled in as ``coalesce compress`` does: units are merged that do the same
+    on the speech that ships with Coalesce.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original.
+    sparsity : float
+        The fraction of units to remove, from 0 up to below 1.
+    calibrate : str or Path, optional
+        A folder with clips of your own to listen to. The plan is then not data-free.
+    **options
+        Any other option of `analysis.plan.recipe.Recipe`, for example ``method="magnitude"``.
+
+    Returns
+    -------
+    CompressionPlan
+
+    Raises
+    ------
+    UserError
+        Where the choices do not exist or do not go together.
+
+    Examples
+    --------
+    >>> import coalesce
+    >>> model = coalesce.load("demo-whisper")
+    >>> plan = coalesce.plan(model, sparsity=0.5, method="magnitude")
+    >>> plan.n_clusters["encoder.0.ffn"]
+    384
+    """
+    options.setdefault("excitation", CALIBRATED if calibrate else default_excitation())
+    clips = read_calibration(calibrate) if calibrate else None
+    return Planner(model, clips).prepare(complete(sparsity=sparsity, **options)).plan
+
+
+def compress(
+    model: SpeechModel,
+    plan: CompressionPlan,
+    *,
+    calibrate: str | Path | None = None,
+) -> SpeechModel:
+    """Compress a model as a plan says; the model itself stays as it is.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original that the plan was made for.
+    plan : CompressionPlan
+        What `coalesce.plan` gave.
+    calibrate : str or Path, optional
+        The folder that the plan was made with, where it was made with one.
+
+    Returns
+    -------
+    SpeechModel
+        The compressed model; its `plan` says how it was made.
+
+    Raises
+    ------
+    UserError
+        Where the plan was made for another model or with other clips.
+
+    Examples
+    --------
+    >>> import coalesce
+    >>> model = coalesce.load("demo-whisper")
+    >>> smaller = coalesce.compress(model, coalesce.plan(model, 0.5, method="magnitude"))
+    >>> coalesce.groups(smaller)[1].n_units
+    384
+    """
+    clips = read_calibration(calibrate) if calibrate else None
+    return compress_model(model, plan, excitation=clips).model
+
+
+def save(model: SpeechModel, folder: str | Path, *, overwrite: bool = False) -> Path:
+    """Save a model as a checkpoint, with a model card and the plan that made it.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        Usually a compressed one.
+    folder : str or Path
+        The folder to make; its parent must exist.
+    overwrite : bool
+        Whether a checkpoint that is already there may be replaced.
+
+    Returns
+    -------
+    Path
+        The folder, absolute; `coalesce.load` and plain transformers read it.
+
+    Raises
+    ------
+    UserError
+        Where the folder is taken or cannot be written.
+
+    Examples
+    --------
+    >>> import coalesce, tempfile
+    >>> model = coalesce.load("demo-hubert")
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     folder = coalesce.save(model, f"{scratch}/copy")
+    ...     coalesce.groups(coalesce.load(folder)) == coalesce.groups(model)
+    True
+    """
+    return save_model(model, folder, overwrite=overwrite)
+
+
+def transcribe(
+    model: SpeechModel, audio: str | Path | bytes | Audio, *, language: str | None = None
+) -> Transcript:
+    """Write down what is spoken in a clip of any format and any length up to an hour.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original, or a compressed one.
+    audio : str, Path, bytes or Audio
+        The path of a file, the content of one, or sound that is read already.
+    language : str, optional
+        The language of the speech, for multilingual models; it is detected if it is not given.
+
+    Returns
+    -------
+    Transcript
+        The text, and what it cost.
+
+    Raises
+    ------
+    UserError
+        Where there is no usable sound, or the model does not know the language.
+
+    Examples
+    --------
+    >>> import coalesce
+    >>> model = coalesce.load("demo-hubert")
+    >>> coalesce.transcribe(model, coalesce.CLIPS / "set.flac").text
+    'set the alarm for twenty seven minutes to one'
+    """
+    sound = audio if isinstance(audio, Audio) else read_audio(audio)
+    return transcribe_audio(model, sound, TranscriptionOptions(language=language))
+
+
+def evaluate(
+    model: SpeechModel,
+    data: str | Path,
+    *,
+    normaliser: str = "whisper-english",
+    limit: int | None = None,
+    language: str | None = None,
+) -> Evaluation:
+    """Measure a model's word error rate on a corpus, with its confidence interval.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original, or a compressed one.
+    data : str or Path
+        A LibriSpeech folder, a folder with a ``metadata.csv``, a JSONL manifest, or an id of the
+        `datasets` library as ``ID:CONFIG:SPLIT``.
+    normaliser : {"whisper-english", "basic", "none"}
+        What both texts go through before they are compared.
+    limit : int, optional
+        The number of utterances to take from all over the corpus; all by default.
+    language : str, optional
+        The language of the speech, for multilingual models.
+
+    Returns
+    -------
+    Evaluation
+        Its `total` is the corpus score; rates are fractions.
+
+    Raises
+    ------
+    UserError
+        Where there is no usable corpus.
+
+    Examples
+    --------
+    >>> import coalesce
+    >>> model = coalesce.load("demo-hubert")
+    >>> evaluation = coalesce.evaluate(model, coalesce.HELDOUT, normaliser="none", limit=8)
+    >>> evaluation.total.words, evaluation.total.wer < 0.2
+    (63, True)
+    """
+    hub_id = isinstance(data, str) and is_hub_id(data)
+    corpus = read_corpus(fetch(str(data)) if hub_id else data)
+    if limit is not None:
+        corpus = corpus.excerpt(limit)
+    return evaluate_model(model, corpus, TranscriptionOptions(language=language), normaliser)
