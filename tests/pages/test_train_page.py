@@ -18,8 +18,7 @@ from analysis.training.log import read_log, state_folder
 from analysis.training.process import run_training
 from pages.runs.sweeps import HELDOUT
 from pages.runs.training import SLOT, Choices, run_folder
-from tests.pages.conftest import Visit, settle
-from tests.pages.test_compress_page import compress, session_of
+from tests.helpers.streamlit_app import Visit, compress, session_of, settle
 
 N_CLIPS = 12
 

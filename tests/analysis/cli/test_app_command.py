@@ -9,7 +9,8 @@ import time
 import urllib.request
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.helpers.places import ROOT
+
 START_SECONDS = 120
 
 

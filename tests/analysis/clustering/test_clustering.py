@@ -4,48 +4,13 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from analysis.clustering.clusterings import (
-    clustering_inertia,
-    hartigan_refine,
-    kmeans_labels,
-)
-from analysis.clustering.distances import (
-    SquaredDistances,
-    euclidean_distances,
-    procrustes_distances,
-    squared_distances,
-    unit_vectors,
-)
+from analysis.clustering.clusterings import clustering_inertia, hartigan_refine, kmeans_labels
+from analysis.clustering.distances import euclidean_distances, squared_distances, unit_vectors
 from analysis.clustering.merge_tree import compact_labels, ward_tree
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import unit_groups
-from tests.analysis.clustering.test_distances import random_heads
-
-
-def draw(n: int, dim: int, seed: int) -> np.ndarray:
-    """Units of unequal size around a few centres, some of them equal."""
-    rng = np.random.default_rng(seed)
-    centres = 3 * rng.standard_normal((4, dim))
-    vectors = centres[rng.integers(4, size=n)] + rng.gamma(1.0, 1.0, (n, 1)) * rng.standard_normal(
-        (n, dim)
-    )
-    vectors[n // 2] = vectors[0]
-    return vectors.astype(np.float32)
-
-
-def inertia_of(vectors: np.ndarray, labels: np.ndarray) -> float:
-    """Σ ‖x - mean of its cluster‖², straight from the definition."""
-    return sum(
-        float(np.square(vectors[labels == c] - vectors[labels == c].mean(axis=0)).sum())
-        for c in np.unique(labels)
-    )
-
-
-def aligned_distances(seed: int) -> SquaredDistances:
-    """Of heads; squared Procrustes distances are those of no set of points."""
-    return procrustes_distances(random_heads(9, 3, 8, seed))
-
+from tests.helpers.random_units import aligned_distances, clustered_vectors, inertia_of
 
 # --- trees -------------------------------------------------------------------------------------
 
@@ -66,7 +31,7 @@ def test_tree_of_four_points_by_hand() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_tree_inertia_is_that_of_its_labels_for_every_k(seed: int) -> None:
-    vectors = draw(40, 6, seed)
+    vectors = clustered_vectors(40, 6, seed)
     tree = ward_tree(euclidean_distances(vectors))
     exact = vectors.astype(np.float64)
     for k in range(1, 41):
@@ -99,7 +64,7 @@ def test_tree_of_distances_that_are_not_euclidean(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_labels_are_compact_and_nested(seed: int) -> None:
-    tree = ward_tree(euclidean_distances(draw(30, 5, seed)))
+    tree = ward_tree(euclidean_distances(clustered_vectors(30, 5, seed)))
     finer = tree.labels(30)
     assert finer.tolist() == list(range(30))
     for k in range(29, 0, -1):
@@ -129,7 +94,7 @@ def test_order_of_the_units_does_not_matter(seed: int) -> None:
 
 @pytest.mark.parametrize("n_clusters", [0, -1, 31])
 def test_impossible_k_is_refused_with_the_range(n_clusters: int) -> None:
-    tree = ward_tree(euclidean_distances(draw(30, 5, 0)))
+    tree = ward_tree(euclidean_distances(clustered_vectors(30, 5, 0)))
     with pytest.raises(UserError, match="from 1 to 30"):
         tree.labels(n_clusters)
     with pytest.raises(UserError, match="from 1 to 30"):
@@ -167,7 +132,7 @@ def test_tree_is_no_worse_than_dropping_one_unit_more(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("n_clusters", [1, 2, 7, 20, 39, 40])
 def test_hartigan_never_raises_inertia_and_keeps_k(seed: int, n_clusters: int) -> None:
-    vectors = draw(40, 6, seed)
+    vectors = clustered_vectors(40, 6, seed)
     distances = euclidean_distances(vectors)
     before = ward_tree(distances).labels(n_clusters)
     after = hartigan_refine(distances, before)
@@ -176,7 +141,7 @@ def test_hartigan_never_raises_inertia_and_keeps_k(seed: int, n_clusters: int) -
 
 
 def test_hartigan_mends_a_bad_start() -> None:
-    vectors = draw(40, 6, 0)
+    vectors = clustered_vectors(40, 6, 0)
     distances = euclidean_distances(vectors)
     start = compact_labels(np.random.default_rng(0).permutation(40) % 4)
     kept = start.copy()
@@ -266,7 +231,7 @@ def test_compact_labels(labels: list[int], expected: list[int]) -> None:
 
 
 def test_inertia_from_distances_is_inertia_from_means() -> None:
-    vectors = draw(30, 5, 1)
+    vectors = clustered_vectors(30, 5, 1)
     labels = compact_labels(np.random.default_rng(1).integers(6, size=30))
     found = clustering_inertia(euclidean_distances(vectors), labels)
     assert found == pytest.approx(inertia_of(vectors.astype(np.float64), labels), rel=1e-4)

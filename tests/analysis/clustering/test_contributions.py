@@ -23,7 +23,6 @@ from analysis.clustering.moments import RIDGE, MomentAccumulator, Moments
 from analysis.clustering.removal import removal_order
 from analysis.clustering.trees import build_trees
 from analysis.compression.compress import compress
-from analysis.compression.joint_moments import paired_moments
 from analysis.compression.repair import Change, refit, repair
 from analysis.delivery.saving import save
 from analysis.errors import UserError
@@ -32,7 +31,6 @@ from analysis.models.modules import linear_at, share_modules
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import unit_groups
 from analysis.models.unit_weights import UnitWeights, read_units
-from analysis.plan.compression_plan import CompressionPlan
 from analysis.speech.audio import SAMPLING_RATE
 from analysis.speech.excitation import (
     Excitation,
@@ -41,6 +39,8 @@ from analysis.speech.excitation import (
     read_calibration,
     speech_like,
 )
+from tests.helpers.random_units import random_moments
+from tests.helpers.repaired_models import listening_plan, output_error
 from tests.helpers.tiny_models import logits, make_plan
 
 
@@ -49,34 +49,6 @@ def sound() -> Excitation:
     """Three short clips of generated sound."""
     generator = np.random.default_rng(3)
     return Excitation("sounds", tuple(speech_like(generator, 1.2) for _ in range(3)))
-
-
-def random_moments(width: int, seed: int) -> torch.Tensor:
-    drawn = torch.randn(
-        4 * width, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-    )
-    return drawn.T @ drawn / len(drawn)
-
-
-def listening_plan(model: SpeechModel, sound: Excitation, **fields: object) -> CompressionPlan:
-    fields = {"repair": "refit", "distance": "contribution"} | fields
-    return make_plan(model, excitation=sound.kind, **fields)
-
-
-def output_error(
-    model: SpeechModel, changed: SpeechModel, group_id: str, sound: Excitation
-) -> tuple[float, float, float]:
-    """Squared distance of the mean outputs, variances of their difference and of the original."""
-    before = next(g for g in unit_groups(model) if g.id == group_id)
-    after = next(g for g in unit_groups(changed) if g.id == group_id)
-    joint = paired_moments(model, changed.model, before, prepare(model, sound))
-    width = after.n_units * after.rows
-    linear = linear_at(changed.model, after.output_path)
-    weight, bias = linear.weight.double(), linear.bias.double()
-    mean = joint.mean[width:] - joint.mean[:width] @ weight.T - bias
-    both = torch.cat([-weight, torch.eye(len(weight), dtype=torch.float64)], dim=1)
-    total = float(joint.covariance[width:, width:].trace())
-    return float(mean.square().sum()), float((both @ joint.covariance @ both.T).trace()), total
 
 
 # --- excitation --------------------------------------------------------------------------------

@@ -9,8 +9,7 @@ import torch
 
 from analysis.clustering.cluster_views import draw_tree, head_similarities, view_cluster
 from analysis.clustering.curves import first_merge_errors, knee, redundancy
-from analysis.clustering.distances import euclidean_distances, unit_vectors
-from analysis.clustering.merge_tree import MergeTree, ward_tree
+from analysis.clustering.distances import unit_vectors
 from analysis.clustering.projection import (
     METRICS,
     UmapSettings,
@@ -42,11 +41,8 @@ from analysis.models.statistics import (
 )
 from analysis.models.unit_groups import unit_groups
 from analysis.models.unit_weights import read_units, write_units
+from tests.helpers.random_units import tree_of
 from tests.helpers.tiny_models import tiny_hubert, tiny_whisper
-
-
-def _tree(vectors: np.ndarray) -> MergeTree:
-    return ward_tree(euclidean_distances(vectors.astype(np.float32)))
 
 
 def test_every_statistic_is_defined_and_named() -> None:
@@ -162,26 +158,26 @@ def test_parts_that_are_never_touched_are_named(whisper: SpeechModel, hubert: Sp
 
 
 def test_redundancy_of_twins_and_of_strangers() -> None:
-    assert redundancy(_tree(np.repeat(np.eye(4), 2, axis=0))) == pytest.approx(1)
-    assert redundancy(_tree(np.eye(8))) == pytest.approx(0.5)
-    assert np.isnan(redundancy(_tree(np.ones((1, 3)))))
+    assert redundancy(tree_of(np.repeat(np.eye(4), 2, axis=0))) == pytest.approx(1)
+    assert redundancy(tree_of(np.eye(8))) == pytest.approx(0.5)
+    assert np.isnan(redundancy(tree_of(np.ones((1, 3)))))
 
 
 def test_knee_is_the_number_of_tight_clusters() -> None:
     generator = np.random.default_rng(0)
     centres = 10 * generator.standard_normal((6, 20))
     vectors = np.repeat(centres, 15, axis=0) + 0.1 * generator.standard_normal((90, 20))
-    assert knee(_tree(vectors)) in (5, 6, 7)
+    assert knee(tree_of(vectors)) in (5, 6, 7)
 
 
 def test_knee_where_nothing_bends() -> None:
-    assert knee(_tree(np.ones((5, 3)))) == 5
-    assert knee(_tree(np.eye(2))) == 2
+    assert knee(tree_of(np.ones((5, 3)))) == 5
+    assert knee(tree_of(np.eye(2))) == 2
 
 
 def test_first_merge_of_a_hand_made_tree() -> None:
     # 0 and 1 are 2 apart: the merge adds ½·2² = 2 to an inertia whose scale is 0 + 4 + 100
-    tree = _tree(np.array([[0.0], [2.0], [10.0]]))
+    tree = tree_of(np.array([[0.0], [2.0], [10.0]]))
     errors = first_merge_errors(tree)
     assert errors[:2] == pytest.approx([2 / 104, 2 / 104])
     assert errors[2] == pytest.approx((10 - 1) ** 2 * 2 / 3 / 104)
@@ -342,7 +338,7 @@ def test_rotated_head_is_unlike_until_it_is_aligned() -> None:
 
 
 def test_cut_of_the_drawn_tree_lies_between_two_merges() -> None:
-    tree = _tree(np.array([[0.0], [2.0], [10.0], [11.0]]))
+    tree = tree_of(np.array([[0.0], [2.0], [10.0], [11.0]]))
     drawing = draw_tree(tree, 2)
     heights = np.sort(tree.merge_costs / tree.total)
     assert heights[1] < drawing.cut < heights[2]

@@ -22,7 +22,7 @@ from analysis.models.unit_groups import UnitGroup, unit_groups
 from analysis.models.unit_weights import UnitWeights, read_units
 from analysis.plan.choices import ALLOCATIONS, DISTANCES, MERGE_RULES, METHODS
 from analysis.plan.compression_plan import CompressionPlan
-from tests.analysis.clustering.test_distances import rotated
+from tests.helpers.random_units import rotated
 from tests.helpers.tiny_models import (
     BUILDERS,
     hash_weights,

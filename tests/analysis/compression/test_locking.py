@@ -4,7 +4,7 @@ import pytest
 
 from analysis.compression.allocation import allocate
 from analysis.compression.locked_allocation import allocate_around, budget_miss
-from tests.analysis.compression.test_allocation import evidence, group, parameters, seq2seq_groups
+from tests.helpers.group_shapes import evidence, group, parameters, seq2seq_groups
 
 BUDGETED = ("uniform", "variance", "distortion")
 

@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,27 +23,17 @@ from analysis.models.speech_model import SpeechModel
 from analysis.speech.audio import SAMPLING_RATE
 from analysis.speech.recognition import TranscriptionOptions
 from analysis.speech.transcription import transcribe
+from tests.helpers.commands import accelerate_launch, printed_by
+from tests.helpers.corpora import write_corpus
+from tests.helpers.places import HELDOUT, ROOT
 from tests.helpers.talking_models import sound, tiny_ctc
 
-ROOT = Path(__file__).resolve().parents[3]
-HELDOUT = ROOT / "demo" / "heldout"
 TWO_AT_A_TIME = TranscriptionOptions(batch_size=2)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> SpeechModel:
     return tiny_ctc(tmp_path_factory.mktemp("ctc"), "hubert")
-
-
-def write_corpus(folder: Path, references: Sequence[str]) -> Path:
-    """Noise of growing length, two speakers in turn."""
-    rows = ["file_name,transcription,speaker"]
-    for index, text in enumerate(references):
-        name = f"{index}.wav"
-        soundfile.write(folder / name, sound(0.5 + index / 4, index), SAMPLING_RATE)
-        rows.append(f"{name},{text},{'ab'[index % 2]}")
-    (folder / "metadata.csv").write_text("\n".join(rows))
-    return folder
 
 
 @pytest.fixture
@@ -232,8 +221,8 @@ def test_a_killed_process_is_gone_on_from(excerpt: Path, tmp_path: Path) -> None
         process.kill()
         process.wait()
     assert sum(len(path.read_text().splitlines()) for path in results.iterdir()) < 13
-    resumed = _printed(command)
-    assert {**resumed, "real_time_factor": 0} == {**_printed(command[:-2]), "real_time_factor": 0}
+    resumed = printed_by(command)
+    assert {**resumed, "real_time_factor": 0} == {**printed_by(command[:-2]), "real_time_factor": 0}
     [path] = results.iterdir()
     lines = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
     names = [line["utterance"] for line in lines if "utterance" in line]
@@ -250,24 +239,9 @@ def test_two_processes_give_the_results_of_one(excerpt: Path, tmp_path: Path) ->
         "--json",
     ]
     arguments += ["--batch-size", "4"]
-    one = _printed([sys.executable, *arguments, "--out", str(tmp_path / "one")])
-    two = _printed([*accelerate_launch(2), *arguments, "--out", str(tmp_path / "two")])
+    one = printed_by([sys.executable, *arguments, "--out", str(tmp_path / "one")])
+    two = printed_by([*accelerate_launch(2), *arguments, "--out", str(tmp_path / "two")])
     assert {**two, "real_time_factor": 0} == {**one, "real_time_factor": 0}
     assert len(list((tmp_path / "one").iterdir())) == 1
     parts = sorted((tmp_path / "two").iterdir())
     assert [len(part.read_text().splitlines()) for part in parts] == [9, 5]
-
-
-def accelerate_launch(n_processes: int) -> list[str]:
-    """`accelerate launch`, which calls every distributed run "multi_gpu", also on processors."""
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
-    command += ["--num_processes", str(n_processes), "--num_machines", "1"]
-    command += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    return command
-
-
-def _printed(command: list[str]) -> dict[str, object]:
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.returncode == 0, done.stderr
-    printed: dict[str, object] = json.loads(done.stdout)
-    return printed

@@ -27,26 +27,16 @@ from analysis.models.loading import load
 from analysis.models.quantising import quantise
 from analysis.models.speech_model import SpeechModel
 from analysis.models.weight_hash import model_hash
-from analysis.speech.recognition import TranscriptionOptions
-from tests.analysis.evaluation.test_evaluation import ROOT, accelerate_launch, write_corpus
+from tests.helpers.commands import accelerate_launch
+from tests.helpers.corpora import write_corpus
+from tests.helpers.places import ROOT
+from tests.helpers.sweeps import MINIMAL, OPTIONS, rows_of, three_utterances
 from tests.helpers.tiny_models import make_plan
-
-OPTIONS = TranscriptionOptions()
-MINIMAL = {"model": "demo-hubert", "data": "somewhere"}
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    return read_corpus(
-        write_corpus(tmp_path_factory.mktemp("corpus"), ["one two", "three", "four five six"])
-    )
-
-
-def rows_of(
-    model: SpeechModel, corpus: Corpus, store: ResultStore | None = None, **fields: object
-) -> list[Row | Skipped]:
-    spec = read_spec(MINIMAL | fields)
-    return sweep.sweep(model, spec.cells(), corpus, OPTIONS, "none", store=store)
+    return three_utterances(tmp_path_factory.mktemp("corpus"))
 
 
 def test_rows_are_what_their_parts_give(hubert: SpeechModel, corpus: Corpus) -> None:

@@ -18,7 +18,7 @@ from analysis.figures.allocations import (
 from analysis.figures.variants import VariantMeasures, comparison_bars, drift_lines
 from analysis.models.unit_groups import UnitGroup
 from analysis.plan.choices import ALLOCATIONS
-from tests.analysis.compression.test_allocation import evidence, seq2seq_groups
+from tests.helpers.group_shapes import evidence, seq2seq_groups
 
 MOST_BYTES = 2_000_000
 """What the largest page may send to the browser."""

@@ -12,9 +12,12 @@ from analysis.evaluation.sweep import Row
 from analysis.figures.palette import NEUTRAL, ORIGINAL, VARIANTS
 from analysis.figures.sweeps import AXES, lines_of, pareto, pareto_front, spread_labels, wer_curves
 from analysis.models.speech_model import SpeechModel
-from tests.analysis.evaluation.test_sweep import corpus, rows_of
+from tests.helpers.sweeps import rows_of, three_utterances
 
-__all__ = ["corpus"]
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return three_utterances(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture(scope="module")

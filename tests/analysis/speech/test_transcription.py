@@ -25,6 +25,7 @@ from analysis.speech.transcription import (
     transcribe_batch,
 )
 from analysis.speech.windows import quiet_windows
+from tests.helpers.places import TESTBED
 from tests.helpers.talking_models import (
     CTC_FAMILIES,
     LANGUAGE_TOKENS,
@@ -35,7 +36,6 @@ from tests.helpers.talking_models import (
     tiny_whisper,
 )
 
-TESTBED = Path(__file__).resolve().parents[4] / "shared" / "testbed"
 COLD = TranscriptionOptions(warm_up=False)
 
 

@@ -29,8 +29,9 @@ from analysis.training.data import Batch
 from analysis.training.log import read_log
 from analysis.training.losses import distillation_loss
 from analysis.training.run import clear_state, train
-from tests.analysis.evaluation.test_evaluation import ROOT, accelerate_launch
 from tests.helpers import tiny_models
+from tests.helpers.commands import accelerate_launch
+from tests.helpers.places import ROOT
 from tests.helpers.training_runs import (
     QUICK,
     WORDS,

@@ -11,8 +11,8 @@ from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
 from analysis.training.data import IGNORED, EpochSampler, training_data
 from analysis.training.losses import distillation_loss, hidden_fields, task_loss
-from tests.analysis.evaluation.test_evaluation import ROOT
 from tests.helpers import tiny_models
+from tests.helpers.places import ROOT
 from tests.helpers.training_runs import WORDS, batch_of, write_clips
 
 
