@@ -35,7 +35,7 @@ from transformers import (
 
 from analysis.models.architectures import ARCHITECTURES
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import unit_groups
+from analysis.models.unit_groups import UnitGroup, unit_groups
 from analysis.plan.compression_plan import CompressionPlan, Origin
 from analysis.plan.recipe import Recipe
 
@@ -261,3 +261,7 @@ def make_plan(model: SpeechModel, **choices: object) -> CompressionPlan:
         recipe=Recipe(**choices),  # type: ignore[arg-type]
         n_clusters=n_clusters,
     )
+
+
+def group_of(model: SpeechModel, name: str) -> UnitGroup:
+    return next(group for group in unit_groups(model) if group.id == name)
