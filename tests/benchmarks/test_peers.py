@@ -18,7 +18,7 @@ from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_weights import UnitWeights, read_units, write_units
 from analysis.speech.recognition import TranscriptionOptions
 from benchmarks.peers import PEERS, folded_labels, peer_rows, pruned_labels, shrink
-from tests.analysis.evaluation.test_evaluation import write_corpus
+from tests.helpers.corpora import write_corpus
 from tests.helpers.tiny_models import BUILDERS, logits
 
 Change = Callable[[UnitWeights, int], None]

@@ -1,8 +1,6 @@
 """A real server and a real Chromium."""
 
 import os
-import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,34 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import (
-    BrowserContext,
-    Locator,
-    Page,
-    Position,
-    Request,
-    expect,
-    sync_playwright,
-)
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from analysis.models.loading import DEMO_MODELS
+from tests.helpers.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
-WAIT_MILLISECONDS = 240_000
-"""As long as a busy machine may listen to the excitation, which the first page asks for."""
-EDIT_ATTEMPTS = 8
-EDITOR_MILLISECONDS = 15_000
-CHROMIUM_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @pytest.fixture(scope="session")
@@ -83,83 +58,3 @@ def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
         except OSError:
             time.sleep(0.2)
     raise AssertionError("the server did not start")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[BrowserContext]:
-    """The system's Chromium, headless; one context, so that scripts are fetched only once."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("there is no chromium on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
-        expect.set_options(timeout=WAIT_MILLISECONDS)
-        yield browser.new_context(viewport={"width": 1440, "height": 1000})
-        browser.close()
-
-
-@pytest.fixture
-def page(chromium: BrowserContext) -> Iterator[Page]:
-    """A fresh visitor, whose every request must stay on the server."""
-    page = chromium.new_page()
-    page.set_default_timeout(WAIT_MILLISECONDS)
-    outside: list[str] = []
-
-    def note(request: Request) -> None:
-        if not request.url.startswith(("http://127.0.0.1", "data:", "blob:")):
-            outside.append(request.url)
-
-    page.on("request", note)
-    yield page
-    page.close()
-    assert outside == [], "the page asked the network for something"
-
-
-def take_the_papers_recipe(page: Page) -> None:
-    """On Compress: 10 % by the weights alone, the same share of every layer."""
-    page.get_by_role("button", name="Presets").click()
-    page.get_by_role("button", name="The papers' 10 %").click()
-    page.keyboard.press("Escape")
-    sentence = page.get_by_text("predicted merge error", exact=False).first
-    expect(sentence).to_contain_text("uniform allocation, distance: weights")
-    expect(sentence).not_to_contain_text("being computed")
-    settle(page)
-
-
-def choose(page: Page, label: str | re.Pattern[str], option: str) -> None:
-    """Choose from a list, as a person who lets the page come to rest first."""
-    box = page.get_by_role("combobox", name=label)
-    box.scroll_into_view_if_needed()
-    page.wait_for_timeout(500)  # a page that still scrolls closes the list again
-    box.click()
-    page.get_by_role("option", name=option, exact=True).click()
-    settle(page)
-
-
-def settle(page: Page) -> None:
-    """Waits until the page's script has answered what was done last."""
-    page.wait_for_timeout(500)
-    app = page.get_by_test_id("stApp")
-    expect(app).to_have_attribute("data-test-script-state", "notRunning")
-
-
-def edit_cell(page: Page, table: Locator, position: Position, text: str, shown: Locator) -> None:
-    """Type into a cell of a table, which is a canvas, until what follows from it shows the text.
-
-    A table that is drawn anew, or scrolled, closes its editor; a person opens it again.
-    """
-    table.scroll_into_view_if_needed()
-    expect(table.locator("canvas").first).to_be_visible()
-    editor = page.locator(".gdg-input")
-    for left in reversed(range(EDIT_ATTEMPTS)):
-        settle(page)
-        table.dblclick(position=position)
-        try:
-            editor.fill(text, timeout=EDITOR_MILLISECONDS)
-            editor.press("Enter", timeout=EDITOR_MILLISECONDS)
-            expect(shown).to_have_value(text, timeout=EDITOR_MILLISECONDS)
-        except (PlaywrightTimeout, AssertionError):
-            if not left:
-                raise
-        else:
-            return

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import choose, take_the_papers_recipe
+from tests.helpers.chromium import choose, take_the_papers_recipe
 
 FFN = "Encoder 1 · FFN channels"
 

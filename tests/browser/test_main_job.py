@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 from playwright.sync_api import Dialog, FilePayload, Locator, Page, Position, expect
 
-from tests.browser.conftest import choose, edit_cell, take_the_papers_recipe
+from tests.helpers.chromium import choose, edit_cell, take_the_papers_recipe
 
 SECOND_ROWS_K: Position = {"x": 330, "y": 87}
 

@@ -6,7 +6,6 @@ import csv
 import re
 from collections.abc import Callable
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,8 +29,7 @@ from demo.synthesis import (
     draw_voice,
     trim_silence,
 )
-
-DEMO = Path(__file__).resolve().parents[2] / "demo"
+from tests.helpers.places import DEMO
 
 
 def draw(count: int, *, held_out: bool, seed: int = 11) -> list[tuple[str, str]]:

@@ -35,6 +35,7 @@ from transformers import (
 
 from analysis.models.architectures import ARCHITECTURES
 from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup
 from analysis.plan.compression_plan import CompressionPlan, Origin
 from analysis.plan.recipe import Recipe
 
@@ -260,3 +261,7 @@ def make_plan(model: SpeechModel, **choices: object) -> CompressionPlan:
         recipe=Recipe(**choices),  # type: ignore[arg-type]
         n_clusters=n_clusters,
     )
+
+
+def group_of(model: SpeechModel, name: str) -> UnitGroup:
+    return next(group for group in model.groups if group.id == name)

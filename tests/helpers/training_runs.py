@@ -5,6 +5,7 @@ from pathlib import Path
 import soundfile
 import torch
 
+from analysis.delivery.saving import save
 from analysis.evaluation.corpora import Corpus, read_corpus
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.training_settings import GateSettings, TrainingSettings
@@ -52,3 +53,12 @@ def assert_same(model: SpeechModel, other: SpeechModel) -> None:
     assert ours.keys() == theirs.keys()
     for name in ours:
         torch.testing.assert_close(ours[name], theirs[name], rtol=1e-6, atol=1e-7)
+
+
+def quiet_copy(model: SpeechModel, folder: Path) -> Path:
+    """Saved without dropout and SpecAugment, which draw other numbers in each process."""
+    for name in vars(model.config):
+        if "dropout" in name or name == "layerdrop":
+            setattr(model.config, name, 0.0)
+    model.config.apply_spec_augment = False
+    return save(model, folder)

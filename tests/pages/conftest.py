@@ -1,8 +1,6 @@
 """The app in a simulated browser, with the bundled model loaded."""
 
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -10,25 +8,8 @@ from streamlit.testing.v1 import AppTest
 from analysis.models.loading import DEMO_MODELS
 from analysis.plan.recipe import complete
 from pages.planning.settings import in_widgets, widget_key
-
-APP = Path(__file__).resolve().parents[2] / "app.py"
-
-Settle = Callable[[AppTest], AppTest]
-Visit = Callable[[str], AppTest]
-
-
-def settle(app: AppTest, seconds: float = 120) -> AppTest:
-    """Run the app until nothing is computed in the background any more."""
-    deadline = time.monotonic() + seconds
-    app.run()
-    jobs = app.session_state["session"].jobs
-    while jobs._running:
-        assert time.monotonic() < deadline, "a background job did not finish"
-        time.sleep(0.05)
-        app.run()
-    app.run()
-    assert not app.exception, app.exception
-    return app
+from tests.helpers.places import ROOT
+from tests.helpers.streamlit_app import Visit, settle
 
 
 @pytest.fixture
@@ -39,7 +20,7 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     monkeypatch.setenv("COALESCE_MODEL", "demo-whisper")
 
     def open_compress(**link: str) -> AppTest:
-        app = AppTest.from_file(APP, default_timeout=60)
+        app = AppTest.from_file(ROOT / "app.py", default_timeout=60)
         for name, text in link.items():
             app.query_params[name] = text
         settle(app)

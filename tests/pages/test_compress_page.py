@@ -4,53 +4,19 @@ import json
 from collections.abc import Callable
 
 from streamlit.testing.v1 import AppTest
-from streamlit.testing.v1.element_tree import Slider
 
 from analysis.models.footprint import predict_footprint
-from pages.planning.settings import widget_key
-from pages.session.session import Session
 from pages.session.shelves import footprint_of, groups_of
 from pages.widgets.formatting import count, escape_markdown
-from tests.pages.conftest import settle
-
-
-def session_of(app: AppTest) -> Session:
-    session: Session = app.session_state["session"]
-    assert session.model is not None
-    return session
-
-
-def key(app: AppTest, name: str) -> str:
-    model = session_of(app).model
-    assert model is not None
-    return widget_key(model, name)
-
-
-def k_slider(app: AppTest, group: str) -> Slider[int]:
-    prefix = key(app, f"k:{group}:")
-    return next(slider for slider in app.slider if (slider.key or "").startswith(prefix))
-
-
-def n_clusters(app: AppTest) -> dict[str, int]:
-    session = session_of(app)
-    assert session.model is not None
-    return session.n_clusters[session.model.weight_hash]
-
-
-def edit_table(app: AppTest, row: int, k: object) -> AppTest:
-    table = app.data_editor[0]
-    assert table.key is not None
-    app.session_state[table.key] = {
-        "edited_rows": {row: {"K": k}},
-        "added_rows": [],
-        "deleted_rows": [],
-    }
-    return settle(app)
-
-
-def compress(app: AppTest) -> AppTest:
-    app.button(key="compress").click()
-    return settle(app)
+from tests.helpers.streamlit_app import (
+    compress,
+    edit_table,
+    k_slider,
+    key,
+    n_clusters,
+    session_of,
+    settle,
+)
 
 
 def test_first_visit_shows_the_demo_model_and_what_ten_percent_would_save(app: AppTest) -> None:

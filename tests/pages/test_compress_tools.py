@@ -7,23 +7,19 @@ from analysis.compression.compress import Compression
 from pages.listening.clips import bundled_clips
 from pages.planning.settings import MAX_SPARSITY
 from pages.session.shelves import groups_of, model_id, variances_of
-from tests.pages.conftest import settle
-from tests.pages.test_compress_page import (
+from tests.helpers.streamlit_app import (
+    click,
     compress,
     edit_table,
     k_slider,
     key,
     n_clusters,
+    pick,
     session_of,
+    settle,
 )
-from tests.pages.test_transcribe_page import pick
 
 FFN = "encoder.1.ffn"
-
-
-def click(app: AppTest, name: str) -> AppTest:
-    app.button(key=name).click()
-    return settle(app)
 
 
 def figures(app: AppTest) -> list[str]:

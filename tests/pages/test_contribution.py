@@ -7,9 +7,7 @@ from streamlit.testing.v1 import AppTest
 from analysis.models.modules import linear_at
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.speech.excitation import make_excitation
-from tests.pages.conftest import Visit, settle
-from tests.pages.test_compress_page import compress, key, session_of
-from tests.pages.test_transcribe_page import pick
+from tests.helpers.streamlit_app import Visit, compress, key, pick, session_of, settle
 
 
 def choose(app: AppTest, name: str, value: str) -> AppTest:

@@ -9,8 +9,7 @@ import soundfile
 from streamlit.testing.v1 import AppTest
 
 from pages.runs.sweeps import HELDOUT
-from tests.pages.conftest import Visit, settle
-from tests.pages.test_compress_page import compress, session_of
+from tests.helpers.streamlit_app import Visit, compress, session_of, settle
 
 N_UTTERANCES = 6
 

@@ -22,7 +22,7 @@ from pages.exploring.measurements import statistics_slot
 from pages.planning.settings import widget_key
 from pages.session.session import Session
 from pages.session.shelves import ModelKey, tree_shelf
-from tests.pages.conftest import Visit, settle
+from tests.helpers.streamlit_app import Visit, settle
 
 
 def model_of(app: AppTest) -> SpeechModel:

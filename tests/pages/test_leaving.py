@@ -13,18 +13,18 @@ from analysis.models.loading import load
 from pages.listening.clips import bundled_clips
 from pages.session.shelves import ModelKey, groups_of, model_id
 from pages.variants.measured_wer import measure_wer
-from tests.helpers.tiny_models import make_plan
-from tests.pages.conftest import settle
-from tests.pages.test_compress_page import (
+from tests.helpers.streamlit_app import (
+    click,
     compress,
     edit_table,
     k_slider,
     key,
     n_clusters,
+    pick,
     session_of,
+    settle,
 )
-from tests.pages.test_compress_tools import click
-from tests.pages.test_transcribe_page import pick
+from tests.helpers.tiny_models import make_plan
 
 
 def test_stock_switch_keeps_heads_and_one_width_per_stack(app: AppTest) -> None:

@@ -6,7 +6,7 @@ from analysis.clustering.curves import knee, redundancy
 from analysis.clustering.trees import build_trees
 from analysis.clustering.unit_space import UnitSpace
 from pages.planning.settings import widget_key
-from tests.pages.conftest import Visit, settle
+from tests.helpers.streamlit_app import Visit, settle
 
 
 def press(app: AppTest, label: str, page: str = "") -> AppTest:

@@ -6,20 +6,15 @@ import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from analysis.errors import Cancelled, UserError
-from analysis.progress import never_cancel, no_progress
-from analysis.training import process as training_process
+from analysis.errors import Cancelled
 from analysis.training.log import read_log, state_folder
-from analysis.training.process import run_training
 from pages.runs.sweeps import HELDOUT
 from pages.runs.training import SLOT, Choices, run_folder
-from tests.pages.conftest import Visit, settle
-from tests.pages.test_compress_page import compress, session_of
+from tests.helpers.streamlit_app import Visit, compress, session_of, settle
 
 N_CLIPS = 12
 
@@ -199,20 +194,3 @@ def test_what_goes_wrong_is_said(page: AppTest, tmp_path: Path) -> None:
     settle(page)
     assert "There is no folder or manifest" in texts(page)
     assert not session_of(page).variants
-
-
-def test_a_process_that_is_killed_is_told(tmp_path: Path) -> None:
-    command = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
-    with pytest.raises(UserError, match="killed from outside"):
-        training_process._run(["-c", command], tmp_path / "log", lambda: None, never_cancel)
-
-
-def test_a_process_that_fails_tells_its_last_line(tmp_path: Path) -> None:
-    arguments: dict[str, Any] = {
-        "progress": no_progress,
-        "should_cancel": never_cancel,
-        "on_log": lambda: None,
-    }
-    command = ["finetune", "no/such/model", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
-    with pytest.raises(UserError, match="no folder 'no/such/model'"):
-        run_training(command, tmp_path / "out.training", **arguments)

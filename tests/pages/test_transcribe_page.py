@@ -14,8 +14,7 @@ from analysis.models.loading import DEMO_MODELS
 from analysis.speech.audio import SAMPLING_RATE
 from pages.listening.clips import bundled_clips
 from pages.listening.results import to_csv, to_json
-from tests.pages.conftest import settle
-from tests.pages.test_compress_page import compress, session_of
+from tests.helpers.streamlit_app import compress, pick, session_of, settle
 
 
 @pytest.fixture
@@ -38,11 +37,6 @@ def wav(seconds: float, *, amplitude: float = 0.2) -> bytes:
 def upload(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
     uploader = next(w for w in app.file_uploader if (w.key or "").startswith("upload:"))
     uploader.set_value([(name, content, "audio/wav") for name, content in files])
-    return settle(app)
-
-
-def pick(app: AppTest, file_name: str) -> AppTest:
-    app.button(key=f"card:{file_name}").click()
     return settle(app)
 
 

@@ -16,42 +16,8 @@ from analysis.clustering.distances import (
     unit_vectors,
 )
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_weights import UnitWeights, read_units
-
-
-def random_heads(n: int, rows: int, hidden: int, seed: int) -> UnitWeights:
-    """Heads with query and value biases, as Whisper's are."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def draw(*shape: int) -> torch.Tensor:
-        return torch.randn(shape, generator=generator)
-
-    return UnitWeights(
-        {role: draw(n, rows, hidden) for role in ("query", "key", "value")},
-        {role: draw(n, rows) for role in ("query", "value")},
-        draw(n, rows, hidden),
-    )
-
-
-def rotation(rows: int, seed: int) -> torch.Tensor:
-    """A random orthogonal matrix."""
-    generator = torch.Generator().manual_seed(seed)
-    orthogonal, _ = torch.linalg.qr(
-        torch.randn(rows, rows, generator=generator, dtype=torch.float64)
-    )
-    return orthogonal
-
-
-def rotated(weights: UnitWeights, unit: int, seed: int) -> UnitWeights:
-    """Rotate one head inside Q/K and, differently, inside V/O: its function stays."""
-    inner, outer = (rotation(weights.output.shape[1], seed + i).float() for i in (0, 100))
-    turned = weights.clone()
-    for role, turn in (("query", inner), ("key", inner), ("value", outer)):
-        turned.inputs[role][unit] = turn @ weights.inputs[role][unit]
-        if role in weights.biases:
-            turned.biases[role][unit] = turn @ weights.biases[role][unit]
-    turned.output[unit] = outer @ weights.output[unit]
-    return turned
+from analysis.models.unit_weights import read_units
+from tests.helpers.random_units import random_heads, rotated
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -14,6 +14,7 @@ from analysis.clustering.unit_space import UnitSpace
 from analysis.errors import Cancelled, UserError
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import Watch
+from analysis.speech.excitation import Excitation
 from tests.helpers.tiny_models import speech_model as wrap
 from tests.helpers.tiny_models import tiny_hubert, tiny_whisper
 
@@ -130,3 +131,17 @@ def test_weights_that_are_not_numbers_are_refused_by_group(value: float) -> None
     for align_heads in (True, False):
         with pytest.raises(UserError, match=r"decoder\.1\.cross_attention.*not finite"):
             build_trees(model, UnitSpace(align_heads=align_heads))
+
+
+# --- whole models ------------------------------------------------------------------------------
+
+
+def test_trees_of_contributions_are_kept(whisper: SpeechModel, sound: Excitation) -> None:
+    first = build_trees(whisper, UnitSpace("contribution", excitation=sound), removal=True)
+    second = build_trees(whisper, UnitSpace("contribution", excitation=sound), removal=True)
+    for group_id, tree in first.items():
+        again = second[group_id]
+        assert np.array_equal(tree.linkage, again.linkage)
+        assert tree.removal is not None and again.removal is not None  # noqa: PT018
+        assert np.array_equal(tree.removal.order, again.removal.order)
+        assert tree.residual_variance == again.residual_variance

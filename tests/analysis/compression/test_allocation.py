@@ -1,6 +1,6 @@
 """From one sparsity to K per group: every strategy meets its budget, whatever the model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise, product
 
 import numpy as np
@@ -9,75 +9,14 @@ import pytest
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.trees import build_trees
 from analysis.clustering.unit_space import UnitSpace
-from analysis.compression.allocation import (
-    achieved_sparsity,
-    allocate,
-    uniform_k,
-    variance_thirds,
-)
-from analysis.models.architectures import Attention, FeedForward
+from analysis.compression.allocation import achieved_sparsity, allocate, uniform_k, variance_thirds
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
-from analysis.models.unit_groups import UnitGroup
-from analysis.models.unit_weights import read_units
 from analysis.plan.choices import ALLOCATIONS
+from tests.helpers.group_shapes import evidence, group, parameters, seq2seq_groups
 
 EXACT = ("variance", "distortion", "output-error")
 SPARSITIES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.8, 0.95)
-
-_BLOCKS: Mapping[str, Attention | FeedForward] = {
-    "ffn": FeedForward("fc1", "fc2", "norm"),
-    "self_attention": Attention("self_attention", "self_attn", "norm"),
-    "cross_attention": Attention("cross_attention", "encoder_attn", "norm"),
-}
-
-
-def group(stack: str, layer: int, block: str, n_units: int, unit_dim: int) -> UnitGroup:
-    return UnitGroup(
-        id=f"{stack}.{layer}.{block}",
-        stack=stack,
-        layer=layer,
-        spec=_BLOCKS[block],
-        layer_path="",
-        previous_path="",
-        n_units=n_units,
-        rows=1,
-        unit_dim=unit_dim,
-    )
-
-
-def seq2seq_groups(layers: int, heads: int, channels: int, hidden: int) -> list[UnitGroup]:
-    """Shapes of a Whisper, without its weights."""
-    head_dim = 4 * hidden * hidden // heads
-    found = []
-    for stack, layer in product(("encoder", "decoder"), range(layers)):
-        blocks = ["self_attention", "ffn"]
-        if stack == "decoder":
-            blocks.insert(1, "cross_attention")
-        for block in blocks:
-            size = (channels, 2 * hidden + 1) if block == "ffn" else (heads, head_dim)
-            found.append(group(stack, layer, block, *size))
-    return found
-
-
-def random_tree(n: int, seed: int) -> MergeTree:
-    """Ascending merge costs and norms; allocation looks at nothing else."""
-    rng = np.random.default_rng(seed)
-    links = np.zeros((n - 1, 4))
-    links[:, 2] = np.sort(rng.gamma(1.0, 1.0, n - 1))
-    return MergeTree(links, rng.gamma(2.0, 2.0, n), residual_variance=float(rng.gamma(2.0, 9.0)))
-
-
-def evidence(
-    groups: Sequence[UnitGroup], seed: int = 0
-) -> tuple[dict[str, MergeTree], dict[str, float]]:
-    rng = np.random.default_rng(seed)
-    trees = {g.id: random_tree(g.n_units, seed + i) for i, g in enumerate(groups)}
-    return trees, {g.id: float(rng.gamma(2.0, 1.0)) for g in groups}
-
-
-def parameters(groups: Sequence[UnitGroup], k: Mapping[str, int]) -> int:
-    return sum(k[g.id] * g.parameters_per_unit for g in groups)
 
 
 @pytest.mark.parametrize(
@@ -240,15 +179,6 @@ def test_literal_formula_and_what_it_misses_by() -> None:
     k = allocate(groups, sparsity=0.1, strategy="variance-literal", variances=variances)
     assert list(k.values()) == [72, 90, 100]
     assert achieved_sparsity(groups, k) == pytest.approx(1 - 262 / 300)
-
-
-def test_group_variance_is_that_of_all_its_numbers(hubert: SpeechModel) -> None:
-    found = group_variances(hubert)
-    for unit_group in hubert.groups:
-        weights = read_units(hubert.model, unit_group)
-        parts = [*weights.inputs.values(), *weights.biases.values(), weights.output]
-        numbers = np.concatenate([part.double().numpy().ravel() for part in parts])
-        assert found[unit_group.id] == pytest.approx(numbers.var())
 
 
 def test_achieved_sparsity_counts_parameters() -> None:

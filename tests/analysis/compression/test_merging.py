@@ -9,7 +9,7 @@ import torch
 from analysis.compression.merging import align_to, find_medoid, merge_units
 from analysis.models.unit_weights import UnitWeights
 from analysis.plan.choices import MERGE_RULES
-from tests.analysis.clustering.test_distances import random_heads, rotated
+from tests.helpers.random_units import random_heads, rotated
 
 # Three channels on a hidden size of 2: rows of W1, their biases, columns of W2.
 ROWS = [[1.0, 2.0], [3.0, 6.0], [-1.0, 5.0]]

@@ -13,9 +13,8 @@ from analysis.compression.compress import compress
 from analysis.delivery.saving import save
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
+from tests.helpers.places import ROOT
 from tests.helpers.tiny_models import logits, make_plan
-
-ROOT = Path(__file__).resolve().parents[3]
 
 # Loads argv[1] and saves it to argv[2]; how it is stopped stands in between.
 SCRIPT = """

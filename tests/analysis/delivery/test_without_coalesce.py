@@ -20,6 +20,7 @@ from analysis.models.architectures import ARCHITECTURES
 from analysis.models.building import MERGED_UNITS
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
+from tests.helpers.places import ROOT
 from tests.helpers.tiny_models import logits, make_plan
 
 # Says in JSON what came out of each checkpoint: logits, class and text, or the error.
@@ -58,7 +59,7 @@ print(json.dumps(results))
 
 def fresh_python(tmp_path: Path, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Load checkpoints in an interpreter that finds installed packages, but not this project."""
-    root = str(Path(__file__).resolve().parents[3])
+    root = str(ROOT)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     environment |= {"HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": str(tmp_path / "modules")}
     done = subprocess.run(

@@ -5,23 +5,13 @@ import json
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 
 from analysis.errors import Cancelled, UserError
 from analysis.evaluation.corpora import Fault, read_corpus
 from analysis.progress import Watch
-
-HELDOUT = Path("demo/heldout")
-TESTBED = Path(__file__).resolve().parents[4] / "shared" / "testbed"
-
-
-def clip(path: Path, seconds: float = 0.5, seed: int = 0) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    samples = np.random.default_rng(seed).normal(0, 0.1, round(seconds * 16_000))
-    soundfile.write(path, samples, 16_000)
-    return path
+from tests.helpers.corpora import clip
+from tests.helpers.places import HELDOUT, TESTBED
 
 
 @pytest.fixture

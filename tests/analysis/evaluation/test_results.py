@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.errors import UserError
 from analysis.evaluation.results import ResultStore, Run, UtteranceResult
 
 RUN = Run("tiny", "0" * 64, None, {})
@@ -25,3 +26,9 @@ def test_a_torn_last_line_costs_itself_only(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + b'{"utterance": "torn')
     store.append(RUN, [second])
     assert list(store.read(RUN).values()) == [first, second]
+
+
+def test_a_file_in_the_way_of_the_results(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("")
+    with pytest.raises(UserError, match="cannot be made"):
+        ResultStore(tmp_path / "results")

@@ -1,16 +1,11 @@
 """Sweeps: what they run, what they test against what, the table, and going on after a kill."""
 
 import copy
-import csv
-import io
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from analysis.cli import parser as cli
 from analysis.compression.compress import compress
 from analysis.compression.planner import Planner
 from analysis.errors import Cancelled, UserError
@@ -20,7 +15,7 @@ from analysis.evaluation.corpus_evaluation import compare_evaluations, evaluate
 from analysis.evaluation.results import ResultStore
 from analysis.evaluation.sweep import Row, Skipped
 from analysis.evaluation.sweep_spec import read_spec
-from analysis.evaluation.sweep_tables import to_csv, to_latex, to_markdown, values
+from analysis.evaluation.sweep_tables import to_markdown
 from analysis.figures.sweeps import lines_of
 from analysis.models.footprint import footprint
 from analysis.models.loading import load
@@ -28,26 +23,9 @@ from analysis.models.quantising import quantise
 from analysis.models.speech_model import SpeechModel
 from analysis.models.weight_hash import model_hash
 from analysis.progress import Watch
-from analysis.speech.recognition import TranscriptionOptions
-from tests.analysis.evaluation.test_evaluation import ROOT, accelerate_launch, write_corpus
+from tests.helpers.corpora import write_corpus
+from tests.helpers.sweeps import MINIMAL, OPTIONS, rows_of
 from tests.helpers.tiny_models import make_plan
-
-OPTIONS = TranscriptionOptions()
-MINIMAL = {"model": "demo-hubert", "data": "somewhere"}
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    return read_corpus(
-        write_corpus(tmp_path_factory.mktemp("corpus"), ["one two", "three", "four five six"])
-    )
-
-
-def rows_of(
-    model: SpeechModel, corpus: Corpus, store: ResultStore | None = None, **fields: object
-) -> list[Row | Skipped]:
-    spec = read_spec(MINIMAL | fields)
-    return sweep.sweep(model, spec.cells(), corpus, OPTIONS, "none", store=store)
 
 
 def test_rows_are_what_their_parts_give(hubert: SpeechModel, corpus: Corpus) -> None:
@@ -246,66 +224,6 @@ def test_progress_ends_at_its_total(hubert: SpeechModel, corpus: Corpus) -> None
     )
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert seen[-1][0] == seen[-1][1] == 3 * (int(corpus.seconds) + 1)
-
-
-def test_table_in_three_formats(hubert: SpeechModel, corpus: Corpus) -> None:
-    rows = rows_of(hubert, corpus, sparsity="0.5", method=[{"name": "a_b|c", "method": "random"}])
-    table = list(csv.DictReader(io.StringIO(to_csv(rows))))
-    assert [line["method"] for line in table] == ["original", "a_b|c"]
-    row = rows[1]
-    assert isinstance(row, Row)
-    for name, value in values(row).items():
-        written = table[1][name]
-        assert written == ("" if value is None or value != value else str(value))
-    assert table[0]["original_p_mapsswe"] == ""
-    markdown = to_markdown(rows)
-    wer = f"{100 * row.evaluation.total.wer:.2f}"
-    assert "| tiny-hubert | a_b\\|c | uniform | 50.0 | 0.02 M |" in markdown
-    assert f"| {wer} |" in markdown
-    assert "Normaliser: none." in markdown
-    latex = to_latex(rows)
-    assert r"tiny-hubert & a\_b$|$c & uniform & 50.0 & 0.02 M" in latex
-    assert latex.count(r"\\") == 3
-    assert r"95\% interval" in latex
-
-
-def test_command_writes_the_table_and_goes_on(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = write_corpus(tmp_path, ["one", "two"])
-    config = tmp_path / "sweep.yaml"
-    config.write_text(f"model: demo-hubert\ndata: {data}\nmethod: magnitude\nsparsity: [0.1, 0.9]")
-    out = tmp_path / "out"
-    arguments = ["sweep", "--config", str(config), "--out", str(out), "--sparsity", "0.5"]
-    assert cli.main(arguments) == 0
-    printed = capsys.readouterr().out
-    assert (out / "table.md").read_text() in printed
-    methods = [line["method"] for line in csv.DictReader((out / "table.csv").open())]
-    assert methods == ["original", "magnitude"]
-    first = (out / "table.csv").read_text()
-
-    def refuse(*arguments: object, **settings: object) -> None:
-        raise AssertionError("computed again")
-
-    monkeypatch.setattr("analysis.evaluation.corpus_evaluation.transcribe_batch", refuse)
-    assert cli.main(arguments) == 0
-    assert (out / "table.csv").read_text() == first
-
-
-def test_two_processes_give_the_table_of_one(tmp_path: Path) -> None:
-    data = write_corpus(tmp_path, ["one", "two", "three", "four", "five"])
-    arguments = ["-m", "analysis.cli", "sweep", "demo-hubert", "--data", str(data)]
-    arguments += ["--sparsity", "0.3", "--method", "magnitude,cluster", "--batch-size", "2"]
-    tables = []
-    for name, start in (("one", [sys.executable]), ("two", accelerate_launch(2))):
-        command = [*start, *arguments, "--out", str(tmp_path / name)]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-        assert done.returncode == 0, done.stderr
-        lines = csv.DictReader((tmp_path / name / "table.csv").open())
-        tables.append([line | {"real_time_factor": ""} for line in lines])
-    assert tables[0] == tables[1]
-    assert len(tables[0]) == 3
-    assert len(list((tmp_path / "two" / "results").iterdir())) == 6
 
 
 def test_demo_model_is_loaded_by_name() -> None:

@@ -11,7 +11,7 @@ from analysis.errors import UserError
 from analysis.evaluation import uploads
 from analysis.evaluation.corpora import read_corpus
 from analysis.evaluation.uploads import lay_out_upload
-from tests.analysis.evaluation.test_corpora import clip
+from tests.helpers.corpora import clip
 
 
 def packed(files: Mapping[str, bytes]) -> bytes:

@@ -1,11 +1,7 @@
 """Differences are marked by tag, letter and ink; foreign words never become markup."""
 
-import doctest
-
 from analysis.evaluation.scoring import score
 from analysis.figures.palette import BACKGROUNDS, DIFFERENCES, contrast_ratio
-from pages.variants import table as variants
-from pages.widgets import formatting
 from pages.widgets.marked_words import legend, marked_transcript, plain_transcript
 
 
@@ -49,8 +45,3 @@ def test_hostile_words_are_escaped_everywhere() -> None:
 
 def test_nothing_recognised_is_said() -> None:
     assert "nothing was recognised" in plain_transcript("")
-
-
-def test_documented_examples() -> None:
-    for module in (formatting, variants):
-        assert doctest.testmod(module).failed == 0

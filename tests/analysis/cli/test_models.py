@@ -1,0 +1,89 @@
+"""The shell's commands on models, run in the process as a person would call them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from analysis.cli import parser as cli
+from analysis.models.loading import load
+
+Shell = Callable[..., str]
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str]) -> Shell:
+    """Run a command that must succeed; gives what it printed."""
+
+    def run(*arguments: str | Path) -> str:
+        code = cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert code == 0, captured.err
+        return captured.out
+
+    return run
+
+
+def test_inspect_lists_every_group(shell: Shell, folder: Path) -> None:
+    model = load(str(folder))
+    facts = json.loads(shell("inspect", folder, "--json"))
+    assert facts["family"] == "HuBERT-CTC"
+    assert [row["id"] for row in facts["groups"]] == [g.id for g in model.groups]
+    assert sum(row["parameters"] for row in facts["groups"]) == facts["mergeable_parameters"]
+    text = shell("inspect", folder)
+    assert all(group.id in text for group in model.groups)
+
+
+def test_compressed_model_reloads_and_transcribes(
+    shell: Shell, folder: Path, clip: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "smaller"
+    facts = json.loads(shell("compress", folder, out, "--sparsity", "0.5", "--json"))
+    assert facts["after"]["parameters"] < facts["before"]["parameters"]
+    reloaded = load(str(out))
+    sizes = {group.id: group.n_units for group in reloaded.groups}
+    assert sizes == facts["plan"]["n_clusters"]
+    rows = json.loads(shell("transcribe", folder, out, clip, "--reference", "yes no", "--json"))
+    assert [row["model"] for row in rows] == [str(folder), str(out)]
+    for row in rows:
+        assert row["audio"] == str(clip)
+        assert row["words"] == 2
+        assert row["real_time_factor"] > 0
+        errors = row["substitutions"] + row["insertions"] + row["deletions"]
+        assert row["wer"] == pytest.approx(errors / 2)
+
+
+def test_no_reference_gives_no_score(shell: Shell, folder: Path, clip: Path) -> None:
+    (row,) = json.loads(shell("transcribe", folder, clip, "--json"))
+    assert "wer" not in row
+    assert isinstance(row["text"], str)
+
+
+def test_empty_reference_gives_null_not_nan(
+    shell: Shell, folder: Path, clip: Path, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty.txt"
+    empty.write_text("")
+    (row,) = json.loads(shell("transcribe", folder, clip, "--reference", empty, "--json"))
+    assert row["words"] == 0
+    assert row["wer"] in (None, 0)
+
+
+def test_plan_file_gives_the_same_weights(shell: Shell, folder: Path, tmp_path: Path) -> None:
+    first = json.loads(
+        shell("compress", folder, tmp_path / "a", "--method", "random", "--seed", "3", "--json")
+    )
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps(first["plan"]))
+    shell("compress", folder, tmp_path / "b", "--plan", plan)
+    bytes_a = (tmp_path / "a" / "model.safetensors").read_bytes()
+    assert bytes_a == (tmp_path / "b" / "model.safetensors").read_bytes()
+
+
+def test_components_leave_the_others_alone(shell: Shell, folder: Path, tmp_path: Path) -> None:
+    facts = json.loads(shell("compress", folder, tmp_path / "a", "--components", "ffn", "--json"))
+    before = {group.id: group for group in load(str(folder)).groups}
+    for group_id, k in facts["plan"]["n_clusters"].items():
+        changed = k < before[group_id].n_units
+        assert changed == (before[group_id].component == "ffn")

@@ -1,0 +1,112 @@
+"""The shell trains: two processes make one's curve, bad settings get one clear line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from analysis.cli import parser as cli
+from analysis.delivery.saving import save
+from analysis.evaluation.corpora import Corpus
+from analysis.models.loading import load
+from analysis.training.log import read_log
+from tests.helpers import tiny_models
+from tests.helpers.commands import accelerate_launch
+from tests.helpers.places import ROOT
+from tests.helpers.training_runs import WORDS, quiet_copy, weights, write_clips
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return write_clips(tmp_path_factory.mktemp("clips"), WORDS)
+
+
+# a base HuBERT normalises over a clip with its padding, which depends on what is beside it
+@pytest.mark.parametrize(
+    ("family", "command"),
+    [
+        ("hubert_large", "finetune"),
+        ("whisper", "finetune --gradient-checkpointing"),
+        ("hubert_large", "pinch --sparsity 0.5 --gradient-checkpointing"),
+    ],
+)
+def test_two_processes_make_the_loss_curve_of_one(
+    family: str, command: str, tmp_path: Path
+) -> None:
+    model = tiny_models.BUILDERS[family]()
+    source = quiet_copy(model, tmp_path / "model")
+    if command.startswith("pinch"):  # which drops no layer, whatever the model says
+        model.config.layerdrop = 0.5
+        source = save(model, tmp_path / "dropping")
+    write_clips(tmp_path / "clips", WORDS)
+    write_clips(tmp_path / "validation", WORDS[:3], seed=50)
+    kind, *flags = command.split()
+    arguments = [
+        "-m",
+        "analysis.cli.parser",
+        kind,
+        str(source),
+        "--data",
+        str(tmp_path / "clips"),
+        *flags,
+    ]
+    arguments += ["--validation", str(tmp_path / "validation"), "--batch-size", "4"]
+    arguments += ["--epochs", "2", "--learning-rate", "1e-3", "--normaliser", "none"]
+    logs, results = [], []
+    for name, start in (("one", [sys.executable]), ("two", accelerate_launch(2))):
+        shell = [*start, *arguments, "--out", str(tmp_path / name)]
+        done = subprocess.run(shell, capture_output=True, text=True, cwd=ROOT, check=False)
+        assert done.returncode == 0, done.stderr
+        logs.append(read_log(tmp_path / f"{name}.training"))
+        results.append(load(str(tmp_path / name)))
+    one, two = logs
+    assert len(one.steps) == 4
+    for key in ("loss", "objective", "learning_rate", "gradient_norm"):
+        ours, theirs = ([row[key] for row in log.steps] for log in logs)
+        assert ours == pytest.approx(theirs, rel=1e-4)
+    assert [row["wer"] for row in one.validations] == [row["wer"] for row in two.validations]
+    for name, weight in weights(results[0]).items():
+        torch.testing.assert_close(weights(results[1])[name], weight, rtol=1e-2, atol=1e-4)
+
+
+def test_shell_pinches_and_reports(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], corpus: Corpus
+) -> None:
+    source = save(tiny_models.tiny_hubert(), tmp_path / "model")
+    clips = str(corpus.utterances[0].path.parent)
+    arguments = ["pinch", str(source), "--data", clips, "--out", str(tmp_path / "out")]
+    arguments += ["--sparsity", "0.5", "--batch-size", "2", "--epochs", "1"]
+    assert cli.main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "unstructured sparsity" in printed
+    assert "hubert.encoder.layers.0.attention.q_proj" in printed
+    carried = json.loads((tmp_path / "out" / "coalesce.json").read_text())
+    assert carried["training"][0]["method"] == "self-pinching"
+    assert len(carried["training"][0]["sparsities"]) == 12
+    assert not list((tmp_path / "out.training").glob("checkpoint-*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--batch-size", "100"], "are fewer than a batch of 100"),
+        (["--batch-size", "4", "--accumulation", "3"], "cannot be divided into 3 equal parts"),
+        (["--epochs", "0"], "epochs is 0"),
+        (["--learning-rate", "-1"], "learning_rate is -1"),
+        (["--sparsity", "1.5"], "sparsity is 1.5"),
+        (["--temperature", "0"], "temperature of the gates is 0"),
+        (["--warm-up", "2"], "warm_up is 2"),
+    ],
+)
+def test_bad_settings_get_one_clear_line(
+    arguments: list[str], message: str, corpus: Corpus, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    clips = str(corpus.utterances[0].path.parent)
+    start = ["pinch", "demo-hubert", "--data", clips, "--out", str(tmp_path / "out")]
+    assert cli.main([*start, *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,117 @@
+"""The sweep's pictures: every model drawn where it belongs, labels apart, front right."""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from analysis.evaluation.corpora import Corpus
+from analysis.evaluation.sweep import Row
+from analysis.figures.palette import NEUTRAL, ORIGINAL, VARIANTS
+from analysis.figures.sweeps import AXES, lines_of, pareto, pareto_front, spread_labels, wer_curves
+from analysis.models.speech_model import SpeechModel
+from tests.helpers.sweeps import rows_of, three_utterances
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return three_utterances(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def rows(hubert: SpeechModel, corpus: Corpus) -> list[Row]:
+    found = rows_of(
+        hubert,
+        corpus,
+        sparsity="0.3,0.6",
+        method="magnitude,random,cluster,cluster:merge=medoid",
+        allocation="uniform,distortion",
+    )
+    return [row for row in found if isinstance(row, Row)]
+
+
+def test_a_line_per_method_and_allocation(rows: list[Row]) -> None:
+    lines = lines_of(rows)
+    assert sum(len(line.rows) for line in lines) == len(rows) - 1
+    looks = {line.name: (line.color, line.dash) for line in lines}
+    assert looks["cluster, uniform"] == (VARIANTS[0], "solid")
+    assert looks["cluster, distortion"] == (VARIANTS[0], "dash")
+    assert looks["cluster, medoid, uniform"] == (VARIANTS[1], "solid")
+    assert looks["magnitude, uniform"][0] == looks["random, uniform"][0] == NEUTRAL
+    symbols = {line.name: line.symbol for line in lines}
+    assert symbols["magnitude, uniform"] != symbols["random, uniform"]
+    for line in lines:
+        removed = [row.achieved for row in line.rows]
+        assert removed == sorted(removed)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_curves_start_at_the_original_and_stay_on_the_page(rows: list[Row], log: bool) -> None:
+    figure = wer_curves(rows, log=log)
+    lines = [trace for trace in figure.data if trace.mode == "lines+markers"]
+    assert len(lines) == len(lines_of(rows))
+    limits = figure.layout.yaxis.range
+    low, high = (10 ** limits[0], 10 ** limits[1]) if log else limits
+    for trace in figure.data:
+        assert all(math.isfinite(value) for value in trace.y)
+        assert min(trace.y) >= low * 0.999
+        assert max(trace.y) <= high * 1.001
+    for trace in lines:
+        assert trace.x[0] == 0
+        assert trace.y[0] == rows[0].evaluation.total.wer
+    [original] = [trace for trace in figure.data if trace.mode == "markers"]
+    assert original.marker.color == ORIGINAL
+    assert len(figure.layout.annotations) == len(lines)
+
+
+def test_labels_fit_and_tell_lines_apart(rows: list[Row]) -> None:
+    long = [
+        replace(row, cell=replace(cell, way=cell.way.changed(name=f"{part} " * 9 + part)))
+        for row, part in zip(rows[1:], ("one", "two"), strict=False)
+        if (cell := row.cell)
+    ]
+    labels = wer_curves([rows[0], *long], log=True).layout.annotations
+    texts = [label.text for label in labels]
+    for text, part in zip(texts, ("one", "two"), strict=True):
+        assert len(text) <= 36
+        assert text.startswith(f"{part} {part} {part} {part}")
+        assert text.endswith(f"{part} {part} {part} {part}")
+    assert [label.hovertext for label in labels] == [line.name for line in lines_of(long)]
+
+
+@pytest.mark.parametrize("axis", list(AXES))
+def test_pareto_shows_every_model(rows: list[Row], axis: str) -> None:
+    figure = pareto(rows, axis, log=False)
+    points = [
+        pair
+        for trace in figure.data
+        if trace.mode == "markers"
+        for pair in zip(trace.x, trace.y, strict=True)
+    ]
+    cost = AXES[axis][1]
+    assert sorted(points) == sorted((cost(row), row.evaluation.total.wer) for row in rows)
+    assert figure.layout.xaxis.title.text == AXES[axis][0]
+
+
+def test_front_is_what_none_dominates() -> None:
+    generator = np.random.default_rng(0)
+    points = [tuple(pair) for pair in generator.integers(0, 12, (60, 2)).tolist()]
+    front = [points[index] for index in pareto_front(points)]
+
+    def beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
+        return one != other and one[0] <= other[0] and one[1] <= other[1]
+
+    assert sorted(front) == sorted({p for p in points if not any(beats(q, p) for q in points)})
+
+
+def test_labels_keep_their_distance_and_their_order() -> None:
+    generator = np.random.default_rng(1)
+    wanted = generator.uniform(0, 10, 30).tolist()
+    placed = spread_labels(wanted, 0.5)
+    order = np.argsort(wanted)
+    heights = [placed[index] for index in order]
+    assert all(above - below >= 0.5 - 1e-9 for below, above in pairwise(heights))
+    assert sum(placed) == pytest.approx(sum(wanted))
+    assert spread_labels([1.0, 5.0], 0.5) == [1.0, 5.0]

@@ -1,0 +1,39 @@
+"""The sounds that a model is excited with: seeded, data-free, or clips of one's own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from analysis.errors import UserError
+from analysis.speech.audio import SAMPLING_RATE
+from analysis.speech.excitation import calibrate_on, make_excitation, read_calibration
+
+
+def test_generated_sound_depends_on_the_seed_only() -> None:
+    first, again, other = (make_excitation("sounds", seed=seed) for seed in (1, 1, 2))
+    assert first.identity == again.identity != other.identity
+    assert first.seconds == 60
+    assert all(abs(clip).max() == pytest.approx(0.5) for clip in first.clips)
+
+
+def test_shipped_speech_is_data_free_and_own_clips_are_not() -> None:
+    speech = make_excitation("speech")
+    assert speech.data_free
+    assert len(speech.clips) == 48
+    with pytest.raises(UserError, match="--calibrate"):
+        make_excitation("calibrated")
+    with pytest.raises(UserError, match="no clip"):
+        calibrate_on([])
+
+
+def test_own_clips_are_found_behind_links(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 2 * SAMPLING_RATE)
+    (tmp_path / "elsewhere").mkdir()
+    soundfile.write(tmp_path / "elsewhere" / "b.wav", noise, SAMPLING_RATE)
+    (tmp_path / "clips").mkdir()
+    soundfile.write(tmp_path / "clips" / "a.wav", noise[:SAMPLING_RATE], SAMPLING_RATE)
+    (tmp_path / "clips" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "clips" / "round").symlink_to(tmp_path / "clips")
+    assert read_calibration(tmp_path / "clips").seconds == 3

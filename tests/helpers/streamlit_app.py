@@ -1,0 +1,76 @@
+"""The app in a simulated browser: a hand on its controls, an eye on what they changed."""
+
+import time
+from collections.abc import Callable
+
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Slider
+
+from pages.planning.settings import widget_key
+from pages.session.session import Session
+
+Settle = Callable[[AppTest], AppTest]
+Visit = Callable[[str], AppTest]
+
+
+def settle(app: AppTest, seconds: float = 120) -> AppTest:
+    """Run the app until nothing is computed in the background any more."""
+    deadline = time.monotonic() + seconds
+    app.run()
+    jobs = app.session_state["session"].jobs
+    while jobs._running:
+        assert time.monotonic() < deadline, "a background job did not finish"
+        time.sleep(0.05)
+        app.run()
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+def session_of(app: AppTest) -> Session:
+    session: Session = app.session_state["session"]
+    assert session.model is not None
+    return session
+
+
+def key(app: AppTest, name: str) -> str:
+    model = session_of(app).model
+    assert model is not None
+    return widget_key(model, name)
+
+
+def k_slider(app: AppTest, group: str) -> Slider[int]:
+    prefix = key(app, f"k:{group}:")
+    return next(slider for slider in app.slider if (slider.key or "").startswith(prefix))
+
+
+def n_clusters(app: AppTest) -> dict[str, int]:
+    session = session_of(app)
+    assert session.model is not None
+    return session.n_clusters[session.model.weight_hash]
+
+
+def edit_table(app: AppTest, row: int, k: object) -> AppTest:
+    table = app.data_editor[0]
+    assert table.key is not None
+    app.session_state[table.key] = {
+        "edited_rows": {row: {"K": k}},
+        "added_rows": [],
+        "deleted_rows": [],
+    }
+    return settle(app)
+
+
+def compress(app: AppTest) -> AppTest:
+    app.button(key="compress").click()
+    return settle(app)
+
+
+def pick(app: AppTest, file_name: str) -> AppTest:
+    app.button(key=f"card:{file_name}").click()
+    return settle(app)
+
+
+def click(app: AppTest, name: str) -> AppTest:
+    app.button(key=name).click()
+    return settle(app)
