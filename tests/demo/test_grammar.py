@@ -1,8 +1,5 @@
 """The demo models' domain: how it is spelled, and that tests never leak into training."""
 
-from __future__ import annotations
-
-import csv
 import re
 from collections.abc import Callable
 from itertools import islice
@@ -20,16 +17,6 @@ from demo.grammar import (
     spell_ordinal,
     vocabulary,
 )
-from demo.synthesis import (
-    HELD_OUT_ACCENTS,
-    HELD_OUT_FLITE,
-    HELD_OUT_VARIANTS,
-    TRAIN_FLITE,
-    TRAIN_VARIANTS,
-    draw_voice,
-    trim_silence,
-)
-from tests.helpers.places import DEMO
 
 
 def draw(count: int, *, held_out: bool, seed: int = 11) -> list[tuple[str, str]]:
@@ -100,39 +87,3 @@ def test_sentences_are_lower_case_words_of_every_kind() -> None:
 def test_the_same_seed_gives_the_same_sentences() -> None:
     assert draw(50, held_out=False) == draw(50, held_out=False)
     assert draw(50, held_out=False) != draw(50, held_out=False, seed=12)
-
-
-def test_held_out_voices_share_no_speaker_with_training_voices() -> None:
-    assert not set(TRAIN_VARIANTS) & set(HELD_OUT_VARIANTS)
-    assert not set(TRAIN_FLITE) & set(HELD_OUT_FLITE)
-    rng = np.random.default_rng(0)
-    for _ in range(200):
-        voice = draw_voice(rng, held_out=True)
-        assert voice.name in HELD_OUT_FLITE or voice.name.split("+")[1] in HELD_OUT_VARIANTS
-
-
-def test_no_accent_is_one_whose_variants_espeak_ng_ignores() -> None:
-    # all variants of "en-gb" are its default voice, hence the same in training and in tests
-    assert "en-gb" not in HELD_OUT_ACCENTS
-
-
-def test_silence_is_trimmed_but_for_its_margin() -> None:
-    tone = np.sin(np.arange(8_000) / 5).astype(np.float32)
-    silence = np.zeros(4_000, np.float32)
-    trimmed = trim_silence(np.concatenate([silence, tone, silence]), margin=0.02)
-    assert abs(len(trimmed) - (8_000 + 2 * 320)) <= 160
-
-
-@pytest.mark.parametrize("folder", ["heldout", "clips"])
-def test_shipped_recordings_are_held_out(folder: str) -> None:
-    with (DEMO / folder / "metadata.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert all((DEMO / folder / row["file_name"]).is_file() for row in rows)
-    # the long clip is many sentences, each held out; together they are none of the grammar
-    texts = [row["transcription"] for row in rows if " " not in row["voice"]]
-    assert len(texts) >= 11
-    assert all(map(is_held_out, texts))
-    for row in rows:
-        for voice in row["voice"].split():
-            name = voice.split(":")[1]
-            assert name in HELD_OUT_FLITE or name.split("+")[1] in HELD_OUT_VARIANTS

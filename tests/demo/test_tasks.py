@@ -1,8 +1,4 @@
-"""What the demo models are trained with: targets, the fast convolution, random voices."""
-
-from __future__ import annotations
-
-import re
+"""What the demo models are trained with: targets and the fast convolution."""
 
 import numpy as np
 import pytest
@@ -10,9 +6,6 @@ import torch
 
 from demo.examples import Example, Segment
 from demo.models import build_hubert_processor
-from demo.plan import PLANS
-from demo.random_voices import RANDOM_VARIANTS, variant_file
-from demo.synthesis import HELD_OUT_VARIANTS, TRAIN_VARIANTS
 from demo.tasks import IGNORED, FramedConv1d, ctc_labels
 
 TEXTS = ("set an alarm for nineteen o'clock", "four four fourteen", "")
@@ -55,24 +48,3 @@ def test_framed_convolution_is_a_convolution() -> None:
     found.square().sum().backward()
     assert plain.weight.grad is not None
     torch.testing.assert_close(framed.weight.grad, plain.weight.grad)
-
-
-def test_random_voices_differ_and_can_be_remade() -> None:
-    files = [variant_file(np.random.default_rng([3, i]), f"v{i}") for i in range(20)]
-    again = [variant_file(np.random.default_rng([3, i]), f"v{i}") for i in range(20)]
-    assert files == again
-    assert len({file.split("\n", 2)[2] for file in files}) == len(files)
-    for file in files:
-        assert len(re.findall(r"^formant \d", file, re.M)) == 9
-    assert not {*RANDOM_VARIANTS} & {*TRAIN_VARIANTS, *HELD_OUT_VARIANTS}
-
-
-@pytest.mark.parametrize("name", ["hubert", "whisper"])
-def test_every_step_of_a_plan_has_a_phase_and_examples_of_its_own(name: str) -> None:
-    plan = PLANS[name]
-    end = 0
-    for step in range(plan.n_steps):
-        phase, first = plan.locate(step)
-        assert first == end
-        end = first + phase.batch_size
-    assert plan.learning_rate(plan.n_steps - 1) < 0.01 * plan.peak_learning_rate
