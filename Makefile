@@ -23,7 +23,7 @@ install: ## make .venv with everything that tests and tools need
 	.venv/bin/pip install -c constraints.txt -e '.[dev]'
 
 run: ## open the app in a browser
-	$(PYTHON) -m analysis.cli.parser app
+	$(PYTHON) -m coalesce app
 
 test: ## run all tests, those in Chromium too
 	$(PYTHON) -m pytest

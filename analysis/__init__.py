@@ -1,4 +1,11 @@
-"""Coalesce's computing core: loads, inspects, compresses, transcribes; knows no interface."""
+"""Coalesce's computing core: loads, inspects, compresses, transcribes; knows no interface.
+
+What comes in: checkpoints, recipes, audio and corpora.
+What goes out: models, transcripts, scores, figures and files.
+Each package imports only from those before it: plan, models, speech, clustering, compression,
+delivery and evaluation, training, figures and cli.
+Open `plan` first, then `models`.
+"""
 
 import os
 from importlib.metadata import PackageNotFoundError, version

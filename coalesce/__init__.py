@@ -3,6 +3,10 @@
 The functions work on objects of Coalesce's core, and every path may be a `str` or a `Path`. They
 are loaded when they are first used, so that ``import coalesce`` takes no time.
 
+What comes in: a model's name, folder or hub id; paths of clips and corpora.
+What goes out: objects of the core, and Plotly figures.
+Open `facade` first.
+
 Examples
 --------
 >>> import coalesce

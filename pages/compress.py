@@ -45,6 +45,14 @@ from pages.variants.table import draw_variants
 from pages.widgets.basics import explain, figure, primary_button, swatch
 from pages.widgets.formatting import count, error_percent, escape_markdown, percent, size
 
+_VERBS = {
+    "cluster": "Merge",
+    "magnitude": "Drop the smallest",
+    "surgeon": "Drop the most replaceable",
+    "random": "Drop a random",
+}
+"""How the page's sentence begins; a method without a verb is named."""
+
 SENTENCE_HEIGHT = 54
 """Two lines, in pixels: numbers that grow must not push the page down."""
 
@@ -167,12 +175,7 @@ def _plan_controls(draft: Draft) -> None:
 def _sentence(draft: Draft, base: Footprint, cost: Footprint | None, achieved: float) -> str:
     """The page's answer, which writes itself; without a cost K is still being computed."""
     settings, expected = draft.settings, draft.expected
-    verb = {
-        "cluster": "Merge",
-        "magnitude": "Drop the smallest",
-        "surgeon": "Drop the most replaceable",
-        "random": "Drop a random",
-    }[settings.recipe.method]
+    verb = _VERBS.get(settings.recipe.method, f"Remove by {settings.recipe.method}")
     amount = (
         f"the units set by hand, {percent(achieved)} of all,"
         if settings.recipe.allocation == MANUAL

@@ -38,34 +38,16 @@ def _read_only(build: Callable[[], SpeechModel]) -> Iterator[SpeechModel]:
     assert hash_weights(model.model) == before, f"a test changed {model.name}"
 
 
-@pytest.fixture(scope="session")
-def whisper() -> Iterator[SpeechModel]:
-    yield from _read_only(BUILDERS["whisper"])
+def _fixture_of(name: str) -> object:
+    @pytest.fixture(scope="session", name=name)
+    def model() -> Iterator[SpeechModel]:
+        yield from _read_only(BUILDERS[name])
+
+    return model
 
 
-@pytest.fixture(scope="session")
-def hubert() -> Iterator[SpeechModel]:
-    yield from _read_only(BUILDERS["hubert"])
-
-
-@pytest.fixture(scope="session")
-def hubert_large() -> Iterator[SpeechModel]:
-    yield from _read_only(BUILDERS["hubert_large"])
-
-
-@pytest.fixture(scope="session")
-def wav2vec2() -> Iterator[SpeechModel]:
-    yield from _read_only(BUILDERS["wav2vec2"])
-
-
-@pytest.fixture(scope="session")
-def wav2vec2_large() -> Iterator[SpeechModel]:
-    yield from _read_only(BUILDERS["wav2vec2_large"])
-
-
-@pytest.fixture(scope="session")
-def data2vec_audio() -> Iterator[SpeechModel]:
-    yield from _read_only(BUILDERS["data2vec_audio"])
+for name in BUILDERS:  # a fixture of each tiny model, under its name
+    globals()[f"tiny_{name}"] = _fixture_of(name)
 
 
 @pytest.fixture(scope="session", params=list(BUILDERS))

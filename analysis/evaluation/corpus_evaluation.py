@@ -1,13 +1,12 @@
 """One model on a corpus: transcripts that survive a kill, corpus WER and CER, confidence.
 
-    accelerate launch --num_processes 2 -m analysis.evaluation MODEL --data DIR --out DIR
+    accelerate launch --num_processes 2 -m coalesce evaluate MODEL --data DIR --out DIR
 
-does what `coalesce evaluate` does on several processes and hosts, with the same results.
+evaluates on several processes and hosts, with the same results.
 """
 
 import hashlib
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
@@ -337,9 +336,3 @@ def _transcribe(
         UtteranceResult(utterance.id, utterance.digest, transcript.text, transcript.processing_time)
         for utterance, transcript in zip(batch, transcripts, strict=True)
     ]
-
-
-if __name__ == "__main__":
-    from analysis.cli.parser import main
-
-    sys.exit(main(["evaluate", *sys.argv[1:]]))

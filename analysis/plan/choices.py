@@ -101,9 +101,6 @@ COMPONENTS: Mapping[str, str] = {
 }
 """The two kinds of unit that can be merged."""
 
-COMPONENT_NAMES: Mapping[str, str] = {"ffn": "FFN channels", "heads": "attention heads"}
-"""What people call them."""
-
 STOCK_COMPONENTS: tuple[Component, ...] = ("ffn",)
 """What may be compressed in a checkpoint that is to load without code of its own."""
 

@@ -8,7 +8,6 @@ import streamlit as st
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import (
     CALIBRATED,
-    COMPONENT_NAMES,
     CONTRIBUTION,
     MANUAL,
     OUTPUT_ERROR,
@@ -24,6 +23,9 @@ from pages.planning.settings import (
     write_setting,
 )
 from pages.session.session import current
+
+COMPONENT_NAMES = {"ffn": "FFN channels", "heads": "attention heads"}
+"""What people call the two kinds of unit."""
 
 SENTENCE_HEIGHT = 92
 """Four lines in a narrow column, in pixels: a longer sentence must not push the page down."""

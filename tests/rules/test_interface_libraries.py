@@ -11,6 +11,7 @@ FIGURE_TYPES = {
     "pages/runs/training_results.py": "gathers the figures of a run for export",
     "pages/clusters.py": "gathers its figures for export",
     "pages/overview.py": "chooses the figure that the page shows",
+    "coalesce/figures.py": "hands figures to a notebook",
     "pages/variance.py": "gathers its figures for export",
 }
 """Files outside of analysis/figures that name the type `go.Figure`, and why."""
@@ -66,7 +67,7 @@ def test_the_pages_only_name_the_type_of_a_figure() -> None:
 def test_the_list_of_figure_types_is_up_to_date() -> None:
     naming = {
         relative(path)
-        for path in files("pages", "app.py")
+        for path in files("pages", "app.py", "coalesce")
         if any(found.top == "plotly" for found in imports(path))
     }
     refuse(

@@ -1,4 +1,9 @@
-"""Where each model family keeps its units, as data; a new family is one new file."""
+"""Where each model family keeps its units, as data; a new family is one new file and one line here.
+
+What comes in: a family's configuration.
+What goes out: `ARCHITECTURES`, by the `model_type` of the configuration.
+Open `base` first, then `whisper`.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType

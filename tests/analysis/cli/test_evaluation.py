@@ -72,7 +72,8 @@ def test_a_killed_process_is_gone_on_from(excerpt: Path, tmp_path: Path) -> None
 def test_two_processes_give_the_results_of_one(excerpt: Path, tmp_path: Path) -> None:
     arguments = [
         "-m",
-        "analysis.evaluation.corpus_evaluation",
+        "coalesce",
+        "evaluate",
         "demo-hubert",
         "--data",
         str(excerpt),
