@@ -13,7 +13,7 @@ chosen = $(or $(wildcard tests/analysis/$(PACKAGE) tests/pages/$(PACKAGE) tests/
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test fast rules types format check shots wheel clean
+.PHONY: help install run test fast rules types format check docs shots wheel clean
 
 help: ## list these targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -44,6 +44,9 @@ format: ## format the code, and correct what ruff can correct
 check: types ## check types, style and format, and change nothing
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+
+docs: ## write the reference of all options into docs/recipe.md
+	$(PYTHON) -m analysis.plan.reference > docs/recipe.md
 
 shots: ## take pictures of all pages, both themes, two sizes, into build/shots
 	$(PYTHON) -m tests.browser.shots

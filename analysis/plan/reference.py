@@ -1,0 +1,63 @@
+"""The reference of all options as Markdown, written from their declarations.
+
+``python -m analysis.plan.reference`` prints what `docs/recipe.md` holds.
+"""
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+
+from analysis.plan.options import Declared, declared
+from analysis.plan.recipe import Recipe
+from analysis.plan.training_settings import GateSettings, TrainingSettings
+
+_PARTS: tuple[tuple[str, str, type[BaseModel]], ...] = (
+    (
+        "Recipe",
+        "How a model is compressed: `coalesce compress`, **Compress**, methods of a sweep, plans.",
+        Recipe,
+    ),
+    ("Training", "How a model is trained on: `coalesce finetune` and `pinch`.", TrainingSettings),
+    ("Gates", "How a model is pinched while it is trained: `coalesce pinch`.", GateSettings),
+)
+
+
+def reference() -> str:
+    """All options with their flags, defaults, limits and choices, as Markdown."""
+    lines = [
+        "# Options",
+        "",
+        "Every option is declared once, in `analysis/plan/`; the shell's flags, the controls of the",
+        "page, plans in JSON and this page follow from the declaration (`make docs`).",
+    ]
+    for title, sentence, settings in _PARTS:
+        lines += ["", f"## {title}", "", sentence]
+        for option in declared(settings):
+            lines += ["", *_described(option)]
+    return "\n".join(lines) + "\n"
+
+
+def _described(option: Declared) -> Iterator[str]:
+    words = option.option
+    flag = words.flag or option.name.replace("_", "-")
+    yield f"### {words.label}: `{option.name}`, `--{flag}`"
+    yield ""
+    limits = f" {option.limits[0].upper()}{option.limits[1:]}." if option.limits else ""
+    default = words.by_default or f"`{_default(option)}`"
+    yield f"{words.help}{limits} Default: {default}."
+    if words.choices:
+        yield ""
+    for name, sentence in words.choices.items():
+        note = " (not data-free)" if name in words.needs_data else ""
+        yield f"- `{name}`{note}: {sentence}"
+
+
+def _default(option: Declared) -> str:
+    value = option.default
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+if __name__ == "__main__":
+    print(reference(), end="")
