@@ -9,7 +9,6 @@ import soundfile
 import torch
 
 from analysis.clustering import contributions, listening
-from analysis.clustering import removal as surgeon
 from analysis.clustering.contributions import (
     GroupMoments,
     contribution_distances,
@@ -210,7 +209,7 @@ def test_surgeon_is_the_greedy_least_squares(rows: int) -> None:
 
 def test_surgeon_in_blocks_finds_exact_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     """600 channels of which half repeat the others: half go for nothing but the ridge."""
-    monkeypatch.setattr(surgeon, "RIDGE", 0.01)
+    monkeypatch.setattr("analysis.clustering.moments.RIDGE", 0.01)
     covariance = random_moments(300, seed=4)
     twice = covariance.repeat(2, 2)
     output = torch.randn(600, 1, 8, generator=torch.Generator().manual_seed(5))
