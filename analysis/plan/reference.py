@@ -27,8 +27,8 @@ def reference() -> str:
     lines = [
         "# Options",
         "",
-        "Every option is declared once, in `analysis/plan/`; the shell's flags, the page's controls,",
-        "plans in JSON and this page follow from the declaration (`make docs`).",
+        "Every option is declared once, in `analysis/plan/`. The shell's flags, the page's",
+        "controls, plans in JSON and this page follow from the declaration (`make docs`).",
     ]
     for title, sentence, settings in _PARTS:
         lines += ["", f"## {title}", "", sentence]
