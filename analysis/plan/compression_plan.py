@@ -22,7 +22,7 @@ _FLAT = (
 """The fields of format 1, in its order."""
 
 
-class Origin(Checked):
+class Origin(Checked, title="origin of the plan"):
     """Which weights a plan is for.
 
     Parameters
@@ -40,7 +40,7 @@ class Origin(Checked):
     revision: str | None = None
 
 
-class CompressionPlan(Checked):
+class CompressionPlan(Checked, title="plan"):
     """Everything that decides a compressed model; same plan, same weights, same bits.
 
     Parameters
