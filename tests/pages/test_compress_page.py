@@ -139,7 +139,7 @@ def test_recipe_of_this_model_sets_every_k(app: AppTest) -> None:
     compress(app)
     values = json.loads(session.variants[0].compression.plan.to_json())
     values["n_clusters"]["encoder.0.ffn"] = 99
-    values["distance"] = "normalised"
+    values["recipe"]["distance"] = "normalised"
     app.file_uploader(key="recipe:upload:0").upload("plan.json", json.dumps(values).encode())
     settle(app)
     assert n_clusters(app) == values["n_clusters"]
@@ -151,7 +151,7 @@ def test_recipe_for_another_model_is_refused_and_nothing_changes(app: AppTest) -
     before = dict(n_clusters(app))
     compress(app)
     values = json.loads(session_of(app).variants[0].compression.plan.to_json())
-    values["weight_hash"], values["model"] = "0" * 64, "somebody/else"
+    values["origin"] = {"weight_hash": "0" * 64, "model": "somebody/else"}
     app.file_uploader(key="recipe:upload:0").upload("plan.json", json.dumps(values).encode())
     settle(app)
     assert "other weights" in app.error[0].value
