@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from analysis.models.loading import DEMO_MODELS
+from tests.helpers.chromium import chromium, page
 from tests.helpers.places import ROOT
+
+__all__ = ["chromium", "page", "server"]  # the fixtures of the tests in a browser
 
 START_SECONDS = 60
 
