@@ -17,6 +17,7 @@ from tests.helpers.places import ROOT
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache with two trees and a training run."""
     monkeypatch.setenv("COALESCE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("COALESCE_CACHE_LIMIT", raising=False)
     for name in ("a", "b"):
         cache.write_arrays(cache.cache_folder("trees") / f"{name}.npz", {"x": np.zeros(100_000)})
     run = cache.cache_folder("training") / "run"
