@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from analysis import __version__
@@ -49,24 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         141 when nobody reads the output any more.
     """
     options = _parser().parse_args(arguments)
-    # the engine takes seconds to import, which --help and typing errors need not wait for
-    from analysis.cli import evaluation as evaluation_commands
-    from analysis.cli import export as export_commands
-    from analysis.cli import models as commands
-    from analysis.cli import training as training_commands
-    from analysis.cli.app import app
-
-    command = {
-        "inspect": commands.inspect,
-        "compress": commands.compress,
-        "evaluate": evaluation_commands.evaluate,
-        "sweep": evaluation_commands.sweep,
-        "export": export_commands.export,
-        "finetune": training_commands.finetune,
-        "pinch": training_commands.pinch,
-        "transcribe": commands.transcribe,
-        "app": app,
-    }[options.command]
+    command = _command(options.command)
     try:
         command(options)
         sys.stdout.flush()
@@ -84,6 +67,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("coalesce: stopped", file=sys.stderr)
         return 130
     return 0
+
+
+def _command(name: str) -> Callable[[argparse.Namespace], None]:
+    """What a command does.
+
+    The engine takes seconds to import, which --help, typing errors, and commands that compute
+    nothing need not wait for.
+    """
+    if name == "cache":
+        from analysis.cli.cache import cache
+
+        return cache
+    if name == "app":
+        from analysis.cli.app import app
+
+        return app
+    from analysis.cli import evaluation as evaluation_commands
+    from analysis.cli import export as export_commands
+    from analysis.cli import models as commands
+    from analysis.cli import training as training_commands
+
+    return {
+        "inspect": commands.inspect,
+        "compress": commands.compress,
+        "evaluate": evaluation_commands.evaluate,
+        "sweep": evaluation_commands.sweep,
+        "export": export_commands.export,
+        "finetune": training_commands.finetune,
+        "pinch": training_commands.pinch,
+        "transcribe": commands.transcribe,
+    }[name]
 
 
 def _drop_output() -> None:
@@ -184,6 +198,18 @@ def _parser() -> argparse.ArgumentParser:
     app.add_argument("model", nargs="?", metavar="MODEL", help=_MODEL_HELP)
     app.add_argument("--port", type=int, default=8501)
     app.add_argument("--headless", action="store_true", help="serve only, open no browser")
+
+    cache = subparsers.add_parser("cache", help="what is kept on disk, and how to empty it")
+    actions = cache.add_subparsers(dest="action", required=True, metavar="ACTION")
+    show = actions.add_parser("show", help="the folder, what lies in it, the limit")
+    clear = actions.add_parser("clear", help="delete what can be computed again")
+    clear.add_argument(
+        "--all",
+        action="store_true",
+        help="fetched data, transcripts and training runs, too; not while one is running",
+    )
+    for action in (show, clear):
+        action.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from analysis.cache import cached, write_arrays
+from analysis.cache import cached, largest_entry, write_arrays
 from analysis.clustering.distances import SquaredDistances
 from analysis.clustering.listening import Listener, prepare, statistics_folder
 from analysis.clustering.moments import MomentAccumulator, Moments
@@ -115,7 +115,8 @@ def group_moments(
 ) -> GroupMoments:
     """Statistics of one group, from disk where they were measured before.
 
-    A miss measures this group and as many of the following ones as memory allows in the same run.
+    A miss measures this group and as many of the following ones as memory and cache hold in the
+    same run.
 
     Parameters
     ----------
@@ -136,7 +137,11 @@ def group_moments(
     def make() -> Mapping[str, np.ndarray]:
         everything = model.groups
         start = next(i for i, other in enumerate(everything) if other.id == group.id)
-        chosen = next(in_batches(everything[start:], lambda other: other.n_units * other.rows))
+        # Half the cache: with more, they and the trees made from them would push each other out
+        # before they are asked for.
+        most = min(_MOST_ACCUMULATOR_BYTES, largest_entry() // 2)
+        following = everything[start:]
+        chosen = next(in_batches(following, lambda other: other.n_units * other.rows, most))
         measured = measure_groups(model, excitation, chosen, watch=watch)
         own = measured.pop(group.id)
         for name, beside in measured.items():
@@ -148,14 +153,25 @@ def group_moments(
     return _from_arrays(cached(folder / f"{group.id}.npz", shapes, make))
 
 
-def in_batches(items: Sequence[T], width: Callable[[T], int]) -> Iterator[Sequence[T]]:
-    """Divide items into parts whose covariances, of the items' widths, fit in memory together."""
-    start, room = 0, _MOST_ACCUMULATOR_BYTES
+def in_batches(
+    items: Sequence[T], width: Callable[[T], int], most: int | None = None
+) -> Iterator[Sequence[T]]:
+    """Divide items into parts whose covariances, of the items' widths, fit in memory together.
+
+    Parameters
+    ----------
+    items : sequence
+    width : callable
+    most : int, optional
+        Bytes of the covariances of a part; by default what memory allows.
+    """
+    most = _MOST_ACCUMULATOR_BYTES if most is None else most
+    start, room = 0, most
     for i, item in enumerate(items):
         room -= 8 * width(item) ** 2
         if room < 0 and i > start:
             yield items[start:i]
-            start, room = i, _MOST_ACCUMULATOR_BYTES - 8 * width(item) ** 2
+            start, room = i, most - 8 * width(item) ** 2
     if start < len(items):
         yield items[start:]
 

@@ -24,6 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("analysis",),  # the name and the version only
     ("analysis.errors",),
     ("analysis.progress",),
+    ("analysis.eviction",),
     ("analysis.cache",),
     ("analysis.files",),
     ("analysis.plan",),

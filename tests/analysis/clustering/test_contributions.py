@@ -1,5 +1,8 @@
 """What units contribute: measured once, and as its definition says."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +18,8 @@ from analysis.clustering.contributions import (
 )
 from analysis.clustering.moments import MomentAccumulator
 from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup
+from analysis.progress import Watch
 from analysis.speech.excitation import Excitation
 
 
@@ -32,6 +37,35 @@ def test_statistics_are_measured_once(
         assert torch.equal(cached.moments.covariance, fresh.moments.covariance)
         assert torch.equal(cached.moments.mean, fresh.moments.mean)
         assert cached.residual_variance == fresh.residual_variance > 0
+
+
+@pytest.mark.parametrize("limit", ["0", "60 kB"])
+def test_a_small_cache_is_not_overrun(
+    limit: str,
+    hubert: SpeechModel,
+    sound: Excitation,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COALESCE_CACHE", str(tmp_path))
+    monkeypatch.setenv("COALESCE_CACHE_LIMIT", limit)
+    measured = measure_groups(hubert, sound, hubert.groups)
+    runs: list[Sequence[UnitGroup]] = []
+
+    def listen(
+        model: SpeechModel, excitation: Excitation, groups: Sequence[UnitGroup], *, watch: Watch
+    ) -> dict[str, GroupMoments]:
+        runs.append(groups)
+        return {group.id: measured[group.id] for group in groups}
+
+    monkeypatch.setattr(contributions, "measure_groups", listen)
+    for group in hubert.groups:
+        found = group_moments(hubert, sound, group)
+        assert torch.equal(found.moments.covariance, measured[group.id].moments.covariance)
+    heard = [group.id for groups in runs for group in groups]
+    assert heard == [group.id for group in hubert.groups], "each is measured once"
+    if limit == "0":
+        assert {len(groups) for groups in runs} == {1}
 
 
 def test_gram_is_that_of_the_contributions_themselves() -> None:
