@@ -1,6 +1,6 @@
 """From one sparsity to K per group: every strategy meets its budget, whatever the model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise, product
 
 import numpy as np
@@ -13,6 +13,7 @@ from analysis.compression.allocation import achieved_sparsity, allocate, uniform
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
 from analysis.plan.choices import ALLOCATIONS
+from analysis.speech.excitation import Excitation
 from tests.helpers.group_shapes import evidence, group, parameters, seq2seq_groups
 
 EXACT = ("variance", "distortion", "output-error")
@@ -29,18 +30,27 @@ def test_uniform_k(n: int, sparsity: float, expected: int) -> None:
     assert uniform_k(n, sparsity) == expected
 
 
+@pytest.fixture(scope="module")
+def trees(speech_model: SpeechModel, sound: Excitation) -> dict[str, Mapping[str, MergeTree]]:
+    """Merge trees of every family, by the distance that they are of."""
+    spaces = (UnitSpace("weights"), UnitSpace("contribution", excitation=sound))
+    return {space.distance: build_trees(speech_model, space) for space in spaces}
+
+
 @pytest.mark.parametrize("strategy", list(ALLOCATIONS))
 @pytest.mark.parametrize("sparsity", SPARSITIES)
 def test_k_is_in_range_for_every_group_of_every_model(
-    speech_model: SpeechModel, sparsity: float, strategy: str
+    speech_model: SpeechModel,
+    trees: dict[str, Mapping[str, MergeTree]],
+    sparsity: float,
+    strategy: str,
 ) -> None:
     groups = speech_model.groups
-    distance = "contribution" if strategy == "output-error" else "weights"
     k = allocate(
         groups,
         sparsity=sparsity,
         strategy=strategy,
-        trees=build_trees(speech_model, UnitSpace(distance)),
+        trees=trees["contribution" if strategy == "output-error" else "weights"],
         variances=group_variances(speech_model),
     )
     assert list(k) == [g.id for g in groups]

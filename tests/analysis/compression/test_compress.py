@@ -17,6 +17,7 @@ from analysis.models.statistics import group_variances
 from analysis.models.unit_weights import read_units
 from analysis.plan.choices import ALLOCATIONS, DISTANCES, MERGE_RULES, METHODS
 from analysis.plan.compression_plan import CompressionPlan
+from analysis.speech.excitation import Excitation
 from tests.helpers.changed_models import overwrite, same_bits
 from tests.helpers.random_units import rotated
 from tests.helpers.tiny_models import BUILDERS, hash_weights, logits, make_plan, tiny_hubert
@@ -111,6 +112,7 @@ def test_channels_without_output_or_input_are_free(family: str) -> None:
 )
 def test_every_method_gives_the_shapes_that_the_plan_says(
     hubert: SpeechModel,
+    sound: Excitation,
     method: str,
     engine: str,
     distance: str,
@@ -126,8 +128,9 @@ def test_every_method_gives_the_shapes_that_the_plan_says(
         merge=merge,
         align_heads=align_heads,
         refine=refine,
+        excitation=sound.kind,
     )
-    result = compress(hubert, plan)
+    result = compress(hubert, plan, excitation=sound)
     sizes = {group.id: group.n_units for group in result.model.groups}
     assert sizes == dict(plan.n_clusters)
     for group_id, done in result.groups.items():
@@ -146,12 +149,12 @@ def test_every_method_gives_the_shapes_that_the_plan_says(
 @pytest.mark.parametrize("allocation", list(ALLOCATIONS))
 @pytest.mark.parametrize("method", list(METHODS))
 def test_every_allocation_of_every_method_runs(
-    whisper: SpeechModel, method: str, allocation: str
+    whisper: SpeechModel, sound: Excitation, method: str, allocation: str
 ) -> None:
     groups = whisper.groups
     listens = method == "surgeon" or allocation == "output-error"
     distance = "contribution" if listens else "weights"
-    trees = build_trees(whisper, UnitSpace(distance), removal=listens)
+    trees = build_trees(whisper, UnitSpace(distance, excitation=sound), removal=listens)
     k = allocate(
         groups,
         sparsity=0.3,
@@ -161,8 +164,8 @@ def test_every_allocation_of_every_method_runs(
         method=method,
     )
     choices = {"method": method, "allocation": allocation, "distance": distance}
-    plan = make_plan(whisper, n_clusters=k, sparsity=0.3, **choices)
-    result = compress(whisper, plan, trees=trees)
+    plan = make_plan(whisper, n_clusters=k, sparsity=0.3, excitation=sound.kind, **choices)
+    result = compress(whisper, plan, trees=trees, excitation=sound)
     assert {g.id: g.n_units for g in result.model.groups} == k
     assert torch.isfinite(logits(result.model)).all()
 
@@ -211,14 +214,15 @@ def test_clusters_beat_both_baselines_at_the_same_size(speech_model: SpeechModel
 # --- what must not change ----------------------------------------------------------------------
 
 
-def test_the_original_stays_as_it_is(speech_model: SpeechModel) -> None:
+def test_the_original_stays_as_it_is(speech_model: SpeechModel, sound: Excitation) -> None:
     before, config = hash_weights(speech_model.model), speech_model.config.to_json_string()
     generation = str(getattr(speech_model.model, "generation_config", None))
     out = logits(speech_model)
     for method, repair in (("cluster", "none"), ("random", "none"), ("surgeon", "refit")):
         distance = "contribution" if method == "surgeon" else "weights"
         choices = {"method": method, "distance": distance, "repair": repair}
-        compress(speech_model, make_plan(speech_model, **choices))
+        plan = make_plan(speech_model, excitation=sound.kind, **choices)
+        compress(speech_model, plan, excitation=sound)
     assert hash_weights(speech_model.model) == before
     assert speech_model.config.to_json_string() == config
     assert str(getattr(speech_model.model, "generation_config", None)) == generation
