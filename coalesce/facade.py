@@ -6,6 +6,7 @@ from typing import Any
 from analysis.compression.compress import compress as compress_model
 from analysis.compression.planner import Planner
 from analysis.delivery.saving import save as save_model
+from analysis.errors import UserError
 from analysis.evaluation.corpora import read_corpus
 from analysis.evaluation.corpus_evaluation import Evaluation
 from analysis.evaluation.corpus_evaluation import evaluate as evaluate_model
@@ -91,9 +92,17 @@ def plan(
     >>> plan.n_clusters["encoder.0.ffn"]
     384
     """
-    options.setdefault("excitation", CALIBRATED if calibrate else default_excitation())
+    excitation = CALIBRATED if calibrate else options.pop("excitation", None)
+    recipe = complete(
+        sparsity=sparsity, **options | {"excitation": excitation or default_excitation()}
+    )
+    if calibrate and not recipe.listens:
+        raise UserError(
+            "With these options nothing listens to your clips.",
+            "Leave out `calibrate`, or choose the distance “contribution” or a repair.",
+        )
     clips = read_calibration(calibrate) if calibrate else None
-    return Planner(model, clips).prepare(complete(sparsity=sparsity, **options)).plan
+    return Planner(model, clips).prepare(recipe).plan
 
 
 def compress(

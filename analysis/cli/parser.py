@@ -11,13 +11,10 @@ from analysis.cli.flags import add_flags
 from analysis.errors import Cancelled, UserError
 from analysis.plan.choices import (
     ALLOCATIONS,
-    CALIBRATED,
     EXPORT_FORMATS,
     EXPORT_PRECISIONS,
-    MANUAL,
     NORMALISERS,
     TASKS,
-    UNBUDGETED,
 )
 from analysis.plan.recipe import Recipe
 from analysis.plan.training_settings import GateSettings, TrainingSettings
@@ -255,8 +252,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_compression(parser: argparse.ArgumentParser) -> None:
-    # --calibrate and --budget lead to the choices that are left out; --plan holds K by hand
-    add_flags(parser, Recipe, hidden=(CALIBRATED, UNBUDGETED, MANUAL))
+    add_flags(parser, Recipe)
     parser.add_argument(
         "--budget",
         choices=("exact", "literal"),

@@ -33,7 +33,7 @@ def finetune(options: argparse.Namespace) -> None:
 def pinch(options: argparse.Namespace) -> None:
     """Train a model with self-pinching gates, or unit gates, and save it."""
     kind: GateKind = "units" if options.units else "elements"
-    gates = GateSettings(kind=kind, **read_flags(options, GateSettings))
+    gates = GateSettings(kind=kind, **read_flags(options, GateSettings, without=("kind",)))
     _run(options, gates)
 
 

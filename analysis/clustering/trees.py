@@ -28,7 +28,7 @@ def build_trees(
     removal : bool
         See `UnitSpace.tree`.
     watch : Watch
-        Told after each group, asked before it; what was built by then stays on disk.
+        It is told after each group, and asked before each; what was built by then stays on disk.
 
     Returns
     -------

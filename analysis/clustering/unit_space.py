@@ -59,7 +59,7 @@ class UnitSpace:
 
     @property
     def identity(self) -> tuple[str, bool, str]:
-        """Equal where the distances are."""
+        """Spaces of one identity have the same distances."""
         heard = self.excitation.identity if self.excitation else ""
         return (self.distance, self.align_heads, heard)
 

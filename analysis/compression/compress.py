@@ -110,7 +110,7 @@ def compress(
         What a plan that listens was made with; by default the plan's kind of it. Clips of one's
         own ("calibrated") must be given.
     watch : Watch
-        Called after each group. Asked before each group.
+        It is told after each group, and asked before each.
 
     Returns
     -------

@@ -7,9 +7,10 @@ from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.trees import build_trees
 from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.allocation import allocate
+from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
-from analysis.plan.choices import SURGEON
+from analysis.plan.choices import CALIBRATED, MANUAL, SURGEON
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe
 from analysis.progress import UNWATCHED, Watch
@@ -77,6 +78,11 @@ class Planner:
             Where the recipe does not fit the model.
         Cancelled
         """
+        if recipe.allocation == MANUAL:
+            raise UserError(
+                "The allocation “manual” stands for K that a person set.",
+                "Choose another allocation, or give K in a plan.",
+            )
         excitation = self._excitation(recipe) if recipe.listens else None
         trees = self._build(recipe, excitation, watch)
         if recipe.allocation.startswith("variance") and self._variances is None:
@@ -99,7 +105,7 @@ class Planner:
         return Prepared(plan, trees, excitation)
 
     def _excitation(self, recipe: Recipe) -> Excitation:
-        if recipe.excitation == "calibrated" and self._calibration is not None:
+        if recipe.excitation == CALIBRATED and self._calibration is not None:
             return self._calibration
         key = (recipe.excitation, recipe.seed)
         if key not in self._excitations:

@@ -235,7 +235,7 @@ class _Runner:
         elif self.with_magnitude and k not in self.magnitude:
             self.n_models += 1
             baseline = _magnitude_at(plan)
-            draws = cell.way.uses_seed and not cell.way.made
+            draws = cell.way.uses_seed
             drawn = f", seed {cell.seed}" if draws else ""
             name = f"magnitude at the K of {cell.way.name}{drawn}"
             same = replace(cell, way=NamedRecipe(name=name, recipe=Recipe(method="magnitude")))

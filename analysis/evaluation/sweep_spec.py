@@ -47,7 +47,7 @@ class NamedRecipe(Checked):
     @property
     def uses_seed(self) -> bool:
         """Whether another seed gives another result."""
-        return self.recipe.draws
+        return not self.made and self.recipe.draws
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,8 @@ def model_statistics(
     ----------
     model : SpeechModel
     watch : Watch
-        Called after each group. Asked before each group; what was computed by then stays on disk.
+        It is told after each group, and asked before each; what was computed by then stays on
+        disk.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, PlainSerializer
 
 from analysis.errors import UserError
 from analysis.plan.recipe import Recipe
-from analysis.plan.validation import Checked
+from analysis.plan.validation import Checked, shown
 
 FORMAT = 2
 """Of the JSON that is written; format 1, which had all fields side by side, is read as well."""
@@ -117,13 +117,21 @@ class CompressionPlan(Checked, title="plan"):
 
     @property
     def identity(self) -> str:
-        """The text that stands for this plan in what is kept on disk: its JSON in format 1.
+        """The text that stands for this plan in what is kept on disk.
 
-        Results that were stored before format 2 are found by it, too.
+        It is the plan's JSON in format 1, so that results which were stored before format 2 are
+        found by it, too; options that are newer follow where they are not as they are by default.
         """
         values = self.model_dump(mode="json")
         flat = values["origin"] | values["recipe"] | values
-        return json.dumps({"format": 1} | {name: flat[name] for name in _FLAT}, indent=2) + "\n"
+        known = {"format": 1} | {name: flat[name] for name in _FLAT}
+        first = Recipe().model_dump(mode="json")
+        newer = {
+            name: value
+            for name, value in values["recipe"].items()
+            if name not in _FLAT and value != first[name]
+        }
+        return json.dumps(known | newer, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "CompressionPlan":
@@ -159,7 +167,7 @@ class CompressionPlan(Checked, title="plan"):
                 f"This plan has format {version}.",
                 f"This version of Coalesce reads 1 to {FORMAT}.",
             )
-        return cls.read(_nested(values) if version == 1 else values, "The plan")
+        return cls.read(_nested(values) if version == 1 else values)
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,5 +181,5 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
         elif name in ("n_clusters", "excitation_hash"):
             values[name] = value
         else:
-            raise UserError(f"The plan has no field {name!r}.", "Remove it.")
+            raise UserError(f"The plan has no field {shown(name)}.", "Remove it.")
     return values

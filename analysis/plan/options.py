@@ -1,14 +1,14 @@
 """What a setting is called and means: declared once, where the field is, and read everywhere.
 
 A field of `Recipe` or of the training settings carries an `Option` in its annotation. Validation
-and JSON come from the field itself; the shell's flags, the page's controls, sweeps, messages and
-the reference in the docs come from the option.
+and JSON come from the field itself; the shell's flags, sweeps, messages and the reference in the
+docs come from the option, and so do the words and limits of each control on the page.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -31,6 +31,8 @@ class Option:
         default is.
     needs_data : tuple of str
         The choices with which the result is not data-free.
+    elsewhere : mapping of str to str
+        The choices that the shell's flag does not offer, and what leads to them instead.
     flag : str
         What the shell calls it, where that is not the field's name.
     """
@@ -40,6 +42,7 @@ class Option:
     choices: Mapping[Any, str] = field(default_factory=dict)
     by_default: str = ""
     needs_data: tuple[str, ...] = ()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
     flag: str = ""
 
 
@@ -54,8 +57,6 @@ class Declared:
     default : object
     kind : type
         ``bool``, ``int``, ``float``, ``str``, or ``tuple`` of names.
-    required : bool
-        Whether there is no default.
     at_least, above, at_most, below : float or None
         Limits of a number.
     """
@@ -64,11 +65,24 @@ class Declared:
     option: Option
     default: Any
     kind: type
-    required: bool
     at_least: float | None
     above: float | None
     at_most: float | None
     below: float | None
+
+    @property
+    def flag(self) -> str:
+        """What the shell calls it, without the dashes in front."""
+        return self.option.flag or self.name.replace("_", "-")
+
+    @property
+    def default_in_words(self) -> str:
+        """What is taken where nobody chose."""
+        if self.option.by_default:
+            return self.option.by_default
+        if isinstance(self.default, bool):
+            return "on" if self.default else "off"
+        return ",".join(self.default) if isinstance(self.default, tuple) else str(self.default)
 
     @property
     def limits(self) -> str:
@@ -102,7 +116,6 @@ def declared(settings: type[BaseModel]) -> Iterator[Declared]:
                 found[0],
                 None if info.is_required() else info.get_default(),
                 _kind(info.annotation),
-                info.is_required(),
                 *(_limit(info, limit) for limit in ("ge", "gt", "le", "lt")),
             )
 
@@ -121,6 +134,6 @@ def _kind(annotation: Any) -> type:
     origin = get_origin(annotation)
     if origin is Literal:
         return str
-    if origin is UnionType:
+    if origin in (UnionType, Union):
         return next(_kind(part) for part in get_args(annotation) if part is not type(None))
     return origin or annotation

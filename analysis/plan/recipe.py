@@ -1,7 +1,8 @@
 """How a model is compressed: every option of it, declared once.
 
-To add an option: a field here, and the code that obeys it. The shell's flag, the control on the
-page, the option of a sweep, the JSON and the reference in the docs follow from the field.
+To add an option: a field here, the code that obeys it, and a line in `pages/planning/controls.py`.
+The shell's flag, the option of a sweep, the JSON and the reference in the docs follow from the
+field.
 """
 
 from typing import Annotated, Any, Literal
@@ -25,6 +26,7 @@ from analysis.plan.choices import (
     REPAIRS,
     SEEDINGS,
     SURGEON,
+    UNBUDGETED,
     Allocation,
     Component,
     Distance,
@@ -69,6 +71,7 @@ class Recipe(Checked):
             "Where the K of each group comes from.",
             {**ALLOCATIONS, MANUAL: "Set by hand, group by group."},
             by_default="output-error with the distance contribution, else uniform",
+            elsewhere={UNBUDGETED: "--budget literal", MANUAL: "a plan"},
         ),
     ] = "uniform"
     distance: Annotated[
@@ -114,10 +117,12 @@ class Recipe(Checked):
             EXCITATIONS,
             by_default="speech, if it is installed",
             needs_data=(CALIBRATED,),
+            elsewhere={CALIBRATED: "--calibrate DIR"},
         ),
     ] = "speech"
     components: Annotated[
         tuple[Component, ...],
+        Field(strict=False),  # lists of JSON, too
         Option("Units to remove", "Which kinds of unit may be removed.", COMPONENTS),
     ] = ("ffn", "heads")
     align_heads: Annotated[
@@ -143,7 +148,7 @@ class Recipe(Checked):
     ] = "k-means++"
     n_init: Annotated[
         int,
-        Field(ge=1, le=1000),
+        Field(ge=1, le=1_000_000),
         Option("k-means restarts", "How often the k-means engine starts anew."),
     ] = 1
     seed: Annotated[

@@ -39,24 +39,17 @@ def reference() -> str:
 
 def _described(option: Declared) -> Iterator[str]:
     words = option.option
-    flag = words.flag or option.name.replace("_", "-")
-    yield f"### {words.label}: `{option.name}`, `--{flag}`"
+    yield f"### {words.label}: `{option.name}`, `--{option.flag}`"
     yield ""
     limits = f" {option.limits[0].upper()}{option.limits[1:]}." if option.limits else ""
-    default = words.by_default or f"`{_default(option)}`"
-    yield f"{words.help}{limits} Default: {default}."
+    yield f"{words.help}{limits} Default: {option.default_in_words}."
     if words.choices:
         yield ""
     for name, sentence in words.choices.items():
-        note = " (not data-free)" if name in words.needs_data else ""
+        notes = [f"in the shell by `{words.elsewhere[name]}`"] if name in words.elsewhere else []
+        notes += ["not data-free"] if name in words.needs_data else []
+        note = f" ({', '.join(notes)})" if notes else ""
         yield f"- `{name}`{note}: {sentence}"
-
-
-def _default(option: Declared) -> str:
-    value = option.default
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """How a model was trained: what `coalesce.json` says beside the plan, and model cards quote."""
 
+import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from analysis.errors import UserError
 from analysis.plan.validation import Checked
@@ -18,6 +19,11 @@ TRAINING_METHODS: Mapping[str, str] = {
     "below it were cut out (Coalesce's structured variant of self-pinching).",
 }
 """Each way to train, in one sentence."""
+
+
+def _known(rate: object) -> object:
+    """None for a rate over no words, which is no number."""
+    return None if isinstance(rate, float) and not math.isfinite(rate) else rate
 
 
 class TrainingRecord(Checked, title="training record"):
@@ -56,7 +62,7 @@ class TrainingRecord(Checked, title="training record"):
     seconds: float
     settings: Mapping[str, Any]
     steps: int
-    validation_wer: float | None = None
+    validation_wer: Annotated[float | None, BeforeValidator(_known)] = None
     after_plans: int = 0
     sparsities: Mapping[str, float] = Field(default_factory=dict)
     sparsity: float | None = None
@@ -83,8 +89,10 @@ class TrainingRecord(Checked, title="training record"):
             When it is no record.
         """
         try:
-            return cls.read(values)
-        except UserError as fault:
+            record = cls.read(values)
+            record.to_dict()  # settings that are nested too deeply cannot be written again
+            return record
+        except ValueError as fault:
             raise UserError(
                 f"The training record of {name} cannot be read.",
                 "Delete “training” from its coalesce.json, or get a fresh copy.",

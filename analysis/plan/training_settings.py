@@ -57,14 +57,18 @@ class TrainingSettings(Checked, title="training setting"):
     warm_up: Annotated[float, Field(ge=0, le=1), Option("Warm-up", "Share of all steps.")] = 0.1
     weight_decay: Annotated[float, Field(ge=0), Option("Weight decay", "Of AdamW.")] = 0.01
     max_gradient_norm: Annotated[
-        float, Field(gt=0), Option("Gradient norm", "Longer gradients are cut to this norm.")
+        float,
+        Field(gt=0, allow_inf_nan=True),
+        Option("Gradient norm", "Longer gradients are cut to this norm."),
     ] = 1.0
     gradient_checkpointing: Annotated[
         bool,
         Option("Less memory", "Activations are computed twice instead of being kept."),
     ] = False
     max_seconds: Annotated[
-        float, Field(gt=0), Option("Longest clip", "Longer clips are left out, in seconds.")
+        float,
+        Field(gt=0, allow_inf_nan=True),
+        Option("Longest clip", "Longer clips are left out, in seconds."),
     ] = 30.0
     language: Annotated[
         str | None,
@@ -95,7 +99,9 @@ class GateSettings(Checked, title="gate setting"):
         For a value that makes no sense.
     """
 
-    kind: Annotated[GateKind, Option("Pinch", "What the gates prune.", GATE_KINDS)] = "elements"
+    kind: Annotated[
+        GateKind, Option("Pinch", "What the gates prune.", GATE_KINDS, flag="units")
+    ] = "elements"
     sparsity: Annotated[
         float | None,
         Field(gt=0, lt=1),

@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from analysis.errors import UserError
+from analysis.plan.options import Option
+
+_LONGEST = 80
 
 
 class Checked(BaseModel):
@@ -25,7 +28,7 @@ class Checked(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -36,27 +39,25 @@ class Checked(BaseModel):
         return type(self)(**(dict(self) | values))
 
     @classmethod
-    def read(cls, values: Mapping[str, Any], what: str = "") -> Self:
-        """Read what JSON or YAML gave: lists stand for tuples, everything else is as strict.
+    def read(cls, values: Mapping[str, Any]) -> Self:
+        """Make one of what JSON or YAML gave.
 
         Parameters
         ----------
         values : mapping
             By field.
-        what : str
-            What the values are called in messages, e.g. ``"The plan"``.
 
         Raises
         ------
         UserError
         """
         try:
-            return cls.model_validate(_tuples(values))
+            return cls.model_validate(values)
         except ValidationError as error:
-            raise told(error, cls, what) from error
+            raise told(error, cls) from error
 
 
-def told(error: ValidationError, cls: type[BaseModel], what: str = "") -> UserError:
+def told(error: ValidationError, cls: type[BaseModel]) -> UserError:
     """The first fault that pydantic found, as a sentence and a remedy.
 
     Parameters
@@ -64,35 +65,46 @@ def told(error: ValidationError, cls: type[BaseModel], what: str = "") -> UserEr
     error : ValidationError
     cls : type
         What was to be made.
-    what : str
-        What was read, e.g. ``"The plan"``; by default the title of the class.
     """
-    what = what or f"The {cls.model_config.get('title') or cls.__name__.lower()}"
     fault = error.errors(include_url=False)[0]
+    what = f"The {cls.model_config.get('title') or cls.__name__.lower()}"
     names = [str(part) for part in fault["loc"] if isinstance(part, str)]
-    name, value = names[-1] if names else "value", fault["input"]
-    given = f"{value:g}" if isinstance(value, float) else repr(value)
-    given = given if len(given) <= 80 else f"{given[:77]}…"
+    name, given = _called(cls, names[0]) if names else "value", shown(fault["input"])
+    if len(names) > 1:  # an entry of a mapping
+        name = f"{name} of {shown_text(names[-1])}"
     context = fault.get("ctx", {})
     match fault["type"]:
         case "value_error" if isinstance(context["error"], UserError):
             return context["error"]
         case "extra_forbidden":
-            known = ", ".join(sorted(cls.model_fields)) if len(fault["loc"]) == 1 else ""
-            remedy = f"Choose from {known}." if known else "Remove it."
-            return UserError(f"{what} has no field {name!r}.", remedy)
+            known = ", ".join(sorted(cls.model_fields))
+            return UserError(f"{what} has no field {shown(names[0])}.", f"Choose from {known}.")
         case "missing":
             return UserError(f"{what} has no {name}.", "Add it, or choose another file.")
         case "literal_error":
             expected = context["expected"].replace("'", "").replace(" or ", ", ")
-            return UserError(f"{name} is {value!r}.", f"Choose one of {expected}.")
+            return UserError(f"{name} is {given}.", f"Choose one of {expected}.")
         case kind if kind in _LIMITS:
             return UserError(f"{name} is {given}.", _limits(fault))
         case "finite_number":
             return UserError(f"{name} is {given}.", "Choose a finite number.")
-    if "n_clusters" in names and name != "n_clusters":
-        return UserError(f"K of {name} is {value!r}, not a whole number.", "Correct it.")
-    return UserError(f"{what}'s {name} has the wrong type: {given}.", "Correct it.", fault["msg"])
+    wanted = _TYPES.get(fault["type"])
+    remedy = f"It should be {wanted}." if wanted else "Correct it."
+    return UserError(f"{what}'s {name} has the wrong type: {given}.", remedy, fault["msg"])
+
+
+def shown(value: object) -> str:
+    """A value in a message, cut where it is long; a text is in quotation marks."""
+    try:
+        text = f"{value:g}" if isinstance(value, float) else repr(value)
+    except (ValueError, RecursionError):  # an endless number, or lists within lists
+        text = f"a {type(value).__name__} that is too large to be shown"
+    return shown_text(text)
+
+
+def shown_text(text: str) -> str:
+    """A text in a message, cut where it is long."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 _LIMITS: Mapping[str, tuple[str, str]] = {
@@ -100,6 +112,15 @@ _LIMITS: Mapping[str, tuple[str, str]] = {
     "greater_than_equal": ("ge", "at least"),
     "less_than": ("lt", "less than"),
     "less_than_equal": ("le", "at most"),
+}
+_TYPES: Mapping[str, str] = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "mapping_type": "a mapping",
 }
 
 
@@ -109,10 +130,8 @@ def _limits(fault: ErrorDetails) -> str:
     return f"Choose {words} {fault['ctx'][key]:.10g}."
 
 
-def _tuples(value: Any) -> Any:
-    """JSON's lists as tuples, which frozen fields hold."""
-    if isinstance(value, list):
-        return tuple(_tuples(item) for item in value)
-    if isinstance(value, Mapping):
-        return {key: _tuples(item) for key, item in value.items()}
-    return value
+def _called(cls: type[BaseModel], field: str) -> str:
+    """What people call a field: by its flag where that is not its name."""
+    info = cls.model_fields.get(field)
+    options = [item for item in info.metadata if isinstance(item, Option)] if info else []
+    return options[0].flag if options and options[0].flag else shown_text(field)

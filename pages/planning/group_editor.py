@@ -11,9 +11,10 @@ from analysis.errors import UserError
 from analysis.figures.kept_units import error_curve_chart
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import BLOCK_TITLES, UnitGroup
+from analysis.plan.choices import MANUAL
 from pages.planning.draft import Draft
 from pages.planning.group_choice import pick_group, selected_group
-from pages.planning.settings import MANUAL, read_settings, widget_key, write_setting
+from pages.planning.settings import read_settings, widget_key, write_setting
 from pages.session.job_box import show_problem
 from pages.session.session import Session
 from pages.widgets.basics import figure

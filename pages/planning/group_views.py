@@ -19,10 +19,11 @@ from analysis.figures.allocations import (
 )
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
+from analysis.plan.choices import MANUAL
 from pages.planning.draft import Draft
 from pages.planning.group_choice import select_group, selected_group
 from pages.planning.group_editor import draw_selected, draw_selected_curve, draw_table
-from pages.planning.settings import MANUAL, allocate_by, widget_key, write_setting
+from pages.planning.settings import allocate_by, widget_key, write_setting
 from pages.session.shelves import groups_of, tree_key, variances_of
 from pages.widgets.basics import figure
 from pages.widgets.choices import choose_one

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from analysis.plan.choices import MANUAL
 from pages.planning.draft import Draft
-from pages.planning.settings import MANUAL, Settings, restore, widget_key
+from pages.planning.settings import Settings, restore, widget_key
 
 MOST_STEPS = 200
 """Edits that can be undone."""

@@ -7,7 +7,7 @@ import streamlit as st
 from analysis.compression.allocation import allocate
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
-from analysis.plan.choices import BY_TREES, MANUAL
+from analysis.plan.choices import BY_TREES, CONTRIBUTION, MANUAL
 from analysis.plan.compression_plan import CompressionPlan
 from pages.planning.hearing import check_excitation, find_excitation
 from pages.planning.settings import Settings, adopt, widget_key
@@ -86,7 +86,9 @@ def take_over(session: Session, model: SpeechModel, plan: CompressionPlan) -> No
 def _reproduces(session: Session, model: SpeechModel, plan: CompressionPlan) -> bool:
     """Whether the plan's allocation, at the slider's whole percent, gives the plan's K."""
     recipe = plan.recipe
-    choice = TreeChoice.of(recipe, find_excitation(session, recipe.excitation))
+    listens = recipe.distance == CONTRIBUTION
+    heard = find_excitation(session, recipe.excitation) if listens else None
+    choice = TreeChoice.of(recipe, heard)
     trees = tree_shelf().find(tree_key(model, choice))
     if recipe.allocation == MANUAL or (recipe.allocation in BY_TREES and trees is None):
         return False

@@ -17,7 +17,7 @@ from analysis.plan.recipe import Recipe
 
 def test_choices_are_those_of_the_engine() -> None:
     parser = argparse.ArgumentParser()
-    add_flags(parser, Recipe, hidden=("calibrated", "variance-literal", "manual"))
+    add_flags(parser, Recipe)
     offered = {action.dest: set(action.choices or ()) for action in parser._actions}
     assert offered["method"] == set(METHODS)
     assert offered["allocation"] | {"variance-literal"} == set(ALLOCATIONS)

@@ -14,5 +14,5 @@ def test_every_choice_is_there_with_its_sentence() -> None:
     text = reference()
     for name, sentence in METHODS.items():
         assert f"- `{name}`: {sentence}" in text
-    assert "- `calibrated` (not data-free):" in text
+    assert "- `calibrated` (in the shell by `--calibrate DIR`, not data-free):" in text
     assert "### Rate of the thresholds: `learning_rate`, `--threshold-rate`" in text
