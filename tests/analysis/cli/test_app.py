@@ -9,7 +9,11 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from tests.helpers.places import ROOT
+
+pytestmark = pytest.mark.slow
 
 START_SECONDS = 120
 

@@ -12,6 +12,8 @@ from analysis.cli import parser as cli
 from tests.helpers.commands import accelerate_launch, printed_by
 from tests.helpers.places import HELDOUT, ROOT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def excerpt(tmp_path: Path) -> Path:

@@ -12,6 +12,8 @@ from tests.helpers.commands import accelerate_launch
 from tests.helpers.corpora import write_corpus
 from tests.helpers.places import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def test_command_writes_the_table_and_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

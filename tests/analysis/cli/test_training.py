@@ -18,6 +18,8 @@ from tests.helpers.commands import accelerate_launch
 from tests.helpers.places import ROOT
 from tests.helpers.training_runs import WORDS, quiet_copy, weights, write_clips
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:

@@ -55,6 +55,8 @@ Path.replace = replace
 # The system refuses the bytes beyond the limit, in the middle of the weights.
 NO_ROOM = """
 import resource
+
+pytestmark = pytest.mark.slow
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 """
 

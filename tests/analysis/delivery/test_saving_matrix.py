@@ -30,6 +30,8 @@ from analysis.plan.choices import (
 from analysis.speech.excitation import Excitation, speech_like
 from tests.helpers.tiny_models import BUILDERS, logits, make_plan
 
+pytestmark = pytest.mark.slow
+
 # How "variance" reaches its K and how "variance-literal" does makes no difference to a checkpoint.
 _TRIED = [name for name in ALLOCATIONS if name != "variance-literal"]
 

@@ -35,6 +35,8 @@ except ImportError:
 else:
     raise SystemExit("Coalesce is importable")
 import numpy as np, torch, transformers
+
+pytestmark = pytest.mark.slow
 noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
 results = []
 for job in json.loads(sys.stdin.read()):
