@@ -16,6 +16,8 @@ from analysis.models.speech_model import SpeechModel
 from tests.helpers.places import ROOT
 from tests.helpers.tiny_models import logits, make_plan
 
+pytestmark = pytest.mark.slow
+
 # Loads argv[1] and saves it to argv[2]; how it is stopped stands in between.
 SCRIPT = """
 import os, signal, sys
@@ -55,8 +57,6 @@ Path.replace = replace
 # The system refuses the bytes beyond the limit, in the middle of the weights.
 NO_ROOM = """
 import resource
-
-pytestmark = pytest.mark.slow
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 """
 

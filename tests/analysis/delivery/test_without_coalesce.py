@@ -23,6 +23,8 @@ from analysis.models.speech_model import SpeechModel
 from tests.helpers.places import ROOT
 from tests.helpers.tiny_models import logits, make_plan
 
+pytestmark = pytest.mark.slow
+
 # Says in JSON what came out of each checkpoint: logits, class and text, or the error.
 SCRIPT = """
 import json, sys
@@ -35,8 +37,6 @@ except ImportError:
 else:
     raise SystemExit("Coalesce is importable")
 import numpy as np, torch, transformers
-
-pytestmark = pytest.mark.slow
 noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
 results = []
 for job in json.loads(sys.stdin.read()):
