@@ -9,11 +9,14 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from tests.helpers.places import ROOT
 
 START_SECONDS = 120
 
 
+@pytest.mark.slow
 def test_first_start_asks_nothing(tmp_path: Path) -> None:
     """Without a terminal, and with a home in which nobody has answered anything.
 
