@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from analysis.evaluation.corpora import read_corpus
 from analysis.models.loading import load
@@ -26,6 +27,7 @@ def source() -> ExampleSource:
     return ExampleSource(Corpus(samples.astype(np.int16), utterances), None, 5)
 
 
+@pytest.mark.slow
 def test_clips_are_a_corpus_that_the_demo_models_learn_from(tmp_path: Path) -> None:
     seconds = write_clips(tmp_path / "clips", source(), 6)
     corpus = read_corpus(tmp_path / "clips")
@@ -38,6 +40,7 @@ def test_clips_are_a_corpus_that_the_demo_models_learn_from(tmp_path: Path) -> N
     assert not training_data(load("demo-hubert"), corpus).faults
 
 
+@pytest.mark.slow
 def test_the_same_numbers_make_the_same_clips(tmp_path: Path) -> None:
     for name, first in (("one", 0), ("again", 0), ("other", 100)):
         write_clips(tmp_path / name, source(), 3, first=first)

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 START_SECONDS = 120
 
 
+@pytest.mark.slow
 def test_first_start_asks_nothing(tmp_path: Path) -> None:
     """Without a terminal, and with a home in which nobody has answered anything.
 

@@ -48,6 +48,7 @@ def test_command_prints_one_object(excerpt: Path, capsys: pytest.CaptureFixture[
     assert f"WER {found['wer']:.2f} %" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_gone_on_from(excerpt: Path, tmp_path: Path) -> None:
     """SIGKILL after the first results; nothing is lost, and nothing is there twice."""
     results = tmp_path / "results"
@@ -71,6 +72,7 @@ def test_a_killed_process_is_gone_on_from(excerpt: Path, tmp_path: Path) -> None
     assert len(names) == len(set(names)) == 12
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_results_of_one(excerpt: Path, tmp_path: Path) -> None:
     arguments = [
         "-m",

@@ -38,6 +38,7 @@ def test_command_writes_the_table_and_goes_on(
     assert (out / "table.csv").read_text() == first
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_table_of_one(tmp_path: Path) -> None:
     data = write_corpus(tmp_path, ["one", "two", "three", "four", "five"])
     arguments = ["-m", "analysis.cli", "sweep", "demo-hubert", "--data", str(data)]

@@ -27,6 +27,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 # a base HuBERT normalises over a clip with its padding, which depends on what is beside it
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "command"),
     [
@@ -48,7 +49,7 @@ def test_two_processes_make_the_loss_curve_of_one(
     kind, *flags = command.split()
     arguments = [
         "-m",
-        "analysis.cli.parser",
+        "coalesce",
         kind,
         str(source),
         "--data",
@@ -99,7 +100,7 @@ def test_shell_pinches_and_reports(
         (["--epochs", "0"], "epochs is 0"),
         (["--learning-rate", "-1"], "learning_rate is -1"),
         (["--sparsity", "1.5"], "sparsity is 1.5"),
-        (["--temperature", "0"], "temperature of the gates is 0"),
+        (["--temperature", "0"], "temperature is 0. Choose more than 0"),
         (["--warm-up", "2"], "warm_up is 2"),
     ],
 )

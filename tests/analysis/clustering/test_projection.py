@@ -60,6 +60,7 @@ def test_units_of_different_size_do_not_share_a_map(whisper: SpeechModel) -> Non
         project_pca(whisper, groups, UnitSpace())
 
 
+@pytest.mark.slow
 def test_umap_is_reproducible_and_kept_on_disk(
     whisper: SpeechModel, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,6 +81,7 @@ def test_umap_is_reproducible_and_kept_on_disk(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_dimensions", [2, 3])
 def test_umap_of_the_fewest_units(hubert: SpeechModel, n_dimensions: int) -> None:
     group = next(g for g in hubert.groups if g.component == "heads")

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from analysis.delivery.archive import FORMATS, archive, deliver, precisions
-from analysis.delivery.archive import archive as delivery
 from analysis.errors import UserError
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
@@ -45,7 +44,7 @@ def test_an_archive_leaves_nothing_behind(
     def full(folder: Path, name: str, packed: IO[bytes]) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(delivery, "_pack", full)
+    monkeypatch.setattr("analysis.delivery.archive._pack", full)
     with pytest.raises(UserError, match="archive cannot be written"):
         archive(variant, "smaller")
     assert list(tmp_path.iterdir()) == []

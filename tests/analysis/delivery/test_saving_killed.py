@@ -81,6 +81,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in sorted(folder.iterdir()) if p.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", list(MOMENTS.values()), ids=list(MOMENTS))
 def test_a_killed_save_is_undone_by_the_next_one(
     moment: str, source: Path, hubert: SpeechModel, tmp_path: Path
@@ -100,12 +101,14 @@ def test_a_killed_save_is_undone_by_the_next_one(
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+@pytest.mark.slow
 def test_a_killed_save_leaves_no_folder_where_there_was_none(source: Path, tmp_path: Path) -> None:
     done = run(MOMENTS["weights written, processor not"], source, tmp_path / "model")
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.slow
 def test_when_the_system_takes_no_more_bytes_the_old_model_stays(
     source: Path, hubert: SpeechModel, tmp_path: Path
 ) -> None:

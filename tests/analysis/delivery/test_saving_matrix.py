@@ -62,6 +62,7 @@ def trees_of(model: SpeechModel, distance: str, sound: Excitation) -> Mapping[st
     return _TREES[key]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", list(DTYPES))
 @pytest.mark.parametrize("method", list(METHODS))
 @pytest.mark.parametrize("family", list(BUILDERS))

@@ -118,6 +118,7 @@ def stock_sized(model: SpeechModel) -> SpeechModel:
     return compress(model, make_plan(model, n_clusters=sizes)).model
 
 
+@pytest.mark.slow
 def test_merged_and_stock_checkpoints_in_a_fresh_environment(
     every_family: list[SpeechModel], tmp_path: Path
 ) -> None:

@@ -29,6 +29,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return write_clips(tmp_path_factory.mktemp("clips"), WORDS)
 
 
+@pytest.mark.slow
 def test_pinched_weights_are_exact_zeros_and_counted(
     hubert: SpeechModel, corpus: Corpus, validation: Corpus, tmp_path: Path
 ) -> None:
@@ -65,6 +66,7 @@ def test_pinched_weights_are_exact_zeros_and_counted(
     assert "nominal sparsity" not in card  # the plan that only says what it was made from
 
 
+@pytest.mark.slow
 def test_pinched_units_are_cut_out(
     whisper: SpeechModel, corpus: Corpus, validation: Corpus, tmp_path: Path
 ) -> None:

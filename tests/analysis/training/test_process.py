@@ -1,12 +1,11 @@
 """A training process that ends badly says why."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from analysis.errors import UserError
-from analysis.progress import never_cancel, no_progress
+from analysis.progress import Watch, never_cancel
 from analysis.training import process as training_process
 from analysis.training.process import run_training
 
@@ -18,11 +17,6 @@ def test_a_process_that_is_killed_is_told(tmp_path: Path) -> None:
 
 
 def test_a_process_that_fails_tells_its_last_line(tmp_path: Path) -> None:
-    arguments: dict[str, Any] = {
-        "progress": no_progress,
-        "should_cancel": never_cancel,
-        "on_log": lambda: None,
-    }
     command = ["finetune", "no/such/model", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
     with pytest.raises(UserError, match="no folder 'no/such/model'"):
-        run_training(command, tmp_path / "out.training", **arguments)
+        run_training(command, tmp_path / "out.training", watch=Watch(), on_log=lambda: None)
