@@ -4,9 +4,9 @@ PACKAGE ?=
 WORKERS ?= 2
 
 # PACKAGE=clustering is tests/analysis/clustering, PACKAGE=session is tests/pages/session,
-# PACKAGE=rules is tests/rules; without PACKAGE, all tests.
+# PACKAGE=rules is tests/rules; without PACKAGE, the unit tests of all packages and the rules.
 ifeq ($(PACKAGE),)
-chosen := tests
+chosen := tests/analysis tests/rules tests/coalesce
 else
 chosen = $(or $(wildcard tests/analysis/$(PACKAGE) tests/pages/$(PACKAGE) tests/$(PACKAGE)),\
 	$(error There are no tests of a package “$(PACKAGE)”; choose a folder of tests/analysis, tests/pages or tests))
