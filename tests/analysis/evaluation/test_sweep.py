@@ -184,7 +184,7 @@ def test_a_cancelled_sweep_goes_on_where_it_was(
     made: list[str] = []
 
     def watched(model, plan, **settings):  # type: ignore[no-untyped-def]
-        made.append(plan.method)
+        made.append(plan.recipe.method)
         return compress(model, plan, **settings)
 
     monkeypatch.setattr(sweep, "compress", watched)
