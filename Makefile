@@ -28,7 +28,7 @@ run: ## open the app in a browser
 test: ## run all tests, those in Chromium too
 	$(PYTHON) -m pytest
 
-fast: ## run tests that are not slow: make fast PACKAGE=clustering, or of all packages
+fast: ## run the unit tests that are not slow: make fast PACKAGE=clustering, or all and the rules
 	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(chosen)
 
 rules: ## check the house rules: order of packages, names, notes, additions

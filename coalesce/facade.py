@@ -73,7 +73,8 @@ def plan(
     calibrate : str or Path, optional
         A folder with clips of your own to listen to. The plan is then not data-free.
     **options
-        Any other option of `analysis.plan.recipe.Recipe`, for example ``method="magnitude"``.
+        Any other option of `analysis.plan.recipe.Recipe`, for example ``method="magnitude"``;
+        docs/recipe.md lists them with their choices.
 
     Returns
     -------

@@ -78,8 +78,8 @@ def sweep(options: argparse.Namespace) -> None:
     spec = read_spec((read_spec_file(Path(options.config)) if options.config else {}) | flags)
     state = processes(options.device)
     out = Path(options.out)
-    store = ResultStore(out / "results", state.process_index)
     corpus = checked_corpus(spec.data, options.limit, state)
+    store = ResultStore(out / "results", state.process_index)
     calibration = read_calibration(Path(spec.calibrate)) if spec.calibrate else None
     rows: list[Row | Skipped] = []
 

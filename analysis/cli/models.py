@@ -168,6 +168,11 @@ def _plan(
     With them the excitation, where the plan listens to one.
     """
     if options.plan:
+        given = [name.replace("_", "-") for name in read_flags(options, Recipe)]
+        if given:
+            raise UserError(
+                f"A plan decides --{given[0]} already.", f"Leave out --{given[0]} or --plan."
+            )
         try:
             text = Path(options.plan).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:

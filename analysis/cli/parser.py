@@ -267,5 +267,9 @@ def _add_compression(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="keep to what transformers' own classes hold: all heads, one FFN width per stack",
     )
-    parser.add_argument("--plan", metavar="FILE", help="a plan in JSON, instead of the options")
+    parser.add_argument(
+        "--plan",
+        metavar="FILE",
+        help="a plan in JSON or a checkpoint's coalesce.json, instead of the options",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a checkpoint at OUT")

@@ -3,5 +3,6 @@
 What comes in: a model's unit groups and, for what units do, an excitation to listen to.
 What goes out: squared distances, a `MergeTree` per group (every K at once), moments, projections.
 `contributions` measures what units do; `removal` is the surgeon's order.
-Open `merge_tree` first, then `trees`.
+`unit_space` says how two units are compared: by which distance, and on which sound.
+Open `merge_tree` first, then `unit_space`.
 """

@@ -84,7 +84,7 @@ def require(package: str) -> ModuleType:
     except ImportError as error:
         raise UserError(
             f"{package} is not installed.",
-            "Install what exports need: pip install 'coalesce[export]'.",
+            "Install what exports need: pip install ctranslate2 onnx onnxruntime onnxscript.",
             str(error),
         ) from error
 

@@ -108,8 +108,8 @@ def _loading(model: SpeechModel) -> str:
     else:
         argument = ", trust_remote_code=True"
         why = (
-            "Its layers differ in heads and channels, which stock classes cannot hold: the model "
-            "class is in `modeling_merged_units.py`, beside the weights. Without "
+            "Heads were removed, or layers differ in width, which stock classes cannot hold: the "
+            "model class is in `modeling_merged_units.py`, beside the weights. Without "
             "`trust_remote_code=True` loading fails with size mismatches."
         )
     return (

@@ -88,6 +88,8 @@ def write_checkpoint(
             "Correct the generation_config.json or the tokenizer_config.json of the original.",
             str(error),
         ) from error
+    for weights in folder.glob("*.safetensors"):
+        weights.chmod(0o644)  # safetensors makes private files; the others can be read by all
     _drop_foreign_code(folder)
     (folder / "README.md").write_text(model_card(model, measured), encoding="utf-8")
     if model.plan is not None:

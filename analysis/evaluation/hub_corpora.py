@@ -103,7 +103,7 @@ def _open(source: str) -> tuple[Iterable[dict[str, Any]], str, str, str | None]:
     except ImportError as error:
         raise UserError(
             "Data sets by id need the library `datasets`.",
-            "Install it with pip install 'coalesce[datasets]', or give a folder.",
+            "Install it with pip install datasets, or give a folder.",
             str(error),
         ) from error
     name, _, rest = source.partition(":")

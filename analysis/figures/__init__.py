@@ -1,4 +1,4 @@
-"""All pictures, as Plotly figures of computed results; no other package imports Plotly.
+"""All pictures, as Plotly figures of computed results; no other package makes a figure.
 
 What comes in: results of the packages before this one, and colours of `palette`.
 What goes out: figures whose titles state what they show, in both themes.

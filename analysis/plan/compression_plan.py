@@ -140,7 +140,8 @@ class CompressionPlan(Checked, title="plan"):
         Parameters
         ----------
         text : str
-            What `to_json` wrote, in this format or in format 1.
+            What `to_json` wrote, in this format or in format 1; or a checkpoint's `coalesce.json`,
+            whose plan is taken.
 
         Returns
         -------
@@ -159,6 +160,8 @@ class CompressionPlan(Checked, title="plan"):
                 "Choose a file written by Coalesce.",
                 str(error),
             ) from error
+        if isinstance(values, dict) and isinstance(values.get("plan"), dict):
+            values = values["plan"]  # of a checkpoint's coalesce.json, or `compress --json`
         if not isinstance(values, dict) or "n_clusters" not in values:
             raise UserError("This file is not a plan.", "Choose a file written by Coalesce.")
         version = values.pop("format", None)

@@ -84,7 +84,7 @@ def draw(session: Session, model: SpeechModel) -> None:
         with st.container(horizontal=True):
             _download(session, variant, format_name, precision, possible=not obstacle)
             st.download_button(
-                "Recipe (JSON)",
+                "Plan (JSON)",
                 variant.compression.plan.to_json(),
                 file_name=f"{file_slug(variant.name)}.json",
                 mime="application/json",

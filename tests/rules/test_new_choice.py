@@ -34,7 +34,7 @@ from tests.helpers.imports import PRODUCT, ROOT, files, refuse, relative, tree_o
 from tests.helpers.tiny_models import hash_weights, make_plan
 
 KINDS: Mapping[str, tuple[str, Mapping[str, str], str]] = {
-    "method": ("METHODS", METHODS, "`kept_units` in analysis/compression/selection.py"),
+    "method": ("METHODS", METHODS, "`pruning_labels` in analysis/compression/selection.py"),
     "distance": ("DISTANCES", DISTANCES, "`distance_weights` in analysis/clustering/distances.py"),
     "merge": ("MERGE_RULES", MERGE_RULES, "`merge_units` in analysis/compression/merging.py"),
     "repair": ("REPAIRS", REPAIRS, "`repair` in analysis/compression/repair.py"),

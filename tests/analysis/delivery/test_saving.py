@@ -236,3 +236,9 @@ def test_an_interrupted_save_leaves_no_half_folder(
     with pytest.raises(KeyboardInterrupt):
         save(hubert, tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_all_files_can_be_read_by_others(hubert: SpeechModel, tmp_path: Path) -> None:
+    folder = save(hubert, tmp_path / "model")
+    modes = {path.name: path.stat().st_mode & 0o044 for path in folder.iterdir()}
+    assert set(modes.values()) == {0o044}, modes

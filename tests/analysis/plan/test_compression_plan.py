@@ -227,3 +227,8 @@ def test_a_plan_for_other_weights_names_their_model(
 def test_surgeon_and_output_error_need_contributions(hubert: SpeechModel) -> None:
     with pytest.raises(UserError, match="contribution"):
         make_plan(hubert, method="surgeon")
+
+
+def test_the_plan_of_a_checkpoint_is_taken(plan: CompressionPlan) -> None:
+    described = {"coalesce": "0.1.0", "plan": plan.to_dict(), "earlier_plans": []}
+    assert CompressionPlan.from_json(json.dumps(described)) == plan
