@@ -37,10 +37,8 @@ MODULES = """
 import coalesce
 from pathlib import Path
 from analysis.training.process import run_module, run_training
-arguments = {"should_cancel": lambda: False}
-run_module(["demo.training_clips", "--help"], Path("clips.log"), **arguments)
-arguments |= {"progress": lambda *_: None, "on_log": lambda: None}
-run_training(["finetune", "--help"], Path("training"), **arguments)
+run_module(["demo.training_clips", "--help"], Path("clips.log"), should_cancel=lambda: False)
+run_training(["finetune", "--help"], Path("training"), on_log=lambda: None)
 print(Path("clips.log").read_text() + Path("training.log").read_text())
 """
 PAGE = """
