@@ -36,9 +36,10 @@ print(json.dumps({"home": coalesce.__file__, "text": text, "clips": clips}))
 MODULES = """
 import coalesce
 from pathlib import Path
+from analysis.progress import UNWATCHED
 from analysis.training.process import run_module, run_training
 run_module(["demo.training_clips", "--help"], Path("clips.log"), should_cancel=lambda: False)
-run_training(["finetune", "--help"], Path("training"), on_log=lambda: None)
+run_training(["finetune", "--help"], Path("training"), watch=UNWATCHED, on_log=lambda: None)
 print(Path("clips.log").read_text() + Path("training.log").read_text())
 """
 PAGE = """
