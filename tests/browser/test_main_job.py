@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 from playwright.sync_api import Dialog, FilePayload, Locator, Page, Position, expect
 
-from tests.helpers.chromium import choose, edit_cell, take_the_papers_recipe
+from tests.helpers.chromium import choose, edit_cell, settle, take_the_papers_recipe
 
 SECOND_ROWS_K: Position = {"x": 330, "y": 87}
 
@@ -43,6 +43,7 @@ def test_from_slider_to_both_transcripts(page: Page, server: str) -> None:
     open_page(page, f"{server}/compress", "Compress")
     take_the_papers_recipe(page)
     expect(sentence(page)).to_contain_text("Merge 10 %")
+    settle(page)
     slider = page.get_by_role("slider", name="Sparsity")
     slider.focus()
     for _ in range(9):  # down past 8 %, where the selected group's K changes under its own slider
