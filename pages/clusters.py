@@ -64,7 +64,7 @@ from pages.planning.settings import (
 from pages.session.job_box import job_slot, show_problem
 from pages.session.link import write_address
 from pages.session.session import Session
-from pages.session.shelves import TreeChoice, groups_of, variances_of
+from pages.session.shelves import TreeChoice, variances_of
 from pages.widgets.basics import explain, figure
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports
@@ -97,7 +97,7 @@ EXPLANATION = (
 def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
     settings = read_settings(model)
-    groups = groups_of(model)
+    groups = model.groups
     title, corner = st.columns([2, 1], vertical_alignment="bottom")
     title.title("Clusters")
     st.markdown(

@@ -37,7 +37,7 @@ from pages.planning.settings import (
 from pages.session.job_box import job_box, show_problem
 from pages.session.jobs import Job
 from pages.session.session import Session, Variant
-from pages.session.shelves import footprint_of, groups_of, load_trees, tree_shelf, variances_of
+from pages.session.shelves import footprint_of, load_trees, tree_shelf, variances_of
 from pages.variants import save_panel
 from pages.variants.comparison import draw_comparison
 from pages.variants.drift import draw_drift_here
@@ -77,7 +77,7 @@ EXPLANATION = (
 
 def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
-    groups = groups_of(model)
+    groups = model.groups
     group_editor.take_edits(session, model, groups)
     settings = read_settings(model)
     trees = find_trees(session, model, settings.trees)

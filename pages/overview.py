@@ -26,7 +26,7 @@ from pages.frame.sidebar import DEVICE_NAMES
 from pages.planning.settings import Settings, read_settings, widget_key
 from pages.session.job_box import job_slot, show_problem
 from pages.session.session import Session
-from pages.session.shelves import footprint_of, groups_of, tree_key, tree_shelf
+from pages.session.shelves import footprint_of, tree_key, tree_shelf
 from pages.variants import lineage_panel
 from pages.widgets.basics import explain, figure, theme
 from pages.widgets.choices import choose_one
@@ -62,7 +62,7 @@ EXPLANATION = (
 def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
     settings = read_settings(model)
-    groups = groups_of(model)
+    groups = model.groups
     base = footprint_of(model)
     statistics, trees = _measurements(session, model, settings, base.mergeable_parameters)
     redundancies = {name: redundancy(tree) for name, tree in trees.items()} if trees else None

@@ -40,7 +40,6 @@ from pages.planning.settings import read_settings, widget_key
 from pages.session.job_box import job_slot, show_problem
 from pages.session.link import follow, one_of, opened, write_address
 from pages.session.session import Session
-from pages.session.shelves import groups_of
 from pages.widgets.basics import explain, figure
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports
@@ -73,7 +72,7 @@ ALLOCATION_EXPLANATION = (
 
 def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
-    groups = groups_of(model)
+    groups = model.groups
     title, corner = st.columns([2, 1], vertical_alignment="bottom")
     title.title("Variance")
     statistics = find_statistics(session, model)

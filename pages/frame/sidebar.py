@@ -8,7 +8,7 @@ from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import DTYPES, available_devices, default_dtype
 from pages.session.job_box import job_line, show_problem
 from pages.session.session import Session
-from pages.session.shelves import ModelKey, footprint_of, groups_of
+from pages.session.shelves import ModelKey, footprint_of
 from pages.widgets.basics import primary_button, swatch
 from pages.widgets.formatting import count, escape_markdown, percent, size
 
@@ -65,7 +65,7 @@ def _variants(session: Session) -> None:
     st.markdown("**Variants**")
     if not variants:
         st.caption("None yet: Compress makes one.")
-    groups = groups_of(session.model)
+    groups = session.model.groups
     for variant in variants:
         removed = achieved_sparsity(groups, variant.compression.plan.n_clusters)
         facts = [size(variant.footprint.bytes), f"{percent(removed)} of units removed"]

@@ -13,7 +13,7 @@ from pages.exploring.cluster_selection import ONE_GROUP, VIEW_KEY
 from pages.exploring.measurements import STATISTIC_KEY
 from pages.planning.settings import read_settings, widget_key, write_setting
 from pages.session.session import Session
-from pages.session.shelves import groups_of, tree_key, tree_shelf
+from pages.session.shelves import tree_key, tree_shelf
 from pages.widgets.basics import primary_button
 from pages.widgets.formatting import error_percent
 
@@ -119,7 +119,7 @@ def _on_clusters(session: Session, model: SpeechModel) -> str:
     trees = _known_trees(model)
     if trees is None:
         return "The merge trees are being built; then every K answers at once."
-    group = most_redundant(groups_of(model), trees)
+    group = most_redundant(model.groups, trees)
     tree = trees[group.id]
     bend = knee(tree)
     error = tree.inertia(bend) / (tree.total or 1.0)
@@ -156,7 +156,7 @@ def _show_similarity(model: SpeechModel) -> None:
 
 
 def _select_channels(model: SpeechModel) -> None:
-    group = most_redundant(groups_of(model), _known_trees(model))
+    group = most_redundant(model.groups, _known_trees(model))
     st.session_state[widget_key(model, "group")] = group.id
     st.session_state[VIEW_KEY] = ONE_GROUP
 

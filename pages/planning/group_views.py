@@ -24,7 +24,7 @@ from pages.planning.draft import Draft
 from pages.planning.group_choice import select_group, selected_group
 from pages.planning.group_editor import draw_selected, draw_selected_curve, draw_table
 from pages.planning.settings import allocate_by, widget_key, write_setting
-from pages.session.shelves import groups_of, tree_key, variances_of
+from pages.session.shelves import tree_key, variances_of
 from pages.widgets.basics import figure
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports
@@ -161,8 +161,7 @@ def _all_curves(
 ) -> dict[str, Curve]:
     """Error curves by group id; `identity` stands for the model and its trees."""
     return {
-        group.id: error_curve(group, _trees[group.id], method, seed=seed)
-        for group in groups_of(_model)
+        group.id: error_curve(group, _trees[group.id], method, seed=seed) for group in _model.groups
     }
 
 

@@ -13,7 +13,7 @@ from pages.planning.hearing import check_excitation, find_excitation
 from pages.planning.settings import Settings, adopt, widget_key
 from pages.session.job_box import show_problem
 from pages.session.session import Session
-from pages.session.shelves import TreeChoice, groups_of, tree_key, tree_shelf, variances_of
+from pages.session.shelves import TreeChoice, tree_key, tree_shelf, variances_of
 
 _PROBLEM = "recipe"
 
@@ -64,7 +64,7 @@ def _load(session: Session, model: SpeechModel, key: str) -> None:
     st.session_state["recipe:version"] += 1
     try:
         plan = CompressionPlan.from_json(file.getvalue().decode("utf-8", errors="replace"))
-        groups = groups_of(model)
+        groups = model.groups
         plan.validate_for({group.id: group.n_units for group in groups}, model.weight_hash)
         check_excitation(session, plan)
     except UserError as error:
@@ -93,7 +93,7 @@ def _reproduces(session: Session, model: SpeechModel, plan: CompressionPlan) -> 
     if recipe.allocation == MANUAL or (recipe.allocation in BY_TREES and trees is None):
         return False
     allocated = allocate(
-        groups_of(model),
+        model.groups,
         sparsity=round(100 * recipe.sparsity) / 100,
         strategy=recipe.allocation,
         components=recipe.components,

@@ -16,7 +16,6 @@ from analysis.models.footprint import Footprint, footprint
 from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
-from analysis.models.unit_groups import UnitGroup
 from analysis.plan.choices import SURGEON
 from analysis.plan.recipe import Recipe
 from analysis.progress import Progress, Watch, no_progress
@@ -186,11 +185,6 @@ def load_trees(
     )
 
 
-def groups_of(model: SpeechModel) -> tuple[UnitGroup, ...]:
-    """Unit groups of a model, found once."""
-    return _groups(model_id(model), model)
-
-
 def variances_of(model: SpeechModel) -> Mapping[str, float]:
     """Parameter variance of every group, measured once."""
     return _variances(model_id(model), model)
@@ -207,11 +201,6 @@ def model_id(model: SpeechModel) -> str:
 
 
 # The id stands for the model in the keys: hashing a model would take longer than the work.
-
-
-@st.cache_data(show_spinner=False, max_entries=64)
-def _groups(identity: str, _model: SpeechModel) -> tuple[UnitGroup, ...]:
-    return _model.groups
 
 
 @st.cache_data(show_spinner="Measuring the variance of every group", max_entries=64)

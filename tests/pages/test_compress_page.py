@@ -6,7 +6,7 @@ from collections.abc import Callable
 from streamlit.testing.v1 import AppTest
 
 from analysis.models.footprint import predict_footprint
-from pages.session.shelves import footprint_of, groups_of
+from pages.session.shelves import footprint_of
 from pages.widgets.formatting import count, escape_markdown
 from tests.helpers.streamlit_app import (
     compress,
@@ -203,7 +203,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_loaded_one(app: AppTest) -> No
     assert session.model is model
     assert "/no/such/folder".replace("/", "") in app.error[0].value.replace("/", "")
     assert [head.value for head in app.title] == ["Compress"]
-    groups = groups_of(model) if model else ()
+    groups = model.groups if model else ()
     assert len(app.data_editor[0].value) == len(groups)
 
 

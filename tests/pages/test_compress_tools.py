@@ -6,7 +6,7 @@ from analysis.compression.allocation import achieved_sparsity, allocate
 from analysis.compression.compress import Compression
 from pages.listening.clips import bundled_clips
 from pages.planning.settings import MAX_SPARSITY
-from pages.session.shelves import groups_of, model_id, variances_of
+from pages.session.shelves import model_id, variances_of
 from tests.helpers.streamlit_app import (
     click,
     compress,
@@ -40,13 +40,13 @@ def kept_parameters(app: AppTest) -> int:
     model = session_of(app).model
     assert model is not None
     k = n_clusters(app)
-    return sum(k[g.id] * g.parameters_per_unit for g in groups_of(model))
+    return sum(k[g.id] * g.parameters_per_unit for g in model.groups)
 
 
 def test_a_locked_group_keeps_its_k_and_the_others_meet_the_budget(app: AppTest) -> None:
     model = session_of(app).model
     assert model is not None
-    groups = groups_of(model)
+    groups = model.groups
     app.selectbox(key=key(app, "group")).select(FFN).run()
     click(app, key(app, "lock"))
     held = n_clusters(app)[FFN]
@@ -113,7 +113,7 @@ def test_undo_and_redo_go_through_every_kind_of_edit(app: AppTest) -> None:
 def test_presets_say_what_they_set(app: AppTest) -> None:
     model = session_of(app).model
     assert model is not None
-    groups = groups_of(model)
+    groups = model.groups
     click(app, key(app, "preset:Channels only 20 %"))
     k = n_clusters(app)
     assert all(k[g.id] == g.n_units for g in groups if g.component == "heads")
@@ -151,9 +151,9 @@ def test_allocations_are_compared_at_the_same_sparsity(app: AppTest) -> None:
     assert list(table.index) == ["uniform", "variance", "distortion", "now"]
     assert table.loc["now", "Merge error (%)"] == table.loc["uniform", "Merge error (%)"]
     variance = allocate(
-        groups_of(model), sparsity=0.3, strategy="variance", variances=variances_of(model)
+        model.groups, sparsity=0.3, strategy="variance", variances=variances_of(model)
     )
-    achieved = achieved_sparsity(groups_of(model), variance)
+    achieved = achieved_sparsity(model.groups, variance)
     assert abs(table.loc["variance", "Achieved (%)"] - 100 * achieved) < 1e-9
     # uniform rounds the few heads, and so misses the budget: it is not ranked with the others
     assert abs(table.loc["distortion", "Achieved (%)"] - table.loc["uniform", "Achieved (%)"]) > 1

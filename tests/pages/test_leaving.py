@@ -11,7 +11,7 @@ from analysis.compression.stock import level, stock_widths
 from analysis.delivery.saving import save
 from analysis.models.loading import load
 from pages.listening.clips import bundled_clips
-from pages.session.shelves import ModelKey, groups_of, model_id
+from pages.session.shelves import ModelKey, model_id
 from pages.variants.measured_wer import measure_wer
 from tests.helpers.streamlit_app import (
     click,
@@ -30,7 +30,7 @@ from tests.helpers.tiny_models import make_plan
 def test_stock_switch_keeps_heads_and_one_width_per_stack(app: AppTest) -> None:
     model = session_of(app).model
     assert model is not None
-    groups = groups_of(model)
+    groups = model.groups
     app.selectbox(key=key(app, "allocation")).select("distortion").run()
     free = dict(n_clusters(app))
     app.toggle(key=key(app, "stock")).set_value(True).run()
