@@ -52,9 +52,12 @@ def random_colouring(
     return response.astype(np.float32)
 
 
-def random_room(rng: np.random.Generator) -> Waveform:
-    """Random room impulse response: direct sound, then exponentially decaying noise."""
-    reverberation_time = rng.uniform(0.1, 0.6)  # s until the tail has fallen by 60 dB
+def random_room(rng: np.random.Generator, *, longest: float = 0.6) -> Waveform:
+    """Random room impulse response: direct sound, then exponentially decaying noise.
+
+    ``longest`` is the longest reverberation time, in seconds until the tail has fallen by 60 dB.
+    """
+    reverberation_time = rng.uniform(0.1, longest)
     n_samples = int(reverberation_time * 0.7 * SAMPLING_RATE)
     seconds = np.arange(n_samples) / SAMPLING_RATE
     tail = rng.standard_normal(n_samples) * 10 ** (-3.0 * seconds / reverberation_time)
@@ -142,7 +145,9 @@ class NoiseBank:
                 )
                 noise = (0.5 * noise + hum).astype(np.float32)
             elif index % 4 == 3:
-                swell = np.interp(seconds, np.arange(0, duration + 1), rng.random(17) ** 2 + 0.1)
+                swell = np.interp(
+                    seconds, np.arange(0, duration + 1), rng.random(int(duration) + 1) ** 2 + 0.1
+                )
                 noise = (noise * swell).astype(np.float32)
             self._noises.append(noise / (noise.std() + 1e-9))
 

@@ -1,7 +1,8 @@
 """Make the bundled demo models from nothing: synthesise, train, export, record, evaluate.
 
 ``python -m demo.build all`` runs every stage in order; each stage is also a command of its own.
-Needs espeak-ng and flite, and the Free Spoken Digit Dataset for the human digits.
+Needs espeak-ng and flite, and the Free Spoken Digit Dataset for the human digits; the excitation
+needs more synthesisers, which README.md lists.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from demo.evaluation import (
     whisper_transcriber,
 )
 from demo.examples import TRAIN_SPEAKERS, ExampleSource, read_digits
+from demo.excitation import write_excitation
 from demo.models import (
     build_hubert,
     build_hubert_processor,
@@ -30,7 +32,6 @@ from demo.models import (
 from demo.plan import PLANS
 from demo.recordings import (
     clip_recordings,
-    excitation_recordings,
     held_out_recordings,
     write_recordings,
 )
@@ -40,7 +41,7 @@ from demo.train import load_average, train
 
 DEMO = Path(__file__).resolve().parent
 DEFAULT_DIGITS = DEMO.parent.parent / "shared" / "testbed" / "digits"
-STAGES = ("synthesise", "train", "export", "record", "evaluate")
+STAGES = ("synthesise", "train", "export", "record", "excitation", "evaluate")
 TRAIN_CORPUS = (60_000, 1)  # utterances, seed
 HELD_OUT_CORPUS = (1_500, 2)
 
@@ -99,7 +100,6 @@ def record() -> None:
     """Synthesise the recordings that ship with the models."""
     write_recordings(DEMO / "heldout", held_out_recordings(), "kind")
     write_recordings(DEMO / "clips", clip_recordings(), "description")
-    write_recordings(DEMO / "excitation", excitation_recordings(), "kind")
 
 
 def evaluate_model(name: str, work: Path, digits: Path, n_corpus: int) -> None:
@@ -141,6 +141,8 @@ def main() -> None:
             synthesise_corpora(options.work)
         elif stage == "record":
             record()
+        elif stage == "excitation":
+            write_excitation(DEMO / "excitation", options.work / "excitation-speech")
         for name in names:
             if stage == "train":
                 train_model(name, options.work, options.digits)

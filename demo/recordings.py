@@ -1,8 +1,7 @@
-"""The recordings that ship with the demo models: held-out set, clips, and excitation.
+"""The recordings that ship with the demo models: a held-out set, and clips to play with.
 
-All are synthesised. The held-out set and the clips are spoken by voices that no model heard in
-training, and say sentences that no model read; the excitation is spoken by training voices and
-says ordinary English, since it serves statistics, not tests.
+All are synthesised, spoken by voices that no model heard in training, and say sentences that no
+model read.
 """
 
 from __future__ import annotations
@@ -20,11 +19,7 @@ import soundfile as sf
 from demo.augmentation import Waveform, babble, coloured_noise, disturb, random_room
 from demo.grammar import KINDS, sentences
 from demo.synthesis import (
-    FLITE_PITCH,
     SAMPLING_RATE,
-    TRAIN_ACCENTS,
-    TRAIN_FLITE,
-    TRAIN_VARIANTS,
     Corpus,
     Utterance,
     Voice,
@@ -35,59 +30,7 @@ from demo.synthesis import (
 HELD_OUT_SEED = 3
 HELD_OUT_SIZE = 200
 CLIPS_SEED = 4
-EXCITATION_SEED = 5
 PADDING = 0.25  # s of silence around a sentence
-
-EXCITATION_SENTENCES = (
-    "the old harbour lay quiet beneath a thin grey mist",
-    "children were chasing a yellow kite across the meadow",
-    "she brewed a strong cup of cocoa and opened her book",
-    "a rusty bicycle leaned against the crooked fence",
-    "his judgement of character was usually rather sharp",
-    "the orchestra tuned their violins before the concert began",
-    "we should measure the pressure once the valve is closed",
-    "few visitors ever noticed the small fountain behind the chapel",
-    "thick smoke rose from the chimney of the bakery",
-    "my cousin voyages to norway whenever the fishing is good",
-    "beige cloth hung loosely over the polished table",
-    "the judge chose her words with unusual care",
-    "both brothers thought that the weather would soon improve",
-    "an eager puppy jumped into the shallow puddle",
-    "fresh oranges and juicy plums were stacked beside the road",
-    "the engineer sketched a bridge of steel and glass",
-    "several dozen geese flew south before the first heavy frost",
-    "please leave the muddy boots outside the kitchen door",
-    "the lecture on early medicine lasted longer than expected",
-    "a cheerful postman whistled while he sorted the letters",
-    "my grandmother keeps her recipes in a small wooden box",
-    "the river rose quickly after three days of steady rain",
-    "nobody could explain why the museum closed so suddenly",
-    "he polished the silver spoons until they shone like mirrors",
-    "our train was delayed because of snow on the northern line",
-    "the committee rejected the proposal by a narrow margin",
-    "sunlight streamed through the dusty windows of the attic",
-    "they discovered an ancient map inside the hollow statue",
-    "a thousand lanterns floated gently down the canal",
-    "she speaks four languages but prefers to write in french",
-    "the carpenter measured twice and cut the oak board once",
-    "loud thunder woke the baby in the middle of the night",
-    "fishermen repaired their nets along the sheltered quay",
-    "the pilot announced that we would arrive ahead of schedule",
-    "wild strawberries grow beside the path to the old mill",
-    "his nephew studies physics at a university in scotland",
-    "the choir rehearsed the final chorus again and again",
-    "a strange blue light appeared above the frozen lake",
-    "most of the villagers had never travelled beyond the valley",
-    "the surgeon removed her gloves and smiled with relief",
-    "pour the boiling water slowly over the crushed leaves",
-    "the jury reached its verdict shortly after midday",
-    "an owl watched us silently from the branch of a chestnut tree",
-    "the merchant sold carpets and spices from distant countries",
-    "every spring the garden fills with tulips and bees",
-    "the author refused to reveal how the story would end",
-    "two exhausted climbers finally reached the snowy summit",
-    "their voices echoed through the empty railway tunnel",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,18 +146,3 @@ def clip_recordings() -> Iterable[Recording]:
     yield Recording(
         "long.flac", np.concatenate(pieces), " ".join(words), " ".join(voices), note
     )  # fmt: skip
-
-
-def excitation_recordings() -> Iterable[Recording]:
-    """Nearly three minutes of ordinary English by training voices, for data-free statistics."""
-    rng = np.random.default_rng(EXCITATION_SEED)
-    for index, text in enumerate(EXCITATION_SENTENCES):
-        if index % 4 == 3:
-            name = TRAIN_FLITE[index // 4 % len(TRAIN_FLITE)]
-            voice = Voice("flite", name, 1.0, FLITE_PITCH[name])
-        else:
-            accent, variant = str(rng.choice(TRAIN_ACCENTS)), str(rng.choice(TRAIN_VARIANTS))
-            pitch = float(rng.integers(25, 75))
-            voice = Voice("espeak-ng", f"{accent}+{variant}", 165.0, pitch)
-        waveform = pad(synthesise(voice, text))
-        yield Recording(f"{index:02d}.ogg", waveform, text, voice.label, "excitation")
