@@ -234,27 +234,44 @@ def _finish(
     return Clip(set_level(waveform, rng), " ".join(talk.texts), language, part, voices, label)
 
 
+def order_rows(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Put clips of voices that recognisers understand well in front.
+
+    The order of the rows is the order in which they are taken where less than all is wanted.
+    Whisper understands hardly a word of espeak-ng's voices, and what it writes then is no speech:
+    they have every fifth place, as long as there are others.
+    """
+    plain = [row for row in rows if "espeak-ng" not in row["voice"]]
+    robotic = [row for row in rows if "espeak-ng" in row["voice"]]
+    ordered: list[dict[str, str]] = []
+    while plain or robotic:
+        turn = robotic if robotic and (len(ordered) % 5 == 1 or not plain) else plain
+        ordered.append(turn.pop(0))
+    return ordered
+
+
 def write_excitation(folder: Path, cache: Path | None = None) -> None:
     """Write the clips and ``metadata.csv``, replacing ``folder``; needs all engines.
 
-    English clips to fit on come first, then those to check on, then the other languages.
+    English clips to fit on come first, then those to check on, then the other languages; see
+    `order_rows`.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with (folder / "metadata.csv").open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
         for clips, prefix in ((english_clips, "en"), (foreign_clips, "foreign")):
             for part in ("fit", "check"):
+                rows = []
                 for index, clip in enumerate(clips(part, cache)):
                     name = f"{prefix}-{part}-{index:03d}.opus"
-                    path = folder / name
                     sf.write(
-                        path, clip.waveform, SAMPLING_RATE, format="OGG", subtype="OPUS",
+                        folder / name, clip.waveform, SAMPLING_RATE, format="OGG", subtype="OPUS",
                         compression_level=COMPRESSION,
                     )  # fmt: skip
                     seconds = f"{len(clip.waveform) / SAMPLING_RATE:.2f}"
                     voices = VOICE_SEPARATOR.join(clip.voices)
-                    row = (name, clip.transcription, clip.language, clip.part, voices)
-                    writer.writerow((*row, clip.condition, seconds))
-                    file.flush()
+                    values = (name, clip.transcription, clip.language, clip.part, voices)
+                    rows.append(dict(zip(COLUMNS, (*values, clip.condition, seconds), strict=True)))
+                writer.writerows(order_rows(rows))
