@@ -17,6 +17,7 @@ from analysis.clustering.cluster_views import (
 from analysis.clustering.curves import KNEE_DEFINITION, knee
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.unit_space import UnitSpace
+from analysis.compression.tree_choice import TreeChoice
 from analysis.figures.clusters import (
     CURVE_HEIGHT,
     MATRIX_HEIGHT,
@@ -64,7 +65,9 @@ from pages.planning.settings import (
 from pages.session.job_box import job_slot, show_problem
 from pages.session.link import write_address
 from pages.session.session import Session
-from pages.session.shelves import TreeChoice, variances_of
+from pages.session.shelves import (
+    variances_of,
+)
 from pages.widgets.basics import explain, figure
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports

@@ -10,11 +10,11 @@ from analysis.cli.flags import read_flags
 from analysis.cli.terminal import print_json, progress_bar
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.trees import build_trees
-from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.allocation import achieved_sparsity
 from analysis.compression.compress import compress as compress_model
 from analysis.compression.planner import Planner
 from analysis.compression.stock import level, require_whole_heads, stock_widths
+from analysis.compression.tree_choice import TreeChoice
 from analysis.delivery.saving import check_target, save
 from analysis.errors import UserError
 from analysis.evaluation.references import read_references
@@ -24,7 +24,7 @@ from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
 from analysis.models.unit_groups import UnitGroup
-from analysis.plan.choices import CALIBRATED, STOCK_COMPONENTS, SURGEON, UNBUDGETED
+from analysis.plan.choices import CALIBRATED, STOCK_COMPONENTS, UNBUDGETED
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe, complete
 from analysis.progress import Watch
@@ -32,9 +32,9 @@ from analysis.speech.audio import SUPPORTED_EXTENSIONS, read_audio
 from analysis.speech.excitation import (
     Excitation,
     default_excitation,
-    make_excitation,
     read_calibration,
 )
+from analysis.speech.hearing import recipe_excitation
 from analysis.speech.transcription import Transcript, TranscriptionOptions
 from analysis.speech.transcription import transcribe as transcribe_audio
 
@@ -186,11 +186,11 @@ def _plan(
                 "This plan removes heads, or its FFN widths differ within a stack.",
                 "Leave out --stock, or make a new plan with it.",
             )
-        excitation = _excitation(plan.recipe, options)
+        excitation = _excitation(model, plan.recipe, options)
         return plan, _trees(model, plan, excitation), excitation
     recipe = _recipe(options)
     with progress_bar("merge trees") as progress:
-        planner = Planner(model, _excitation(recipe, options))
+        planner = Planner(model, _excitation(model, recipe, options))
         prepared = planner.prepare(recipe, watch=Watch(progress))
     plan = prepared.plan
     if options.stock:
@@ -223,7 +223,9 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     return recipe
 
 
-def _excitation(recipe: Recipe, options: argparse.Namespace) -> Excitation | None:
+def _excitation(
+    model: SpeechModel, recipe: Recipe, options: argparse.Namespace
+) -> Excitation | None:
     """What a recipe listens to, if it does."""
     if options.calibrate and recipe.excitation != CALIBRATED:
         raise UserError("The plan listens to no clips of yours.", "Leave out --calibrate.")
@@ -231,11 +233,11 @@ def _excitation(recipe: Recipe, options: argparse.Namespace) -> Excitation | Non
         if options.calibrate:
             raise UserError(
                 "With these options nothing listens to the clips of --calibrate.",
-                "Add --distance contribution or --repair refit.",
+                "Add --distance influence or --repair refit.",
             )
         return None
     if recipe.excitation != CALIBRATED:
-        return make_excitation(recipe.excitation, seed=recipe.seed)
+        return recipe_excitation(model, recipe)
     if not options.calibrate:
         raise UserError(
             "This plan listened to somebody's own clips.", "Name their folder with --calibrate."
@@ -247,8 +249,7 @@ def _trees(
     model: SpeechModel, plan: CompressionPlan, excitation: Excitation | None
 ) -> Mapping[str, MergeTree]:
     with progress_bar("merge trees") as progress:
-        space, removal = UnitSpace.of(plan.recipe, excitation), plan.recipe.method == SURGEON
-        return build_trees(model, space, removal=removal, watch=Watch(progress))
+        return TreeChoice.of(plan.recipe, excitation).build(model, watch=Watch(progress))
 
 
 def _split_inputs(inputs: list[str]) -> tuple[list[str], list[Path]]:

@@ -16,10 +16,12 @@ from torch import nn
 from analysis.cache import cached, largest_entry, write_arrays
 from analysis.clustering.distances import SquaredDistances
 from analysis.clustering.listening import Listener, prepare, statistics_folder
-from analysis.clustering.moments import MomentAccumulator, Moments
+from analysis.clustering.moments import MomentAccumulator, Moments, algebra_device, pooled
+from analysis.clustering.ridge import DEFAULT_WEIGHT, choose_ridge
 from analysis.models.modules import linear_at
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
+from analysis.models.unit_weights import read_units
 from analysis.progress import UNWATCHED, Watch
 from analysis.speech.excitation import Excitation
 
@@ -38,10 +40,14 @@ class GroupMoments:
         Of the inputs of the output projection, width n·rows.
     residual_variance : float
         Of the residual stream behind the layer, summed over its dimensions.
+    ridge : float
+        The weight of the ridge that served voices best that the fit did not hear; see
+        `analysis.clustering.ridge`.
     """
 
     moments: Moments
     residual_variance: float
+    ridge: float = DEFAULT_WEIGHT
 
 
 def measure_groups(
@@ -74,15 +80,17 @@ def measure_groups(
     clips = prepare(model, excitation, watch=watch)
     listener = Listener(model)
     hidden = model.config.hidden_size
-    inputs = {
-        group.id: MomentAccumulator(group.n_units * group.rows, model.device) for group in groups
+    halves = {
+        group.id: [MomentAccumulator(group.n_units * group.rows, model.device) for _ in range(2)]
+        for group in groups
     }
     layers = {group.layer_path: MomentAccumulator(hidden, model.device) for group in groups}
     stacks = {group.layer_path: group.stack for group in groups}
 
     def input_hook(group: UnitGroup) -> Any:
         def hook(linear: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
-            inputs[group.id].update(listener.clip.counted(arguments[0], group.stack))
+            half = halves[group.id][listener.clip.half]
+            half.update(listener.clip.counted(arguments[0], group.stack))
 
         return hook
 
@@ -100,10 +108,24 @@ def measure_groups(
         listener.module.get_submodule(path).register_forward_hook(layer_hook(path))
     listener.play(clips, "Listening to what units do", watch)
     variance = {path: float(a.moments().covariance.trace()) for path, a in layers.items()}
-    return {
-        group.id: GroupMoments(inputs[group.id].moments(), variance[group.layer_path])
-        for group in groups
-    }
+    found = {}
+    for group in groups:
+        watch.check()
+        output = read_units(model.model, group).output.flatten(end_dim=1)
+        moments, ridge = _join(halves.pop(group.id), output)
+        found[group.id] = GroupMoments(moments, variance[group.layer_path], ridge)
+    return found
+
+
+def _join(halves: Sequence[MomentAccumulator], output: torch.Tensor) -> tuple[Moments, float]:
+    """Moments of both halves of the voices, and the ridge that carries from one to the other."""
+    one, other = (half.moments() if half.count else None for half in halves)
+    if one is None or other is None:
+        alone = one or other
+        if alone is None:
+            raise ValueError("no clip was heard")
+        return alone, DEFAULT_WEIGHT
+    return pooled(one, other), choose_ridge(one, other, output)
 
 
 def group_moments(
@@ -141,7 +163,7 @@ def group_moments(
         # before they are asked for.
         most = min(_MOST_ACCUMULATOR_BYTES, largest_entry() // 2)
         following = everything[start:]
-        chosen = next(in_batches(following, lambda other: other.n_units * other.rows, most))
+        chosen = next(in_batches(following, lambda g: 2 * g.n_units * g.rows, most))
         measured = measure_groups(model, excitation, chosen, watch=watch)
         own = measured.pop(group.id)
         for name, beside in measured.items():
@@ -150,7 +172,9 @@ def group_moments(
 
     width = group.n_units * group.rows
     shapes = {"count": (), "mean": (width,), "covariance": (width, width), "residual": ()}
-    return _from_arrays(cached(folder / f"{group.id}.npz", shapes, make))
+    shapes["ridge"] = ()
+    kept = cached(folder / f"{group.id}.npz", shapes, make)
+    return _from_arrays(kept, algebra_device(model.device))
 
 
 def in_batches(
@@ -193,9 +217,10 @@ def contribution_gram(statistics: GroupMoments, output: torch.Tensor) -> np.ndar
     ndarray of float64, (n, n)
     """
     n, rows, _ = output.shape
-    columns = output.reshape(n * rows, -1).cpu().double()
-    products = statistics.moments.covariance * (columns @ columns.T)
-    return products.reshape(n, rows, n, rows).sum(dim=(1, 3)).numpy()
+    covariance = statistics.moments.covariance
+    columns = output.reshape(n * rows, -1).to(covariance)
+    products = covariance * (columns @ columns.T)
+    return products.reshape(n, rows, n, rows).sum(dim=(1, 3)).cpu().numpy()
 
 
 def contribution_distances(gram: np.ndarray) -> SquaredDistances:
@@ -212,20 +237,22 @@ def contribution_vectors(gram: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(values.clip(min=0))).astype(np.float32)
 
 
-def _from_arrays(arrays: Mapping[str, np.ndarray]) -> GroupMoments:
+def _from_arrays(arrays: Mapping[str, np.ndarray], device: torch.device) -> GroupMoments:
     moments = Moments(
         int(arrays["count"]),
-        torch.from_numpy(arrays["mean"]).double(),
-        torch.from_numpy(arrays["covariance"]).double(),
+        torch.from_numpy(arrays["mean"]).to(device).double(),
+        torch.from_numpy(arrays["covariance"]).to(device).double(),
     )
-    return GroupMoments(moments, float(arrays["residual"]))
+    return GroupMoments(moments, float(arrays["residual"]), float(arrays["ridge"]))
 
 
 def _to_arrays(measured: GroupMoments) -> Mapping[str, np.ndarray]:
+    """In float32: what a ridge tempers needs no more, and it is half the disk."""
     moments = measured.moments
     return {
         "count": np.array(moments.count),
-        "mean": moments.mean.numpy(),
-        "covariance": moments.covariance.numpy(),
+        "mean": moments.mean.cpu().numpy(),
+        "covariance": moments.covariance.float().cpu().numpy(),
         "residual": np.array(measured.residual_variance),
+        "ridge": np.array(measured.ridge),
     }

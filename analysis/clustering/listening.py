@@ -16,12 +16,20 @@ from analysis.progress import (
     UNWATCHED,
     Watch,
 )
-from analysis.speech.audio import SAMPLING_RATE
+from analysis.speech.audio import SAMPLING_RATE, Samples
 from analysis.speech.excitation import Excitation
+from analysis.speech.languages import language_tokens
 from analysis.speech.recognition import TranscriptionOptions
 from analysis.speech.seq2seq import Seq2SeqRecogniser
+from analysis.speech.windows import quiet_windows
 
 _PADDING_SECONDS = 1.0  # of the silence behind a clip: Whisper pads, and that is where it ends
+_GAP_SECONDS = 0.4  # between clips that share a window
+_SHARED_FROM = 20.0  # seconds of a window that several clips may share
+_TOKENS_PER_SECOND = 8  # far more than are spoken: what goes beyond is a loop, and is cut
+_TOKENS_AT_LEAST = 24
+_BATCH = 8  # windows whose words are written together
+_REVISION = "2"  # of how clips are laid out and measured; older results are not read
 
 
 class Stop(Exception):
@@ -38,10 +46,19 @@ class PreparedClip:
         Of the forward pass.
     n_frames : int or None
         Encoder frames that count; None for all of them.
+    n_prompt : int
+        Tokens that the decoder is given before its first word; 0 where there is no decoder.
+    seconds : float
+        Of sound.
+    half : int
+        0 or 1: clips of one voice are all in the same half.
     """
 
     arguments: Mapping[str, Any]
     n_frames: int | None
+    n_prompt: int
+    seconds: float
+    half: int
 
     def run(self, module: PreTrainedModel) -> None:
         """One forward pass, until a hook stops it."""
@@ -50,6 +67,11 @@ class PreparedClip:
                 module(**self.arguments)
             except Stop:
                 return
+
+    def logits(self, module: PreTrainedModel) -> torch.Tensor:
+        """Scores of every word of the decoder, or of every frame: (positions, vocabulary)."""
+        found: torch.Tensor = module(**self.arguments).logits[0]
+        return found[max(0, self.n_prompt - 1) :]
 
     def counted(self, states: torch.Tensor, stack: str) -> torch.Tensor:
         """Of states of a stack on this clip, (1, positions, width), those that count."""
@@ -92,6 +114,15 @@ class Listener:
         watch.progress(len(clips), len(clips), note)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Window:
+    """What goes through a model in one piece: one clip, several, or a part of one."""
+
+    samples: Samples
+    language: str | None
+    half: int
+
+
 def prepare(
     model: SpeechModel,
     excitation: Excitation,
@@ -100,63 +131,119 @@ def prepare(
 ) -> list[PreparedClip]:
     """Turn clips into arguments; a decoder is given what the model itself writes, greedily.
 
-    What it writes is kept on disk. Clips are not joined to fill a window: small models lose the
-    thread where several voices follow each other, and the decoder's statistics with it.
+    What it writes is kept on disk. Where a model's window is long, clips share it, since a window
+    costs the same however full it is; small models lose the thread where several voices follow
+    each other, so a short window holds one clip or a part of one.
 
     Raises
     ------
     Cancelled
     """
     extractor = model.processor.feature_extractor
-    recogniser = None
-    written: Mapping[str, np.ndarray] = {}
-    if model.architecture.decoding == "seq2seq":
-        recogniser = Seq2SeqRecogniser(
-            model, TranscriptionOptions(num_beams=1), watch.should_cancel
-        )
-        written = _written(model, recogniser, excitation, watch)
+    name = model.model.main_input_name
+    if model.architecture.decoding != "seq2seq":
+        prepared = []
+        for window in _windows(excitation, None):
+            inputs = extractor(window.samples, sampling_rate=SAMPLING_RATE, return_tensors="pt").to(
+                device=model.device, dtype=model.dtype
+            )
+            seconds = len(window.samples) / SAMPLING_RATE
+            prepared.append(PreparedClip({name: inputs[name]}, None, 0, seconds, window.half))
+        return prepared
+    windows = _windows(excitation, extractor.n_samples)
+    per_frame = extractor.n_samples / model.config.max_source_positions
     prepared = []
-    for done, clip in enumerate(excitation.clips):
+    for number, tokens in enumerate(_written(model, windows, excitation, watch)):
+        window = windows[number]
         watch.check()
-        watch.progress(done, len(excitation.clips), "Preparing what the model listens to")
-        inputs = extractor(clip, sampling_rate=SAMPLING_RATE, return_tensors="pt")
-        name = model.model.main_input_name
-        arguments: dict[str, Any] = {name: inputs[name].to(device=model.device, dtype=model.dtype)}
-        n_frames = None
-        if recogniser is not None:
-            samples = clip[: recogniser.longest]
-            tokens = torch.from_numpy(written[str(done)]).to(model.device)
-            arguments["decoder_input_ids"] = tokens[None]
-            arguments["use_cache"] = False
-            per_frame = extractor.n_samples / model.config.max_source_positions
-            n_frames = round((len(samples) + _PADDING_SECONDS * SAMPLING_RATE) / per_frame)
-        prepared.append(PreparedClip(arguments, n_frames))
+        inputs = extractor(window.samples, sampling_rate=SAMPLING_RATE, return_tensors="pt")
+        heard = len(window.samples) + _PADDING_SECONDS * SAMPLING_RATE
+        arguments = {
+            name: inputs[name].to(device=model.device, dtype=model.dtype),
+            "decoder_input_ids": torch.from_numpy(tokens[1:]).to(model.device)[None],
+            "use_cache": False,
+        }
+        n_frames = min(model.config.max_source_positions, round(heard / per_frame))
+        seconds = len(window.samples) / SAMPLING_RATE
+        prepared.append(PreparedClip(arguments, n_frames, int(tokens[0]), seconds, window.half))
     return prepared
+
+
+def _windows(excitation: Excitation, longest: int | None) -> list[_Window]:
+    """Lay out the clips in windows of at most `longest` samples; None: each clip is a window."""
+    voices = excitation.voices or tuple(str(i) for i in range(len(excitation.clips)))
+    languages: Sequence[str | None] = excitation.languages or [None] * len(voices)
+    turn = {voice: i % 2 for i, voice in enumerate(dict.fromkeys(voices))}
+    halves = [turn[voice] for voice in voices]
+    if longest is None:
+        return [
+            _Window(clip, language, half)
+            for clip, language, half in zip(excitation.clips, languages, halves, strict=True)
+        ]
+    shares = longest >= _SHARED_FROM * SAMPLING_RATE
+    room = longest - round(_PADDING_SECONDS * SAMPLING_RATE) if shares else longest
+    gap = np.zeros(round(_GAP_SECONDS * SAMPLING_RATE), np.float32)
+    laid: list[tuple[list[Samples], str | None, int]] = []
+    for clip, language, half in zip(excitation.clips, languages, halves, strict=True):
+        for cut in quiet_windows(clip, room):
+            piece = clip[cut.start : cut.stop]
+            for pieces, spoken, whose in laid if shares else ():
+                held = sum(len(one) for one in pieces)
+                fits = held + len(gap) + len(piece) <= room
+                if fits and spoken == language and whose == half:
+                    pieces += [gap, piece]
+                    break
+            else:
+                laid.append(([piece], language, half))
+    return [_Window(np.concatenate(pieces), spoken, half) for pieces, spoken, half in laid]
 
 
 def _written(
     model: SpeechModel,
-    recogniser: Seq2SeqRecogniser,
+    windows: Sequence[_Window],
     excitation: Excitation,
     watch: Watch,
-) -> Mapping[str, np.ndarray]:
-    """The tokens that the model itself writes on every clip, by the clip's number."""
-    numbers = [str(number) for number in range(len(excitation.clips))]
+) -> list[np.ndarray]:
+    """For every window the length of the prompt, then the prompt and what the model writes."""
+    names = [str(number) for number in range(len(windows))]
 
     def make() -> Mapping[str, np.ndarray]:
         tokens: dict[str, np.ndarray] = {}
-        for number, clip in zip(numbers, excitation.clips, strict=True):
-            watch.check()
-            watch.progress(len(tokens), len(numbers), "Writing down what the model hears")
-            with model.lock, torch.inference_mode():
-                tokens[number] = np.array(recogniser.tokens(clip[: recogniser.longest]))
+        for language in dict.fromkeys(window.language for window in windows):
+            chosen = [i for i, window in enumerate(windows) if window.language == language]
+            for start in range(0, len(chosen), _BATCH):
+                watch.check()
+                watch.progress(len(tokens), len(windows), "Writing down what the model hears")
+                batch = chosen[start : start + _BATCH]
+                clips = [windows[i].samples for i in batch]
+                recogniser = _recogniser(model, language, clips, watch)
+                with model.lock, torch.inference_mode():
+                    rows = recogniser.tokens(clips)
+                for i, (n_prompt, row) in zip(batch, rows, strict=True):
+                    tokens[names[i]] = np.array([n_prompt, *row])
         return tokens
 
     path = statistics_folder(model, excitation) / "tokens.npz"
-    return cached(path, dict.fromkeys(numbers, (None,)), make)
+    kept = cached(path, dict.fromkeys(names, (None,)), make)
+    return [kept[name] for name in names]
+
+
+def _recogniser(
+    model: SpeechModel, language: str | None, clips: Sequence[Samples], watch: Watch
+) -> Seq2SeqRecogniser:
+    longest = max(len(clip) for clip in clips) / SAMPLING_RATE
+    known = language if f"<|{language}|>" in language_tokens(model) else None
+    options = TranscriptionOptions(
+        num_beams=1,
+        language=known,
+        max_new_tokens=_TOKENS_AT_LEAST + round(_TOKENS_PER_SECOND * longest),
+    )
+    return Seq2SeqRecogniser(model, options, watch.should_cancel)
 
 
 def statistics_folder(model: SpeechModel, excitation: Excitation) -> Path:
     """Where what a model does on an excitation is kept."""
     dtype = str(model.dtype).removeprefix("torch.")
-    return cache_folder("contributions") / model.weight_hash / dtype / excitation.identity
+    return (
+        cache_folder("contributions") / _REVISION / model.weight_hash / dtype / excitation.identity
+    )

@@ -52,13 +52,18 @@ class MergeTree:
     removal : Removal or None
         Under the contribution distance: the surgeon's order.
     residual_variance : float or None
-        Under the contribution distance: of the residual stream behind the layer.
+        Under the contribution distance: of the residual stream behind the layer; under the
+        distance "influence" 1, since its costs are nats per word.
+    inflation : ndarray of float64, (n - 1,), or None
+        Where it was measured what the group is worth: how many times as far as the costs say the
+        model's words move, after each number of units removed.
     """
 
     linkage: np.ndarray
     norms: np.ndarray
     removal: Removal | None = None
     residual_variance: float | None = None
+    inflation: np.ndarray | None = None
 
     @property
     def n_units(self) -> int:

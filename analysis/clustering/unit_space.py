@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from analysis.cache import Shape, cache_folder, cached
 from analysis.clustering.contributions import (
@@ -15,16 +16,17 @@ from analysis.clustering.contributions import (
     group_moments,
 )
 from analysis.clustering.distances import SquaredDistances, squared_distances, unit_vectors
+from analysis.clustering.influence import influence_roots
 from analysis.clustering.merge_tree import MergeTree, Removal, ward_tree
-from analysis.clustering.moments import RIDGE
 from analysis.clustering.removal import removal_order
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.models.unit_weights import read_units
-from analysis.plan.choices import CONTRIBUTION
+from analysis.plan.choices import INFLUENCE, LISTENING
 from analysis.plan.recipe import Recipe
 from analysis.progress import UNWATCHED, Watch
 from analysis.speech.excitation import Excitation, make_excitation
+from analysis.speech.languages import language_codes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +41,7 @@ class UnitSpace:
         For heads, whether distances are those after Procrustes alignment; contributions do not
         depend on it.
     excitation : Excitation or None
-        For the contribution distance; None stands for the shipped speech.
+        For the distances that listen; None stands for the shipped speech.
     """
 
     distance: str = "weights"
@@ -49,13 +51,13 @@ class UnitSpace:
     @classmethod
     def of(cls, recipe: Recipe, excitation: Excitation | None = None) -> "UnitSpace":
         """The space of a recipe; `excitation` is the sound behind the recipe's kind of it."""
-        heard = excitation if recipe.distance == CONTRIBUTION else None
+        heard = excitation if recipe.distance in LISTENING else None
         return cls(recipe.distance, recipe.align_heads, heard)
 
     @property
     def listens(self) -> bool:
         """Whether units are compared by what they do on an excitation."""
-        return self.distance == CONTRIBUTION
+        return self.distance in LISTENING
 
     @property
     def identity(self) -> tuple[str, bool, str]:
@@ -78,10 +80,12 @@ class UnitSpace:
     def gram(self, model: SpeechModel, group: UnitGroup) -> np.ndarray:
         """Gram matrix of what a group's units add to the residual stream: float64, (n, n).
 
-        See `analysis.clustering.contributions.contribution_gram`.
+        Under the distance "influence" what they add is weighed by what the model's words make of
+        it. See `analysis.clustering.contributions.contribution_gram`.
         """
-        moments = group_moments(model, self._heard, group)
-        return contribution_gram(moments, read_units(model.model, group).output)
+        excitation = self._heard(model)
+        moments = group_moments(model, excitation, group)
+        return contribution_gram(moments, self._output(model, group, excitation, UNWATCHED))
 
     def tree(
         self,
@@ -98,7 +102,7 @@ class UnitSpace:
         model : SpeechModel
         group : UnitGroup
         removal : bool
-            Whether the surgeon's order is wanted, too; for the contribution distance.
+            Whether the surgeon's order is wanted, too; for the distances that listen.
         watch : Watch
             Of the run over the excitation, where it was not made before.
 
@@ -125,30 +129,40 @@ class UnitSpace:
         arrays = cached(path, _tree_shapes(group), make)
         return MergeTree(arrays["linkage"], arrays["norms"])
 
-    @property
-    def _heard(self) -> Excitation:
-        return self.excitation or make_excitation("speech")
+    def _heard(self, model: SpeechModel) -> Excitation:
+        return self.excitation or make_excitation("speech", languages=language_codes(model))
+
+    def _output(
+        self, model: SpeechModel, group: UnitGroup, excitation: Excitation, watch: Watch
+    ) -> torch.Tensor:
+        """The output columns, as rows, in the space where outputs are compared: (n, rows, ·)."""
+        output = read_units(model.model, group).output
+        if self.distance != INFLUENCE:
+            return output
+        root = influence_roots(model, excitation, watch=watch)[group.id]
+        return output.to(root) @ root
 
     def _contribution_tree(
         self, model: SpeechModel, group: UnitGroup, removal: bool, watch: Watch
     ) -> MergeTree:
         """Ward tree of the contributions, and on request the surgeon's order beside it."""
-        excitation = self._heard
-        path = _folder(model) / CONTRIBUTION / excitation.identity / f"{group.id}.npz"
+        excitation = self._heard(model)
+        path = _folder(model) / f"{self.distance}-2" / excitation.identity / f"{group.id}.npz"
 
-        def measured() -> GroupMoments:
-            return group_moments(model, excitation, group, watch=watch)
+        def measured() -> tuple[GroupMoments, torch.Tensor]:
+            moments = group_moments(model, excitation, group, watch=watch)
+            return moments, self._output(model, group, excitation, watch)
 
         def make_tree() -> Mapping[str, np.ndarray]:
-            moments = measured()
-            gram = contribution_gram(moments, read_units(model.model, group).output)
-            tree = ward_tree(contribution_distances(gram))
-            residual = np.array(moments.residual_variance)
-            return {"linkage": tree.linkage, "norms": tree.norms, "residual": residual}
+            moments, output = measured()
+            tree = ward_tree(contribution_distances(contribution_gram(moments, output)))
+            # nats are comparable as they are
+            scale = 1.0 if self.distance == INFLUENCE else moments.residual_variance
+            return {"linkage": tree.linkage, "norms": tree.norms, "residual": np.array(scale)}
 
         def make_order() -> Mapping[str, np.ndarray]:
-            output = read_units(model.model, group).output
-            found = removal_order(measured().moments.covariance, output)
+            moments, output = measured()
+            found = removal_order(moments.moments.covariance, output)
             return {"order": found.order, "costs": found.costs}
 
         arrays = cached(path, {**_tree_shapes(group), "residual": ()}, make_tree)
@@ -158,7 +172,7 @@ class UnitSpace:
         if not removal:
             return tree
         n_steps = group.n_units - 1
-        order_path = path.with_suffix(f".surgeon-{RIDGE:g}.npz")
+        order_path = path.with_suffix(".surgeon.npz")
         steps = cached(order_path, {"order": (n_steps,), "costs": (n_steps,)}, make_order)
         return replace(tree, removal=Removal(steps["order"], steps["costs"]))
 

@@ -1,14 +1,14 @@
-"""From one sparsity to K per group: uniform, by variance, or by the cheapest merges first."""
+"""From one sparsity to K per group: uniform, by variance, or what is cheapest to lose first."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from analysis.clustering.merge_tree import MergeTree
 from analysis.errors import UserError
 from analysis.models.unit_groups import UnitGroup
-from analysis.plan.choices import ALLOCATIONS, OUTPUT_ERROR
+from analysis.plan.choices import ALLOCATIONS, END_TO_END, OUTPUT_ERROR
 
 MIXED_BONUS = 0.2
 """What high-variance groups keep beyond K, as a fraction (arXiv 2606.11836, mixed sparsity)."""
@@ -40,8 +40,8 @@ def allocate(
     components : sequence of {"ffn", "heads"}
         Groups of other components keep all their units.
     trees : mapping of str to MergeTree
-        By group id; needed by "distortion" and, under the contribution distance, by
-        "output-error".
+        By group id; needed by "distortion", by "output-error" under a distance that listens, and
+        by "end-to-end" with what each group is worth.
     variances : mapping of str to float
         By group id; needed by the two variance strategies.
     method : str
@@ -63,10 +63,10 @@ def allocate(
             raise ValueError(f"the {strategy} allocation needs variances")
         by_variance = _literal if strategy == "variance-literal" else _by_variance
         kept |= by_variance(chosen, sparsity, variances)
-    elif strategy in ("distortion", OUTPUT_ERROR):
+    elif strategy in RATES:
         if trees is None:
             raise ValueError(f"the {strategy} allocation needs merge trees")
-        rates = _output_error_rates if strategy == OUTPUT_ERROR else _distortion_rates
+        rates = RATES[strategy]
         kept |= _cheapest_first(
             chosen, sparsity, [rates(group, trees[group.id], method) for group in chosen]
         )
@@ -181,22 +181,71 @@ def _distortion_rates(group: UnitGroup, tree: MergeTree, method: str) -> np.ndar
 def _output_error_rates(group: UnitGroup, tree: MergeTree, method: str) -> np.ndarray:
     """Output variance lost with each unit, over the residual stream's, per parameter: (n - 1,).
 
-    The units go in the order of the method; where a later one is cheaper than an earlier one, it
-    waits for it.
+    The units go in the order of the method. Where a later one is cheaper than an earlier one, both
+    count as what they cost together: the lower convex hull of the curve, on which a greedy choice
+    is the best one.
     """
     if tree.residual_variance is None:
         raise UserError(
             "The output-error allocation weighs what units do.",
-            "Choose the distance “contribution” with it.",
+            "Choose the distance “influence” or “contribution” with it.",
         )
-    if method == "cluster":
-        costs = tree.merge_costs
-    elif method == "surgeon" and tree.removal is not None:
-        costs = tree.removal.costs
-    else:
-        costs = np.sort(tree.norms)[:-1]
     scale = (tree.residual_variance or 1.0) * group.parameters_per_unit
-    return np.maximum.accumulate(costs) / scale
+    return convex_steps(_step_costs(tree, method)) / scale
+
+
+def _end_to_end_rates(group: UnitGroup, tree: MergeTree, method: str) -> np.ndarray:
+    """Nats per word that each unit costs when it goes, per parameter: (n - 1,)."""
+    if tree.inflation is None:
+        raise ValueError("it was not measured what the groups are worth")
+    total = np.maximum.accumulate(np.cumsum(_step_costs(tree, method)) * tree.inflation)
+    return convex_steps(np.diff(total, prepend=0.0)) / group.parameters_per_unit
+
+
+def _step_costs(tree: MergeTree, method: str) -> np.ndarray:
+    """What each unit costs that a method removes, in the method's order: (n - 1,)."""
+    if method == "cluster":
+        return tree.merge_costs
+    if method == "surgeon" and tree.removal is not None:
+        return tree.removal.costs
+    return np.sort(tree.norms)[:-1]
+
+
+RATES: Mapping[str, Callable[[UnitGroup, MergeTree, str], np.ndarray]] = {
+    "distortion": _distortion_rates,
+    OUTPUT_ERROR: _output_error_rates,
+    END_TO_END: _end_to_end_rates,
+}
+"""What each unit costs that goes, per parameter saved, ascending, under each strategy by trees."""
+
+
+def convex_steps(costs: np.ndarray) -> np.ndarray:
+    """Step costs of the lower convex hull of a curve that sums up to the given step costs.
+
+    Parameters
+    ----------
+    costs : ndarray of float64, (steps,)
+
+    Returns
+    -------
+    ndarray of float64, (steps,)
+        Ascending, of the same sum.
+
+    Examples
+    --------
+    >>> convex_steps(np.array([3.0, 1.0, 5.0]))
+    array([2., 2., 5.])
+    """
+    means: list[float] = []
+    lengths: list[int] = []
+    for cost in costs:
+        means.append(float(cost))
+        lengths.append(1)
+        while len(means) > 1 and means[-2] > means[-1]:
+            total = means[-2] * lengths[-2] + means[-1] * lengths[-1]
+            lengths[-2:] = [lengths[-2] + lengths[-1]]
+            means[-2:] = [total / lengths[-1]]
+    return np.repeat(means, lengths)
 
 
 def _cheapest_first(

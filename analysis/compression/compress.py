@@ -31,7 +31,8 @@ from analysis.progress import (
     UNWATCHED,
     Watch,
 )
-from analysis.speech.excitation import Excitation, make_excitation
+from analysis.speech.excitation import Excitation
+from analysis.speech.hearing import recipe_excitation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +128,7 @@ def compress(
     smaller = [group for group in groups if plan.n_clusters[group.id] < group.n_units]
     earlier = _reusable(plan, reuse)
     if plan.recipe.listens:
-        excitation = _fitting(plan, excitation)
+        excitation = _fitting(model, plan, excitation)
         plan = plan.changed(excitation_hash=excitation.identity)
     space = UnitSpace.of(plan.recipe, excitation)
     compressed: dict[str, CompressedGroup] = {}
@@ -227,10 +228,12 @@ def compress_group(
     return CompressedGroup(group, labels, error, merged)
 
 
-def _fitting(plan: CompressionPlan, excitation: Excitation | None) -> Excitation:
+def _fitting(
+    model: SpeechModel, plan: CompressionPlan, excitation: Excitation | None
+) -> Excitation:
     """The excitation of a plan that listens, checked against what the plan was made with."""
     kind = plan.recipe.excitation
-    found = excitation or make_excitation(kind, seed=plan.recipe.seed)
+    found = excitation or recipe_excitation(model, plan.recipe)
     if found.kind != kind or plan.excitation_hash not in (None, found.identity):
         raise UserError(
             "This plan listened to other sound.",

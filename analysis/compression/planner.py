@@ -1,20 +1,20 @@
 """From settings to a plan: K for every group, with the trees and the sound that it takes."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 from analysis.clustering.merge_tree import MergeTree
-from analysis.clustering.trees import build_trees
-from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.allocation import allocate
+from analysis.compression.tree_choice import TreeChoice
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
-from analysis.plan.choices import CALIBRATED, MANUAL, SURGEON
+from analysis.plan.choices import CALIBRATED, MANUAL
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe
 from analysis.progress import UNWATCHED, Watch
-from analysis.speech.excitation import Excitation, make_excitation
+from analysis.speech.excitation import Excitation
+from analysis.speech.hearing import recipe_excitation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,8 +51,8 @@ class Planner:
         self._calibration = calibration
         self._groups = model.groups
         self._variances: Mapping[str, float] | None = None
-        self._trees: dict[tuple[tuple[str, bool, str], bool], Mapping[str, MergeTree]] = {}
-        self._excitations: dict[tuple[str, int], Excitation] = {}
+        self._trees: dict[Hashable, Mapping[str, MergeTree]] = {}
+        self._excitations: dict[tuple[str, int, str], Excitation] = {}
 
     def prepare(
         self,
@@ -107,9 +107,9 @@ class Planner:
     def _excitation(self, recipe: Recipe) -> Excitation:
         if recipe.excitation == CALIBRATED and self._calibration is not None:
             return self._calibration
-        key = (recipe.excitation, recipe.seed)
+        key = (recipe.excitation, recipe.seed, recipe.level)
         if key not in self._excitations:
-            self._excitations[key] = make_excitation(recipe.excitation, seed=recipe.seed)
+            self._excitations[key] = recipe_excitation(self._model, recipe)
         return self._excitations[key]
 
     def _build(
@@ -118,8 +118,7 @@ class Planner:
         excitation: Excitation | None,
         watch: Watch,
     ) -> Mapping[str, MergeTree]:
-        space, removal = UnitSpace.of(recipe, excitation), recipe.method == SURGEON
-        key = (space.identity, removal)
-        if key not in self._trees:
-            self._trees[key] = build_trees(self._model, space, removal=removal, watch=watch)
-        return self._trees[key]
+        choice = TreeChoice.of(recipe, excitation)
+        if choice.identity not in self._trees:
+            self._trees[choice.identity] = choice.build(self._model, watch=watch)
+        return self._trees[choice.identity]

@@ -8,7 +8,7 @@ import torch
 
 from analysis.clustering.contributions import group_moments, in_batches
 from analysis.clustering.listening import prepare
-from analysis.clustering.moments import Moments, regularised
+from analysis.clustering.moments import Moments, ridged
 from analysis.compression.joint_moments import moments_beside, paired_moments
 from analysis.models.modules import linear_at, share_modules
 from analysis.models.speech_model import SpeechModel
@@ -96,6 +96,10 @@ def repair(
     # no family has output projections without bias; a new bias could not be saved
     able = [c for c in changes if linear_at(model.model, c.group.output_path).bias is not None]
     repaired = {change.group.id: Repaired(change.units, None) for change in changes}
+
+    def ridge_of(change: Change) -> float:
+        return group_moments(model, excitation, change.group, watch=watch).ridge
+
     if sequential:
         clips = prepare(model, excitation, watch=watch)
         below = share_modules(model.model)
@@ -105,25 +109,26 @@ def repair(
             module = share_modules(below)
             write_units(module, change.group, change.units)
             joint = paired_moments(model, module, change.group, clips)
-            repaired[change.group.id] = _repaired(change, joint, mode)
+            repaired[change.group.id] = _repaired(change, joint, mode, ridge_of(change))
             write_units(below, change.group, repaired[change.group.id].units)
         return repaired
     moments = _one_shot(model, excitation, able, watch)
     for change in able:
         watch.check()
-        repaired[change.group.id] = _repaired(change, moments[change.group.id], mode)
+        joint = moments[change.group.id]
+        repaired[change.group.id] = _repaired(change, joint, mode, ridge_of(change))
     return repaired
 
 
-def _repaired(change: Change, joint: Moments, mode: str) -> Repaired:
+def _repaired(change: Change, joint: Moments, mode: str, ridge: float) -> Repaired:
     """The units with new output columns and bias; `joint` is of [a, y]."""
     units = change.units
     width = units.n_units * change.group.rows
     activations = Moments(joint.count, joint.mean[:width], joint.covariance[:width, :width])
     output = units.output
     if mode == "refit":
-        output = refit(units, activations, joint.covariance[:width, width:])
-    columns = output.reshape(width, -1).cpu().double()
+        output = refit(units, activations, joint.covariance[:width, width:], ridge)
+    columns = output.reshape(width, -1).to(joint.covariance)
     bias = (joint.mean[width:] - activations.mean @ columns).float().to(output.device)
     original = joint.covariance[width:, width:].trace()
     common = (columns * joint.covariance[:width, width:]).sum()
@@ -159,9 +164,10 @@ def _one_shot(
 
 def _of_kept(model: SpeechModel, change: Change, old: Moments) -> Moments:
     kept = torch.from_numpy(np.repeat(change.labels >= 0, change.group.rows))
+    kept = kept.to(old.covariance.device)
     output = read_units(model.model, change.group).output
-    columns = output.reshape(len(kept), -1).cpu().double()
-    bias = linear_at(model.model, change.group.output_path).bias.detach().cpu().double()
+    columns = output.reshape(len(kept), -1).to(old.covariance)
+    bias = linear_at(model.model, change.group.output_path).bias.detach().to(old.mean)
     cross = old.covariance[kept] @ columns
     total = columns.T @ old.covariance @ columns
     covariance = torch.cat(
@@ -171,11 +177,14 @@ def _of_kept(model: SpeechModel, change: Change, old: Moments) -> Moments:
     return Moments(old.count, mean, covariance)
 
 
-def refit(units: UnitWeights, activations: Moments, cross: torch.Tensor) -> torch.Tensor:
+def refit(
+    units: UnitWeights, activations: Moments, cross: torch.Tensor, ridge: float
+) -> torch.Tensor:
     """Output columns that give the original output best, near those that the units have.
 
-    W = W0 + (Cov(a) + λI)⁻¹·(Cov(a, y) - Cov(a)·W0), the minimum of the output error plus
-    λ·‖W - W0‖²; so the error on the excitation is never above that of W0.
+    W = W0 + (Cov(a) + Λ)⁻¹·(Cov(a, y) - Cov(a)·W0), the minimum of the output error plus
+    ‖Λ^½·(W - W0)‖²; so the error on the excitation is never above that of W0. A ridge after
+    pruning or merging, on a scale common to all units, is in GRAIL (arXiv 2602.23795), too.
 
     Parameters
     ----------
@@ -185,12 +194,15 @@ def refit(units: UnitWeights, activations: Moments, cross: torch.Tensor) -> torc
         Of the units' activations a, width K·rows.
     cross : Tensor of float64, (K·rows, d)
         Cov(a, y) with the original block's output.
+    ridge : float
+        Λ over diag(Cov(a)); see `analysis.clustering.moments.ridged`.
 
     Returns
     -------
     Tensor of float32, (K, rows, d)
     """
-    start = units.output.reshape(len(cross), -1).cpu().double()
+    start = units.output.reshape(len(cross), -1).to(cross)
     missing = cross - activations.covariance @ start
-    fitted = start + torch.linalg.solve(regularised(activations.covariance), missing)
+    factor = torch.linalg.cholesky(ridged(activations.covariance, ridge))
+    fitted = start + torch.cholesky_solve(missing, factor)
     return fitted.reshape(units.output.shape).float().to(units.output.device)

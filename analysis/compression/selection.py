@@ -89,6 +89,7 @@ def predicted_error(
 def _removal(tree: MergeTree) -> Removal:
     if tree.removal is None:
         raise UserError(
-            "The surgeon weighs what units do.", "Choose the distance “contribution” with it."
+            "The surgeon weighs what units do.",
+            "Choose the distance “influence” or “contribution” with it.",
         )
     return tree.removal

@@ -118,7 +118,7 @@ def measure_drift(
     if original.architecture.decoding == "seq2seq":
         recogniser = Seq2SeqRecogniser(original, TranscriptionOptions(), watch.should_cancel)
         with original.lock, torch.inference_mode():
-            tokens = recogniser.tokens(samples)
+            [(_, tokens)] = recogniser.tokens([samples])
     states = hidden_states(original, samples, tokens)
     drifts = []
     for done, variant in enumerate(variants, start=1):

@@ -14,11 +14,14 @@ from analysis.plan.choices import (
     ALLOCATIONS,
     CALIBRATED,
     COMPONENTS,
-    CONTRIBUTION,
     DATA_FREE,
     DISTANCES,
+    END_TO_END,
     ENGINES,
     EXCITATIONS,
+    INFLUENCE,
+    LEVELS,
+    LISTENING,
     MANUAL,
     MERGE_RULES,
     METHODS,
@@ -32,6 +35,7 @@ from analysis.plan.choices import (
     Distance,
     Engine,
     ExcitationKind,
+    Level,
     MergeRule,
     Method,
     Repair,
@@ -70,7 +74,8 @@ class Recipe(Checked):
             "Allocation",
             "Where the K of each group comes from.",
             {**ALLOCATIONS, MANUAL: "Set by hand, group by group."},
-            by_default="output-error with the distance contribution, else uniform",
+            by_default="end-to-end with the distance influence, output-error with contribution, "
+            "else uniform",
             elsewhere={UNBUDGETED: "--budget literal", MANUAL: "a plan"},
         ),
     ] = "uniform"
@@ -80,7 +85,7 @@ class Recipe(Checked):
             "Distance",
             "By what two units are alike.",
             DISTANCES,
-            by_default="contribution; for magnitude and random weights, as in the papers",
+            by_default="influence; for magnitude and random weights, as in the papers",
         ),
     ] = "weights"
     merge: Annotated[
@@ -89,7 +94,7 @@ class Recipe(Checked):
             "Merge rule",
             "How the units of a cluster become one.",
             MERGE_RULES,
-            by_default="weighted with the distance contribution, else mean",
+            by_default="weighted with a distance that listens, else mean",
         ),
     ] = "mean"
     repair: Annotated[
@@ -98,7 +103,7 @@ class Recipe(Checked):
             "Repair",
             "What is done about the outputs of changed layers.",
             REPAIRS,
-            by_default="refit with the distance contribution, else none",
+            by_default="refit with a distance that listens, else none",
         ),
     ] = "none"
     sequential: Annotated[
@@ -111,6 +116,7 @@ class Recipe(Checked):
     ] = False
     excitation: Annotated[
         ExcitationKind,
+        Level,
         Option(
             "Listens to",
             "What contributions and repairs hear.",
@@ -120,6 +126,10 @@ class Recipe(Checked):
             elsewhere={CALIBRATED: "--calibrate DIR"},
         ),
     ] = "speech"
+    level: Annotated[
+        Level,
+        Option("Listens for", "How much of the shipped speech is heard: more is better.", LEVELS),
+    ] = "standard"
     components: Annotated[
         tuple[Component, ...],
         Field(strict=False),  # lists of JSON, too
@@ -159,9 +169,15 @@ class Recipe(Checked):
 
     @model_validator(mode="after")
     def _go_together(self) -> "Recipe":
-        if self.method == SURGEON and self.distance != CONTRIBUTION:
+        if self.method == SURGEON and self.distance not in LISTENING:
             raise UserError(
-                "The surgeon weighs what units do.", "Choose the distance “contribution” with it."
+                "The surgeon weighs what units do.",
+                "Choose the distance “influence” or “contribution” with it.",
+            )
+        if self.allocation == END_TO_END and self.distance != INFLUENCE:
+            raise UserError(
+                "The end-to-end allocation counts what the model's words change.",
+                "Choose the distance “influence” with it.",
             )
         if self.sequential and self.repair == "none":
             raise UserError(
@@ -173,7 +189,7 @@ class Recipe(Checked):
     @property
     def listens(self) -> bool:
         """Whether an excitation has a part in it."""
-        return self.distance == CONTRIBUTION or self.repair != "none"
+        return self.distance in LISTENING or self.repair != "none"
 
     @property
     def data_free(self) -> bool:
@@ -201,10 +217,11 @@ OPEN: tuple[Literal["method", "distance", "merge", "repair", "allocation"], ...]
 
 
 def complete(**given: Any) -> Recipe:
-    """Fill in what was left open, as the measurements in docs/contributions.md have it.
+    """Fill in what was left open, as the measurements in docs/results.md have it.
 
-    Clustering goes by contributions unless something else is asked for, and with contributions go
-    the weighted merge, the refit and the allocation by output error. The baselines and the weight
+    Where nothing is asked for, the surgeon removes units by their influence on the model's words,
+    the outputs are refitted, and K follows from what each layer was measured to be worth.
+    Clustering goes by influence, too, with the weighted merge. The baselines and the weight
     distances are what the papers say: mean, no repair, uniform.
 
     Parameters
@@ -225,10 +242,12 @@ def complete(**given: Any) -> Recipe:
     'weights'
     """
     chosen = {name: value for name, value in given.items() if value is not None}
-    method = chosen.setdefault("method", "cluster")
-    chosen.setdefault("distance", CONTRIBUTION if method in ("cluster", SURGEON) else "weights")
-    listens = chosen["distance"] == CONTRIBUTION
+    weighs = chosen.get("distance", INFLUENCE) in LISTENING
+    method = chosen.setdefault("method", SURGEON if weighs else "cluster")
+    chosen.setdefault("distance", INFLUENCE if method in ("cluster", SURGEON) else "weights")
+    listens = chosen["distance"] in LISTENING
     chosen.setdefault("merge", "weighted" if listens else "mean")
     chosen.setdefault("repair", "refit" if listens else "none")
-    chosen.setdefault("allocation", OUTPUT_ERROR if listens else "uniform")
+    by_words = END_TO_END if chosen["distance"] == INFLUENCE else OUTPUT_ERROR
+    chosen.setdefault("allocation", by_words if listens else "uniform")
     return Recipe(**chosen)

@@ -1,7 +1,9 @@
 """Sound that sets a model's units in motion, so that what they do can be measured without data."""
 
+import csv
 import hashlib
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,11 +11,14 @@ import numpy as np
 
 from analysis.errors import UserError
 from analysis.files import PROJECT, files_below
-from analysis.plan.choices import DATA_FREE
+from analysis.plan.choices import DATA_FREE, Level
 from analysis.speech.audio import SAMPLING_RATE, SUPPORTED_EXTENSIONS, Audio, Samples, read_audio
 
 SOUND_SECONDS = 60.0
 """Length of the generated sounds, in clips of `_CLIP_SECONDS`."""
+
+LEVEL_SECONDS: dict[Level, float] = {"quick": 120.0, "standard": 300.0, "thorough": float("inf")}
+"""Of English speech at each level."""
 
 _FOLDER = PROJECT / "demo" / "excitation"
 
@@ -34,12 +39,19 @@ class Excitation:
         See `EXCITATIONS`.
     clips : tuple of ndarray of float32, (n,)
         Mono at 16 kHz, each within a model's window.
+    voices : tuple of str
+        Who speaks each clip; empty where that is unknown, and every clip is then a voice of its
+        own.
+    languages : tuple of str
+        Code of the language of each clip; empty where that is unknown.
     identity : str
         SHA-256 over the samples, hexadecimal.
     """
 
     kind: str
     clips: tuple[Samples, ...]
+    voices: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
     identity: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,7 +73,13 @@ class Excitation:
         return self.kind in DATA_FREE
 
 
-def make_excitation(kind: str, *, seed: int = 0) -> Excitation:
+def make_excitation(
+    kind: str,
+    *,
+    seed: int = 0,
+    level: Level = "standard",
+    languages: Collection[str] = ("en",),
+) -> Excitation:
     """The data-free excitations.
 
     Parameters
@@ -70,6 +88,11 @@ def make_excitation(kind: str, *, seed: int = 0) -> Excitation:
         An installation without the demo folder has no shipped speech, and refuses it.
     seed : int
         Of the generated sounds.
+    level : {"quick", "standard", "thorough"}
+        How much of the shipped speech; see `analysis.plan.choices.LEVELS`.
+    languages : collection of str
+        Codes of the languages that the model knows. English is always spoken; of the others that
+        ship, the same share as of the English.
 
     Returns
     -------
@@ -85,21 +108,70 @@ def make_excitation(kind: str, *, seed: int = 0) -> Excitation:
         generator = np.random.default_rng(seed)
         return Excitation(kind, tuple(speech_like(generator, _CLIP_SECONDS) for _ in range(count)))
     if kind == "speech":
-        paths = sorted(_FOLDER.glob("*.ogg"))
-        if not paths:
-            raise UserError(
-                "The speech that ships with Coalesce is not installed.",
-                "Choose the excitation “sounds”, or run from a clone of the repository.",
-            )
-        return Excitation(kind, tuple(read_audio(path).samples for path in paths))
+        return _shipped("fit", languages, LEVEL_SECONDS[level])
     raise UserError(
         f"The excitation {kind!r} needs clips of your own.", "Name their folder with --calibrate."
     )
 
 
+def check_excitation(languages: Collection[str] = ("en",)) -> Excitation:
+    """Shipped speech by voices that no other excitation holds, to check a compressed model on.
+
+    Parameters
+    ----------
+    languages : collection of str
+        See `make_excitation`.
+
+    Returns
+    -------
+    Excitation
+
+    Raises
+    ------
+    UserError
+        When the shipped speech is not there.
+    """
+    return _shipped("check", languages, float("inf"))
+
+
+def _shipped(part: str, languages: Collection[str], most_seconds: float) -> Excitation:
+    """Clips of one part: English ones up to a length, others up to the same share of theirs."""
+    try:
+        with (_FOLDER / "metadata.csv").open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row["part"] == part]
+    except OSError as error:
+        raise UserError(
+            "The speech that ships with Coalesce is not installed.",
+            "Choose the excitation “sounds”, or install Coalesce with its demo folder.",
+            str(error),
+        ) from error
+    english = [row for row in rows if row["language"] == "en"]
+    others = [row for row in rows if row["language"] != "en" and row["language"] in languages]
+    share = min(1.0, most_seconds / sum(float(row["seconds"]) for row in english))
+    chosen = _first(english, share) + _first(others, share)
+    return Excitation(
+        "speech",
+        tuple(read_audio(_FOLDER / row["file_name"]).samples for row in chosen),
+        tuple(row["voice"] for row in chosen),
+        tuple(row["language"] for row in chosen),
+    )
+
+
+def _first(rows: list[dict[str, str]], share: float) -> list[dict[str, str]]:
+    """The first rows that hold a share of the seconds of all."""
+    wanted = share * sum(float(row["seconds"]) for row in rows)
+    chosen: list[dict[str, str]] = []
+    for row in rows:
+        if wanted <= 0:
+            break
+        chosen.append(row)
+        wanted -= float(row["seconds"])
+    return chosen
+
+
 def default_excitation() -> str:
     """The kind that is taken where none is asked for: the shipped speech, if it is installed."""
-    return "speech" if any(_FOLDER.glob("*.ogg")) else "sounds"
+    return "speech" if (_FOLDER / "metadata.csv").is_file() else "sounds"
 
 
 def calibrate_on(audios: list[Audio]) -> Excitation:

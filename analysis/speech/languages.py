@@ -22,6 +22,17 @@ def languages(model: SpeechModel) -> tuple[str, ...]:
     return tuple(sorted(name for code, name in LANGUAGES.items() if f"<|{code}|>" in tokens))
 
 
+def language_codes(model: SpeechModel) -> tuple[str, ...]:
+    """Codes of the languages that a model knows, e.g. ``("en", "de")``; English where none is told.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    """
+    found = tuple(token.strip("<|>") for token in language_tokens(model))
+    return found or ("en",)
+
+
 def language_tokens(model: SpeechModel) -> dict[str, int]:
     """Token to id of each language, where the model was trained on more than one.
 

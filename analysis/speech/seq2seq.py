@@ -124,14 +124,23 @@ class Seq2SeqRecogniser:
                 return replace(cut, notes=(fallback, *cut.notes))
         return self._recognise_by_windows(samples, progress)
 
-    def tokens(self, samples: Samples) -> list[int]:
-        """What the decoder writes for a clip within the window, its prompt first, as token ids."""
-        prompt = self._prompt(samples)
-        if self._says_no_timestamps:
-            prompt.append(self._config.no_timestamps_token_id)
-        limit = self._token_limit(len(samples))
-        [row] = self._generate_once(self._features([samples]), limit)
-        return prompt + row
+    def tokens(self, clips: Sequence[Samples]) -> list[tuple[int, list[int]]]:
+        """What the decoder writes for clips within the window, as token ids, the prompt first.
+
+        Returns
+        -------
+        list of tuple of int and list of int
+            Of each clip the length of the prompt, and the prompt with what follows it.
+        """
+        limit = max(self._token_limit(len(clip)) for clip in clips)
+        rows = self._generate_once(self._features(clips), limit)
+        written = []
+        for clip, row in zip(clips, rows, strict=True):
+            prompt = self._prompt(clip)
+            if self._says_no_timestamps:
+                prompt.append(self._config.no_timestamps_token_id)
+            written.append((len(prompt), prompt + row))
+        return written
 
     def _recognise_by_timestamps(self, samples: Samples, progress: Progress) -> Recognised:
         """Run the sequential long-form algorithm (Whisper paper, section 3.8)."""

@@ -10,6 +10,7 @@ import streamlit as st
 from analysis.clustering.curves import first_merge_errors
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.projection import METRICS, MIN_UNITS, Projection, UmapSettings
+from analysis.compression.tree_choice import TreeChoice
 from analysis.figures.maps import MAP_HEIGHT, unit_map
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
@@ -17,7 +18,6 @@ from pages.exploring.cluster_selection import units_key
 from pages.exploring.maps import find_map
 from pages.session.job_box import job_box, show_problem
 from pages.session.session import Session
-from pages.session.shelves import TreeChoice
 from pages.widgets.basics import ink_labels
 from pages.widgets.choices import choose_one, held
 

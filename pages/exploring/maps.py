@@ -11,12 +11,15 @@ from analysis.clustering.projection import (
     project_pca,
     project_umap,
 )
+from analysis.compression.tree_choice import TreeChoice
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.progress import Progress, Watch
 from pages.session.jobs import Job
 from pages.session.session import Session
-from pages.session.shelves import Shelf, TreeChoice
+from pages.session.shelves import (
+    Shelf,
+)
 
 MAX_MAPS = 24
 """Maps kept in memory; all are on disk."""

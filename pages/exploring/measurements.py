@@ -5,12 +5,18 @@ from collections.abc import Mapping
 import streamlit as st
 
 from analysis.clustering.merge_tree import MergeTree
+from analysis.compression.tree_choice import TreeChoice
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import MatrixKey, MatrixStatistics, model_statistics
 from analysis.progress import Watch
 from pages.session.jobs import Job
 from pages.session.session import Session
-from pages.session.shelves import Shelf, TreeChoice, load_trees, tree_key, tree_shelf
+from pages.session.shelves import (
+    Shelf,
+    load_trees,
+    tree_key,
+    tree_shelf,
+)
 
 STATISTIC_KEY = "variance:statistic"
 """Holds the name of the statistic that Variance shows."""
@@ -57,7 +63,7 @@ _TREES = "trees:"
 
 def tree_slot(choice: TreeChoice) -> str:
     """Slot of the job that builds merge trees, the same on all pages."""
-    return f"{_TREES}{(choice.space.identity, choice.removal)}"
+    return f"{_TREES}{choice.identity}"
 
 
 def find_trees(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from analysis.compression.allocation import allocate
+from analysis.compression.tree_choice import TreeChoice
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import BY_TREES, CONTRIBUTION, MANUAL
@@ -13,7 +14,11 @@ from pages.planning.hearing import check_excitation, find_excitation
 from pages.planning.settings import Settings, adopt, widget_key
 from pages.session.job_box import show_problem
 from pages.session.session import Session
-from pages.session.shelves import TreeChoice, tree_key, tree_shelf, variances_of
+from pages.session.shelves import (
+    tree_key,
+    tree_shelf,
+    variances_of,
+)
 
 _PROBLEM = "recipe"
 

@@ -9,6 +9,7 @@ import streamlit as st
 from analysis.clustering.merge_tree import MergeTree
 from analysis.compression.locked_allocation import allocate_around
 from analysis.compression.stock import level
+from analysis.compression.tree_choice import TreeChoice
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.plan.choices import BY_TREES, MANUAL, STOCK_COMPONENTS
@@ -17,7 +18,6 @@ from analysis.plan.recipe import Recipe, complete
 from analysis.speech.excitation import Excitation
 from pages.planning.hearing import find_excitation
 from pages.session.session import current
-from pages.session.shelves import TreeChoice
 
 MAX_SPARSITY = 90
 """Percent; beyond it nothing that was ever a speech model is left."""

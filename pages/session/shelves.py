@@ -10,16 +10,12 @@ from typing import Generic, TypeVar
 import streamlit as st
 
 from analysis.clustering.merge_tree import MergeTree
-from analysis.clustering.trees import build_trees
-from analysis.clustering.unit_space import UnitSpace
+from analysis.compression.tree_choice import TreeChoice
 from analysis.models.footprint import Footprint, footprint
 from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
-from analysis.plan.choices import SURGEON
-from analysis.plan.recipe import Recipe
 from analysis.progress import Progress, Watch, no_progress
-from analysis.speech.excitation import Excitation
 
 MAX_MODELS = 3
 """Originals kept in memory beyond those that a session is using."""
@@ -141,30 +137,9 @@ def load_model(shelf: ModelShelf, key: ModelKey, progress: Progress = no_progres
     )
 
 
-@dataclass(frozen=True, slots=True)
-class TreeChoice:
-    """What decides a model's merge trees.
-
-    Parameters
-    ----------
-    space : UnitSpace
-        In which the units are compared.
-    removal : bool
-        Whether the surgeon's order is wanted, too.
-    """
-
-    space: UnitSpace
-    removal: bool = False
-
-    @classmethod
-    def of(cls, recipe: Recipe, heard: Excitation | None) -> "TreeChoice":
-        """The trees that a recipe looks at; `heard` is the sound behind its excitation."""
-        return cls(UnitSpace.of(recipe, heard), recipe.method == SURGEON)
-
-
-def tree_key(model: SpeechModel, choice: TreeChoice) -> tuple[str, tuple[str, bool, str], bool]:
+def tree_key(model: SpeechModel, choice: TreeChoice) -> tuple[str, Hashable]:
     """Names a model's merge trees."""
-    return (model_id(model), choice.space.identity, choice.removal)
+    return (model_id(model), choice.identity)
 
 
 def load_trees(
@@ -181,7 +156,7 @@ def load_trees(
     """
     return shelf.get(
         tree_key(model, choice),
-        lambda: build_trees(model, choice.space, removal=choice.removal, watch=watch),
+        lambda: choice.build(model, watch=watch),
     )
 
 

@@ -1,0 +1,138 @@
+"""How much a model's own words answer to each block's output: second moments of the gradient.
+
+When the outputs of a block are off by δ(t), the model's distributions move, to second order, by
+KL ≈ ½·Σ_t δ(t)ᵀ·F·δ(t) nats, with F the Fisher information: the mean of g·gᵀ, g the gradient of
+-log p(y) at the block's output and y drawn from the model's own distribution. One backward pass
+per clip gives F for every block, and with it a metric in which what units do is counted in nats
+per word: comparable across all groups, as an end-to-end allocation needs it.
+
+References
+----------
+LeCun, Denker and Solla, "Optimal brain damage", 1990, for a loss by its second derivatives;
+Martens, "New insights and perspectives on the natural gradient method", 2020, section 5, for the
+Fisher information as the curvature of the KL divergence.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from analysis.cache import cached
+from analysis.clustering.listening import PreparedClip, prepare, statistics_folder
+from analysis.clustering.moments import algebra_device
+from analysis.models.modules import linear_at, share_modules
+from analysis.models.speech_model import SpeechModel
+from analysis.progress import UNWATCHED, Watch
+from analysis.speech.excitation import Excitation
+
+_SECONDS = 300.0  # of sound: beyond that the moments hardly move
+_LEAST = 1e-9  # of the largest eigenvalue: what is below is rounding
+
+
+def influence_roots(
+    model: SpeechModel, excitation: Excitation, *, watch: Watch = UNWATCHED
+) -> Mapping[str, torch.Tensor]:
+    """A square root of each block's metric: ‖δᵀ·R‖² are the nats per word that δ costs.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        Waited for while another thread uses it; stays as it is, gradients included.
+    excitation : Excitation
+        Its first five minutes are heard.
+    watch : Watch
+        Reports clips.
+
+    Returns
+    -------
+    mapping of str to Tensor of float64, (d, rank)
+        By group id; R·Rᵀ = ½·E[g·gᵀ] at the group's output projection, per word or CTC frame.
+
+    Raises
+    ------
+    Cancelled
+    """
+    hidden = model.config.hidden_size
+    shapes = {group.id: (hidden, hidden) for group in model.groups}
+
+    def make() -> Mapping[str, np.ndarray]:
+        moments = gradient_moments(model, prepare(model, excitation, watch=watch), watch=watch)
+        return {name: moment.float().cpu().numpy() for name, moment in moments.items()}
+
+    kept = cached(statistics_folder(model, excitation) / "influence.npz", shapes, make)
+    device = algebra_device(model.device)
+    return {name: _root(torch.from_numpy(found).to(device)) for name, found in kept.items()}
+
+
+def gradient_moments(
+    model: SpeechModel, clips: Sequence[PreparedClip], *, watch: Watch = UNWATCHED
+) -> dict[str, torch.Tensor]:
+    """Second moments of the gradient at the output of every block, per word or CTC frame.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    clips : sequence of PreparedClip
+        Only the first five minutes count.
+    watch : Watch
+
+    Returns
+    -------
+    dict of str to Tensor, (d, d)
+        Σ_t g(t)·g(t)ᵀ over the number of words, by group id.
+
+    Raises
+    ------
+    Cancelled
+    """
+    module = share_modules(model.model)
+    said: dict[str, torch.Tensor] = {}
+    stacks = {group.id: group.stack for group in model.groups}
+
+    def hook_for(name: str) -> Any:
+        def hook(linear: nn.Module, arguments: object, output: torch.Tensor) -> None:
+            if not output.requires_grad:
+                output.requires_grad_()
+            said[name] = output
+
+        return hook
+
+    for group in model.groups:
+        linear_at(module, group.output_path).register_forward_hook(hook_for(group.id))
+    hidden = model.config.hidden_size
+    moments = {name: torch.zeros(hidden, hidden, device=model.device) for name in stacks}
+    n_words, heard = 0, 0.0
+    chosen = [clip for clip in clips if (heard := heard + clip.seconds) - clip.seconds < _SECONDS]
+    generator = torch.Generator().manual_seed(0)
+    for done, clip in enumerate(chosen):
+        watch.check()
+        watch.progress(done, len(chosen), "Asking which outputs the words depend on")
+        with model.lock, torch.enable_grad():
+            logs = clip.logits(module).float().log_softmax(dim=-1)
+            drawn = _draw(logs.detach(), generator)
+            loss = -logs.gather(1, drawn).sum()
+            # not backward(): the parameters are shared, and must not be given gradients
+            found = torch.autograd.grad(loss, list(said.values()))
+        for name, gradient in zip(said, found, strict=True):
+            own = clip.counted(gradient, stacks[name]).float()
+            moments[name] += own.T @ own
+        n_words += len(drawn)
+    watch.progress(len(chosen), len(chosen), "Asking which outputs the words depend on")
+    return {name: moment / max(1, n_words) for name, moment in moments.items()}
+
+
+def _draw(logs: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """One token per row by its probability, the same on every device: (positions, 1)."""
+    places = torch.rand(len(logs), 1, generator=generator).to(logs.device)
+    reached = logs.exp().cumsum(dim=-1)
+    index = torch.searchsorted(reached, places * reached[:, -1:])
+    return index.clamp(max=logs.shape[-1] - 1)
+
+
+def _root(moment: torch.Tensor) -> torch.Tensor:
+    values, vectors = torch.linalg.eigh(moment.double() / 2)
+    kept = values > _LEAST * values.max().clamp(min=0)
+    return vectors[:, kept] * values[kept].sqrt()

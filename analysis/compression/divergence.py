@@ -1,0 +1,65 @@
+"""How far a changed model's words are from the original's: KL divergence, teacher-forced."""
+
+from collections.abc import Sequence
+
+import torch
+from transformers import PreTrainedModel
+
+from analysis.clustering.listening import PreparedClip
+from analysis.models.speech_model import SpeechModel
+
+
+def log_probabilities(
+    model: SpeechModel, module: PreTrainedModel, clips: Sequence[PreparedClip]
+) -> list[torch.Tensor]:
+    """What a model expects at every word of every clip, or at every CTC frame.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        Its lock is taken for each clip.
+    module : PreTrainedModel
+        Its own modules, or a changed copy of them.
+    clips : sequence of PreparedClip
+
+    Returns
+    -------
+    list of Tensor of float32, (words or frames, vocabulary)
+        Natural logarithms.
+    """
+    found = []
+    for clip in clips:
+        with model.lock, torch.inference_mode():
+            found.append(clip.logits(module).float().log_softmax(dim=-1))
+    return found
+
+
+def divergence(
+    model: SpeechModel,
+    module: PreTrainedModel,
+    clips: Sequence[PreparedClip],
+    original: Sequence[torch.Tensor],
+) -> float:
+    """KL divergence of a changed model's words from the original's, given the original's words.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original; its lock is taken for each clip.
+    module : PreTrainedModel
+        The changed modules.
+    clips : sequence of PreparedClip
+    original : sequence of Tensor
+        What `log_probabilities` gave for the original on these clips.
+
+    Returns
+    -------
+    float
+        Σ p·(log p - log q), nats per word or CTC frame; 0 for the original itself.
+    """
+    total, count = 0.0, 0
+    for clip, logs in zip(clips, original, strict=True):
+        [changed] = log_probabilities(model, module, [clip])
+        total += float((logs.exp() * (logs - changed)).sum(dtype=torch.float64))
+        count += len(logs)
+    return max(0.0, total / max(1, count))
