@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from analysis.cache import cached
-from analysis.clustering.listening import PreparedClip, prepare, statistics_folder
+from analysis.clustering.listening import PreparedClip, beginning, prepare, statistics_folder
 from analysis.clustering.moments import algebra_device
 from analysis.models.modules import linear_at, share_modules
 from analysis.models.speech_model import SpeechModel
@@ -104,8 +104,7 @@ def gradient_moments(
         linear_at(module, group.output_path).register_forward_hook(hook_for(group.id))
     hidden = model.config.hidden_size
     moments = {name: torch.zeros(hidden, hidden, device=model.device) for name in stacks}
-    n_words, heard = 0, 0.0
-    chosen = [clip for clip in clips if (heard := heard + clip.seconds) - clip.seconds < _SECONDS]
+    n_words, chosen = 0, beginning(clips, _SECONDS)
     generator = torch.Generator().manual_seed(0)
     for done, clip in enumerate(chosen):
         watch.check()

@@ -78,6 +78,12 @@ class PreparedClip:
         return states[0, : self.n_frames] if stack == "encoder" else states[0]
 
 
+def beginning(clips: Sequence[PreparedClip], seconds: float) -> list[PreparedClip]:
+    """The first clips that hold so many seconds of sound, or all where they hold less."""
+    ends = np.cumsum([clip.seconds for clip in clips])
+    return list(clips[: 1 + int(np.searchsorted(ends, seconds))])
+
+
 class Listener:
     """Plays clips to a copy of a model's modules, for whose hooks `clip` is the one that is played.
 

@@ -4,10 +4,10 @@ import torch
 
 from analysis.clustering.moments import Moments, ridged
 
-WEIGHTS = (0.03, 0.1, 0.3, 1.0)
+WEIGHTS = (0.03, 0.1, 0.3, 1.0, 3.0)
 """Of the ridge, as a share of each input's own variance: what is tried."""
 
-DEFAULT_WEIGHT = 0.1
+DEFAULT_WEIGHT = 0.3
 """Where there is only one voice, and nothing can be tried."""
 
 _KEPT = 0.75  # of the inputs: a fit of all that stay to a quarter that goes
@@ -50,9 +50,6 @@ def refit_error(
 def choose_ridge(one: Moments, other: Moments, output: torch.Tensor) -> float:
     """The weight whose refits serve the voices best that they were not fitted to.
 
-    The refits that are tried hear half of the voices. The refit that follows hears all, and of
-    twice as many positions half the weight asks for the same trust.
-
     Parameters
     ----------
     one, other : Moments
@@ -63,7 +60,7 @@ def choose_ridge(one: Moments, other: Moments, output: torch.Tensor) -> float:
     Returns
     -------
     float
-        Half of one of `WEIGHTS`.
+        One of `WEIGHTS`.
     """
     output = output.to(one.covariance)
     generator = torch.Generator().manual_seed(0)
@@ -77,4 +74,4 @@ def choose_ridge(one: Moments, other: Moments, output: torch.Tensor) -> float:
         + refit_error(other, one, output, kept, weight)
         for weight in WEIGHTS
     }
-    return min(errors, key=lambda weight: errors[weight]) / 2
+    return min(errors, key=lambda weight: errors[weight])

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
 from analysis.cache import cached
-from analysis.clustering.listening import PreparedClip, prepare, statistics_folder
+from analysis.clustering.listening import PreparedClip, beginning, prepare, statistics_folder
 from analysis.clustering.merge_tree import MergeTree
 from analysis.compression.divergence import divergence, log_probabilities
 from analysis.compression.repair import Change, repair
@@ -27,7 +27,9 @@ from analysis.progress import UNWATCHED, Watch
 from analysis.speech.excitation import Excitation, check_excitation
 from analysis.speech.languages import language_codes
 
-_SECONDS = 75.0  # of the voices to check on: enough to tell a layer's worth
+SECONDS = 75.0
+"""Of the voices to check on: enough to tell what a layer is worth."""
+
 _SHARES = (0.1, 0.4)  # of a group's units that are taken away
 _MOST = 1000.0  # times what the gradient says, either way: beyond that it is noise
 _LEAST = 1e-6  # nats: below is rounding
@@ -83,7 +85,7 @@ def measure_sensitivity(
     points = {group.id: _points(group.n_units) for group in model.groups}
 
     def make() -> Mapping[str, np.ndarray]:
-        clips = _first(prepare(model, check, watch=watch))
+        clips = beginning(prepare(model, check, watch=watch), SECONDS)
         return _measure(model, trees, excitation, clips, points, watch)
 
     name = f"sensitivity-{check.identity[:12]}.npz"
@@ -126,11 +128,6 @@ def _inflation(tree: MergeTree, measured: Sensitivity) -> np.ndarray:
 def _points(n_units: int) -> tuple[int, ...]:
     found = {max(1, round(share * n_units)) for share in _SHARES}
     return tuple(sorted(count for count in found if count < n_units))
-
-
-def _first(clips: Sequence[PreparedClip]) -> list[PreparedClip]:
-    heard = 0.0
-    return [clip for clip in clips if (heard := heard + clip.seconds) - clip.seconds < _SECONDS]
 
 
 def _measure(

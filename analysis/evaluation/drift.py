@@ -113,7 +113,8 @@ def measure_drift(
     ----------
     Kornblith et al., "Similarity of neural network representations revisited", 2019, section 3.
     """
-    samples, tokens = audio.samples[: _longest(original)], []
+    samples = audio.samples[: _longest(original)]
+    tokens: list[int] = []
     watch.progress(0, 1 + len(variants), original.name)
     if original.architecture.decoding == "seq2seq":
         recogniser = Seq2SeqRecogniser(original, TranscriptionOptions(), watch.should_cancel)

@@ -14,6 +14,9 @@ from analysis.plan.validation import Checked, shown
 FORMAT = 2
 """Of the JSON that is written; format 1, which had all fields side by side, is read as well."""
 
+LISTENING_REVISION = 2
+"""Of how a recipe that listens is done: the ridge of 2 knows each unit's scale, 1 did not."""
+
 _FLAT = (
     *("model", "weight_hash", "n_clusters", "revision", "method", "engine", "seeding", "n_init"),
     *("refine", "distance", "merge", "align_heads", "components", "allocation", "sparsity"),
@@ -131,6 +134,8 @@ class CompressionPlan(Checked, title="plan"):
             for name, value in values["recipe"].items()
             if name not in _FLAT and value != first[name]
         }
+        if self.recipe.listens:
+            newer["listening"] = LISTENING_REVISION
         return json.dumps(known | newer, indent=2) + "\n"
 
     @classmethod

@@ -8,7 +8,9 @@ import streamlit as st
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import (
     CALIBRATED,
-    CONTRIBUTION,
+    END_TO_END,
+    INFLUENCE,
+    LISTENING,
     MANUAL,
     OUTPUT_ERROR,
     SURGEON,
@@ -17,7 +19,6 @@ from analysis.plan.options import option_of
 from analysis.plan.recipe import Recipe
 from pages.planning.settings import (
     MAX_SPARSITY,
-    first_recipe,
     held_setting,
     widget_key,
     write_setting,
@@ -71,9 +72,10 @@ def draw_repair(model: SpeechModel) -> None:
         session = current()
         here = session.current_clip in session.clips
         _choice(model, "excitation", without=() if here else (CALIBRATED,))
+        _choice(model, "level")
         st.caption(
-            "Repairs and the distance “contribution” hear this sound. “calibrated” is the clip"
-            " on show on Transcribe."
+            "Repairs and the distances “influence” and “contribution” hear this sound. “calibrated”"
+            " is the clip on show on Transcribe."
         )
 
 
@@ -161,17 +163,18 @@ def _choice(
 
 
 def _fit_together(model: SpeechModel, changed: str) -> None:
-    """Callback: what goes with the distance “contribution” only brings it, or leaves with it."""
-    needs = (
-        held_setting(model, "method") == SURGEON
-        or held_setting(model, "allocation") == OUTPUT_ERROR
-    )
-    if not needs or held_setting(model, "distance") == CONTRIBUTION:
+    """Callback: what needs a distance brings it, and leaves where another one is chosen."""
+    method, allocation = held_setting(model, "method"), held_setting(model, "allocation")
+    distance = held_setting(model, "distance")
+    if changed == "distance":
+        if method == SURGEON and distance not in LISTENING:
+            write_setting(model, "method", "cluster")
+        if allocation == OUTPUT_ERROR and distance not in LISTENING:
+            write_setting(model, "allocation", "distortion")
+        if allocation == END_TO_END and distance != INFLUENCE:
+            other = OUTPUT_ERROR if distance in LISTENING else "distortion"
+            write_setting(model, "allocation", other)
         return
-    if changed != "distance":
-        write_setting(model, "distance", CONTRIBUTION)
-        return
-    if held_setting(model, "method") == SURGEON:
-        write_setting(model, "method", first_recipe(model).method)
-    if held_setting(model, "allocation") == OUTPUT_ERROR:
-        write_setting(model, "allocation", "distortion")
+    listens = method == SURGEON or allocation == OUTPUT_ERROR
+    if allocation == END_TO_END or (listens and distance not in LISTENING):
+        write_setting(model, "distance", INFLUENCE)

@@ -3,22 +3,25 @@
 import streamlit as st
 
 from analysis.errors import UserError
-from analysis.plan.choices import CALIBRATED
+from analysis.models.speech_model import SpeechModel
+from analysis.plan.choices import CALIBRATED, Level
 from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.recipe import Recipe
 from analysis.speech.audio import Audio
 from analysis.speech.excitation import Excitation, calibrate_on, make_excitation
+from analysis.speech.languages import language_codes
 from pages.session.session import Session
 
 
-def find_excitation(session: Session, kind: str) -> Excitation | None:
-    """The excitation of a kind; None for the visitor's clip where there is none."""
-    if kind != CALIBRATED:
-        return _data_free(kind)
+def find_excitation(session: Session, model: SpeechModel, recipe: Recipe) -> Excitation | None:
+    """What a recipe listens to; None for the visitor's clip where there is none."""
+    if recipe.excitation != CALIBRATED:
+        return _data_free(recipe.excitation, recipe.level, language_codes(model))
     clip = session.clips.get(session.current_clip or "")
     return _calibrated(clip.id, clip.audio) if clip else None
 
 
-def check_excitation(session: Session, plan: CompressionPlan) -> None:
+def check_excitation(session: Session, model: SpeechModel, plan: CompressionPlan) -> None:
     """Refuse a plan that listened to something that is not here.
 
     Raises
@@ -27,7 +30,7 @@ def check_excitation(session: Session, plan: CompressionPlan) -> None:
     """
     if not plan.recipe.listens:
         return
-    found = find_excitation(session, plan.recipe.excitation)
+    found = find_excitation(session, model, plan.recipe)
     if found is None or plan.excitation_hash not in (None, found.identity):
         raise UserError(
             "This recipe listened to a clip that is not on show here.",
@@ -36,8 +39,8 @@ def check_excitation(session: Session, plan: CompressionPlan) -> None:
 
 
 @st.cache_resource(show_spinner=False)
-def _data_free(kind: str) -> Excitation:
-    return make_excitation(kind)
+def _data_free(kind: str, level: Level, languages: tuple[str, ...]) -> Excitation:
+    return make_excitation(kind, level=level, languages=languages)
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)

@@ -8,7 +8,7 @@ from analysis.compression.allocation import allocate
 from analysis.compression.tree_choice import TreeChoice
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
-from analysis.plan.choices import BY_TREES, CONTRIBUTION, MANUAL
+from analysis.plan.choices import BY_TREES, MANUAL
 from analysis.plan.compression_plan import CompressionPlan
 from pages.planning.hearing import check_excitation, find_excitation
 from pages.planning.settings import Settings, adopt, widget_key
@@ -71,7 +71,7 @@ def _load(session: Session, model: SpeechModel, key: str) -> None:
         plan = CompressionPlan.from_json(file.getvalue().decode("utf-8", errors="replace"))
         groups = model.groups
         plan.validate_for({group.id: group.n_units for group in groups}, model.weight_hash)
-        check_excitation(session, plan)
+        check_excitation(session, model, plan)
     except UserError as error:
         session.jobs.problems[_PROBLEM] = error
         return
@@ -91,8 +91,7 @@ def take_over(session: Session, model: SpeechModel, plan: CompressionPlan) -> No
 def _reproduces(session: Session, model: SpeechModel, plan: CompressionPlan) -> bool:
     """Whether the plan's allocation, at the slider's whole percent, gives the plan's K."""
     recipe = plan.recipe
-    listens = recipe.distance == CONTRIBUTION
-    heard = find_excitation(session, recipe.excitation) if listens else None
+    heard = find_excitation(session, model, recipe) if recipe.listens else None
     choice = TreeChoice.of(recipe, heard)
     trees = tree_shelf().find(tree_key(model, choice))
     if recipe.allocation == MANUAL or (recipe.allocation in BY_TREES and trees is None):

@@ -22,9 +22,8 @@ from pages.session.session import current
 MAX_SPARSITY = 90
 """Percent; beyond it nothing that was ever a speech model is left."""
 
-LISTENS_UP_TO = 100_000_000
-"""Parameters of a model for which the recipe that listens is the first one on show; beyond it,
-listening takes minutes on a CPU, and the papers' recipe, which is there at once, comes first."""
+QUICK_FROM = 300_000_000
+"""Parameters of a model from which the first recipe on show listens for the shortest time."""
 
 EXTRAS: dict[str, Any] = {"locked": {}, "stock": False}
 """What the page holds besides the recipe: locked K by group id, the switch for stock classes."""
@@ -72,8 +71,8 @@ def widget_key(model: SpeechModel, name: str) -> str:
 
 def first_recipe(model: SpeechModel) -> Recipe:
     """The recipe that is on show before anybody chose one."""
-    large = sum(tensor.numel() for tensor in model.model.parameters()) > LISTENS_UP_TO
-    return complete(distance="weights") if large else complete()
+    large = sum(tensor.numel() for tensor in model.model.parameters()) > QUICK_FROM
+    return complete(level="quick") if large else complete()
 
 
 def read_settings(model: SpeechModel) -> Settings:
@@ -92,11 +91,12 @@ def read_settings(model: SpeechModel) -> Settings:
     recipe = Recipe(**values)
     heard = None
     if recipe.listens:
-        heard = find_excitation(current(), recipe.excitation)
+        heard = find_excitation(current(), model, recipe)
         if heard is None:  # the clip that it listened to is gone
             kind = Recipe().excitation
             write_setting(model, "excitation", kind)
-            recipe, heard = recipe.changed(excitation=kind), find_excitation(current(), kind)
+            recipe = recipe.changed(excitation=kind)
+            heard = find_excitation(current(), model, recipe)
     return Settings(recipe, locked, stock, heard)
 
 

@@ -49,7 +49,12 @@ def random_tree(n: int, seed: int) -> MergeTree:
     rng = np.random.default_rng(seed)
     links = np.zeros((n - 1, 4))
     links[:, 2] = np.sort(rng.gamma(1.0, 1.0, n - 1))
-    return MergeTree(links, rng.gamma(2.0, 2.0, n), residual_variance=float(rng.gamma(2.0, 9.0)))
+    return MergeTree(
+        links,
+        rng.gamma(2.0, 2.0, n),
+        residual_variance=float(rng.gamma(2.0, 9.0)),
+        inflation=rng.uniform(1.0, 9.0, n - 1),
+    )
 
 
 def evidence(

@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 
 from analysis.cli.parser import main
-from analysis.clustering.trees import build_trees
 from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.allocation import allocate
 from analysis.compression.compress import compress
+from analysis.compression.tree_choice import TreeChoice
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
 from analysis.plan import choices
 from analysis.plan.choices import (
     ALLOCATIONS,
-    CONTRIBUTION,
     DISTANCES,
+    INFLUENCE,
     MERGE_RULES,
     METHODS,
     REPAIRS,
@@ -62,7 +62,7 @@ def _outcome(model: SpeechModel, sound: Excitation, field: str, name: str) -> tu
 
     All other choices are those of the default recipe, without its repair.
     """
-    recipe = {"distance": CONTRIBUTION, "merge": "weighted", "repair": "none"} | {field: name}
+    recipe = {"distance": INFLUENCE, "merge": "weighted", "repair": "none"} | {field: name}
     try:
         plan = make_plan(model, excitation=sound.kind, **recipe)
         return hash_weights(compress(model, plan, excitation=sound).model.model), ""
@@ -98,7 +98,7 @@ def test_every_choice_is_done(
 
 def _allocated(model: SpeechModel, sound: Excitation, name: str) -> tuple[dict[str, int], str]:
     """K of every group by an allocation, or what it failed with."""
-    trees = build_trees(model, UnitSpace(CONTRIBUTION, excitation=sound))
+    trees = TreeChoice(UnitSpace(INFLUENCE, excitation=sound), True, True).build(model)
     variances = group_variances(model)
     try:
         return allocate(

@@ -4,15 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.clustering.moments import RIDGE
-from analysis.clustering.removal import removal_order
+from analysis.clustering.removal import RIDGE, removal_order
 from tests.helpers.random_units import random_moments
 
 
 def ridge_error(covariance: torch.Tensor, weight: torch.Tensor, kept: list[int]) -> float:
     """min over V of ‖Σ_all a·w - Σ_kept a·v‖² + λ·‖w - v‖², v = 0 off the kept: least squares."""
-    ridge = RIDGE * float(covariance.diagonal().mean())
-    hessian = covariance + ridge * torch.eye(len(covariance), dtype=torch.float64)
+    hessian = covariance + RIDGE * torch.diag(covariance.diagonal())
     best = torch.zeros_like(weight)
     best[kept] = torch.linalg.solve(hessian[kept][:, kept], hessian[kept] @ weight)
     lost = weight - best
@@ -42,13 +40,12 @@ def test_surgeon_is_the_greedy_least_squares(rows: int) -> None:
     assert len(left) == 1
 
 
-def test_surgeon_in_blocks_finds_exact_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_surgeon_in_blocks_finds_exact_copies() -> None:
     """600 channels of which half repeat the others: half go for nothing but the ridge."""
-    monkeypatch.setattr("analysis.clustering.moments.RIDGE", 0.01)
     covariance = random_moments(300, seed=4)
     twice = covariance.repeat(2, 2)
     output = torch.randn(600, 1, 8, generator=torch.Generator().manual_seed(5))
-    removal = removal_order(twice, output)
+    removal = removal_order(twice, output, 0.01)
     last = np.flatnonzero(removal.labels(1) >= 0).tolist()
     assert sorted(removal.order.tolist() + last) == list(range(600))
     assert removal.costs[:300].mean() < 0.05 * removal.costs[300:350].mean()

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 
 from analysis.clustering.merge_tree import MergeTree
-from analysis.clustering.trees import build_trees
-from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.allocation import achieved_sparsity, allocate, uniform_k, variance_thirds
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
 from analysis.plan.choices import ALLOCATIONS
 from analysis.speech.excitation import Excitation
+from tests.helpers.chosen_trees import distance_for, trees_for
 from tests.helpers.group_shapes import evidence, group, parameters, seq2seq_groups
 
 EXACT = ("variance", "distortion", "output-error")
@@ -33,8 +32,8 @@ def test_uniform_k(n: int, sparsity: float, expected: int) -> None:
 @pytest.fixture(scope="module")
 def trees(speech_model: SpeechModel, sound: Excitation) -> dict[str, Mapping[str, MergeTree]]:
     """Merge trees of every family, by the distance that they are of."""
-    spaces = (UnitSpace("weights"), UnitSpace("contribution", excitation=sound))
-    return {space.distance: build_trees(speech_model, space) for space in spaces}
+    distances = {distance_for("cluster", strategy) for strategy in ALLOCATIONS}
+    return {distance: trees_for(speech_model, distance, sound) for distance in distances}
 
 
 @pytest.mark.parametrize("strategy", list(ALLOCATIONS))
@@ -50,7 +49,7 @@ def test_k_is_in_range_for_every_group_of_every_model(
         groups,
         sparsity=sparsity,
         strategy=strategy,
-        trees=trees["contribution" if strategy == "output-error" else "weights"],
+        trees=trees[distance_for("cluster", strategy)],
         variances=group_variances(speech_model),
     )
     assert list(k) == [g.id for g in groups]
@@ -210,7 +209,10 @@ def test_missing_evidence_and_unknown_strategies_are_errors(strategy: str) -> No
 @pytest.mark.parametrize("strategy", list(ALLOCATIONS))
 def test_groups_of_one_unit_stay_as_they_are(strategy: str) -> None:
     groups = [group("encoder", layer, "self_attention", 1, 5) for layer in range(2)]
-    trees = {g.id: MergeTree(np.empty((0, 4)), np.ones(1), residual_variance=1.0) for g in groups}
+    trees = {
+        g.id: MergeTree(np.empty((0, 4)), np.ones(1), residual_variance=1.0, inflation=np.ones(0))
+        for g in groups
+    }
     variances = {g.id: 1.0 for g in groups}
     k = allocate(groups, sparsity=0.5, strategy=strategy, trees=trees, variances=variances)
     assert set(k.values()) == {1}

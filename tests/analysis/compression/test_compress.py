@@ -8,17 +8,16 @@ import torch
 
 from analysis.clustering.clusterings import clustering_inertia
 from analysis.clustering.distances import squared_distances
-from analysis.clustering.trees import build_trees
-from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.allocation import allocate
 from analysis.compression.compress import compress
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
 from analysis.models.unit_weights import read_units
-from analysis.plan.choices import ALLOCATIONS, DISTANCES, MERGE_RULES, METHODS
+from analysis.plan.choices import ALLOCATIONS, DISTANCES, LISTENING, MERGE_RULES, METHODS
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.speech.excitation import Excitation
 from tests.helpers.changed_models import overwrite, same_bits
+from tests.helpers.chosen_trees import distance_for, trees_for
 from tests.helpers.random_units import rotated
 from tests.helpers.tiny_models import BUILDERS, hash_weights, logits, make_plan, tiny_hubert
 from tests.helpers.tiny_models import speech_model as wrap
@@ -107,7 +106,7 @@ def test_channels_without_output_or_input_are_free(family: str) -> None:
         )
         # engine and refinement say nothing about the baselines
         if (combination[0] == "cluster" or combination[1::4] == ("ward", False))
-        and (combination[0] != "surgeon" or combination[2] == "contribution")
+        and (combination[0] != "surgeon" or combination[2] in LISTENING)
     ],
 )
 def test_every_method_gives_the_shapes_that_the_plan_says(
@@ -152,9 +151,8 @@ def test_every_allocation_of_every_method_runs(
     whisper: SpeechModel, sound: Excitation, method: str, allocation: str
 ) -> None:
     groups = whisper.groups
-    listens = method == "surgeon" or allocation == "output-error"
-    distance = "contribution" if listens else "weights"
-    trees = build_trees(whisper, UnitSpace(distance, excitation=sound), removal=listens)
+    distance = distance_for(method, allocation)
+    trees = trees_for(whisper, distance, sound)
     k = allocate(
         groups,
         sparsity=0.3,

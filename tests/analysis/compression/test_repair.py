@@ -30,7 +30,7 @@ def test_refit_never_raises_the_error() -> None:
         lost[kept] -= weight.squeeze(1).double()
         return float((lost * (covariance @ lost)).sum())
 
-    assert error(refit(units, moments, cross)) < error(units.output)
+    assert error(refit(units, moments, cross, 0.1)) < error(units.output)
 
 
 # --- whole models ------------------------------------------------------------------------------

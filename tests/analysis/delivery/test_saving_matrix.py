@@ -10,8 +10,6 @@ import torch
 from torch import nn
 
 from analysis.clustering.merge_tree import MergeTree
-from analysis.clustering.trees import build_trees
-from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.allocation import allocate
 from analysis.compression.compress import compress
 from analysis.delivery.saving import save
@@ -23,11 +21,10 @@ from analysis.plan.choices import (
     ALLOCATIONS,
     ENGINES,
     METHODS,
-    OUTPUT_ERROR,
     REPAIRS,
-    SURGEON,
 )
 from analysis.speech.excitation import Excitation, speech_like
+from tests.helpers.chosen_trees import distance_for, trees_for
 from tests.helpers.tiny_models import BUILDERS, logits, make_plan
 
 pytestmark = pytest.mark.slow
@@ -57,8 +54,7 @@ def trees_of(model: SpeechModel, distance: str, sound: Excitation) -> Mapping[st
     """Merge trees of the float32 model, built once; a cast model's would hardly differ."""
     key = model.name, distance
     if key not in _TREES:
-        removal = distance == "contribution"  # the surgeon's order, too
-        _TREES[key] = build_trees(model, UnitSpace(distance, excitation=sound), removal=removal)
+        _TREES[key] = trees_for(model, distance, sound)
     return _TREES[key]
 
 
@@ -79,8 +75,7 @@ def test_all_allocations_reload_exactly(
     groups, variances = model.groups, group_variances(model)
     # "large" models differ in where the norms lie, which no allocation knows of
     for allocation in _TRIED[:1] if family.endswith("large") else _TRIED:
-        listens = method == SURGEON or allocation == OUTPUT_ERROR
-        distance = "contribution" if listens else "weights"
+        distance = distance_for(method, allocation)
         trees = trees_of(model, distance, sound)
         plan = make_plan(
             cast,
@@ -98,7 +93,9 @@ def test_all_allocations_reload_exactly(
             excitation="sounds",
             sparsity=0.4,
         )
-        made = compress(cast, plan, trees=trees, excitation=sound if listens else None).model
+        made = compress(
+            cast, plan, trees=trees, excitation=sound if plan.recipe.listens else None
+        ).model
         again = load(str(save(made, tmp_path / allocation)), dtype=dtype)
         assert again.dtype == DTYPES[dtype]
         assert torch.equal(logits(again), logits(made))

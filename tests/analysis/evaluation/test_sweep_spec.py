@@ -154,7 +154,7 @@ def test_a_value_that_cannot_be_is_named(fields: dict[str, object], message: str
         ("cluster:engine=kmeans:n_init=²", "n_init has the wrong type: '²'"),
         ("cluster:components=ffn+layers", "components is 'layers'"),
         ("cluster:sequential=true", "sequential is a way to repair"),
-        ("surgeon", "Choose the distance “contribution” with it"),
+        ("surgeon", "Choose the distance “influence” or “contribution” with it"),
         ([{"name": "mine", "components": "ffn"}], "'mine' cannot be: .* components has the wrong"),
         ([{"merge": {1, 2}}], r"merge is \{"),
     ],

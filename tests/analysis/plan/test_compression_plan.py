@@ -81,6 +81,7 @@ def test_json_of_a_plan_is_stable() -> None:
             "repair": "none",
             "sequential": False,
             "excitation": "speech",
+            "level": "standard",
             "components": ["ffn", "heads"],
             "align_heads": True,
             "engine": "ward",
