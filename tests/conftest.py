@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from analysis.compression import sensitivity
 from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel
+from analysis.speech import excitation
 from tests.helpers.tiny_models import BUILDERS, hash_weights
 
 torch.set_num_threads(1)
@@ -28,6 +30,16 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COALESCE_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_speech() -> Iterator[None]:
+    """Let models listen for less than a minute, which tells as much about the code."""
+    with pytest.MonkeyPatch.context() as patch:
+        for level, seconds in (("quick", 20.0), ("standard", 40.0)):
+            patch.setitem(excitation.LEVEL_SECONDS, level, seconds)
+        patch.setattr(sensitivity, "SECONDS", 20.0)
+        yield
 
 
 def _read_only(build: Callable[[], SpeechModel]) -> Iterator[SpeechModel]:

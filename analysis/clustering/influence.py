@@ -25,6 +25,7 @@ from analysis.clustering.listening import PreparedClip, beginning, prepare, stat
 from analysis.clustering.moments import algebra_device
 from analysis.models.modules import linear_at, share_modules
 from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup
 from analysis.progress import UNWATCHED, Watch
 from analysis.speech.excitation import Excitation
 
@@ -32,10 +33,12 @@ _SECONDS = 300.0  # of sound: beyond that the moments hardly move
 _LEAST = 1e-9  # of the largest eigenvalue: what is below is rounding
 
 
-def influence_roots(
-    model: SpeechModel, excitation: Excitation, *, watch: Watch = UNWATCHED
-) -> Mapping[str, torch.Tensor]:
-    """A square root of each block's metric: ‖δᵀ·R‖² are the nats per word that δ costs.
+def influence_root(
+    model: SpeechModel, excitation: Excitation, group: UnitGroup, *, watch: Watch = UNWATCHED
+) -> torch.Tensor:
+    """A square root of a block's metric: ‖δᵀ·R‖² are the nats per word that δ costs.
+
+    The first call measures all blocks of the model in one run.
 
     Parameters
     ----------
@@ -43,28 +46,29 @@ def influence_roots(
         Waited for while another thread uses it; stays as it is, gradients included.
     excitation : Excitation
         Its first five minutes are heard.
+    group : UnitGroup
+        Whose output projection it is.
     watch : Watch
         Reports clips.
 
     Returns
     -------
-    mapping of str to Tensor of float64, (d, rank)
-        By group id; R·Rᵀ = ½·E[g·gᵀ] at the group's output projection, per word or CTC frame.
+    Tensor of float64, (d, rank)
+        R·Rᵀ = ½·E[g·gᵀ] at the group's output projection, per word or CTC frame.
 
     Raises
     ------
     Cancelled
     """
     hidden = model.config.hidden_size
-    shapes = {group.id: (hidden, hidden) for group in model.groups}
+    shapes = {other.id: (hidden, hidden) for other in model.groups}
 
     def make() -> Mapping[str, np.ndarray]:
         moments = gradient_moments(model, prepare(model, excitation, watch=watch), watch=watch)
         return {name: moment.float().cpu().numpy() for name, moment in moments.items()}
 
     kept = cached(statistics_folder(model, excitation) / "influence.npz", shapes, make)
-    device = algebra_device(model.device)
-    return {name: _root(torch.from_numpy(found).to(device)) for name, found in kept.items()}
+    return _root(torch.from_numpy(kept[group.id]).to(algebra_device(model.device)))
 
 
 def gradient_moments(

@@ -16,7 +16,7 @@ from analysis.clustering.contributions import (
     group_moments,
 )
 from analysis.clustering.distances import SquaredDistances, squared_distances, unit_vectors
-from analysis.clustering.influence import influence_roots
+from analysis.clustering.influence import influence_root
 from analysis.clustering.merge_tree import MergeTree, Removal, ward_tree
 from analysis.clustering.removal import removal_order
 from analysis.models.speech_model import SpeechModel
@@ -139,7 +139,7 @@ class UnitSpace:
         output = read_units(model.model, group).output
         if self.distance != INFLUENCE:
             return output
-        root = influence_roots(model, excitation, watch=watch)[group.id]
+        root = influence_root(model, excitation, group, watch=watch)
         return output.to(root) @ root
 
     def _contribution_tree(

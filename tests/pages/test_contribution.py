@@ -21,7 +21,7 @@ def chosen(app: AppTest, name: str) -> object:
 
 def test_what_needs_contributions_brings_them_and_leaves_with_them(app: AppTest) -> None:
     choose(app, "method", "surgeon")
-    assert chosen(app, "distance") == "contribution"
+    assert chosen(app, "distance") == "influence"
     choose(app, "allocation", "output-error")
     choose(app, "distance", "weights")
     assert chosen(app, "method") == "cluster"

@@ -9,10 +9,10 @@ from analysis.clustering.listening import beginning, prepare
 from analysis.clustering.merge_tree import Removal
 from analysis.clustering.trees import build_trees
 from analysis.clustering.unit_space import UnitSpace
+from analysis.compression import sensitivity
 from analysis.compression.compress import compress
 from analysis.compression.divergence import divergence, log_probabilities
 from analysis.compression.sensitivity import (
-    SECONDS,
     Sensitivity,
     measure_sensitivity,
     with_sensitivity,
@@ -29,7 +29,7 @@ def test_it_is_the_divergence_of_the_group_alone(
     space = UnitSpace("influence", excitation=sound)
     trees = build_trees(speech_model, space, removal=True)
     measured = measure_sensitivity(speech_model, trees, sound)
-    clips = beginning(prepare(speech_model, check_excitation()), SECONDS)
+    clips = beginning(prepare(speech_model, check_excitation()), sensitivity.SECONDS)
     original = log_probabilities(speech_model, speech_model.model, clips)
     assert divergence(speech_model, speech_model.model, clips, original) == 0
     for group in (speech_model.groups[0], speech_model.groups[-1]):

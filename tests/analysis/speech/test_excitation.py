@@ -9,6 +9,7 @@ import soundfile
 from analysis.errors import UserError
 from analysis.speech.audio import SAMPLING_RATE
 from analysis.speech.excitation import (
+    LEVEL_SECONDS,
     calibrate_on,
     check_excitation,
     make_excitation,
@@ -26,7 +27,7 @@ def test_generated_sound_depends_on_the_seed_only() -> None:
 def test_shipped_speech_is_data_free_and_own_clips_are_not() -> None:
     speech = make_excitation("speech")
     assert speech.data_free
-    assert 300 <= speech.seconds < 330
+    assert LEVEL_SECONDS["standard"] <= speech.seconds < LEVEL_SECONDS["standard"] + 30
     assert len(speech.clips) == len(speech.voices) == len(speech.languages)
     with pytest.raises(UserError, match="--calibrate"):
         make_excitation("calibrated")
@@ -47,7 +48,7 @@ def test_own_clips_are_found_behind_links(tmp_path: Path) -> None:
 
 def test_a_longer_level_begins_with_the_shorter_one() -> None:
     quick, standard = (make_excitation("speech", level=level) for level in ("quick", "standard"))
-    assert 120 <= quick.seconds < 150
+    assert LEVEL_SECONDS["quick"] <= quick.seconds < LEVEL_SECONDS["quick"] + 30
     assert quick.voices == standard.voices[: len(quick.voices)]
 
 
