@@ -36,8 +36,8 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def short_speech() -> Iterator[None]:
     """Let models listen for less than a minute, which tells as much about the code."""
     with pytest.MonkeyPatch.context() as patch:
-        for level, seconds in (("quick", 20.0), ("standard", 40.0)):
-            patch.setitem(excitation.LEVEL_SECONDS, level, seconds)
+        patch.setitem(excitation.LEVEL_SECONDS, "quick", 20.0)
+        patch.setitem(excitation.LEVEL_SECONDS, "standard", 40.0)
         patch.setattr(sensitivity, "SECONDS", 20.0)
         yield
 
