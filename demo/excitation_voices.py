@@ -13,20 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import soundfile as sf
-import soxr
 
 from demo.neural_voices import KOKORO_SPEAKERS, kokoro_name, speak_neural
 from demo.random_voices import RANDOM_VARIANTS
 from demo.synthesis import (
     FLITE_PITCH,
-    SAMPLING_RATE,
     TRAIN_ACCENTS,
     TRAIN_FLITE,
     TRAIN_VARIANTS,
     Voice,
+    read_spoken,
     synthesise,
-    trim_silence,
 )
 
 FAMILIES = ("shipped", "random", "flite", "festival", "hibari", "kokoro")
@@ -113,10 +110,10 @@ def _speak(voice: Voice, text: str) -> npt.NDArray[np.float32]:
         return speak_neural(voice, text)
     language = voice.name.split("+")[0]
     if voice.engine == "festival":
-        return _read_spoken(_festival_command(voice), text)
+        return _run_engine(_festival_command(voice), text)
     if voice.engine == "espeak-ng" and language in ESPEAK_LANGUAGES.values():
         options = ["-v", voice.name, "-s", f"{voice.rate:.0f}", "-p", f"{voice.pitch:.0f}"]
-        return _read_spoken(["espeak-ng", *options, "--stdin", "-w"], text)
+        return _run_engine(["espeak-ng", *options, "--stdin", "-w"], text)
     return synthesise(voice, text)
 
 
@@ -131,7 +128,7 @@ def _festival_command(voice: Voice) -> list[str]:
     return ["text2wave", *options, "-o"]
 
 
-def _read_spoken(command: list[str], text: str) -> npt.NDArray[np.float32]:
+def _run_engine(command: list[str], text: str) -> npt.NDArray[np.float32]:
     """Run a synthesiser that reads text and writes into the file that ends its command line."""
     with tempfile.NamedTemporaryFile(suffix=".wav") as target:
         try:
@@ -142,7 +139,4 @@ def _read_spoken(command: list[str], text: str) -> npt.NDArray[np.float32]:
                 f"{command[0]} could not speak {text!r}: apt-get install espeak-ng flite festival "
                 "festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts"
             ) from error
-        waveform, rate = sf.read(target.name, dtype="float32")
-    if rate != SAMPLING_RATE:
-        waveform = soxr.resample(waveform, rate, SAMPLING_RATE).astype(np.float32)
-    return trim_silence(waveform)
+        return read_spoken(target.name)

@@ -140,6 +140,14 @@ def trim_silence(
     return waveform[max(0, loud[0] * frame - keep) : (loud[-1] + 1) * frame + keep]
 
 
+def read_spoken(path: str) -> npt.NDArray[np.float32]:
+    """Read what an engine wrote: 16 kHz mono, silence trimmed, shape (n_samples,)."""
+    waveform, rate = sf.read(path, dtype="float32")
+    if rate != SAMPLING_RATE:
+        waveform = soxr.resample(waveform, rate, SAMPLING_RATE).astype(np.float32)
+    return trim_silence(waveform)
+
+
 def synthesise(voice: Voice, text: str) -> npt.NDArray[np.float32]:
     """Speak ``text``: 16 kHz mono float32 in [-1, 1], silence trimmed, shape (n_samples,).
 
@@ -158,10 +166,7 @@ def synthesise(voice: Voice, text: str) -> npt.NDArray[np.float32]:
                 f"{voice.label} could not speak {text!r}: install espeak-ng and flite "
                 "(apt-get install espeak-ng flite)"
             ) from error
-        waveform, rate = sf.read(target.name, dtype="float32")
-    if rate != SAMPLING_RATE:
-        waveform = soxr.resample(waveform, rate, SAMPLING_RATE).astype(np.float32)
-    return trim_silence(waveform)
+        return read_spoken(target.name)
 
 
 def _synthesise_shard(job: tuple[int, int], *, seed: int, held_out: bool) -> list[Spoken]:

@@ -83,7 +83,7 @@ class UnitSpace:
         Under the distance "influence" what they add is weighed by what the model's words make of
         it. See `analysis.clustering.contributions.contribution_gram`.
         """
-        excitation = self._heard(model)
+        excitation = self.heard(model)
         moments = group_moments(model, excitation, group)
         return contribution_gram(moments, self._output(model, group, excitation, UNWATCHED))
 
@@ -129,7 +129,8 @@ class UnitSpace:
         arrays = cached(path, _tree_shapes(group), make)
         return MergeTree(arrays["linkage"], arrays["norms"])
 
-    def _heard(self, model: SpeechModel) -> Excitation:
+    def heard(self, model: SpeechModel) -> Excitation:
+        """What a model is played where the space listens: the excitation, or the shipped speech."""
         return self.excitation or make_excitation("speech", languages=language_codes(model))
 
     def _output(
@@ -146,7 +147,7 @@ class UnitSpace:
         self, model: SpeechModel, group: UnitGroup, removal: bool, watch: Watch
     ) -> MergeTree:
         """Ward tree of the contributions, and on request the surgeon's order beside it."""
-        excitation = self._heard(model)
+        excitation = self.heard(model)
         path = _folder(model) / f"{self.distance}-2" / excitation.identity / f"{group.id}.npz"
 
         def measured() -> tuple[GroupMoments, torch.Tensor]:

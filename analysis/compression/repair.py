@@ -97,7 +97,9 @@ def repair(
     able = [c for c in changes if linear_at(model.model, c.group.output_path).bias is not None]
     repaired = {change.group.id: Repaired(change.units, None) for change in changes}
 
-    def ridge_of(change: Change) -> float:
+    def ridge_of(change: Change) -> float | None:
+        if mode != "refit":
+            return None
         return group_moments(model, excitation, change.group, watch=watch).ridge
 
     if sequential:
@@ -109,24 +111,24 @@ def repair(
             module = share_modules(below)
             write_units(module, change.group, change.units)
             joint = paired_moments(model, module, change.group, clips)
-            repaired[change.group.id] = _repaired(change, joint, mode, ridge_of(change))
+            repaired[change.group.id] = _repaired(change, joint, ridge_of(change))
             write_units(below, change.group, repaired[change.group.id].units)
         return repaired
     moments = _one_shot(model, excitation, able, watch)
     for change in able:
         watch.check()
         joint = moments[change.group.id]
-        repaired[change.group.id] = _repaired(change, joint, mode, ridge_of(change))
+        repaired[change.group.id] = _repaired(change, joint, ridge_of(change))
     return repaired
 
 
-def _repaired(change: Change, joint: Moments, mode: str, ridge: float) -> Repaired:
-    """The units with new output columns and bias; `joint` is of [a, y]."""
+def _repaired(change: Change, joint: Moments, ridge: float | None) -> Repaired:
+    """The units with a new bias and, given a ridge, new columns; `joint` is of [a, y]."""
     units = change.units
     width = units.n_units * change.group.rows
     activations = Moments(joint.count, joint.mean[:width], joint.covariance[:width, :width])
     output = units.output
-    if mode == "refit":
+    if ridge is not None:
         output = refit(units, activations, joint.covariance[:width, width:], ridge)
     columns = output.reshape(width, -1).to(joint.covariance)
     bias = (joint.mean[width:] - activations.mean @ columns).float().to(output.device)

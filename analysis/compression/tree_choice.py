@@ -11,8 +11,7 @@ from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import END_TO_END, SURGEON
 from analysis.plan.recipe import Recipe
 from analysis.progress import UNWATCHED, Watch
-from analysis.speech.excitation import Excitation, make_excitation
-from analysis.speech.languages import language_codes
+from analysis.speech.excitation import Excitation
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,5 @@ class TreeChoice:
         trees = build_trees(model, self.space, removal=self.removal, watch=watch)
         if not self.measured:
             return trees
-        languages = language_codes(model)
-        heard = self.space.excitation or make_excitation("speech", languages=languages)
+        heard = self.space.heard(model)
         return with_sensitivity(trees, measure_sensitivity(model, trees, heard, watch=watch))

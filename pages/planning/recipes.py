@@ -14,11 +14,7 @@ from pages.planning.hearing import check_excitation, find_excitation
 from pages.planning.settings import Settings, adopt, widget_key
 from pages.session.job_box import show_problem
 from pages.session.session import Session
-from pages.session.shelves import (
-    tree_key,
-    tree_shelf,
-    variances_of,
-)
+from pages.session.shelves import tree_key, tree_shelf, variances_of
 
 _PROBLEM = "recipe"
 

@@ -15,7 +15,7 @@ from analysis.speech.excitation import Excitation
 from tests.helpers.chosen_trees import distance_for, trees_for
 from tests.helpers.group_shapes import evidence, group, parameters, seq2seq_groups
 
-EXACT = ("variance", "distortion", "output-error")
+EXACT = ("variance", "distortion", "output-error", "end-to-end")
 SPARSITIES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.8, 0.95)
 
 
