@@ -29,7 +29,9 @@ from analysis.models.unit_groups import UnitGroup
 from analysis.progress import UNWATCHED, Watch
 from analysis.speech.excitation import Excitation
 
-_SECONDS = 300.0  # of sound: beyond that the moments hardly move
+SECONDS = 300.0
+"""Of sound that is heard at most: beyond that the moments hardly move."""
+
 _LEAST = 1e-9  # of the largest eigenvalue: what is below is rounding
 
 
@@ -108,7 +110,7 @@ def gradient_moments(
         linear_at(module, group.output_path).register_forward_hook(hook_for(group.id))
     hidden = model.config.hidden_size
     moments = {name: torch.zeros(hidden, hidden, device=model.device) for name in stacks}
-    n_words, chosen = 0, beginning(clips, _SECONDS)
+    n_words, chosen = 0, beginning(clips, SECONDS)
     generator = torch.Generator().manual_seed(0)
     for done, clip in enumerate(chosen):
         watch.check()

@@ -21,8 +21,9 @@ def charts(app: AppTest, words: str) -> list[dict[str, Any]]:
 
 
 def test_variance_measures_when_asked_and_shows_the_numbers(visit: Visit) -> None:
-    tree_shelf.clear()
-    app = visit("variance")
+    app = visit("compress")
+    tree_shelf.clear()  # the first page measures a small model of itself
+    settle(app.switch_page("pages/variance.py"))
     assert not charts(app, "matter most")
     click(app, "measure-worth")
     [heatmap] = charts(app, "matter most")

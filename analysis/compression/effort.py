@@ -1,0 +1,238 @@
+"""How long a recipe listens to a model before anything can be compressed, told beforehand.
+
+The work of each stage is counted in multiply-accumulates: those of the model per second of audio
+times the seconds of sound, and powers of the widths of the groups. How many of them this machine
+does in a second is timed once, on a product of matrices. How many times longer each kind of work
+takes was fitted: see `SLOWER`.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from analysis.clustering import influence
+from analysis.clustering.listening import statistics_folder
+from analysis.clustering.unit_space import UnitSpace
+from analysis.compression import sensitivity
+from analysis.models.footprint import TOKENS_PER_SECOND, Footprint
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup
+from analysis.plan.choices import END_TO_END, INFLUENCE, LISTENING
+from analysis.plan.recipe import Recipe
+from analysis.speech.excitation import Excitation, check_excitation, shipped_seconds
+from analysis.speech.languages import language_codes
+
+SLOWER: dict[str, float] = {
+    "encoder": 1.0,
+    "decoder": 1.0,
+    "writing": 1.0,
+    "squares": 1.0,
+    "cubes": 1.0,
+    "blocks": 1.0,
+}
+"""Kinds of work → how many times longer a multiply-accumulate takes than in a product of matrices.
+
+Passes through an encoder, and through a decoder that is given its words; writing words one by one;
+statistics of pairs of units; what is cubic in the units; and a block each time it is run, however
+small, in millions of multiply-accumulates. Fitted by ``python -m benchmarks.effort``, which says
+how: to the two demo models and Whisper tiny.en at the level "quick", on one core.
+"""
+
+WORTH_SAYING = 5.0
+"""Seconds: below, nobody needs to be told."""
+
+_BLOCK_MACS = 1e6
+_CLIP_SECONDS = 4.0  # of a clip that ships with Coalesce, in the mean
+_SHARED_FROM = 20.0  # seconds of a window that several clips share
+_FRAMES_PER_SECOND = 50
+_BATCH = 8  # windows whose words are written together
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the work.
+
+    Parameters
+    ----------
+    name : str
+    work : mapping of str to float
+        Multiply-accumulates by their kind, a key of `SLOWER`.
+    kept : bool
+        Whether its result lies on disk, so that it takes no time.
+    """
+
+    name: str
+    work: Mapping[str, float]
+    kept: bool = False
+
+    def seconds(self, rate: float) -> float:
+        """How long it takes where `rate` multiply-accumulates are done in a second."""
+        return sum(SLOWER[kind] * amount for kind, amount in self.work.items()) / rate
+
+
+def listening_seconds(
+    model: SpeechModel, cost: Footprint, recipe: Recipe, heard: Excitation | None = None
+) -> float:
+    """Foreseen seconds until the recipe's trees are there, and with them every sparsity.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    cost : Footprint
+        Of the model.
+    recipe : Recipe
+        One that does not listen is not foreseen: 0.
+    heard : Excitation, optional
+        The sound behind the recipe's excitation: what was measured on it before is free. Without
+        it, the speech of the recipe's level, and nothing was measured before.
+
+    Returns
+    -------
+    float
+    """
+    rate = machine_rate(model.device)
+    return sum(s.seconds(rate) for s in stages(model, cost, recipe, heard) if not s.kept)
+
+
+def stages(
+    model: SpeechModel, cost: Footprint, recipe: Recipe, heard: Excitation | None = None
+) -> list[Stage]:
+    """The parts of the work, in their order; see `listening_seconds`."""
+    if not recipe.listens:
+        return []
+    sound = heard.seconds if heard else shipped_seconds(recipe.level, language_codes(model))
+    groups = model.groups
+    cubes = sum(float(_width(group)) ** 3 for group in groups)
+    squares = sum(_width(group) ** 2 * _positions_per_second(group) for group in groups)
+    folder = statistics_folder(model, heard) if heard else None
+    played = _played(model, cost, sound)
+    found = [
+        Stage("words", _written(model, cost, sound), _lies(folder, "tokens.npz")),
+        Stage(
+            "units",
+            played | {"squares": squares * sound, "cubes": cubes},
+            all(_lies(folder, f"{group.id}.npz") for group in groups),
+        ),
+    ]
+    if recipe.distance == INFLUENCE:
+        played = _played(model, cost, min(sound, influence.SECONDS))
+        thrice = {kind: 3 * amount for kind, amount in played.items()}  # there and back
+        found.append(Stage("gradients", thrice, _lies(folder, "influence.npz")))
+    if recipe.distance in LISTENING:
+        space = UnitSpace.of(recipe, heard)
+        there = heard is not None and all(space.order_path(model, g).is_file() for g in groups)
+        found.append(Stage("orders", {"cubes": cubes}, there))
+    if recipe.allocation == END_TO_END:
+        identity, sound = _check(language_codes(model))
+        there = _lies(folder, f"sensitivity-{identity[:12]}.npz")
+        found.append(Stage("words", _written(model, cost, sound), there))
+        found.append(Stage("worth", _checked(model, cost, min(sound, sensitivity.SECONDS)), there))
+    return found
+
+
+def _played(model: SpeechModel, cost: Footprint, sound: float) -> dict[str, float]:
+    """The model on some seconds of sound, once."""
+    passes = _passes(model, sound)
+    charged = passes * _pass_seconds(model)
+    return {
+        "encoder": cost.encoder_macs * charged,
+        "decoder": cost.decoder_macs * sound,
+        "blocks": _BLOCK_MACS * passes * len(model.groups),
+    }
+
+
+def _written(model: SpeechModel, cost: Footprint, sound: float) -> dict[str, float]:
+    """Until a decoder has written down what it hears."""
+    if model.architecture.decoding != "seq2seq":
+        return {}
+    steps = sound * TOKENS_PER_SECOND / _BATCH
+    blocks = sum(group.stack == "decoder" for group in model.groups)
+    return {
+        "encoder": cost.encoder_macs * _passes(model, sound) * _pass_seconds(model),
+        "writing": cost.decoder_macs * sound,
+        "blocks": _BLOCK_MACS * steps * blocks,
+    }
+
+
+def _checked(model: SpeechModel, cost: Footprint, sound: float) -> dict[str, float]:
+    """Units of one group after the other taken away, the rest heard each time."""
+    whole = _played(model, cost, sound)
+    n_encoder = sum(group.stack == "encoder" for group in model.groups)
+    work = dict.fromkeys(whole, 0.0)
+    for group in model.groups:
+        times = len(sensitivity.measured_points(group.n_units))
+        share = 1.0 if group.stack == "encoder" else 1 - n_encoder / len(model.groups)
+        work["encoder"] += times * whole["encoder"] * (group.stack == "encoder")
+        work["decoder"] += times * whole["decoder"]
+        work["blocks"] += times * whole["blocks"] * share
+    return work
+
+
+def _passes(model: SpeechModel, sound: float) -> float:
+    """Runs of the model that some seconds of sound take."""
+    length = _pass_seconds(model)
+    return sound / (length if length >= _SHARED_FROM else min(length, _CLIP_SECONDS))
+
+
+def _pass_seconds(model: SpeechModel) -> float:
+    """Seconds of sound that one run is charged for: a window, or a clip of a CTC model."""
+    if model.architecture.decoding != "seq2seq":
+        return _CLIP_SECONDS
+    return float(model.processor.feature_extractor.chunk_length)
+
+
+def _width(group: UnitGroup) -> int:
+    """Inputs of the group's output projection."""
+    return group.n_units * group.rows
+
+
+def _positions_per_second(group: UnitGroup) -> float:
+    return _FRAMES_PER_SECOND if group.stack == "encoder" else TOKENS_PER_SECOND
+
+
+def _lies(folder: Path | None, name: str) -> bool:
+    return folder is not None and (folder / name).is_file()
+
+
+@cache
+def _check(languages: Sequence[str]) -> tuple[str, float]:
+    """Identity and seconds of the voices that groups are checked on; they are read once."""
+    found = check_excitation(languages)
+    return found.identity, found.seconds
+
+
+@cache
+def machine_rate(device: torch.device) -> float:
+    """Multiply-accumulates that a device does in a second, in a product of matrices in float32."""
+    a, b = torch.ones(512, 1024, device=device), torch.ones(1024, 1024, device=device)
+
+    def once() -> float:
+        began = time.perf_counter()
+        float((a @ b)[0, 0])  # waits for the device
+        return time.perf_counter() - began
+
+    return 512 * 1024 * 1024 / min(once() for _ in range(8))
+
+
+def about(seconds: float) -> str:
+    """A foreseen duration, no finer than it is known.
+
+    Examples
+    --------
+    >>> about(1.2), about(7), about(38), about(95), about(1300), about(9000)
+    ('a few seconds', 'about 10 s', 'about 40 s', 'about 2 min', 'about 20 min', 'about 2 h')
+    """
+    if seconds < WORTH_SAYING:
+        return "a few seconds"
+    if seconds < 55:
+        return f"about {10 * max(1, round(seconds / 10))} s"
+    minutes = seconds / 60
+    if minutes < 9.5:
+        return f"about {max(1, round(minutes))} min"
+    if minutes < 55:
+        return f"about {10 * round(minutes / 10)} min"
+    return f"about {max(1, round(minutes / 60))} h"
