@@ -4,8 +4,8 @@
 
 Each stage of the default recipe is timed with an empty cache, which is deleted afterwards; on a CPU
 in seconds of CPU, which other work on the machine disturbs least (set OMP_NUM_THREADS=1). The
-factors of `analysis.compression.effort.SLOWER` are fitted by non-negative least squares of the
-relative errors of all stages.
+factors of `analysis.compression.effort.SLOWER` and its `BLOCK_SECONDS` are fitted by non-negative
+least squares of the relative errors of all stages.
 """
 
 import argparse
@@ -86,14 +86,16 @@ def main() -> None:
             own = [stage for stage in counted if stage.name == name]
             foreseen = sum(stage.seconds(rate) for stage in own)
             print(f"  {name:<10}{taken:8.1f} s measured{foreseen:8.1f} s foreseen", flush=True)
-            rows.append([sum(s.work.get(kind, 0.0) for s in own) / rate for kind in SLOWER])
+            row = [sum(s.work.get(kind, 0.0) for s in own) / rate for kind in SLOWER]
+            rows.append([*row, sum(stage.blocks for stage in own) / 1000])
             seconds.append(taken)
         whole = sum(stage.seconds(rate) for stage in counted)
         print(f"  {'all':<10}{sum(found.values()):8.1f} s measured{whole:8.1f} s foreseen")
     # a stage of a moment tells nothing
     weights = 1 / np.maximum(seconds, 1.0)
     factors, _ = nnls(np.array(rows) * weights[:, None], np.array(seconds) * weights)
-    print("fitted:", ", ".join(f"{k} {f:.2g}" for k, f in zip(SLOWER, factors, strict=True)))
+    names = (*SLOWER, "milliseconds per block")
+    print("fitted:", ", ".join(f"{n} {f:.2g}" for n, f in zip(names, factors, strict=True)))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import pytest
 
 from analysis.compression import effort
-from analysis.compression.effort import SLOWER, about, listening_seconds, stages
+from analysis.compression.effort import BLOCK_SECONDS, SLOWER, about, listening_seconds, stages
 from analysis.compression.tree_choice import TreeChoice
 from analysis.models.footprint import footprint
 from analysis.models.speech_model import SpeechModel
@@ -59,9 +59,10 @@ def test_what_was_measured_before_is_free(whisper: SpeechModel, sound: Excitatio
 
 
 def test_seconds_add_up_by_kind() -> None:
-    stage = effort.Stage("units", {"squares": 2e9, "cubes": 3e9})
-    assert stage.seconds(1e9) == pytest.approx(2 * SLOWER["squares"] + 3 * SLOWER["cubes"])
-    assert stage.seconds(2e9) == pytest.approx(stage.seconds(1e9) / 2)
+    stage = effort.Stage("units", {"squares": 2e9, "cubes": 3e9}, blocks=10, kept=False)
+    computed = 2 * SLOWER["squares"] + 3 * SLOWER["cubes"]
+    assert stage.seconds(1e9) == pytest.approx(computed + 10 * BLOCK_SECONDS)
+    assert stage.seconds(2e9) == pytest.approx(computed / 2 + 10 * BLOCK_SECONDS)
 
 
 def test_no_duration_is_told_finer_than_it_is_known() -> None:
