@@ -234,11 +234,14 @@ def _scores(line: Line, lines: Sequence[Line], corpus: Corpus, normaliser: str) 
         ),
         None,
     )
-    cells = [wer]
-    for other in (lines[0], magnitude):
-        same = other is None or other is line
-        cells.append("" if same else _difference(found, other, corpus, normaliser))
-    return cells
+    others = (lines[0], magnitude)
+    return [
+        wer,
+        *(
+            "" if other is None or other is line else _difference(found, other, corpus, normaliser)
+            for other in others
+        ),
+    ]
 
 
 def _difference(found: Evaluation, other: Line, corpus: Corpus, normaliser: str) -> str:

@@ -16,7 +16,7 @@ CURVE_HEIGHT = 330
 LEAST = 1e-5
 """Nats: what moves the words less is drawn as this, for a logarithm has no 0."""
 
-_FRAME_HEIGHT, _ROW_HEIGHTS = 196, (34, 17)  # of few layers and of many
+_FRAME_HEIGHT, _ROW_HEIGHTS = 216, (34, 17)  # of few layers and of many
 _BRIGHT = 0.45  # of the colour scale: from here on black can be read on it, below white
 
 
@@ -117,7 +117,8 @@ def worth_heatmap(
             "colorbar": {
                 "title": {"text": f"KL divergence (nat per {position})", "side": "right"},
                 "tickvals": powers,
-                "ticktext": [f"{10.0**power:g}" for power in powers],
+                "ticktext": [f"{10.0**p:g}" if p > -4 else f"1e{p}" for p in powers],
+                "tickangle": 0,
                 "thickness": 12,
                 "outlinewidth": 0,
                 "orientation": "h",
@@ -131,21 +132,17 @@ def worth_heatmap(
         "○ measured, the others in between"
     )
     lay_out(figure, worth_height(groups), _two_lines(_finding(losses, position), key))
-    figure.update_layout(margin={"t": 136, "b": 62}, bargap=0, clickmode="event+select")
+    figure.update_layout(margin={"t": 156, "b": 62}, bargap=0, clickmode="event+select")
     figure.update_traces(unselected_marker_opacity=1)
     return figure
 
 
 def _finding(losses: Sequence[Loss], position: str) -> str:
-    """Which group the words need most when the largest share goes, and which least."""
+    """Which group the words need most when the largest share goes."""
     share = max(loss.share for loss in losses)
-    ends = sorted(
-        (loss for loss in losses if loss.share == share), key=lambda loss: loss.divergence
-    )
-    least, most = ends[0], ends[-1]
+    most = max((x for x in losses if x.share == share), key=lambda loss: loss.divergence)
     return (
-        f"At {share:.0%}, {most.group.title} matter most: {most.divergence:.2g} nat per {position};"
-        f" {least.group.title} least: {least.divergence:.2g}"
+        f"{most.group.title} matter most: {most.divergence:.2g} nat per {position} at {share:.0%}"
     )
 
 
@@ -193,10 +190,10 @@ def worth_curve(
             marker={"color": BLUE, "size": 9, "symbol": "circle-open", "line": {"width": 2}},
             hovertemplate=f"%{{x:,}} kept: %{{y:.3g}} nat per {position}, measured<extra></extra>",
         )
-    title = f"{group.title}: ○ measured"
+    title = group.title
     if current is not None:
         lost = float(own.divergence[own.n_units - current])
-        title = f"K = {current:,} of {own.n_units:,}: {lost:.2g} nat per {position}; ○ measured"
+        title = f"K = {current:,} of {own.n_units:,}: {lost:.2g} nat per {position}"
         if lost > 0:
             figure.add_scatter(
                 x=[current],
@@ -211,10 +208,12 @@ def worth_curve(
     figure.update_yaxes(
         title_text=f"KL divergence (nat per {position})",
         type="log",
-        exponentformat="power",
+        exponentformat="e",
         dtick=1,
     )
-    lay_out(figure, CURVE_HEIGHT, title)
+    key = "○ measured, the rest in between" + ("; thin: other layers" if others else "")
+    lay_out(figure, CURVE_HEIGHT, _two_lines(title, key))
+    figure.update_layout(margin_t=60)
     return figure
 
 
