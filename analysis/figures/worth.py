@@ -16,7 +16,7 @@ CURVE_HEIGHT = 330
 LEAST = 1e-5
 """Nats: what moves the words less is drawn as this, for a logarithm has no 0."""
 
-_FRAME_HEIGHT, _ROW_HEIGHTS = 216, (34, 17)  # of few layers and of many
+_FRAME_HEIGHT, _ROW_HEIGHTS = 196, (34, 17)  # of few layers and of many
 _BRIGHT = 0.45  # of the colour scale: from here on black can be read on it, below white
 
 
@@ -132,7 +132,8 @@ def worth_heatmap(
         "○ measured, the others in between"
     )
     lay_out(figure, worth_height(groups), _two_lines(_finding(losses, position), key))
-    figure.update_layout(margin={"t": 156, "b": 62}, bargap=0, clickmode="event+select")
+    figure.update_layout(margin={"t": 136, "b": 62}, bargap=0, clickmode="event+select")
+    figure.update_layout(title_y=1, title_yanchor="top", title_pad_t=8)  # clear of the headings
     figure.update_traces(unselected_marker_opacity=1)
     return figure
 
