@@ -133,7 +133,7 @@ def worth_heatmap(
     )
     lay_out(figure, worth_height(groups), _two_lines(_finding(losses, position), key))
     figure.update_layout(margin={"t": 136, "b": 62}, bargap=0, clickmode="event+select")
-    figure.update_layout(title_y=1, title_yanchor="top", title_pad_t=8)  # clear of the headings
+    figure.update_layout(title_y=0.93, title_yanchor="top")  # clear of the headings
     figure.update_traces(unselected_marker_opacity=1)
     return figure
 
