@@ -182,8 +182,8 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument(
         "--method",
         help="by commas (cluster,magnitude,random), each with options if you like, without them as "
-        "in the papers: cluster:distance=contribution:merge=weighted:repair=refit is what compress "
-        "does",
+        "in the papers: surgeon:distance=influence:repair=refit, with the allocation end-to-end, "
+        "is what compress does",
     )
     sweep.add_argument("--allocation", help=f"by commas (uniform): {', '.join(ALLOCATIONS)}")
     sweep.add_argument("--seed", help="by commas (0); for methods that draw")
