@@ -7,6 +7,7 @@ its original has to be measured on compressed models, and the sparsities are hal
 import math
 from collections.abc import Callable, Mapping
 
+from analysis.clustering.merge_tree import MergeTree
 from analysis.compression.compress import compress
 from analysis.compression.divergence import divergence
 from analysis.compression.guard import Guard
@@ -15,9 +16,11 @@ from analysis.errors import UserError
 from analysis.models.footprint import Footprint, footprint, predict_footprint
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.budget import Budget, amount
+from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.options import option_of
 from analysis.plan.recipe import Recipe
 from analysis.progress import UNWATCHED, Watch
+from analysis.speech.excitation import Excitation
 
 MOST = 0.9
 """The largest sparsity that is tried: beyond it nothing of a model is left."""
@@ -195,6 +198,48 @@ def fit(
                 f"Allow {cost:.3g} {what}, or a larger model.",
             )
     return recipe.changed(sparsity=sparsity)
+
+
+def fit_divergence(
+    model: SpeechModel,
+    most: float,
+    plan: Callable[[float], CompressionPlan],
+    *,
+    trees: Mapping[str, MergeTree] | None = None,
+    excitation: Excitation | None = None,
+    watch: Watch = UNWATCHED,
+) -> float:
+    """The largest sparsity, in whole per cents, whose model diverges by no more than a limit.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original.
+    most : float
+        Nats per word or CTC frame.
+    plan : callable
+        The plan at a sparsity.
+    trees, excitation
+        As `analysis.compression.compress.compress` takes them.
+    watch : Watch
+        Reports models that are measured.
+
+    Raises
+    ------
+    UserError
+        Where one per cent is too much, or the voices to check on are not installed.
+    Cancelled
+    """
+    measure = _divergence_from(model, watch)
+
+    def distance(sparsity: float) -> float:
+        watch.check()
+        watch.progress(0, 0, f"Measuring {sparsity:.0%} sparsity")
+        quiet = Watch(should_cancel=watch.should_cancel)
+        made = compress(model, plan(sparsity), trees=trees, excitation=excitation, watch=quiet)
+        return measure(made.model)
+
+    return largest_sparsity(distance, most, "nats")
 
 
 def _largest(

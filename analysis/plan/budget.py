@@ -13,6 +13,7 @@ from analysis.plan.options import Option
 from analysis.plan.validation import Checked
 
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*(%|[kmgt]?b?)", re.IGNORECASE | re.ASCII)
+_OPEN = "no limit"
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
@@ -74,17 +75,24 @@ class Budget(Checked, title="budget"):
 
     max_size: Annotated[
         Amount | None,
-        Option("Size", "Bytes of the weights at most: 100MB, or 50% of the original's."),
+        Option(
+            "Size",
+            "Bytes of the weights at most: 100MB, or 50% of the original's.",
+            by_default=_OPEN,
+        ),
     ] = None
     max_parameters: Annotated[
         Amount | None,
-        Option("Parameters", "Parameters at most: 20M, or 50% of the original's."),
+        Option(
+            "Parameters", "Parameters at most: 20M, or 50% of the original's.", by_default=_OPEN
+        ),
     ] = None
     max_macs: Annotated[
         Amount | None,
         Option(
             "MACs",
             "Multiply-accumulates per second of audio at most: 300M, or 50% of the original's.",
+            by_default=_OPEN,
         ),
     ] = None
     max_divergence: Annotated[
@@ -94,6 +102,7 @@ class Budget(Checked, title="budget"):
             "Divergence",
             "KL divergence from the original at most, in nats per word (CTC: frame), measured on"
             " voices that no fit heard.",
+            by_default=_OPEN,
         ),
     ] = None
     max_wer_rise: Annotated[
@@ -102,6 +111,7 @@ class Budget(Checked, title="budget"):
         Option(
             "WER rise",
             "Points of word error rate at most that are added, measured on clips with references.",
+            by_default=_OPEN,
         ),
     ] = None
 
