@@ -100,7 +100,7 @@ def plan(
     >>> plan.n_clusters["encoder.0.ffn"]
     384
     >>> coalesce.plan(model, max_size="50%", method="magnitude").recipe.sparsity
-    HALF
+    0.59
     """
     limits = {name: options.pop(name) for name in list(options) if name in Budget.model_fields}
     budget = Budget(**limits)

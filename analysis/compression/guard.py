@@ -144,7 +144,7 @@ class Guard:
             divergence_said=max(0.0, moved / max(1, said)),
             sure_words_lost=float((lost / asked.clip(1)).max()),
             words_changed=_words_changed(self.texts, texts),
-            looping=_looping(self.texts, texts),
+            looping=share_looping(self.texts, texts),
         )
 
     @property
@@ -263,7 +263,7 @@ def _words_changed(references: Sequence[str], texts: Sequence[str]) -> float:
     return wrong / (wrong + found.hits)
 
 
-def _looping(references: Sequence[str], texts: Sequence[str]) -> float:
+def share_looping(references: Sequence[str], texts: Sequence[str]) -> float:
     """Share of the clips whose text repeats itself, of those where the reference does not."""
     fair = [text for text, before in zip(texts, references, strict=True) if not loops(before)]
     return sum(loops(text) for text in fair) / max(1, len(fair))
