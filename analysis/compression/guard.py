@@ -6,7 +6,6 @@ what a model may know no words for, as the bundled ones do; its original then gu
 guess is no harm. So the verdict goes by the words that the original is sure of, and by loops.
 """
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,27 +17,20 @@ from transformers.models.whisper.english_normalizer import BasicTextNormalizer
 from analysis.cache import cached
 from analysis.clustering.listening import (
     PreparedClip,
-    beginning,
-    prepare,
     statistics_folder,
     write_down,
 )
 from analysis.clustering.merge_tree import MergeTree
-from analysis.compression import sensitivity
 from analysis.compression.allocation import allocate, divergence_curve
 from analysis.compression.compress import Compression
-from analysis.compression.divergence import log_probabilities
+from analysis.compression.divergence import check_clips, check_voices, log_probabilities
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import END_TO_END
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.health import SURE, Health
 from analysis.progress import UNWATCHED, Watch
-from analysis.speech.excitation import check_excitation
-from analysis.speech.languages import language_codes
-
-LOOP_RATIO = 2.4
-"""Bytes of a text over its bytes under zlib from which Whisper itself takes it for a loop."""
+from analysis.speech.repetition import loop_start
 
 BREAKS_AT = 0.8
 """Nats per word said at which a model is taken to break, to foresee how far a recipe holds."""
@@ -80,17 +72,17 @@ class Guard:
         Cancelled
         """
         try:
-            check = check_excitation(language_codes(model))
+            clips = check_clips(model, watch=watch)
         except UserError:
             return None
-        clips = beginning(prepare(model, check, watch=watch), sensitivity.SECONDS)
         shapes = {str(number): (None, None) for number in range(len(clips))}
 
         def make() -> Mapping[str, np.ndarray]:
             logs = log_probabilities(model, model.model, clips)
             return {name: own.cpu().numpy() for name, own in zip(shapes, logs, strict=True)}
 
-        kept = cached(statistics_folder(model, check) / "expected.npz", shapes, make)
+        path = statistics_folder(model, check_voices(model)) / "expected.npz"
+        kept = cached(path, shapes, make)
         expected = [torch.from_numpy(kept[name]).to(model.device) for name in shapes]
         if model.architecture.decoding == "seq2seq":
             rows = [
@@ -129,7 +121,7 @@ class Guard:
             moved += float((before.exp() * (before - after)).sum(dtype=torch.float64))
             probability, token = before.exp().max(dim=-1)
             chosen = after.argmax(dim=-1)
-            blank = token == self._blank
+            blank = token == (-1 if self._blank is None else self._blank)
             positions, said = positions + len(token), said + int((~blank).sum())
             for kind, of_kind in enumerate((~blank, blank)):
                 sure = of_kind & (probability >= SURE)
@@ -137,21 +129,36 @@ class Guard:
                 lost[kind] += int((sure & (chosen != token)).sum())
             rows.append(chosen.tolist())
         if self.model.architecture.decoding == "seq2seq":
-            rows = [row[n:] for n, row in write_down(changed, self.clips, watch=watch)]
-        texts = _texts(changed, rows)
+            written = write_down(changed, self.clips, whole=True, watch=watch)
+            rows = [row[n:] for n, row in written]
+        ends = [loop_start(row) if self._blank is None else None for row in rows]
+        texts = _texts(changed, [row[:end] for row, end in zip(rows, ends, strict=True)])
         return Health(
             divergence=max(0.0, moved / max(1, positions)),
             divergence_said=max(0.0, moved / max(1, said)),
             sure_words_lost=float((lost / asked.clip(1)).max()),
             words_changed=_words_changed(self.texts, texts),
-            looping=share_looping(self.texts, texts),
+            looping=self._share_looping(ends),
         )
 
     @property
-    def _blank(self) -> int:
-        """The token of a CTC frame in which nothing is said; one that never is, for decoders."""
+    def _blank(self) -> int | None:
+        """The token of a CTC frame in which nothing is said; None for a decoder."""
         ctc = self.model.architecture.decoding == "ctc"
-        return int(self.model.config.pad_token_id) if ctc else -1
+        return int(self.model.config.pad_token_id) if ctc else None
+
+    def _share_looping(self, ends: Sequence[int | None]) -> float:
+        """Share of windows in which words go round, of those that the original came to the end of.
+
+        Where it did not, it looped itself.
+        """
+        end_of_text = self.model.config.eos_token_id
+        fair = [
+            end
+            for end, before in zip(ends, self.expected, strict=True)
+            if self._blank is None and int(before[-1].argmax()) == end_of_text
+        ]
+        return sum(end is not None for end in fair) / max(1, len(fair))
 
 
 def examined(
@@ -261,19 +268,3 @@ def _words_changed(references: Sequence[str], texts: Sequence[str]) -> float:
     found = jiwer.process_words([before for before, _ in pairs], [text for _, text in pairs])
     wrong = found.substitutions + found.deletions
     return wrong / (wrong + found.hits)
-
-
-def share_looping(references: Sequence[str], texts: Sequence[str]) -> float:
-    """Share of the clips whose text repeats itself, of those where the reference does not."""
-    fair = [text for text, before in zip(texts, references, strict=True) if not loops(before)]
-    return sum(loops(text) for text in fair) / max(1, len(fair))
-
-
-def loops(text: str) -> bool:
-    """Whether a text repeats itself, as Whisper's own decoder tells it.
-
-    >>> loops("the cat sat on the mat"), loops("the cat sat " * 20)
-    (False, True)
-    """
-    content = text.encode()
-    return len(content) > LOOP_RATIO * len(zlib.compress(content))

@@ -88,7 +88,7 @@ def _fit(draft: Draft, name: str, value: float) -> None:
         st.toast(f"{percent(sparsity, 0)} sparsity meets it.", icon=":material/check:")
 
     if name != "max_divergence":
-        budget = Budget(**{name: f"{value:.6f}{_LIMITS[name].written}"})
+        budget = Budget.read({name: f"{value:.6f}{_LIMITS[name].written}"})
         try:
             found(smallest_sparsity(model, budget, n_clusters, footprint_of(model)))
         except UserError as error:

@@ -258,6 +258,7 @@ def test_a_budget_moves_the_slider_to_where_it_is_met(app: AppTest) -> None:
     model = session_of(app).model
     assert model is not None
     moved = app.slider(key=key(app, "sparsity")).value
+    assert isinstance(moved, int)
     assert moved > 10
     assert predict_footprint(model, footprint_of(model), n_clusters(app)).parameters <= 4e6
     app.slider(key=key(app, "sparsity")).set_value(moved - 1)

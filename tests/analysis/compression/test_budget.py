@@ -28,7 +28,7 @@ def test_it_is_the_smallest_sparsity_that_is_small_enough(
     most = 0.5137 * whole + 0.4863 * getattr(
         predict_footprint(speech_model, base, _uniform(speech_model, MOST)), cost
     )
-    budget = Budget(**{field: f"{100 * most / whole:.6f}%"})
+    budget = Budget.read({field: f"{100 * most / whole:.6f}%"})
     found = smallest_sparsity(speech_model, budget, lambda s: _uniform(speech_model, s), base)
 
     def at(sparsity: float) -> float:

@@ -9,7 +9,7 @@ import pytest
 from analysis.clustering.trees import build_trees
 from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.compress import compress
-from analysis.compression.guard import Guard, examined, expected_to_hold, share_looping
+from analysis.compression.guard import Guard, examined, expected_to_hold
 from analysis.compression.planner import Planner
 from analysis.delivery.saving import save
 from analysis.models.loading import load
@@ -81,11 +81,23 @@ def test_it_says_how_far_the_recipe_goes(hubert: SpeechModel, sound: Excitation)
     assert expected_to_hold(hubert, trees, whole, 0.3) is None
 
 
-def test_a_window_in_which_the_original_loops_does_not_count() -> None:
-    looping, fine = "and so on " * 30, "the cat sat on the mat"
-    assert share_looping([fine, fine], [fine, looping]) == 0.5
-    assert share_looping([looping, fine], [looping, fine]) == 0
-    assert share_looping([looping], [looping]) == 0
+def test_a_window_in_which_the_original_loops_does_not_count(
+    whisper: SpeechModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = Guard.of(whisper)
+    assert guard is not None
+    looping = [(clip.n_prompt, [0] * clip.n_prompt + [1, 2] * 9) for clip in guard.clips]
+    monkeypatch.setattr("analysis.compression.guard.write_down", lambda *_, **__: looping)
+
+    def share(*, ends: bool) -> float:
+        """Of windows that loop, where the original comes to an end or does not."""
+        expected = [logs.clone() for logs in guard.expected]
+        for logs in expected:
+            logs[-1, whisper.config.eos_token_id] = 1.0 if ends else -9.0
+        return replace(guard, expected=expected).examine(whisper).looping
+
+    assert share(ends=True) == 1
+    assert share(ends=False) == 0
 
 
 def test_without_the_voices_nothing_is_said(
