@@ -9,6 +9,7 @@ from typing import NoReturn
 from analysis import __version__
 from analysis.cli.flags import add_flags
 from analysis.errors import Cancelled, UserError
+from analysis.plan.budget import Budget
 from analysis.plan.choices import (
     ALLOCATIONS,
     EXPORT_FORMATS,
@@ -253,6 +254,8 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 
 def _add_compression(parser: argparse.ArgumentParser) -> None:
     add_flags(parser, Recipe)
+    add_flags(parser, Budget)
+    parser.add_argument("--clips", metavar="DIR", help=f"for --max-wer-rise: {_DATA_HELP}")
     parser.add_argument(
         "--budget",
         choices=("exact", "literal"),
