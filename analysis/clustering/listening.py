@@ -221,10 +221,7 @@ def _written(
                 watch.check()
                 watch.progress(len(tokens), len(windows), "Writing down what the model hears")
                 batch = chosen[start : start + _BATCH]
-                clips = [windows[i].samples for i in batch]
-                recogniser = _recogniser(model, language, clips, watch)
-                with model.lock, torch.inference_mode():
-                    rows = recogniser.tokens(clips)
+                rows = write_down(model, [windows[i].samples for i in batch], language, watch)
                 for i, (n_prompt, row) in zip(batch, rows, strict=True):
                     tokens[names[i]] = np.array([n_prompt, *row])
         return tokens
@@ -234,17 +231,34 @@ def _written(
     return [kept[name] for name in names]
 
 
-def _recogniser(
-    model: SpeechModel, language: str | None, clips: Sequence[Samples], watch: Watch
-) -> Seq2SeqRecogniser:
+def most_tokens(seconds: float) -> int:
+    """How many tokens a model may write about so much sound; what goes beyond is a loop."""
+    return _TOKENS_AT_LEAST + round(_TOKENS_PER_SECOND * seconds)
+
+
+def write_down(
+    model: SpeechModel, clips: Sequence[Samples], language: str | None, watch: Watch = UNWATCHED
+) -> list[tuple[int, list[int]]]:
+    """What a decoder writes greedily for clips within its window: see `Seq2SeqRecogniser.tokens`.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    clips : sequence of ndarray of float32, (n,)
+    language : str or None
+        Code of the language that is spoken; one that the model does not know is detected.
+    watch : Watch
+    """
     longest = max(len(clip) for clip in clips) / SAMPLING_RATE
     known = language if f"<|{language}|>" in language_tokens(model) else None
     options = TranscriptionOptions(
         num_beams=1,
         language=known,
-        max_new_tokens=_TOKENS_AT_LEAST + round(_TOKENS_PER_SECOND * longest),
+        max_new_tokens=most_tokens(longest),
     )
-    return Seq2SeqRecogniser(model, options, watch.should_cancel)
+    recogniser = Seq2SeqRecogniser(model, options, watch.should_cancel)
+    with model.lock, torch.inference_mode():
+        return recogniser.tokens(clips)
 
 
 def statistics_folder(model: SpeechModel, excitation: Excitation) -> Path:

@@ -44,6 +44,8 @@ class Excitation:
         own.
     languages : tuple of str
         Code of the language of each clip; empty where that is unknown.
+    files : tuple of Path
+        Where each clip lies; empty where it was made on the spot.
     identity : str
         SHA-256 over the samples, hexadecimal.
     """
@@ -52,6 +54,7 @@ class Excitation:
     clips: tuple[Samples, ...]
     voices: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
     identity: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -149,11 +152,13 @@ def _shipped(part: str, languages: Collection[str], most_seconds: float) -> Exci
     others = [row for row in rows if row["language"] != "en" and row["language"] in languages]
     share = min(1.0, most_seconds / sum(float(row["seconds"]) for row in english))
     chosen = _first(english, share) + _first(others, share)
+    files = tuple(_FOLDER / row["file_name"] for row in chosen)
     return Excitation(
         "speech",
-        tuple(read_audio(_FOLDER / row["file_name"]).samples for row in chosen),
+        tuple(read_audio(file).samples for file in files),
         tuple(row["voice"] for row in chosen),
         tuple(row["language"] for row in chosen),
+        files,
     )
 
 
