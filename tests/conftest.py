@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from analysis.compression import sensitivity
+from analysis.compression import divergence
 from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel
 from analysis.speech import excitation
@@ -38,7 +38,7 @@ def short_speech() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(excitation.LEVEL_SECONDS, "quick", 20.0)
         patch.setitem(excitation.LEVEL_SECONDS, "standard", 40.0)
-        patch.setattr(sensitivity, "SECONDS", 20.0)
+        patch.setattr(divergence, "CHECK_SECONDS", 20.0)
         yield
 
 

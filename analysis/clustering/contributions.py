@@ -50,6 +50,71 @@ class GroupMoments:
     ridge: float = DEFAULT_WEIGHT
 
 
+class UnitMeter:
+    """Measures what the units of some groups do while a listener plays clips.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    listener : Listener
+        Of this model; its copy of the modules is watched.
+    groups : sequence of UnitGroup
+    """
+
+    def __init__(self, model: SpeechModel, listener: Listener, groups: Sequence[UnitGroup]) -> None:
+        self._model = model
+        self._listener = listener
+        self._groups = groups
+        self._halves = {
+            group.id: [
+                MomentAccumulator(group.n_units * group.rows, model.device) for _ in range(2)
+            ]
+            for group in groups
+        }
+        hidden = model.config.hidden_size
+        self._layers = {
+            group.layer_path: MomentAccumulator(hidden, model.device) for group in groups
+        }
+        for group in groups:
+            linear = linear_at(listener.module, group.output_path)
+            linear.register_forward_pre_hook(self._input_hook(group))
+        for path, stack in {group.layer_path: group.stack for group in groups}.items():
+            layer = listener.module.get_submodule(path)
+            layer.register_forward_hook(self._layer_hook(path, stack))
+
+    def _input_hook(self, group: UnitGroup) -> Any:
+        def hook(linear: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+            half = self._halves[group.id][self._listener.clip.half]
+            half.update(self._listener.clip.counted(arguments[0].detach(), group.stack))
+
+        return hook
+
+    def _layer_hook(self, path: str, stack: str) -> Any:
+        def hook(layer: nn.Module, arguments: object, output: Any) -> None:
+            state = output[0] if isinstance(output, tuple) else output
+            self._layers[path].update(self._listener.clip.counted(state.detach(), stack))
+
+        return hook
+
+    def moments(self, watch: Watch = UNWATCHED) -> dict[str, GroupMoments]:
+        """What was measured, by group id; the sums are given up, so that this works once.
+
+        Raises
+        ------
+        Cancelled
+        """
+        variance = {
+            path: float(own.moments().covariance.trace()) for path, own in self._layers.items()
+        }
+        found = {}
+        for group in self._groups:
+            watch.check()
+            output = read_units(self._model.model, group).output.flatten(end_dim=1)
+            moments, ridge = _join(self._halves.pop(group.id), output)
+            found[group.id] = GroupMoments(moments, variance[group.layer_path], ridge)
+        return found
+
+
 def measure_groups(
     model: SpeechModel,
     excitation: Excitation,
@@ -79,42 +144,9 @@ def measure_groups(
     """
     clips = prepare(model, excitation, watch=watch)
     listener = Listener(model)
-    hidden = model.config.hidden_size
-    halves = {
-        group.id: [MomentAccumulator(group.n_units * group.rows, model.device) for _ in range(2)]
-        for group in groups
-    }
-    layers = {group.layer_path: MomentAccumulator(hidden, model.device) for group in groups}
-    stacks = {group.layer_path: group.stack for group in groups}
-
-    def input_hook(group: UnitGroup) -> Any:
-        def hook(linear: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
-            half = halves[group.id][listener.clip.half]
-            half.update(listener.clip.counted(arguments[0], group.stack))
-
-        return hook
-
-    def layer_hook(path: str) -> Any:
-        def hook(layer: nn.Module, arguments: object, output: Any) -> None:
-            state = output[0] if isinstance(output, tuple) else output
-            layers[path].update(listener.clip.counted(state, stacks[path]))
-
-        return hook
-
-    for group in groups:
-        linear = linear_at(listener.module, group.output_path)
-        linear.register_forward_pre_hook(input_hook(group))
-    for path in layers:
-        listener.module.get_submodule(path).register_forward_hook(layer_hook(path))
+    meter = UnitMeter(model, listener, groups)
     listener.play(clips, "Listening to what units do", watch)
-    variance = {path: float(a.moments().covariance.trace()) for path, a in layers.items()}
-    found = {}
-    for group in groups:
-        watch.check()
-        output = read_units(model.model, group).output.flatten(end_dim=1)
-        moments, ridge = _join(halves.pop(group.id), output)
-        found[group.id] = GroupMoments(moments, variance[group.layer_path], ridge)
-    return found
+    return meter.moments(watch)
 
 
 def _join(halves: Sequence[MomentAccumulator], output: torch.Tensor) -> tuple[Moments, float]:
@@ -157,17 +189,9 @@ def group_moments(
     folder = statistics_folder(model, excitation)
 
     def make() -> Mapping[str, np.ndarray]:
-        everything = model.groups
-        start = next(i for i, other in enumerate(everything) if other.id == group.id)
-        # Half the cache: with more, they and the trees made from them would push each other out
-        # before they are asked for.
-        most = min(_MOST_ACCUMULATOR_BYTES, largest_entry() // 2)
-        following = everything[start:]
-        chosen = next(in_batches(following, lambda g: 2 * g.n_units * g.rows, most))
-        measured = measure_groups(model, excitation, chosen, watch=watch)
+        measured = measure_groups(model, excitation, groups_beside(model, group), watch=watch)
         own = measured.pop(group.id)
-        for name, beside in measured.items():
-            write_arrays(folder / f"{name}.npz", _to_arrays(beside))
+        keep_moments(model, excitation, measured)
         return _to_arrays(own)
 
     width = group.n_units * group.rows
@@ -175,6 +199,30 @@ def group_moments(
     shapes["ridge"] = ()
     kept = cached(folder / f"{group.id}.npz", shapes, make)
     return _from_arrays(kept, algebra_device(model.device))
+
+
+def groups_beside(model: SpeechModel, group: UnitGroup) -> Sequence[UnitGroup]:
+    """A group and as many of the following ones as memory and cache hold the moments of."""
+    everything = model.groups
+    start = next(i for i, other in enumerate(everything) if other.id == group.id)
+    # Half the cache: with more, they and the trees made from them would push each other out
+    # before they are asked for.
+    most = min(_MOST_ACCUMULATOR_BYTES, largest_entry() // 2)
+    return next(in_batches(everything[start:], lambda g: 2 * g.n_units * g.rows, most))
+
+
+def keep_moments(
+    model: SpeechModel, excitation: Excitation, measured: Mapping[str, GroupMoments]
+) -> None:
+    """Keep statistics, by group id, where `group_moments` looks for them."""
+    folder = statistics_folder(model, excitation)
+    for name, own in measured.items():
+        write_arrays(folder / f"{name}.npz", _to_arrays(own))
+
+
+def are_kept(model: SpeechModel, excitation: Excitation, group: UnitGroup) -> bool:
+    """Whether `group_moments` would find a group's statistics on disk."""
+    return (statistics_folder(model, excitation) / f"{group.id}.npz").is_file()
 
 
 def in_batches(

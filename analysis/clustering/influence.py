@@ -19,11 +19,19 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 from analysis.cache import cached
-from analysis.clustering.listening import PreparedClip, beginning, prepare, statistics_folder
+from analysis.clustering.contributions import UnitMeter, are_kept, groups_beside, keep_moments
+from analysis.clustering.listening import (
+    Listener,
+    PreparedClip,
+    beginning,
+    prepare,
+    statistics_folder,
+)
 from analysis.clustering.moments import algebra_device
-from analysis.models.modules import linear_at, share_modules
+from analysis.models.modules import linear_at
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.progress import UNWATCHED, Watch
@@ -64,7 +72,14 @@ def influence_root(
     shapes = {other.id: (hidden, hidden) for other in model.groups}
 
     def make() -> Mapping[str, np.ndarray]:
-        moments = gradient_moments(model, prepare(model, excitation, watch=watch), watch=watch)
+        clips = prepare(model, excitation, watch=watch)
+        listener = Listener(model)
+        beside = not are_kept(model, excitation, group)
+        # one run of the model serves both: what comes forward and what goes back
+        meter = UnitMeter(model, listener, groups_beside(model, group)) if beside else None
+        moments = gradient_moments(model, listener, clips, to_the_end=beside, watch=watch)
+        if meter is not None:
+            keep_moments(model, excitation, meter.moments(watch))
         return {name: moment.float().cpu().numpy() for name, moment in moments.items()}
 
     kept = cached(statistics_folder(model, excitation) / "influence.npz", shapes, make)
@@ -72,15 +87,24 @@ def influence_root(
 
 
 def gradient_moments(
-    model: SpeechModel, clips: Sequence[PreparedClip], *, watch: Watch = UNWATCHED
+    model: SpeechModel,
+    listener: Listener,
+    clips: Sequence[PreparedClip],
+    *,
+    to_the_end: bool = False,
+    watch: Watch = UNWATCHED,
 ) -> dict[str, torch.Tensor]:
     """Second moments of the gradient at the output of every block, per word or CTC frame.
 
     Parameters
     ----------
     model : SpeechModel
+    listener : Listener
+        Of this model.
     clips : sequence of PreparedClip
         Only the first five minutes count.
+    to_the_end : bool
+        Whether the other clips are played, too, for what else watches the listener.
     watch : Watch
 
     Returns
@@ -92,12 +116,13 @@ def gradient_moments(
     ------
     Cancelled
     """
-    module = share_modules(model.model)
     said: dict[str, torch.Tensor] = {}
     stacks = {group.id: group.stack for group in model.groups}
 
     def hook_for(name: str) -> Any:
         def hook(linear: nn.Module, arguments: object, output: torch.Tensor) -> None:
+            if not torch.is_grad_enabled():
+                return
             if not output.requires_grad:
                 output.requires_grad_()
             said[name] = output
@@ -105,15 +130,15 @@ def gradient_moments(
         return hook
 
     for group in model.groups:
-        linear_at(module, group.output_path).register_forward_hook(hook_for(group.id))
+        linear_at(listener.module, group.output_path).register_forward_hook(hook_for(group.id))
     hidden = model.config.hidden_size
     moments = {name: torch.zeros(hidden, hidden, device=model.device) for name in stacks}
-    n_words, chosen = 0, beginning(clips, _SECONDS)
     generator = torch.Generator().manual_seed(0)
-    for done, clip in enumerate(chosen):
-        watch.check()
-        watch.progress(done, len(chosen), "Asking which outputs the words depend on")
-        with model.lock, torch.enable_grad():
+    n_words = 0
+
+    def there_and_back(clip: PreparedClip, module: PreTrainedModel) -> None:
+        nonlocal n_words
+        with torch.enable_grad():
             logs = clip.logits(module).float().log_softmax(dim=-1)
             drawn = _draw(logs.detach(), generator)
             loss = -logs.gather(1, drawn).sum()
@@ -123,7 +148,12 @@ def gradient_moments(
             own = clip.counted(gradient, stacks[name]).float()
             moments[name] += own.T @ own
         n_words += len(drawn)
-    watch.progress(len(chosen), len(chosen), "Asking which outputs the words depend on")
+
+    first = beginning(clips, _SECONDS)
+    note = "Asking which outputs the words depend on"
+    listener.play(first, note, watch, there_and_back)
+    if to_the_end:
+        listener.play(clips[len(first) :], "Listening to what units do", watch)
     return {name: moment / max(1, n_words) for name, moment in moments.items()}
 
 

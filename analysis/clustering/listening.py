@@ -1,6 +1,6 @@
 """The clips of an excitation as a model takes them, so that hooks can watch its units at work."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,9 @@ _GAP_SECONDS = 0.4  # between clips that share a window
 _SHARED_FROM = 20.0  # seconds of a window that several clips may share
 _TOKENS_PER_SECOND = 8  # far more than are spoken: what goes beyond is a loop, and is cut
 _TOKENS_AT_LEAST = 24
-_BATCH = 8  # windows whose words are written together
-_REVISION = "2"  # of how clips are laid out and measured; older results are not read
+_MOST_BATCH = 16  # windows whose words are written together
+_MOST_BATCH_BYTES = 2 << 30  # of the states that a decoder looks back at, for all of them
+_REVISION = "3"  # of how clips are laid out and measured; older results are not read
 
 
 class Stop(Exception):
@@ -104,8 +105,9 @@ class Listener:
         clips: Sequence[PreparedClip],
         note: str,
         watch: Watch,
+        through: Callable[[PreparedClip, PreTrainedModel], None] = PreparedClip.run,
     ) -> None:
-        """Play clips, each reported with the note.
+        """Play clips, each reported with the note; `through` is how one is played.
 
         Raises
         ------
@@ -116,7 +118,7 @@ class Listener:
             watch.progress(done, len(clips), note)
             self.clip = clip
             with self._lock:
-                clip.run(self.module)
+                through(clip, self.module)
         watch.progress(len(clips), len(clips), note)
 
 
@@ -133,13 +135,22 @@ def prepare(
     model: SpeechModel,
     excitation: Excitation,
     *,
+    halved: bool = True,
     watch: Watch = UNWATCHED,
 ) -> list[PreparedClip]:
     """Turn clips into arguments; a decoder is given what the model itself writes, greedily.
 
-    What it writes is kept on disk. Where a model's window is long, clips share it, since a window
-    costs the same however full it is; small models lose the thread where several voices follow
-    each other, so a short window holds one clip or a part of one.
+    What it writes is kept on disk. Where a model's window is long, clips follow each other and are
+    cut in pauses, since a window costs the same however full it is; small models lose the thread
+    where several voices follow each other, so a short window holds one clip or a part of one.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    excitation : Excitation
+    halved : bool
+        Whether the voices fall into two halves, to fit to one and try on the other.
+    watch : Watch
 
     Raises
     ------
@@ -149,18 +160,18 @@ def prepare(
     name = model.model.main_input_name
     if model.architecture.decoding != "seq2seq":
         prepared = []
-        for window in _windows(excitation, None):
+        for window in _windows(excitation, None, halved=halved):
             inputs = extractor(window.samples, sampling_rate=SAMPLING_RATE, return_tensors="pt").to(
                 device=model.device, dtype=model.dtype
             )
             seconds = len(window.samples) / SAMPLING_RATE
             prepared.append(PreparedClip({name: inputs[name]}, None, 0, seconds, window.half))
         return prepared
-    windows = _windows(excitation, extractor.n_samples)
+    windows = _windows(excitation, extractor.n_samples, halved=halved)
     per_frame = extractor.n_samples / model.config.max_source_positions
     prepared = []
-    for number, tokens in enumerate(_written(model, windows, excitation, watch)):
-        window = windows[number]
+    written = _written(model, windows, excitation, watch)
+    for window, tokens in zip(windows, written, strict=True):
         watch.check()
         inputs = extractor(window.samples, sampling_rate=SAMPLING_RATE, return_tensors="pt")
         heard = len(window.samples) + _PADDING_SECONDS * SAMPLING_RATE
@@ -175,33 +186,34 @@ def prepare(
     return prepared
 
 
-def _windows(excitation: Excitation, longest: int | None) -> list[_Window]:
+def _windows(excitation: Excitation, longest: int | None, *, halved: bool) -> list[_Window]:
     """Lay out the clips in windows of at most `longest` samples; None: each clip is a window."""
-    voices = excitation.voices or tuple(str(i) for i in range(len(excitation.clips)))
-    languages: Sequence[str | None] = excitation.languages or [None] * len(voices)
-    turn = {voice: i % 2 for i, voice in enumerate(dict.fromkeys(voices))}
-    halves = [turn[voice] for voice in voices]
+    clips = excitation.clips
+    voices = excitation.voices or tuple(str(number) for number in range(len(clips)))
+    languages: Sequence[str | None] = excitation.languages or [None] * len(clips)
+    turn = {voice: i % 2 if halved else 0 for i, voice in enumerate(dict.fromkeys(voices))}
+    kinds = [(language, turn[voice]) for language, voice in zip(languages, voices, strict=True)]
     if longest is None:
-        return [
-            _Window(clip, language, half)
-            for clip, language, half in zip(excitation.clips, languages, halves, strict=True)
+        return [_Window(clip, *kind) for clip, kind in zip(clips, kinds, strict=True)]
+    sounds = list(zip(clips, kinds, strict=True))
+    room = longest
+    if longest >= _SHARED_FROM * SAMPLING_RATE:
+        room -= round(_PADDING_SECONDS * SAMPLING_RATE)
+        sounds = [
+            (_in_a_row([clip for clip, own in sounds if own == kind]), kind)
+            for kind in dict.fromkeys(kinds)
         ]
-    shares = longest >= _SHARED_FROM * SAMPLING_RATE
-    room = longest - round(_PADDING_SECONDS * SAMPLING_RATE) if shares else longest
+    return [
+        _Window(sound[cut.start : cut.stop], *kind)
+        for sound, kind in sounds
+        for cut in quiet_windows(sound, room)
+    ]
+
+
+def _in_a_row(clips: Sequence[Samples]) -> Samples:
+    """Clips with pauses between them."""
     gap = np.zeros(round(_GAP_SECONDS * SAMPLING_RATE), np.float32)
-    laid: list[tuple[list[Samples], str | None, int]] = []
-    for clip, language, half in zip(excitation.clips, languages, halves, strict=True):
-        for cut in quiet_windows(clip, room):
-            piece = clip[cut.start : cut.stop]
-            for pieces, spoken, whose in laid if shares else ():
-                held = sum(len(one) for one in pieces)
-                fits = held + len(gap) + len(piece) <= room
-                if fits and spoken == language and whose == half:
-                    pieces += [gap, piece]
-                    break
-            else:
-                laid.append(([piece], language, half))
-    return [_Window(np.concatenate(pieces), spoken, half) for pieces, spoken, half in laid]
+    return np.concatenate([part for clip in clips for part in (clip, gap)])
 
 
 def _written(
@@ -214,13 +226,14 @@ def _written(
     names = [str(number) for number in range(len(windows))]
 
     def make() -> Mapping[str, np.ndarray]:
+        size = _batch_size(model)
         tokens: dict[str, np.ndarray] = {}
         for language in dict.fromkeys(window.language for window in windows):
             chosen = [i for i, window in enumerate(windows) if window.language == language]
-            for start in range(0, len(chosen), _BATCH):
+            for start in range(0, len(chosen), size):
                 watch.check()
                 watch.progress(len(tokens), len(windows), "Writing down what the model hears")
-                batch = chosen[start : start + _BATCH]
+                batch = chosen[start : start + size]
                 rows = write_down(model, [windows[i].samples for i in batch], language, watch)
                 for i, (n_prompt, row) in zip(batch, rows, strict=True):
                     tokens[names[i]] = np.array([n_prompt, *row])
@@ -231,15 +244,19 @@ def _written(
     return [kept[name] for name in names]
 
 
-def most_tokens(seconds: float) -> int:
-    """How many tokens a model may write about so much sound; what goes beyond is a loop."""
-    return _TOKENS_AT_LEAST + round(_TOKENS_PER_SECOND * seconds)
+def _batch_size(model: SpeechModel) -> int:
+    """Windows whose words are written together."""
+    config = model.config
+    looked_at = 2 * config.decoder_layers * config.max_source_positions * config.hidden_size
+    return max(1, min(_MOST_BATCH, _MOST_BATCH_BYTES // (looked_at * model.dtype.itemsize)))
 
 
 def write_down(
     model: SpeechModel, clips: Sequence[Samples], language: str | None, watch: Watch = UNWATCHED
 ) -> list[tuple[int, list[int]]]:
-    """What a decoder writes greedily for clips within its window: see `Seq2SeqRecogniser.tokens`.
+    """What a decoder writes greedily for clips within its window, without loops.
+
+    The result is that of `Seq2SeqRecogniser.tokens`.
 
     Parameters
     ----------
@@ -254,7 +271,7 @@ def write_down(
     options = TranscriptionOptions(
         num_beams=1,
         language=known,
-        max_new_tokens=most_tokens(longest),
+        max_new_tokens=_TOKENS_AT_LEAST + round(_TOKENS_PER_SECOND * longest),
     )
     recogniser = Seq2SeqRecogniser(model, options, watch.should_cancel)
     with model.lock, torch.inference_mode():

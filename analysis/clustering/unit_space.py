@@ -84,8 +84,8 @@ class UnitSpace:
         it. See `analysis.clustering.contributions.contribution_gram`.
         """
         excitation = self.heard(model)
-        moments = group_moments(model, excitation, group)
-        return contribution_gram(moments, self._output(model, group, excitation, UNWATCHED))
+        output = self._output(model, group, excitation, UNWATCHED)
+        return contribution_gram(group_moments(model, excitation, group), output)
 
     def tree(
         self,
@@ -151,8 +151,8 @@ class UnitSpace:
         path = _folder(model) / f"{self.distance}-2" / excitation.identity / f"{group.id}.npz"
 
         def measured() -> tuple[GroupMoments, torch.Tensor]:
-            moments = group_moments(model, excitation, group, watch=watch)
-            return moments, self._output(model, group, excitation, watch)
+            output = self._output(model, group, excitation, watch)  # it may measure both
+            return group_moments(model, excitation, group, watch=watch), output
 
         def make_tree() -> Mapping[str, np.ndarray]:
             moments, output = measured()

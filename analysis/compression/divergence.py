@@ -5,8 +5,27 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedModel
 
-from analysis.clustering.listening import PreparedClip
+from analysis.clustering.listening import PreparedClip, prepare
 from analysis.models.speech_model import SpeechModel
+from analysis.progress import UNWATCHED, Watch
+from analysis.speech.excitation import check_excitation
+from analysis.speech.languages import language_codes
+
+CHECK_SECONDS = 75.0
+"""Of the voices to check on: enough to tell one model from another."""
+
+
+def check_clips(model: SpeechModel, *, watch: Watch = UNWATCHED) -> list[PreparedClip]:
+    """Speech by voices that no fit heard, with the words that the model itself writes for it.
+
+    Raises
+    ------
+    UserError
+        When the speech to check on is not installed.
+    Cancelled
+    """
+    check = check_excitation(language_codes(model), seconds=CHECK_SECONDS)
+    return prepare(model, check, halved=False, watch=watch)
 
 
 def log_probabilities(

@@ -12,23 +12,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from transformers import PreTrainedModel
-from transformers.modeling_outputs import BaseModelOutput
 
 from analysis.cache import cached
-from analysis.clustering.listening import PreparedClip, beginning, prepare, statistics_folder
+from analysis.clustering.listening import PreparedClip, statistics_folder
 from analysis.clustering.merge_tree import MergeTree
-from analysis.compression.divergence import divergence, log_probabilities
+from analysis.compression.divergence import check_clips, log_probabilities
 from analysis.compression.repair import Change, repair
+from analysis.compression.replay import record
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.models.unit_weights import read_units, write_units
 from analysis.progress import UNWATCHED, Watch
-from analysis.speech.excitation import Excitation, check_excitation
-from analysis.speech.languages import language_codes
-
-SECONDS = 75.0
-"""Of the voices to check on: enough to tell what a layer is worth."""
+from analysis.speech.excitation import Excitation
 
 _SHARES = (0.1, 0.4)  # of a group's units that are taken away
 _MOST = 1000.0  # times what the gradient says, either way: beyond that it is noise
@@ -81,16 +77,13 @@ def measure_sensitivity(
         When the speech to check on is not installed.
     Cancelled
     """
-    check = check_excitation(language_codes(model))
     points = {group.id: _points(group.n_units) for group in model.groups}
 
     def make() -> Mapping[str, np.ndarray]:
-        clips = beginning(prepare(model, check, watch=watch), SECONDS)
-        return _measure(model, trees, excitation, clips, points, watch)
+        return _measure(model, trees, excitation, check_clips(model, watch=watch), points, watch)
 
-    name = f"sensitivity-{check.identity[:12]}.npz"
     shapes = {name: (len(own),) for name, own in points.items()}
-    kept = cached(statistics_folder(model, excitation) / name, shapes, make)
+    kept = cached(statistics_folder(model, excitation) / "sensitivity.npz", shapes, make)
     return {
         group: Sensitivity(own, tuple(float(value) for value in kept[group]))
         for group, own in points.items()
@@ -139,36 +132,21 @@ def _measure(
     watch: Watch,
 ) -> Mapping[str, np.ndarray]:
     original = log_probabilities(model, model.model, clips)
-    encoded = _encoded(model, clips)
+    recording = record(model, clips)
     found = {}
     for done, group in enumerate(model.groups):
         watch.check()
         watch.progress(done, len(points), f"Hearing what {group.title} is worth")
-        heard = clips if group.stack == "encoder" else encoded
         found[group.id] = np.array(
             [
-                divergence(model, _without(model, group, trees[group.id], count, excitation),
-                           heard, original)
+                recording.divergence(
+                    _without(model, group, trees[group.id], count, excitation), group, original
+                )
                 for count in points[group.id]
             ]
-        )  # fmt: skip
+        )
     watch.progress(len(points), len(points), "Heard what every layer is worth")
     return found
-
-
-def _encoded(model: SpeechModel, clips: Sequence[PreparedClip]) -> list[PreparedClip]:
-    """The clips as a decoder hears them, for groups that no encoder changes before."""
-    if model.architecture.decoding != "seq2seq":
-        return list(clips)
-    name = model.model.main_input_name
-    encoded = []
-    for clip in clips:
-        with model.lock, torch.inference_mode():
-            state = model.model.get_encoder()(clip.arguments[name])[0]
-        rest = {key: value for key, value in clip.arguments.items() if key != name}
-        rest["encoder_outputs"] = BaseModelOutput(last_hidden_state=state)
-        encoded.append(replace(clip, arguments=rest))
-    return encoded
 
 
 def _without(

@@ -117,13 +117,17 @@ def make_excitation(
     )
 
 
-def check_excitation(languages: Collection[str] = ("en",)) -> Excitation:
+def check_excitation(
+    languages: Collection[str] = ("en",), *, seconds: float = float("inf")
+) -> Excitation:
     """Shipped speech by voices that no other excitation holds, to check a compressed model on.
 
     Parameters
     ----------
     languages : collection of str
         See `make_excitation`.
+    seconds : float
+        Of English; by default all that ships, some 150 s.
 
     Returns
     -------
@@ -134,7 +138,7 @@ def check_excitation(languages: Collection[str] = ("en",)) -> Excitation:
     UserError
         When the shipped speech is not there.
     """
-    return _shipped("check", languages, float("inf"))
+    return _shipped("check", languages, seconds)
 
 
 def _shipped(part: str, languages: Collection[str], most_seconds: float) -> Excitation:

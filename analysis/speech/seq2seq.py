@@ -20,6 +20,7 @@ from analysis.progress import Progress, ShouldCancel, check_cancelled, never_can
 from analysis.speech.audio import SAMPLING_RATE, SILENCE_PEAK, Samples
 from analysis.speech.languages import language_token, language_tokens
 from analysis.speech.recognition import Recognised, TranscriptionOptions, join_texts
+from analysis.speech.repetition import StopInLoops, loop_start
 from analysis.speech.windows import batches, quiet_windows
 
 # A full 30 s window leaves Whisper 444 tokens, 15 a second. Per second of audio we allow more than
@@ -127,19 +128,21 @@ class Seq2SeqRecogniser:
     def tokens(self, clips: Sequence[Samples]) -> list[tuple[int, list[int]]]:
         """What the decoder writes for clips within the window, as token ids, the prompt first.
 
+        Words end where they begin to repeat themselves.
+
         Returns
         -------
         list of tuple of int and list of int
             Of each clip the length of the prompt, and the prompt with what follows it.
         """
         limit = max(self._token_limit(len(clip)) for clip in clips)
-        rows = self._generate_once(self._features(clips), limit)
+        rows = self._generate_once(self._features(clips), limit, stop_in_loops=True)
         written = []
         for clip, row in zip(clips, rows, strict=True):
             prompt = self._prompt(clip)
             if self._says_no_timestamps:
                 prompt.append(self._config.no_timestamps_token_id)
-            written.append((len(prompt), prompt + row))
+            written.append((len(prompt), prompt + row[: loop_start(row)]))
         return written
 
     def _recognise_by_timestamps(self, samples: Samples, progress: Progress) -> Recognised:
@@ -240,19 +243,31 @@ class Seq2SeqRecogniser:
         )
         return features.to(device=self.model.device, dtype=self.model.dtype)
 
-    def _generate_once(self, features: BatchFeature, max_new_tokens: int) -> list[list[int]]:
+    def _generate_once(
+        self, features: BatchFeature, max_new_tokens: int, *, stop_in_loops: bool = False
+    ) -> list[list[int]]:
         """Token ids of clips within the window, by one call of the decoder's loop.
 
         Left to itself `generate` goes back to the last timestamp, also where none was asked for; a
         damaged model that writes one of 0.00 s would keep it there for ever.
         """
-        rows = self._generate(features, max_new_tokens, force_unique_generate_call=True)
+        rows = self._generate(
+            features,
+            max_new_tokens,
+            stop_in_loops=stop_in_loops,
+            force_unique_generate_call=True,
+        )
         # unlike otherwise, they begin with the prompt
         n_prompt = 1 + 2 * bool(language_tokens(self.model)) + self._says_no_timestamps
         return [row[n_prompt:] for row in rows]
 
     def _generate(
-        self, features: BatchFeature, max_new_tokens: int, **settings: Any
+        self,
+        features: BatchFeature,
+        max_new_tokens: int,
+        *,
+        stop_in_loops: bool = False,
+        **settings: Any,
     ) -> list[list[int]]:
         """Token ids per clip, without the prompt and the padding."""
         config = self._config
@@ -269,10 +284,11 @@ class Seq2SeqRecogniser:
                 "language": language_token(self.model, self.options.language),
                 "task": self.options.task,
             }
+        criteria: list[StoppingCriteria] = [StopInLoops()] if stop_in_loops else []
         if self.should_cancel is not never_cancel:
-            settings["stopping_criteria"] = StoppingCriteriaList(
-                [_Cancellation(self.should_cancel)]
-            )
+            criteria.append(_Cancellation(self.should_cancel))
+        if criteria:
+            settings["stopping_criteria"] = StoppingCriteriaList(criteria)
         ids = self._network.generate(
             features.input_features, attention_mask=features.attention_mask, **settings
         )

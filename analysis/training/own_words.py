@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from analysis.cache import cached
-from analysis.clustering.listening import most_tokens, statistics_folder, write_down
+from analysis.clustering.listening import statistics_folder, write_down
 from analysis.errors import UserError
 from analysis.evaluation.corpora import Corpus, Utterance
 from analysis.evaluation.corpus_evaluation import recognise, run_of
@@ -174,7 +174,7 @@ def own_words(
     pieces = [
         Piece(samples, language, tuple(prompt), tuple(words))
         for (samples, language), (prompt, words) in zip(cuts, written, strict=True)
-        if 0 < len(words) < most_tokens(len(samples) / SAMPLING_RATE)  # more is a loop
+        if words
     ]
     if not pieces:
         raise UserError(

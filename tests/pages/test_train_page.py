@@ -156,7 +156,7 @@ def test_a_variant_learns_without_data(app: AppTest) -> None:
     assert titles(app)[1].startswith("WER against the original's own words: ")
     assert "trained, data-free, step 5 of 5" in texts(app)
     settle(app.switch_page("pages/compress.py"))
-    assert "end-to-end, trained, data-free" in texts(app)
+    assert ", uniform, trained, data-free" in texts(app)
     choose(settle(app.switch_page("pages/train.py")), "Unit gates")
     assert "No data" not in app.segmented_control(key="train-data").options
 

@@ -1,0 +1,119 @@
+"""What lies below a changed layer says what it said before: it is recorded once, not computed anew.
+
+A model in which one layer changed gives the same states below that layer, whatever became of it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from analysis.clustering.listening import PreparedClip
+from analysis.compression.divergence import divergence
+from analysis.models.modules import share_modules
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup
+
+_FRONT_END = "feature_extractor"  # the convolutions of a CTC model, below all its layers
+
+
+class _Played(nn.Module):
+    """Stands for a module, and says what that said on the clip that is played."""
+
+    said: Any = None
+
+    def forward(self, *arguments: object, **options: object) -> Any:
+        return self.said
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """What the modules of a model said on some clips.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    clips : sequence of PreparedClip
+    stacks : mapping of str to tuple of str
+        The paths of each stack's layers, from the input to the output; before an encoder's layers
+        that of a convolutional front end, before a decoder's those of the encoder.
+    said : mapping of str to list
+        What the module at each of these paths said, clip by clip.
+    """
+
+    model: SpeechModel
+    clips: Sequence[PreparedClip]
+    stacks: Mapping[str, tuple[str, ...]]
+    said: Mapping[str, list[Any]]
+
+    def divergence(
+        self, module: PreTrainedModel, group: UnitGroup, original: Sequence[torch.Tensor]
+    ) -> float:
+        """As `analysis.compression.divergence.divergence`, of a change of one group alone.
+
+        Parameters
+        ----------
+        module : PreTrainedModel
+            A copy of the model's modules that differs in this group only; it is taken apart.
+        group : UnitGroup
+        original : sequence of Tensor
+            What `log_probabilities` gave for the original on the clips.
+        """
+        below = self.stacks[group.stack]
+        below = below[: below.index(group.layer_path)]
+        played = {path: _Played() for path in below}
+        for path, stand_in in played.items():
+            module.set_submodule(path, stand_in)
+        total, count = 0.0, 0
+        for number, (clip, logs) in enumerate(zip(self.clips, original, strict=True)):
+            for path, stand_in in played.items():
+                stand_in.said = self.said[path][number]
+            total += divergence(self.model, module, [clip], [logs]) * len(logs)
+            count += len(logs)
+        return total / max(1, count)
+
+
+def record(model: SpeechModel, clips: Sequence[PreparedClip]) -> Recording:
+    """Play clips to a model, and keep what its layers say."""
+    stacks = _stacks(model)
+    said: dict[str, list[Any]] = {path: [] for paths in stacks.values() for path in paths}
+    module = share_modules(model.model)
+    with _kept(module, said):
+        for clip in clips:
+            with model.lock, torch.inference_mode():
+                clip.logits(module)
+    return Recording(model, clips, stacks, said)
+
+
+def _stacks(model: SpeechModel) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {}
+    for group in model.groups:
+        found.setdefault(group.stack, {})[group.layer_path] = None
+    stacks = {stack: tuple(paths) for stack, paths in found.items()}
+    if model.architecture.decoding == "seq2seq":
+        encoder = stacks.get("encoder", ())
+        return {**stacks, "decoder": (*encoder, *stacks.get("decoder", ()))}
+    [front] = [path for path, _ in model.model.named_modules() if path.split(".")[-1] == _FRONT_END]
+    return {stack: (front, *paths) for stack, paths in stacks.items()}
+
+
+@contextmanager
+def _kept(module: PreTrainedModel, said: Mapping[str, list[Any]]) -> Iterator[None]:
+    """Keep what the modules at some paths say."""
+
+    def hook_for(path: str) -> Any:
+        def hook(part: nn.Module, arguments: object, output: Any) -> None:
+            said[path].append(output)
+
+        return hook
+
+    hooks = [module.get_submodule(path).register_forward_hook(hook_for(path)) for path in said]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

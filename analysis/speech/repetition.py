@@ -1,0 +1,45 @@
+"""Whether words go round in circles, as decoders write them that have lost the thread."""
+
+from collections.abc import Sequence
+
+import torch
+from transformers import StoppingCriteria
+
+_LONGEST_PERIOD = 16  # tokens that are said over and over
+_REPEATS = 3
+_SPAN = 16  # tokens that go round, at least: people say a short word three times, too
+
+
+def loop_start(tokens: Sequence[int]) -> int | None:
+    """Where the circle begins that tokens end in, its first round included; None without one.
+
+    Examples
+    --------
+    >>> loop_start([7, 8, 9, *[1, 2] * 8])
+    3
+    >>> loop_start(list(range(40)))
+    """
+    for period in range(1, _LONGEST_PERIOD + 1):
+        span = max(_REPEATS * period, _SPAN)
+        if len(tokens) >= span and list(tokens[-span:-period]) == list(tokens[period - span :]):
+            start = len(tokens) - span
+            while start and tokens[start - 1] == tokens[start - 1 + period]:
+                start -= 1
+            return start
+    return None
+
+
+class StopInLoops(StoppingCriteria):
+    """Ends each row of `generate` that goes round in circles; see `loop_start`."""
+
+    def __call__(
+        self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: object
+    ) -> torch.BoolTensor:
+        """Which rows end: bool, (batch,)."""
+        ends = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+        for period in range(1, _LONGEST_PERIOD + 1):
+            span = max(_REPEATS * period, _SPAN)
+            if input_ids.shape[1] >= span:
+                tail = input_ids[:, -span:]
+                ends |= (tail[:, :-period] == tail[:, period:]).all(dim=1)
+        return ends  # type: ignore[return-value]
