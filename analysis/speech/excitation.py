@@ -44,6 +44,8 @@ class Excitation:
         own.
     languages : tuple of str
         Code of the language of each clip; empty where that is unknown.
+    files : tuple of Path
+        Where each clip lies; empty where it was made on the spot.
     identity : str
         SHA-256 over the samples, hexadecimal.
     """
@@ -52,6 +54,7 @@ class Excitation:
     clips: tuple[Samples, ...]
     voices: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
     identity: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -157,11 +160,13 @@ def check_excitation(
 def _shipped(part: str, languages: Collection[str], most_seconds: float) -> Excitation:
     """Clips of one part, read."""
     chosen = _chosen(part, languages, most_seconds)
+    files = tuple(_FOLDER / row["file_name"] for row in chosen)
     return Excitation(
         "speech",
-        tuple(read_audio(_FOLDER / row["file_name"]).samples for row in chosen),
+        tuple(read_audio(file).samples for file in files),
         tuple(row["voice"] for row in chosen),
         tuple(row["language"] for row in chosen),
+        files,
     )
 
 
