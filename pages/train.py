@@ -5,6 +5,7 @@ import streamlit as st
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import NORMALISERS
+from analysis.plan.training_settings import DISTILLING, SYNTHESISED, TrainingSettings
 from pages.frame.frame import run_page
 from pages.runs.training import (
     FINE_TUNING,
@@ -24,9 +25,14 @@ from pages.session.session import Session, Variant
 from pages.widgets.basics import explain, primary_button
 from pages.widgets.choices import choose_one, held
 
-_SYNTHESISED, _FOLDER = "Synthesised", "Folder"
+_DEMO, _FOLDER, _NO_DATA = "Demo sentences", "Folder", "No data"
+_WITHOUT_FOLDER = {
+    _DEMO: "Sentences of the demo models' own domain, made on this server: training voices, in"
+    " rooms and noise.",
+    _NO_DATA: "The original teaches, on half an hour of synthesised speech that ships with"
+    " Coalesce: its own words, no transcript. The WER is against them, on other voices.",
+}
 _RATES = (1e-5, 3e-5, 1e-4, 2e-4, 5e-4, 1e-3)
-_DEFAULT_RATE = 2e-4
 _CLIPS, _FEWEST_CLIPS = 600, 20
 _ORIGINAL = "The original"
 _SENTENCE_HEIGHT = 92  # pixels for the longest in a narrow column, so that nothing moves
@@ -50,7 +56,12 @@ EXPLANATION = (
     "**Worked example.** t = 0.05: a weight of 0.04 is used as 0, one of 0.06 as it is. If the"
     " loss falls when the second shrinks, it may fall below t and be pinched; a pinched weight"
     " still gets a gradient and can come back.",
-    "**Validation** is one clip in twenty of the data, never trained on. The run is a process of"
+    "**No data.** The original's distributions are a better teacher than one right word: after “I"
+    " saw the” it may expect “cat” by 0.7 and “cap” by 0.2. Minimised are Σ p·log(p/q), here of the"
+    " original's p and the merged model's q, and the distance of the hidden states. It is training,"
+    " but no data set and no transcript has a part in it.",
+    "**Validation** is one clip in twenty of the data, never trained on; without data, other voices"
+    " and the original's own words for them. The run is a process of"
     " its own: this page may be closed, a cancelled run goes on from where it was. In the shell:"
     " `coalesce finetune` and `coalesce pinch`, also on several machines.",
 )
@@ -60,8 +71,8 @@ def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
     st.title("Train")
     st.markdown(
-        "How much of what compression cost do a few epochs on data bring back, and what can be"
-        " removed while a model learns?"
+        "How much of what compression cost does training bring back, with data or without, and what"
+        " can be removed while a model learns?"
     )
     start, choices, obstacle = _draw_choices(session, model)
     _draw_start(session, model, start, choices, obstacle)
@@ -91,9 +102,10 @@ def _draw_choices(
             st.caption(_SENTENCES[method])
         start = _draw_model(session, model, method)
     with middle:
-        data, n_clips = _draw_data(model)
+        data, n_clips = _draw_data(model, method)
+    data_free = data == SYNTHESISED
     with right:
-        epochs, rate, batch = _draw_optimiser()
+        epochs, rate, batch = _draw_optimiser(data_free)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         sparsity = st.slider(
             "Sparsity",
@@ -107,14 +119,14 @@ def _draw_choices(
             disabled=method == FINE_TUNING,
             help="Share of the parameters of heads and channels that is pinched in the end.",
         )
-        distil = st.toggle(
+        distil = data_free or st.toggle(
             "Distil from the original",
             value=held("train-distil", False),
             key="train-distil",
             persist_state="session",
             help="Half of the loss is the distance to the original's outputs and hidden states.",
         )
-        language = _draw_language(model)
+        language = None if data_free else _draw_language(model)
     normaliser = "none" if model.source in DEMO_MODELS else next(iter(NORMALISERS))
     share = 0.0 if method == FINE_TUNING else sparsity / 100
     chosen = Choices(
@@ -130,7 +142,9 @@ def _draw_choices(
         language=language,
     )
     obstacle = None if data or n_clips else "Name the data to train on."
-    if _is_multilingual(model) and not language:
+    if data_free and start is None and not model.lineage:
+        obstacle = "The original has nothing to learn from itself: start from a variant."
+    elif _is_multilingual(model) and not language and not data_free:
         obstacle = "This model is multilingual: name the language of the data."
     return start, chosen, obstacle
 
@@ -151,13 +165,14 @@ def _draw_model(session: Session, model: SpeechModel, method: str) -> Variant | 
     return variants.get(chosen)
 
 
-def _draw_data(model: SpeechModel) -> tuple[str, int | None]:
-    """Folder of the data, empty where clips are synthesised, and how many clips."""
-    kinds = [_SYNTHESISED, _FOLDER] if can_synthesise(model) else [_FOLDER]
+def _draw_data(model: SpeechModel, method: str) -> tuple[str, int | None]:
+    """What stands for the data in `Choices`, and how many clips."""
+    kinds = [_DEMO, _FOLDER] if can_synthesise(model) else [_FOLDER]
+    kinds += [_NO_DATA] if method == FINE_TUNING else []
     kind = choose_one("Data", kinds, key="train-data")
-    folder = ""
-    if kind == _FOLDER:
-        folder = st.text_input(
+    data = {_DEMO: "", _NO_DATA: SYNTHESISED}.get(kind)
+    if data is None:
+        data = st.text_input(
             "Folder or manifest",
             value=held("train-folder", ""),
             key="train-folder",
@@ -167,31 +182,31 @@ def _draw_data(model: SpeechModel) -> tuple[str, int | None]:
             " metadata.csv, a JSONL manifest.",
         ).strip()
     else:
-        st.caption(
-            "Sentences of the demo models' own domain, made on this server: training voices, in"
-            " rooms and noise."
-        )
+        st.caption(_WITHOUT_FOLDER[kind])
     n_clips = st.number_input(
-        "Clips to make" if kind == _SYNTHESISED else "Clips at most",
+        "Clips to make" if kind == _DEMO else "Clips at most",
         min_value=_FEWEST_CLIPS,
-        value=_CLIPS if kind == _SYNTHESISED else None,
+        value=_CLIPS if kind == _DEMO else None,
         placeholder="all",
         key=f"train-clips:{kind}",
         persist_state="session",
     )
-    return folder, int(n_clips) if n_clips and (folder or kind == _SYNTHESISED) else None
+    return data, int(n_clips) if n_clips and (data or kind == _DEMO) else None
 
 
-def _draw_optimiser() -> tuple[int, float, int]:
-    """Epochs, learning rate, batch size."""
+def _draw_optimiser(data_free: bool) -> tuple[int, float, int]:
+    """Epochs, learning rate, batch size; without data they start from other values."""
+    usual, suffix = TrainingSettings(), ""
+    if data_free:
+        usual, suffix = TrainingSettings(**DISTILLING), ":data-free"
     left, right = st.columns(2)
     with left:
         epochs = st.number_input(
             "Epochs",
             min_value=1,
             max_value=100,
-            value=held("train-epochs", 3),
-            key="train-epochs",
+            value=held(f"train-epochs{suffix}", usual.epochs),
+            key=f"train-epochs{suffix}",
             persist_state="session",
         )
     with right:
@@ -199,17 +214,17 @@ def _draw_optimiser() -> tuple[int, float, int]:
             "Batch",
             min_value=1,
             max_value=256,
-            value=held("train-batch", 16),
-            key="train-batch",
+            value=held(f"train-batch{suffix}", usual.batch_size),
+            key=f"train-batch{suffix}",
             persist_state="session",
             help="Clips per step.",
         )
     rate = st.selectbox(
         "Learning rate",
         _RATES,
-        index=_RATES.index(held("train-rate", _DEFAULT_RATE)),
+        index=_RATES.index(held(f"train-rate{suffix}", usual.learning_rate)),
         format_func=lambda rate: f"{rate:.5f}".rstrip("0"),
-        key="train-rate",
+        key=f"train-rate{suffix}",
         persist_state="session",
         help="Peak of AdamW's: it rises for a tenth of the steps, then falls to 0.",
     )

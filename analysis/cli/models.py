@@ -15,6 +15,7 @@ from analysis.clustering.trees import build_trees
 from analysis.compression.allocation import achieved_sparsity
 from analysis.compression.budget import fit
 from analysis.compression.compress import compress as compress_model
+from analysis.compression.effort import WORTH_SAYING, about, listening_seconds
 from analysis.compression.guard import examined
 from analysis.compression.planner import Planner
 from analysis.compression.stock import level, require_whole_heads, stock_widths
@@ -204,10 +205,13 @@ def _plan(
                 "Leave out --stock, or make a new plan with it.",
             )
         excitation = _excitation(model, plan.recipe, options)
+        _announce(model, plan.recipe, excitation)
         return plan, _trees(model, plan, excitation), excitation
     recipe, budget = _recipe(options), _budget(options)
+    excitation = _excitation(model, recipe, options)
+    _announce(model, recipe, excitation)
     with progress_bar("merge trees") as progress:
-        planner, watch = Planner(model, _excitation(model, recipe, options)), Watch(progress)
+        planner, watch = Planner(model, excitation), Watch(progress)
         if not budget.is_open:
             recipe = fit(
                 model,
@@ -223,6 +227,18 @@ def _plan(
     if options.stock:
         plan = plan.with_clusters(level(groups, plan.n_clusters))
     return plan, prepared.trees, prepared.excitation
+
+
+def _announce(model: SpeechModel, recipe: Recipe, excitation: Excitation | None) -> None:
+    """Say beforehand, on stderr, how long it listens where that is worth waiting for."""
+    if excitation is None:
+        return
+    seconds = listening_seconds(model, footprint(model), recipe, excitation)
+    if seconds >= WORTH_SAYING:
+        print(
+            f"listening to {model.name} takes {about(seconds)} here; what was heard is kept",
+            file=sys.stderr,
+        )
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:

@@ -18,7 +18,7 @@ from analysis.plan.choices import (
     TASKS,
 )
 from analysis.plan.recipe import Recipe
-from analysis.plan.training_settings import GateSettings, TrainingSettings
+from analysis.plan.training_settings import SYNTHESISED, GateSettings, TrainingSettings
 
 _DATA_HELP = "LibriSpeech folder, folder with metadata.csv, JSONL manifest, or ID:CONFIG:SPLIT"
 _DTYPE_HELP = "float32, float16, bfloat16; int8 to transcribe on a CPU; default suits the device"
@@ -183,8 +183,8 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument(
         "--method",
         help="by commas (cluster,magnitude,random), each with options if you like, without them as "
-        "in the papers: cluster:distance=contribution:merge=weighted:repair=refit is what compress "
-        "does",
+        "in the papers: surgeon:distance=influence:repair=refit, with the allocation end-to-end, "
+        "is what compress does",
     )
     sweep.add_argument("--allocation", help=f"by commas (uniform): {', '.join(ALLOCATIONS)}")
     sweep.add_argument("--seed", help="by commas (0); for methods that draw")
@@ -235,7 +235,13 @@ def _add_loading(parser: argparse.ArgumentParser) -> None:
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
-    parser.add_argument("--data", metavar="DIR", required=True, help=_DATA_HELP)
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        required=True,
+        help=f"{_DATA_HELP}; finetune {SYNTHESISED}: no data, the original teaches on the speech "
+        "that ships",
+    )
     parser.add_argument("--out", metavar="DIR", required=True, help="folder for the trained model")
     parser.add_argument(
         "--validation", metavar="DIR", help="clips for the WER; else one in 20 of the data"
@@ -243,7 +249,10 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, help="use that many clips of the data")
     add_flags(parser, TrainingSettings)
     parser.add_argument(
-        "--teacher", metavar="MODEL", help="learn from this model's outputs and hidden states too"
+        "--teacher",
+        metavar="MODEL",
+        help="learn from this model's outputs and hidden states too; without data, by default the "
+        "original that the model's plan names",
     )
     parser.add_argument("--teacher-revision", help="branch, tag or commit of the teacher")
     parser.add_argument("--revision", help="branch, tag or commit of a hub id")

@@ -16,11 +16,21 @@ from analysis.evaluation.corpora import Corpus
 from analysis.models.footprint import footprint
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
-from analysis.plan.training_settings import GateKind, GateSettings, TrainingSettings
+from analysis.plan.training_record import OWN_WORDS
+from analysis.plan.training_settings import (
+    DISTILLING,
+    SYNTHESISED,
+    GateKind,
+    GateSettings,
+    TrainingSettings,
+)
+from analysis.progress import Watch
 from analysis.training.data import training_data
 from analysis.training.finishing import falls_short, reached_sparsity
 from analysis.training.log import state_folder
+from analysis.training.own_words import NAME, other_voices, own_words
 from analysis.training.run import Task, clear_state, train
+from analysis.training.teacher import load_original
 
 _HELD_BACK = 20  # one clip in so many is for validation, where no corpus is named for it
 
@@ -39,16 +49,23 @@ def pinch(options: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace, gates: GateSettings | None) -> None:
     out = Path(options.out).expanduser().resolve()
-    settings = TrainingSettings(**read_flags(options, TrainingSettings))
+    data_free = options.data == SYNTHESISED
+    if data_free:
+        _check_data_free(options)
+    chosen = read_flags(options, TrainingSettings)
+    settings = TrainingSettings(**{**(DISTILLING if data_free else {}), **chosen})
     state = processes(options.device)
     check_target(out, overwrite=options.overwrite)
     model = _load(options.model, options.revision, options.device)
-    teacher = (
-        _load(options.teacher, options.teacher_revision, options.device)
-        if options.teacher
-        else None
-    )
-    task = _task(model, settings, gates, options, state)
+    teacher = None
+    if options.teacher:
+        teacher = _load(options.teacher, options.teacher_revision, options.device)
+    elif data_free:
+        teacher = load_original(model)
+    if data_free and teacher is not None:
+        task = _task_of(teacher, settings, options, state)
+    else:
+        task = _task(model, settings, gates, options, state)
     with bar(f"{task.method} of {model.name}", state) as progress:
         trained = train(model, task, state_folder(out), teacher=teacher, progress=progress)
     if state.is_main_process:
@@ -57,9 +74,50 @@ def _run(options: argparse.Namespace, gates: GateSettings | None) -> None:
         _report(model, trained, out, options)
 
 
+def _check_data_free(options: argparse.Namespace) -> None:
+    """Refuse what would bring data in, or what the shipped speech itself knows."""
+    if options.command != "finetune":
+        raise UserError(
+            "Pinching learns from data: it cannot go by the shipped speech alone.",
+            "Use finetune, or name your data.",
+        )
+    for flag, given in (("--validation", options.validation), ("--language", options.language)):
+        if given:
+            raise UserError(
+                f"{flag} does not go with --data {SYNTHESISED}: the shipped speech brings its own.",
+                "Leave it out.",
+            )
+
+
 def _load(source: str, revision: str | None, device: str) -> SpeechModel:
     """In float32, which training needs; on a GPU it computes in half precision."""
     return load(source, revision=revision, device=device, dtype="float32")
+
+
+def _task_of(
+    original: SpeechModel,
+    settings: TrainingSettings,
+    options: argparse.Namespace,
+    state: PartialState,
+) -> Task:
+    """What the original itself teaches, without data."""
+    with bar("own words", state) as progress, state.main_process_first():
+        watch = Watch(progress)
+        data = own_words(
+            original,
+            seed=settings.seed,
+            max_seconds=settings.max_seconds,
+            limit=options.limit,
+            watch=watch,
+        )
+        validation = other_voices(original, batch_size=settings.evaluation_batch, watch=watch)
+    if state.is_main_process:
+        print(
+            f"learning from {original.name}, without data: {len(data):,} pieces of {NAME}, "
+            f"{data.seconds / 60:.1f} min; validation against {OWN_WORDS} on {validation.name}",
+            file=sys.stderr,
+        )
+    return Task(data, NAME, validation, settings)
 
 
 def _task(
@@ -117,7 +175,10 @@ def _report(
         )
         return
     wer = record.validation_wer
-    print(f"validation WER {'undefined' if wer is None else f'{wer:.2%}'} ({record.method})")
+    print(
+        f"validation WER {'undefined' if wer is None else f'{wer:.2%}'} "
+        f"against {record.validation_against} ({record.label})"
+    )
     print(
         f"before: {before.parameters / 1e6:.2f} M parameters, {before.bytes / 1e6:.1f} MB\n"
         f"after:  {after.parameters / 1e6:.2f} M parameters, {after.bytes / 1e6:.1f} MB"

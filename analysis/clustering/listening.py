@@ -293,9 +293,7 @@ def write_down(
             watch.progress(len(written), len(windows), "Writing down what the model hears")
             batch = chosen[start : start + size]
             clips = [windows[i].samples for i in batch]
-            recogniser = _recogniser(model, language, clips, watch)
-            with model.lock, torch.inference_mode():
-                rows = recogniser.tokens(clips, whole=whole)
+            rows = write_batch(model, clips, language, whole=whole, watch=watch)
             written.update(zip(batch, rows, strict=True))
     return [written[number] for number in range(len(windows))]
 
@@ -307,9 +305,26 @@ def _batch_size(model: SpeechModel) -> int:
     return max(1, min(_MOST_BATCH, _MOST_BATCH_BYTES // (looked_at * model.dtype.itemsize)))
 
 
-def _recogniser(
-    model: SpeechModel, language: str | None, clips: Sequence[Samples], watch: Watch
-) -> Seq2SeqRecogniser:
+def write_batch(
+    model: SpeechModel,
+    clips: Sequence[Samples],
+    language: str | None,
+    *,
+    whole: bool = False,
+    watch: Watch = UNWATCHED,
+) -> list[tuple[int, list[int]]]:
+    """As `write_down`, of clips in one language that lie in memory together.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    clips : sequence of ndarray of float32, (n,)
+        None longer than the model's window.
+    language : str or None
+        Code of the language that is spoken; one that the model does not know is detected.
+    whole : bool
+    watch : Watch
+    """
     longest = max(len(clip) for clip in clips) / SAMPLING_RATE
     known = language if f"<|{language}|>" in language_tokens(model) else None
     options = TranscriptionOptions(
@@ -317,7 +332,9 @@ def _recogniser(
         language=known,
         max_new_tokens=_TOKENS_AT_LEAST + round(_TOKENS_PER_SECOND * longest),
     )
-    return Seq2SeqRecogniser(model, options, watch.should_cancel)
+    recogniser = Seq2SeqRecogniser(model, options, watch.should_cancel)
+    with model.lock, torch.inference_mode():
+        return recogniser.tokens(clips, whole=whole)
 
 
 def statistics_folder(model: SpeechModel, excitation: Excitation) -> Path:

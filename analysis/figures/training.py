@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from analysis.figures.layout import lay_out
 from analysis.figures.palette import NEUTRAL, ORIGINAL, SEQUENTIAL, VARIANTS, with_alpha
+from analysis.plan.training_record import DISTILLATION, OWN_WORDS
 from analysis.training.log import TrainingCurves
 
 CURVE_HEIGHT = 330
@@ -18,13 +19,16 @@ _SMOOTHING = 0.9  # of the exponential mean in front of the single losses
 def loss_curve(curves: TrainingCurves) -> go.Figure:
     """Loss of the task per token over the steps, and its running mean.
 
+    Where the original alone teaches, it is the distance to the original instead.
+
     Parameters
     ----------
     curves : TrainingCurves
         With one step or more.
     """
+    data_free = curves.start.get("method") == DISTILLATION
     steps = [row["step"] for row in curves.steps]
-    losses = [row["loss"] for row in curves.steps]
+    losses = [row["objective" if data_free else "loss"] for row in curves.steps]
     means = running_mean(losses)
     rates = [row["learning_rate"] for row in curves.steps]
     figure = go.Figure()
@@ -45,8 +49,12 @@ def loss_curve(curves: TrainingCurves) -> go.Figure:
         hovertemplate="step %{x}<br>running mean %{y:.4f}<extra></extra>",
     )
     figure.update_xaxes(title_text="step", range=[0, _last_step(curves)])
-    figure.update_yaxes(title_text="loss (nats per token)", rangemode="tozero")
-    lay_out(figure, CURVE_HEIGHT, f"Loss: {means[-1]:.3f} nats per token, running mean")
+    axis = "divergence (nats) + distance of states" if data_free else "loss (nats per token)"
+    title = f"Loss: {means[-1]:.3f} nats per token, running mean"
+    if data_free:
+        title = f"Distance to the original: {means[-1]:.3f}, running mean"
+    figure.update_yaxes(title_text=axis, rangemode="tozero")
+    lay_out(figure, CURVE_HEIGHT, title)
     return figure
 
 
@@ -83,8 +91,11 @@ def wer_curve(curves: TrainingCurves) -> go.Figure:
         hovertemplate="epoch %{customdata:.0f}<br>WER %{y:.2%}<extra></extra>",
     )
     figure.update_xaxes(title_text="step", range=[-0.02 * last, 1.02 * last])
-    figure.update_yaxes(title_text="validation WER", tickformat=".1%", rangemode="tozero")
-    title = f"Validation WER: {wers[0]:.1%} before training"
+    own_words = curves.start.get("validation_against") == OWN_WORDS
+    name = f"WER against {OWN_WORDS}" if own_words else "Validation WER"
+    axis = f"WER against {OWN_WORDS}" if own_words else "validation WER"
+    figure.update_yaxes(title_text=axis, tickformat=".1%", rangemode="tozero")
+    title = f"{name}: {wers[0]:.1%} before training"
     if len(wers) > 1:
         title += f", {wers[-1]:.1%} after epoch {curves.validations[-1]['epoch']:.0f}"
     lay_out(figure, CURVE_HEIGHT, title)

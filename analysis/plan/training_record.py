@@ -2,17 +2,26 @@
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
 from analysis.errors import UserError
 from analysis.plan.validation import Checked
 
-TrainingMethod = Literal["fine-tuning", "self-pinching", "unit gates"]
+TrainingMethod = Literal["fine-tuning", "data-free distillation", "self-pinching", "unit gates"]
+
+DISTILLATION: Final = "data-free distillation"
+"""The method that needs no data."""
+
+OWN_WORDS: Final = "the original's own words"
+"""What a model is validated against where no transcript has a part."""
 
 TRAINING_METHODS: Mapping[str, str] = {
     "fine-tuning": "All weights but the convolutional front end were trained on.",
+    DISTILLATION: "Trained, data-free. All weights but the convolutional front end learned to "
+    "answer as the original does, on synthesised speech that ships with Coalesce and the"
+    " original's own words for it.",
     "self-pinching": "Weights were trained together with a threshold per matrix; those below it "
     "are exact zeros (unstructured; arXiv 2505.22608).",
     "unit gates": "Weights were trained together with a threshold on the norm of units; units "
@@ -44,6 +53,8 @@ class TrainingRecord(Checked, title="training record"):
         Of the optimiser.
     validation_wer : float or None
         Of the weights that were kept, as a fraction.
+    validation_against : str
+        What that WER counts as right: transcripts, or `OWN_WORDS`.
     after_plans : int
         How many compressions the model had been through before.
     sparsities : mapping of str to float
@@ -63,14 +74,25 @@ class TrainingRecord(Checked, title="training record"):
     settings: Mapping[str, Any]
     steps: int
     validation_wer: Annotated[float | None, BeforeValidator(_known)] = None
+    validation_against: str = "transcripts"
     after_plans: int = 0
     sparsities: Mapping[str, float] = Field(default_factory=dict)
     sparsity: float | None = None
     sparse_bytes: int | None = None
 
+    @property
+    def data_free(self) -> bool:
+        """Whether no data set had a part in it."""
+        return self.method == DISTILLATION
+
+    @property
+    def label(self) -> str:
+        """In a few words, what a model that went through it has to be called."""
+        return "trained, data-free" if self.data_free else self.method
+
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return self.model_dump(mode="json")
+        """For JSON, with the label."""
+        return {"label": self.label, **self.model_dump(mode="json")}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], name: str) -> "TrainingRecord":
@@ -89,7 +111,7 @@ class TrainingRecord(Checked, title="training record"):
             When it is no record.
         """
         try:
-            record = cls.read(values)
+            record = cls.read({k: value for k, value in values.items() if k != "label"})
             record.to_dict()  # settings that are nested too deeply cannot be written again
             return record
         except ValueError as fault:

@@ -1,7 +1,7 @@
 """What a training run is told; the defaults are the papers' where they state them."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -20,6 +20,17 @@ GATE_KINDS: Mapping[str, str] = {
 }
 """What gates pinch."""
 
+SYNTHESISED = "synthesised"
+"""What stands for the speech that ships with Coalesce where a folder of data is asked for."""
+
+DISTILLING: Mapping[str, Any] = {
+    "epochs": 12,
+    "learning_rate": 3e-5,
+    "batch_size": 4,
+    "teacher_weight": 1.0,
+}
+"""What is taken on that speech where nobody chose: some hundred gentle steps, no task loss."""
+
 _TRAVEL = 10.0
 _MOST_TRAVEL = 0.2  # in one step; a run of a few steps would jump over all that it pinches
 
@@ -34,7 +45,13 @@ class TrainingSettings(Checked, title="training setting"):
     """
 
     epochs: Annotated[
-        int, Field(ge=1), Option("Epochs", "How often the run goes through all clips.")
+        int,
+        Field(ge=1),
+        Option(
+            "Epochs",
+            "How often the run goes through all clips.",
+            by_default="3; 12 without data",
+        ),
     ] = 3
     learning_rate: Annotated[
         float,
@@ -42,12 +59,17 @@ class TrainingSettings(Checked, title="training setting"):
         Option(
             "Learning rate",
             "Peak of AdamW's rate, which rises linearly over the warm-up and then falls to 0.",
+            by_default="0.0002; 0.00003 without data",
         ),
     ] = 2e-4
     batch_size: Annotated[
         int,
         Field(ge=1),
-        Option("Batch size", "Clips per step, over all processes and accumulated gradients."),
+        Option(
+            "Batch size",
+            "Clips per step, over all processes and accumulated gradients.",
+            by_default="16; 4 without data",
+        ),
     ] = 16
     accumulation: Annotated[
         int,
@@ -77,7 +99,11 @@ class TrainingSettings(Checked, title="training setting"):
     teacher_weight: Annotated[
         float,
         Field(ge=0, le=1),
-        Option("Teacher's share", "Share of the distance to the teacher in the loss."),
+        Option(
+            "Teacher's share",
+            "Share of the distance to the teacher in the loss.",
+            by_default="0.5; 1 without data",
+        ),
     ] = 0.5
     normaliser: Annotated[
         Normaliser, Option("Normaliser", "Of the validation WER.", NORMALISERS)

@@ -22,8 +22,36 @@ IGNORED = -100
 Batch = dict[str, torch.Tensor]
 
 
+class Examples(Dataset[dict[str, Any]]):
+    """What a run learns from: numbered examples.
+
+    Numbers go on after the last example: `len` more is the same example an epoch later.
+    """
+
+    data_free = False
+
+    @property
+    def durations(self) -> Sequence[float]:
+        """Seconds of sound of each example."""
+        raise NotImplementedError
+
+    @property
+    def identity(self) -> list[Any]:
+        """Everything that decides the examples, for JSON."""
+        raise NotImplementedError
+
+    @property
+    def seconds(self) -> float:
+        """Of sound."""
+        return sum(self.durations)
+
+    def __len__(self) -> int:
+        """Examples."""
+        return len(self.durations)
+
+
 @dataclass(frozen=True)
-class TrainingData(Dataset[dict[str, Any]]):
+class TrainingData(Examples):
     """What can be learned from a corpus.
 
     Parameters
@@ -40,16 +68,19 @@ class TrainingData(Dataset[dict[str, Any]]):
     faults: tuple[Fault, ...]
 
     @property
-    def seconds(self) -> float:
-        """Of sound."""
-        return sum(utterance.duration for utterance in self.utterances)
+    def durations(self) -> Sequence[float]:
+        """Seconds of sound of each example."""
+        return [utterance.duration for utterance in self.utterances]
 
-    def __len__(self) -> int:
-        """Examples."""
-        return len(self.utterances)
+    @property
+    def identity(self) -> list[Any]:
+        """Digest of the sound and token ids of each example."""
+        examples = zip(self.utterances, self.labels, strict=True)
+        return [[utterance.digest, *ids] for utterance, ids in examples]
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        """Samples at 16 kHz and token ids of one example."""
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        """Samples at 16 kHz and token ids of one example, the same in every epoch."""
+        index = number % len(self)
         return {"samples": self.utterances[index].read().samples, "labels": self.labels[index]}
 
 
@@ -231,7 +262,7 @@ class EpochSampler(LengthGroupedSampler):
 
     Parameters
     ----------
-    data : TrainingData
+    data : Examples
     batch_size : int
         Of all processes and accumulation steps together.
     seed : int
@@ -240,17 +271,19 @@ class EpochSampler(LengthGroupedSampler):
     """
 
     def __init__(
-        self, data: TrainingData, batch_size: int, seed: int, epoch: Callable[[], int]
+        self, data: Examples, batch_size: int, seed: int, epoch: Callable[[], int]
     ) -> None:
-        lengths = [round(SAMPLING_RATE * utterance.duration) for utterance in data.utterances]
+        lengths = [round(SAMPLING_RATE * seconds) for seconds in data.durations]
         super().__init__(batch_size, lengths=lengths)
         self._seed = seed
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        """Indices of one epoch."""
-        self.generator = torch.Generator().manual_seed(1_000_003 * self._seed + self._epoch())
-        return islice(super().__iter__(), len(self))
+        """Numbers of one epoch's examples; see `Examples`."""
+        epoch = self._epoch()
+        self.generator = torch.Generator().manual_seed(1_000_003 * self._seed + epoch)
+        first = epoch * len(self.lengths)
+        return (first + index for index in islice(super().__iter__(), len(self)))
 
     def __len__(self) -> int:
         """Examples of whole batches; what is over has its turn in another epoch."""

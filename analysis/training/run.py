@@ -20,7 +20,7 @@ from analysis.evaluation.corpora import Corpus
 from analysis.files import replace_text
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
-from analysis.plan.training_record import TrainingMethod, TrainingRecord
+from analysis.plan.training_record import DISTILLATION, OWN_WORDS, TrainingMethod, TrainingRecord
 from analysis.plan.training_settings import GateSettings, TrainingSettings
 from analysis.progress import Progress, no_progress
 from analysis.training.callbacks import (
@@ -31,7 +31,7 @@ from analysis.training.callbacks import (
     last_checkpoint,
     stored_integral,
 )
-from analysis.training.data import TrainingData
+from analysis.training.data import Examples
 from analysis.training.finishing import finish
 from analysis.training.gates import Gated, SparsityControl, add_element_gates
 from analysis.training.log import TrainingLog
@@ -48,7 +48,7 @@ class Task:
 
     Parameters
     ----------
-    data : TrainingData
+    data : Examples
         Made for the model.
     data_name : str
         Of the corpus, for people.
@@ -59,7 +59,7 @@ class Task:
         None for plain fine-tuning.
     """
 
-    data: TrainingData
+    data: Examples
     data_name: str
     validation: Corpus
     settings: TrainingSettings
@@ -69,8 +69,22 @@ class Task:
     def method(self) -> TrainingMethod:
         """Key of `analysis.plan.training_record.TRAINING_METHODS`."""
         if self.gates is None:
-            return "fine-tuning"
+            return DISTILLATION if self.data.data_free else "fine-tuning"
         return "self-pinching" if self.gates.kind == "elements" else "unit gates"
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the epoch of the best validation is the result, not the last one.
+
+        Of gates, the sparsity is there at the end only. Without data, the few clips of the
+        validation would choose by chance; the last steps are the gentlest.
+        """
+        return self.gates is None and not self.data.data_free
+
+    @property
+    def validation_against(self) -> str:
+        """What the validation WER counts as right."""
+        return OWN_WORDS if self.data.data_free else "transcripts"
 
 
 def train(
@@ -136,8 +150,7 @@ def _train(
         folder,
         len(task.data),
         device=model.device.type,
-        # of a run with gates, the sparsity is there at the end only
-        keep_best=task.gates is None,
+        keep_best=task.keeps_best,
         resumed=checkpoint is not None,
     )
     control, pinching = None, None
@@ -160,8 +173,15 @@ def _train(
     for callback in (Logging(log, pinching, progress), stopping, Completing(control)):
         trainer.add_callback(callback)
     if trainer.is_world_process_zero():
-        head = {"method": task.method, "model": model.name, "data": task.data_name}
-        _begin(log, head | {"n_steps": n_steps, "settings": task.settings.model_dump()}, checkpoint)
+        head = {
+            "method": task.method,
+            "model": model.name,
+            "data": task.data_name,
+            "validation_against": task.validation_against,
+            "n_steps": n_steps,
+            "settings": task.settings.model_dump(),
+        }
+        _begin(log, head, checkpoint)
     if control is not None and checkpoint is not None:
         control.integral = stored_integral(checkpoint)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -234,7 +254,8 @@ def _record(
         seconds=task.data.seconds,
         settings=settings,
         steps=trainer.state.global_step,
-        validation_wer=wers[-1] if task.gates else trainer.state.best_metric,
+        validation_wer=trainer.state.best_metric if task.keeps_best else wers[-1],
+        validation_against=task.validation_against,
         after_plans=len(model.lineage),
     )
 
@@ -262,11 +283,10 @@ def _check_teacher(model: SpeechModel, teacher: SpeechModel) -> None:
 
 def _identity(model: SpeechModel, task: Task, teacher: SpeechModel | None) -> dict[str, Any]:
     """Everything that decides the result of a run."""
-    examples = zip(task.data.utterances, task.data.labels, strict=True)
     return {
         "model": model.weight_hash,
         "teacher": teacher.weight_hash if teacher else None,
-        "data": [[u.digest, *ids] for u, ids in examples],
+        "data": task.data.identity,
         "validation": [[u.digest, u.text] for u in task.validation.utterances],
         "settings": task.settings.model_dump(),
         "gates": task.gates.model_dump() if task.gates else None,

@@ -20,7 +20,7 @@ from analysis.models.speech_model import SpeechModel
 from analysis.plan.training_settings import TrainingSettings
 from analysis.speech.recognition import TranscriptionOptions
 from analysis.training.callbacks import Pinching
-from analysis.training.data import Batch, Collator, EpochSampler, TrainingData
+from analysis.training.data import Batch, Collator, EpochSampler, Examples
 from analysis.training.gates import density
 from analysis.training.losses import distillation_loss, hidden_fields, task_loss
 
@@ -32,7 +32,7 @@ class SpeechTrainer(Trainer):
     ----------
     speech : SpeechModel
         Its `model` is trained; a copy of one's own.
-    data : TrainingData
+    data : Examples
     validation : Corpus
     settings : TrainingSettings
     arguments : transformers.TrainingArguments
@@ -47,7 +47,7 @@ class SpeechTrainer(Trainer):
     def __init__(
         self,
         speech: SpeechModel,
-        data: TrainingData,
+        data: Examples,
         validation: Corpus,
         settings: TrainingSettings,
         arguments: TrainingArguments,
@@ -86,6 +86,8 @@ class SpeechTrainer(Trainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         """Loss of one part of a batch, scaled so that the parts of all processes add up to it."""
+        if self._data.data_free and not self._settings.gradient_checkpointing:
+            model.eval()  # what a student drops by chance its teacher has; checkpoints need train()
         fed = {name: value for name, value in inputs.items() if name not in ("labels", "frames")}
         hidden = {"output_hidden_states": True} if self._teacher is not None else {}
         output = model(**fed, **hidden)
@@ -102,7 +104,7 @@ class SpeechTrainer(Trainer):
             fields = hidden_fields(self._teacher)
             distance = distillation_loss(output, goal, inputs, fields) / n_parts
             share = self._settings.teacher_weight
-            loss = (1 - share) * loss + share * distance
+            loss = distance if share == 1 else (1 - share) * loss + share * distance
         if self._pinching is not None:
             loss = loss + self._pinching.weight * density(self._pinching.gated) / n_parts
         return (loss, output) if return_outputs else loss

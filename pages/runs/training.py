@@ -14,6 +14,7 @@ from analysis.errors import UserError
 from analysis.files import files_below
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
+from analysis.plan.training_settings import SYNTHESISED
 from analysis.progress import ShouldCancel, Watch
 from analysis.training.finishing import falls_short, reached_sparsity
 from analysis.training.log import TrainingCurves, read_log, state_folder
@@ -43,7 +44,8 @@ class Choices:
     method : str
         One of `WAYS_TO_TRAIN`.
     data : str
-        Folder or manifest; empty for clips that are synthesised.
+        Folder or manifest, or `SYNTHESISED` where the original teaches without data; empty for
+        sentences of the demo models' domain that are made here.
     n_clips : int or None
         Clips at most, or clips to synthesise.
     epochs : int
@@ -120,7 +122,8 @@ def start_training(
     origin = start.model if start is not None else model
     source = model.source if start is None else ""
     parts = Parts()
-    name = f"{start.name if start is not None else model.name}, {choices.method.lower()}"
+    how = "trained, data-free" if choices.data == SYNTHESISED else choices.method.lower()
+    name = f"{start.name if start is not None else model.name}, {how}"
 
     def work(watch: Watch) -> Made:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +132,7 @@ def start_training(
             arguments = [source or str(_saved(origin)), "--out", str(folder)]
             if source and model.revision:
                 arguments += ["--revision", model.revision]
-            arguments += _options(model, choices, watch.should_cancel)
+            arguments += _options(model, start, choices, watch.should_cancel)
             run_training(
                 [_command(choices), *arguments],
                 state_folder(folder),
@@ -166,8 +169,13 @@ def _command(choices: Choices) -> str:
     return "finetune" if choices.method == FINE_TUNING else "pinch"
 
 
-def _options(model: SpeechModel, choices: Choices, should_cancel: ShouldCancel) -> list[str]:
-    """Everything behind the model's name, as the shell has it; clips are made where need be."""
+def _options(
+    model: SpeechModel, start: Variant | None, choices: Choices, should_cancel: ShouldCancel
+) -> list[str]:
+    """Everything behind the model's name, as the shell has it; clips are made where need be.
+
+    A model that was compressed before it was loaded learns from the original that it names.
+    """
     data = choices.data or str(_synthesised(choices.n_clips or 0, should_cancel))
     options = ["--data", data, "--device", model.device.type]
     options += ["--epochs", str(choices.epochs), "--batch-size", str(choices.batch_size)]
@@ -176,7 +184,7 @@ def _options(model: SpeechModel, choices: Choices, should_cancel: ShouldCancel) 
         options += ["--limit", str(choices.n_clips)]
     if choices.language:
         options += ["--language", choices.language]
-    if choices.distil:
+    if choices.distil and (start is not None or choices.data != SYNTHESISED):
         options += ["--teacher", model.source]
         options += ["--teacher-revision", model.revision] if model.revision else []
     if choices.method != FINE_TUNING:

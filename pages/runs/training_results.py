@@ -12,6 +12,7 @@ from analysis.figures.training import (
     threshold_map,
     wer_curve,
 )
+from analysis.plan.training_record import DISTILLATION
 from analysis.training.log import TrainingCurves
 from pages.widgets.basics import figure
 from pages.widgets.exports import draw_exports
@@ -46,7 +47,9 @@ def draw_run(curves: TrainingCurves) -> None:
             figure(
                 chart,
                 key="training-wer",
-                alt="Validation word error rate before training and after each epoch.",
+                alt="Word error rate against"
+                f" {curves.start.get('validation_against', 'transcripts')}, before training and"
+                " after each epoch.",
                 height=CURVE_HEIGHT,
             )
         else:
@@ -98,6 +101,7 @@ def _sentence(curves: TrainingCurves) -> str:
     parts = [
         f"{str(start['method']).capitalize()} of {escape_markdown(str(start['model']))} on"
         f" {escape_markdown(str(start['data']))}",
+        *(["trained, data-free"] if start["method"] == DISTILLATION else []),
         f"step {done:,} of {start['n_steps']:,}",
         f"{seconds(curves.seconds)} of training",
     ]

@@ -47,6 +47,8 @@ def _training(record: TrainingRecord) -> str:
         f"{record.steps:,} steps on {record.utterances:,} clips of {record.data}"
         f" ({record.seconds / 3600:.2f} h)"
     )
+    if record.data_free:
+        facts += ", data-free"
     if record.sparsity is not None:
         facts += f", {percent(record.sparsity)} zeros in the matrices, unstructured"
     return f"trained by **{record.method}**: {escape_markdown(facts)}"

@@ -101,8 +101,8 @@ def _how(variant: Variant) -> str:
     plan, training = variant.compression.plan, variant.model.training
     if not training:
         return f"{plan.recipe.method}, {plan.recipe.allocation}"
-    methods = [record.method for record in training]
-    by_plan = plan.recipe.allocation != MANUAL and methods[-1] != "unit gates"
+    methods = [record.label for record in training]
+    by_plan = plan.recipe.allocation != MANUAL and training[-1].method != "unit gates"
     return ", ".join([*([plan.recipe.method, plan.recipe.allocation] if by_plan else []), *methods])
 
 

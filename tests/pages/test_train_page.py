@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from analysis.errors import Cancelled
+from analysis.plan.training_settings import DISTILLING
 from analysis.training.log import read_log, state_folder
 from pages.runs.sweeps import HELDOUT
 from pages.runs.training import SLOT, Choices, run_folder
@@ -124,6 +125,40 @@ def test_a_variant_learns_on(app: AppTest, clips: Path) -> None:
     assert [box.options for box in choices.selectbox if box.label == "Start from"] == [
         ["The original"]
     ]
+
+
+def test_a_variant_learns_without_data(app: AppTest) -> None:
+    compress(app)
+    [variant] = session_of(app).variants
+    settle(app.switch_page("pages/train.py"))
+    app.segmented_control(key="train-data").set_value("No data")
+    settle(app)
+    assert app.button(key="start-training").disabled
+    assert "The original has nothing to learn from itself" in texts(app)
+    assert app.number_input(key="train-epochs:data-free").value == DISTILLING["epochs"]
+    assert app.number_input(key="train-batch:data-free").value == DISTILLING["batch_size"]
+    assert app.selectbox(key="train-rate:data-free").value == DISTILLING["learning_rate"]
+    app.number_input(key="train-clips:No data").set_value(20)
+    app.number_input(key="train-epochs:data-free").set_value(1)
+    app.selectbox(key=f"train-start:-{variant.id}").set_value(variant.id)
+    settle(app)
+    assert not app.button(key="start-training").disabled
+    app.button(key="start-training").click()
+    settle(app)
+    trained = session_of(app).variants[-1]
+    assert trained.name == f"{variant.name}, trained, data-free"
+    assert trained.base == variant.base
+    [record] = trained.model.training
+    assert record.data_free
+    assert record.settings["learning_rate"] == DISTILLING["learning_rate"]
+    assert record.settings["teacher"] == "demo-whisper"
+    assert titles(app)[0].startswith("Distance to the original: ")
+    assert titles(app)[1].startswith("WER against the original's own words: ")
+    assert "trained, data-free, step 5 of 5" in texts(app)
+    settle(app.switch_page("pages/compress.py"))
+    assert ", uniform, trained, data-free" in texts(app)
+    choose(settle(app.switch_page("pages/train.py")), "Unit gates")
+    assert "No data" not in app.segmented_control(key="train-data").options
 
 
 def test_a_cancelled_run_goes_on(page: AppTest) -> None:

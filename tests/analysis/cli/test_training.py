@@ -92,6 +92,40 @@ def test_shell_pinches_and_reports(
     assert not list((tmp_path / "out.training").glob("checkpoint-*"))
 
 
+def test_shell_trains_without_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The original that the plan names teaches; what is set holds, the rest is as it suits this."""
+    merged = str(tmp_path / "merged")
+    start = ["compress", "demo-hubert", merged, "--sparsity", "0.5", "--method", "magnitude"]
+    assert cli.main(start) == 0
+    arguments = ["finetune", merged, "--data", "synthesised", "--out", str(tmp_path / "out")]
+    short = ["--limit", "4", "--epochs", "1", "--batch-size", "2", "--weight-decay", "0.5"]
+    assert cli.main([*arguments, *short]) == 0
+    assert "against the original's own words (trained, data-free)" in capsys.readouterr().out
+    record = json.loads((tmp_path / "out" / "coalesce.json").read_text())["training"][0]
+    assert record["label"] == "trained, data-free"
+    assert record["settings"]["teacher"] == "demo-hubert"
+    chosen = ("epochs", "batch_size", "weight_decay", "learning_rate", "teacher_weight")
+    assert [record["settings"][name] for name in chosen] == [1, 2, 0.5, 3e-5, 1.0]
+    assert "trained, data-free" in (tmp_path / "out" / "README.md").read_text().lower()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["finetune", "demo-hubert"], "does not say from which original"),
+        (["pinch", "demo-hubert"], "Pinching learns from data"),
+        (["finetune", "demo-hubert", "--validation", "x"], "--validation does not go with"),
+        (["finetune", "demo-whisper", "--language", "en"], "--language does not go with"),
+    ],
+)
+def test_what_does_not_go_without_data_is_said(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--data", "synthesised", "--out", str(tmp_path / "out")]
+    assert cli.main([*arguments, *out]) == 2
+    assert message in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,5 +1,7 @@
 """Pictures of a training run say what it found."""
 
+from dataclasses import replace
+
 import pytest
 
 from analysis.figures.training import (
@@ -10,6 +12,7 @@ from analysis.figures.training import (
     threshold_map,
     wer_curve,
 )
+from analysis.plan.training_record import DISTILLATION, OWN_WORDS
 from analysis.training.log import TrainingCurves
 
 
@@ -44,6 +47,17 @@ def test_pictures_show_the_run_and_say_what_it_found(curves: TrainingCurves) -> 
     assert sparsities.layout.title.text == "20.0% pinched, 30.0% wanted at this step"
     assert list(sparsities.layout.yaxis.ticktext) == ["encoder 0", "encoder 1"]
     assert thresholds.layout.title.text == "Thresholds: the highest is 0.04, in encoder 1"
+
+
+def test_pictures_of_a_run_without_data_say_what_they_are_against(curves: TrainingCurves) -> None:
+    start = {"method": DISTILLATION, "validation_against": OWN_WORDS, "n_steps": 4}
+    steps = [row | {"objective": 3.0 * row["loss"]} for row in curves.steps]
+    taught = replace(curves, start=start, steps=steps)
+    assert list(loss_curve(taught).data[0].y) == [3.0, 1.5]
+    assert loss_curve(taught).layout.title.text.startswith("Distance to the original: ")
+    wer = wer_curve(taught).layout
+    assert wer.title.text.startswith("WER against the original's own words: 40.0% before")
+    assert wer.yaxis.title.text == "WER against the original's own words"
 
 
 def test_running_mean_has_no_bias_to_the_first_value() -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -79,4 +80,8 @@ def test_epochs_differ_and_repeat(hubert: SpeechModel, corpus: Corpus) -> None:
     epochs = iter((0, 1, 0))
     orders = [list(EpochSampler(data, 4, 0, epochs.__next__)) for _ in range(3)]
     assert orders[0] == orders[2] != orders[1]
-    assert sorted(orders[1]) == list(range(len(WORDS)))
+    assert sorted(orders[0]) == list(range(len(WORDS)))
+    assert sorted(orders[1]) == list(range(len(WORDS), 2 * len(WORDS))), "an epoch later"
+    here, later = (data[number] for number in (3, 3 + len(WORDS)))
+    assert here["labels"] == later["labels"]
+    np.testing.assert_array_equal(here["samples"], later["samples"])

@@ -20,7 +20,7 @@ from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.training_settings import GateSettings
 from analysis.training import trainer as speech_trainer
-from analysis.training.data import Batch
+from analysis.training.data import Batch, TrainingData
 from analysis.training.log import read_log
 from analysis.training.losses import distillation_loss
 from analysis.training.run import clear_state, train
@@ -200,6 +200,7 @@ def test_another_run_in_the_same_folder_is_refused(
     with pytest.raises(UserError, match="other data or settings"):
         train(hubert, replace(task, settings=QUICK), tmp_path / "run")
     data = task.data
+    assert isinstance(data, TrainingData)
     corrected = replace(data, labels=(data.labels[1], data.labels[0], *data.labels[2:]))
     with pytest.raises(UserError, match="other data or settings"):
         train(hubert, replace(task, data=corrected), tmp_path / "run")
