@@ -1,7 +1,7 @@
-"""WER of the ways to merge by what units do, one change at a time, as a table.
+"""WER of what the default recipe is made of, one change at a time, as a table.
 
     python -m benchmarks.ablation MODEL DATA --out results.jsonl [--sparsity 0.1,0.2]
-        [--only surgeon-refit,merge-mean] [--normaliser whisper-english]
+        [--only default,repair-mean] [--normaliser whisper-english]
 
 DATA is a corpus as `coalesce evaluate` takes it. Rows land in --out as they come; those that are
 there already are not run again. The interval is that of the difference to the uncompressed model's
@@ -11,121 +11,99 @@ WER (paired bootstrap over utterances).
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from analysis.clustering.trees import build_trees
-from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.allocation import achieved_sparsity, allocate
 from analysis.compression.compress import compress
+from analysis.compression.planner import Planner
+from analysis.compression.tree_choice import TreeChoice
 from analysis.evaluation.corpora import read_corpus
 from analysis.evaluation.scoring import score
 from analysis.evaluation.significance import wer_difference
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
+from analysis.models.statistics import group_variances
+from analysis.plan.choices import CALIBRATED, CONTRIBUTION, INFLUENCE, MANUAL, OUTPUT_ERROR, SURGEON
 from analysis.plan.compression_plan import CompressionPlan
-from analysis.plan.recipe import Recipe
+from analysis.plan.recipe import Recipe, complete
 from analysis.speech.audio import SAMPLING_RATE, Audio
 from analysis.speech.excitation import Excitation, make_excitation, read_calibration
+from analysis.speech.hearing import recipe_excitation
 from analysis.speech.transcription import transcribe_batch
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One way to compress: what differs from contribution merging by shipped speech.
+    """One way to compress.
 
     Parameters
     ----------
-    method, distance, merge, repair, sequential, allocation
-        See `analysis.plan.compression_plan.CompressionPlan`.
-    excitation : str
-        "speech", "sounds", or "calibrated" (--calibrate).
+    recipe : Recipe
+        Its sparsity is that of the command.
     seconds : float or None
-        Length that the excitation is cut to, in whole clips; None for all of it.
-    components : str
-        "ffn,heads", "ffn" or "heads".
+        Length that the excitation is cut to, in whole clips; None for all of the level's.
     equal_k : bool
-        Whether every group gets the K of "merge-output-error", so that only the choice of units
-        and the repair differ; `allocation` is not used.
+        Whether every group gets the K of the default recipe, so that only the choice of units and
+        the repair differ; the recipe's allocation is not used.
     """
 
-    method: str = "cluster"
-    distance: str = "contribution"
-    merge: str = "weighted"
-    repair: str = "none"
-    sequential: bool = False
-    allocation: str = "uniform"
-    excitation: str = "speech"
+    recipe: Recipe
     seconds: float | None = None
-    components: str = "ffn,heads"
     equal_k: bool = False
 
 
+def _row(**changes: Any) -> Row:
+    """The default recipe with some changes, and what follows from them (`complete`)."""
+    return Row(complete(**changes))
+
+
+def _at_its_k(**changes: Any) -> Row:
+    return replace(_row(**changes), equal_k=True)
+
+
 ROWS: Mapping[str, Row] = {
-    "weights-magnitude": Row("magnitude", "weights", "mean"),
-    "weights-random": Row("random", "weights", "mean"),
-    "weights-cluster": Row("cluster", "weights", "mean"),
-    "weights-cluster-refit": Row("cluster", "weights", "mean", "refit"),
-    "random-refit": Row("random", "weights", "mean", "refit"),
-    "merge": Row(),
-    "merge-mean": Row(repair="mean"),
-    "merge-refit": Row(repair="refit"),
-    "merge-refit-plain": Row(merge="mean", repair="refit"),
-    "prune": Row("magnitude"),
-    "prune-mean": Row("magnitude", repair="mean"),
-    "prune-refit": Row("magnitude", repair="refit"),
-    "surgeon-mean": Row("surgeon", repair="mean"),
-    "surgeon-refit": Row("surgeon", repair="refit"),
-    "surgeon-sequential": Row("surgeon", repair="refit", sequential=True),
-    "merge-sequential": Row(repair="refit", sequential=True),
-    "surgeon-output-error": Row("surgeon", repair="refit", allocation="output-error"),
-    "surgeon-output-error-sequential": Row(
-        "surgeon", repair="refit", sequential=True, allocation="output-error"
-    ),
-    "surgeon-output-error-mean": Row("surgeon", repair="mean", allocation="output-error"),
-    "surgeon-output-error-none": Row("surgeon", allocation="output-error"),
-    "surgeon-output-error-sounds": Row(
-        "surgeon", repair="refit", allocation="output-error", excitation="sounds"
-    ),
-    "surgeon-output-error-5s": Row("surgeon", repair="refit", allocation="output-error", seconds=5),
-    "surgeon-output-error-20s": Row(
-        "surgeon", repair="refit", allocation="output-error", seconds=20
-    ),
-    "surgeon-output-error-calibrated": Row(
-        "surgeon", repair="refit", allocation="output-error", excitation="calibrated"
-    ),
-    "prune-output-error": Row("magnitude", repair="refit", allocation="output-error"),
-    "merge-output-error": Row(repair="refit", allocation="output-error"),
-    "merge-output-error-none": Row(allocation="output-error"),
-    "merge-output-error-mean": Row(repair="mean", allocation="output-error"),
-    "merge-output-error-plain": Row(merge="mean", repair="refit", allocation="output-error"),
-    "merge-output-error-sequential": Row(
-        repair="refit", sequential=True, allocation="output-error"
-    ),
-    "merge-output-error-sounds": Row(
-        repair="refit", allocation="output-error", excitation="sounds"
-    ),
-    "merge-output-error-10s": Row(repair="refit", allocation="output-error", seconds=10),
-    "merge-output-error-50s": Row(repair="refit", allocation="output-error", seconds=50),
-    "merge-output-error-calibrated": Row(
-        repair="refit", allocation="output-error", excitation="calibrated"
-    ),
-    "surgeon-equal-k": Row("surgeon", repair="refit", equal_k=True),
-    "weights-cluster-equal-k": Row("cluster", "weights", "mean", equal_k=True),
-    "weights-magnitude-equal-k": Row("magnitude", "weights", "mean", equal_k=True),
-    "weights-random-equal-k": Row("random", "weights", "mean", equal_k=True),
-    "weights-cluster-distortion": Row("cluster", "weights", "mean", allocation="distortion"),
-    "weights-magnitude-distortion": Row("magnitude", "weights", "mean", allocation="distortion"),
-    "surgeon-distortion": Row("surgeon", repair="refit", allocation="distortion"),
-    "surgeon-sounds": Row("surgeon", repair="refit", excitation="sounds"),
-    "surgeon-5s": Row("surgeon", repair="refit", seconds=5),
-    "surgeon-20s": Row("surgeon", repair="refit", seconds=20),
-    "surgeon-calibrated": Row("surgeon", repair="refit", excitation="calibrated"),
-    "surgeon-ffn": Row("surgeon", repair="refit", components="ffn"),
-    "surgeon-heads": Row("surgeon", repair="refit", components="heads"),
+    # today's default: surgeon, influence, refit, end-to-end
+    "default": _row(),
+    "level-quick": _row(level="quick"),
+    "level-thorough": _row(level="thorough"),
+    "repair-mean": _row(repair="mean"),
+    "repair-none": _row(repair="none"),
+    "sequential": _row(sequential=True),
+    "allocation-uniform": _row(allocation="uniform"),
+    "allocation-variance": _row(allocation="variance"),
+    "allocation-distortion": _row(allocation="distortion"),
+    "allocation-output-error": _row(allocation=OUTPUT_ERROR),
+    "distance-contribution": _row(distance=CONTRIBUTION, method=SURGEON),
+    "sounds": _row(excitation="sounds"),
+    "calibrated": _row(excitation=CALIBRATED),
+    "10s": replace(_row(), seconds=10),
+    "50s": replace(_row(), seconds=50),
+    "ffn": _row(components=("ffn",)),
+    "heads": _row(components=("heads",)),
+    # other units by influence
+    "cluster": _row(method="cluster"),
+    "cluster-plain": _row(method="cluster", merge="mean"),
+    "prune": _row(method="magnitude", distance=INFLUENCE),
+    "random-refit": _row(method="random", distance=INFLUENCE),
+    # the default until the surgeon went by influence
+    "former-default": _row(method="cluster", distance=CONTRIBUTION),
+    # the same K in every group
+    "cluster-at-its-k": _at_its_k(method="cluster"),
+    "weights-cluster-at-its-k": _at_its_k(distance="weights"),
+    "weights-magnitude-at-its-k": _at_its_k(method="magnitude"),
+    "weights-random-at-its-k": _at_its_k(method="random"),
+    # the papers', uniform and mixed
+    "papers-cluster": _row(distance="weights"),
+    "papers-cluster-mixed": _row(distance="weights", allocation="variance"),
+    "papers-cluster-refit": _row(distance="weights", repair="refit"),
+    "papers-cluster-distortion": _row(distance="weights", allocation="distortion"),
+    "papers-magnitude": _row(method="magnitude"),
+    "papers-magnitude-mixed": _row(method="magnitude", allocation="variance"),
+    "papers-random": _row(method="random"),
 }
 """Every row of the table by name."""
 
@@ -136,48 +114,40 @@ def cut(excitation: Excitation, seconds: float | None) -> Excitation:
         return excitation
     ends = np.cumsum([len(clip) for clip in excitation.clips])
     n_clips = int(np.searchsorted(ends, seconds * SAMPLING_RATE)) + 1
-    return Excitation(excitation.kind, excitation.clips[:n_clips])
+    return Excitation(
+        excitation.kind,
+        excitation.clips[:n_clips],
+        excitation.voices[:n_clips],
+        excitation.languages[:n_clips],
+    )
 
 
 def make(model: SpeechModel, row: Row, sparsity: float, calibration: Path | None) -> SpeechModel:
     """The compressed model of one row."""
+    recipe = row.recipe.changed(sparsity=sparsity)
     excitation = None
-    if row.distance == "contribution" or row.repair != "none":
-        if row.excitation == "calibrated":
-            assert calibration is not None
-            excitation = read_calibration(calibration)
-        else:
-            excitation = make_excitation(row.excitation)
-        excitation = cut(excitation, row.seconds)
-    groups, components = model.groups, tuple(row.components.split(","))
-    removal = row.method == "surgeon"
-    trees = build_trees(model, UnitSpace(row.distance, excitation=excitation), removal=removal)
-    n_clusters = allocate(
-        groups,
-        sparsity=sparsity,
-        strategy="output-error" if row.equal_k else row.allocation,
-        components=components,
-        trees=build_trees(model, UnitSpace("contribution")) if row.equal_k else trees,
-        method="cluster" if row.equal_k else row.method,
-    )
-    plan = CompressionPlan(
-        origin=model.origin,
-        recipe=Recipe.read(
-            {
-                "method": row.method,
-                "distance": row.distance,
-                "merge": row.merge,
-                "repair": row.repair,
-                "sequential": row.sequential,
-                "allocation": "manual" if row.equal_k else row.allocation,
-                "excitation": row.excitation,
-                "components": components,
-                "sparsity": sparsity,
-            }
-        ),
-        n_clusters=n_clusters,
-    )
-    print(f"  removed {achieved_sparsity(groups, n_clusters):.1%} of the mergeable parameters")
+    if recipe.excitation == CALIBRATED:
+        assert calibration is not None
+        excitation = read_calibration(calibration)
+    elif recipe.listens:
+        excitation = cut(recipe_excitation(model, recipe), row.seconds)
+    trees = TreeChoice.of(recipe, excitation).build(model)
+    if row.equal_k:
+        n_clusters = Planner(model).prepare(complete(sparsity=sparsity)).plan.n_clusters
+        recipe = recipe.changed(allocation=MANUAL)
+    else:
+        n_clusters = allocate(
+            model.groups,
+            sparsity=sparsity,
+            strategy=recipe.allocation,
+            components=recipe.components,
+            trees=trees,
+            variances=group_variances(model),
+            method=recipe.method,
+        )
+    plan = CompressionPlan(origin=model.origin, recipe=recipe, n_clusters=n_clusters)
+    achieved = achieved_sparsity(model.groups, n_clusters)
+    print(f"  removed {achieved:.1%} of the mergeable parameters")
     return compress(model, plan, trees=trees, excitation=excitation).model
 
 
@@ -202,7 +172,7 @@ def main() -> None:
     parser.add_argument("--normaliser", default="whisper-english")
     options = parser.parse_args()
     names = options.only.split(",") if options.only else list(ROWS)
-    names = [n for n in names if options.calibrate or ROWS[n].excitation != "calibrated"]
+    names = [n for n in names if options.calibrate or ROWS[n].recipe.excitation != CALIBRATED]
     model = load(options.model)
     corpus = read_corpus(options.data)
     clips = [utterance.read() for utterance in corpus.utterances]
@@ -225,7 +195,9 @@ def main() -> None:
     _print("uncompressed", 0.0, baseline, baseline)
     for sparsity in map(float, options.sparsity.split(",")):
         for name in names:
-            key = shared | {"sparsity": sparsity, **asdict(ROWS[name])}
+            row = ROWS[name]
+            key = shared | {"sparsity": sparsity, "seconds": row.seconds, "equal_k": row.equal_k}
+            key |= row.recipe.model_dump(mode="json", exclude={"sparsity"})
             _print(name, sparsity, run(key, name, sparsity), baseline)
 
 

@@ -3,18 +3,21 @@
 from pathlib import Path
 from typing import Any
 
+from analysis.compression.budget import fit
 from analysis.compression.compress import compress as compress_model
+from analysis.compression.guard import examined
 from analysis.compression.planner import Planner
 from analysis.delivery.saving import save as save_model
 from analysis.errors import UserError
-from analysis.evaluation.corpora import read_corpus
-from analysis.evaluation.corpus_evaluation import Evaluation
+from analysis.evaluation.corpora import Corpus, read_corpus
+from analysis.evaluation.corpus_evaluation import Evaluation, wer_rise
 from analysis.evaluation.corpus_evaluation import evaluate as evaluate_model
 from analysis.evaluation.hub_corpora import fetch, is_hub_id
 from analysis.evaluation.scoring import score
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
+from analysis.plan.budget import Budget
 from analysis.plan.choices import CALIBRATED
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import complete
@@ -54,9 +57,10 @@ def groups(model: SpeechModel) -> tuple[UnitGroup, ...]:
 
 def plan(
     model: SpeechModel,
-    sparsity: float = 0.1,
+    sparsity: float | None = None,
     *,
     calibrate: str | Path | None = None,
+    clips: str | Path | None = None,
     **options: Any,
 ) -> CompressionPlan:
     """Choose how many units every group keeps; nothing is compressed yet.
@@ -68,12 +72,15 @@ def plan(
     ----------
     model : SpeechModel
         The original.
-    sparsity : float
-        The fraction of units to remove, from 0 up to below 1.
+    sparsity : float, optional
+        The fraction of units to remove, from 0 up to below 1; a tenth by default.
     calibrate : str or Path, optional
         A folder with clips of your own to listen to. The plan is then not data-free.
+    clips : str or Path, optional
+        Clips with references, as `evaluate` takes them, for ``max_wer_rise``.
     **options
-        Any other option of `analysis.plan.recipe.Recipe`, for example ``method="magnitude"``;
+        A budget instead of a sparsity, for example ``max_size="10 MB"`` or ``max_macs="50%"``, or
+        any other option of `analysis.plan.recipe.Recipe`, for example ``method="magnitude"``;
         docs/recipe.md lists them with their choices.
 
     Returns
@@ -92,7 +99,18 @@ def plan(
     >>> plan = coalesce.plan(model, sparsity=0.5, method="magnitude")
     >>> plan.n_clusters["encoder.0.ffn"]
     384
+    >>> coalesce.plan(model, max_size="50%", method="magnitude").recipe.sparsity
+    0.59
     """
+    limits = {name: options.pop(name) for name in list(options) if name in Budget.model_fields}
+    budget = Budget(**limits)
+    if not budget.is_open and sparsity is not None:
+        raise UserError("A budget decides the sparsity.", "Leave out the sparsity or the limits.")
+    if (budget.max_wer_rise is None) != (clips is None):
+        raise UserError(
+            "A rise in WER is measured on clips, and they are for nothing else.",
+            "Give both `max_wer_rise` and `clips`, or neither.",
+        )
     excitation = CALIBRATED if calibrate else options.pop("excitation", None)
     recipe = complete(
         sparsity=sparsity, **options | {"excitation": excitation or default_excitation()}
@@ -102,8 +120,11 @@ def plan(
             "With these options nothing listens to your clips.",
             "Leave out `calibrate`, or choose the distance “contribution” or a repair.",
         )
-    clips = read_calibration(calibrate) if calibrate else None
-    return Planner(model, clips).prepare(recipe).plan
+    planner = Planner(model, read_calibration(calibrate) if calibrate else None)
+    if not budget.is_open:
+        rise = wer_rise(model, _corpus(clips)) if clips is not None else None
+        recipe = fit(model, recipe, budget, planner, wer_rise=rise)
+    return planner.prepare(recipe).plan
 
 
 def compress(
@@ -126,7 +147,8 @@ def compress(
     Returns
     -------
     SpeechModel
-        The compressed model; its `plan` says how it was made.
+        The compressed model; its `plan` says how it was made, and its `health` whether it still
+        works, where the voices to check on are installed.
 
     Raises
     ------
@@ -140,9 +162,12 @@ def compress(
     >>> smaller = coalesce.compress(model, coalesce.plan(model, 0.5, method="magnitude"))
     >>> coalesce.groups(smaller)[1].n_units
     384
+    >>> smaller.health.verdict
+    'broken'
     """
     clips = read_calibration(calibrate) if calibrate else None
-    return compress_model(model, plan, excitation=clips).model
+    made = compress_model(model, plan, excitation=clips)
+    return examined(made, model).model
 
 
 def save(model: SpeechModel, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -256,8 +281,13 @@ def evaluate(
     >>> evaluation.total.words, evaluation.total.wer < 0.2
     (63, True)
     """
-    hub_id = isinstance(data, str) and is_hub_id(data)
-    corpus = read_corpus(fetch(str(data)) if hub_id else data)
+    corpus = _corpus(data)
     if limit is not None:
         corpus = corpus.excerpt(limit)
     return evaluate_model(model, corpus, TranscriptionOptions(language=language), normaliser)
+
+
+def _corpus(data: str | Path) -> Corpus:
+    """A corpus of a folder, a manifest or an id of the hub."""
+    hub_id = isinstance(data, str) and is_hub_id(data)
+    return read_corpus(fetch(str(data)) if hub_id else data)

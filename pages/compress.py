@@ -7,6 +7,7 @@ import streamlit as st
 from analysis.compression.allocation import achieved_sparsity
 from analysis.compression.compress import Compression, compress
 from analysis.compression.forecast import Forecast, forecast, measured_error
+from analysis.compression.guard import examined
 from analysis.figures.kept_units import KEPT_UNITS_HEIGHT, kept_units_chart
 from analysis.figures.palette import variant_color
 from analysis.models.footprint import Footprint, footprint, predict_footprint
@@ -16,6 +17,7 @@ from analysis.progress import Watch
 from pages.exploring.measurements import find_trees, tree_slot
 from pages.frame.frame import run_page
 from pages.planning import (
+    budgets,
     group_choice,
     group_editor,
     group_views,
@@ -41,6 +43,7 @@ from pages.session.shelves import footprint_of, load_trees, tree_shelf, variance
 from pages.variants import save_panel
 from pages.variants.comparison import draw_comparison
 from pages.variants.drift import draw_drift_here
+from pages.variants.health import VERDICT_ICONS
 from pages.variants.table import draw_variants
 from pages.widgets.basics import explain, figure, primary_button, swatch
 from pages.widgets.formatting import count, error_percent, escape_markdown, percent, size
@@ -154,10 +157,11 @@ def draw(session: Session, model: SpeechModel) -> None:
 def _plan_controls(draft: Draft) -> None:
     """Everything that decides the plan but K by hand."""
     model = draft.model
-    slider, steps = st.columns([1.9, 1], vertical_alignment="bottom")
+    slider, steps = st.columns([1.6, 1.3], vertical_alignment="bottom")
     with slider:
         draw_sparsity(model)
     with steps.container(horizontal=True, horizontal_alignment="right"):
+        budgets.draw(draft)
         history.draw(draft)
     draw_choices(model)
     preset, repair, more, recipe = st.columns(4)
@@ -249,6 +253,7 @@ def _job_area(draft: Draft, twin: Variant | None) -> None:
     slot = tree_slot(settings.trees)
     show_problem(session.jobs, slot, "Build them now")
     show_problem(session.jobs, "compress")
+    show_problem(session.jobs, budgets.SLOT)
 
     def idle() -> None:
         text = "Makes a new model; the original stays as it is."
@@ -257,7 +262,7 @@ def _job_area(draft: Draft, twin: Variant | None) -> None:
             text = f"Made: {swatch(twin.color)} **{name}** has these settings."
         st.markdown(f":small[{text}]")
 
-    job_box(session.jobs, ("compress", slot), idle)
+    job_box(session.jobs, ("compress", budgets.SLOT, slot), idle)
 
 
 def _compress_controls(draft: Draft, twin: Variant | None) -> None:
@@ -317,11 +322,15 @@ def _compress(
             excitation=settings.heard,
             watch=watch,
         )
+        compression = examined(compression, model, trees, watch=watch)
         return compression, footprint(compression.model), measured_error(trees, compression)
 
     def deliver(made: tuple[Compression, Footprint, float]) -> None:
         variant = session.add_variant(name, *made)
-        st.toast(f"Compressed: {variant.name}", icon=":material/check:")
+        health = variant.model.health
+        icon = VERDICT_ICONS[health.verdict] if health else ":material/check:"
+        said = f", {health.verdict}" if health else ""
+        st.toast(f"Compressed: {variant.name}{said}", icon=icon)
 
     session.jobs.start("compress", Job(f"Compressing {name}", work, deliver))
 

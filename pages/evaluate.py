@@ -15,18 +15,22 @@ from analysis.speech.audio import SUPPORTED_EXTENSIONS
 from pages.frame.frame import run_page
 from pages.runs.sweep_results import draw_results
 from pages.runs.sweeps import (
+    ALLOCATIONS_KEY,
     HELDOUT,
+    METHODS_KEY,
     SLOT,
+    SPARSITIES_KEY,
     WAYS_TO_COMPRESS,
     SweepState,
     start,
     state_of,
     uploaded_folder,
+    use_papers,
 )
 from pages.session.job_box import job_box, show_problem
 from pages.session.session import Session
 from pages.widgets.basics import explain, primary_button, show_error
-from pages.widgets.choices import choose_one
+from pages.widgets.choices import choose_one, held
 from pages.widgets.formatting import escape_markdown
 
 SPARSITIES = (5, 10, 15, 20, 30, 40, 50, 60)
@@ -98,23 +102,32 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
         methods = st.multiselect(
             "Methods",
             list(WAYS_TO_COMPRESS),
-            default=["cluster", "magnitude"],
-            key="sweep-methods",
+            default=held(METHODS_KEY, ["cluster", "magnitude"]),
+            key=METHODS_KEY,
             persist_state="session",
         )
         sparsities = st.multiselect(
             "Sparsities (%)",
             SPARSITIES,
-            default=[10, 20, 30],
-            key="sweep-sparsities",
+            default=held(SPARSITIES_KEY, [10, 20, 30]),
+            key=SPARSITIES_KEY,
             persist_state="session",
+        )
+        st.button(
+            "The papers' methods beside ours",
+            key="sweep-papers",
+            on_click=use_papers,
+            args=(model,),
+            help="Magnitude and clustering with uniform and mixed K, and Coalesce's default with"
+            " the same and its own; at 10 % of a Whisper, 50 % of a CTC model, as in arXiv"
+            " 2606.11836. What does not go together is left out, and the table says so.",
         )
     with right:
         allocations = st.multiselect(
             "Allocations",
             list(ALLOCATIONS),
-            default=["uniform"],
-            key="sweep-allocations",
+            default=held(ALLOCATIONS_KEY, ["uniform"]),
+            key=ALLOCATIONS_KEY,
             persist_state="session",
             help="\n".join(f"- **{name}**: {text}" for name, text in ALLOCATIONS.items()),
         )

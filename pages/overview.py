@@ -24,6 +24,7 @@ from pages.frame import tour
 from pages.frame.frame import run_page
 from pages.frame.sidebar import DEVICE_NAMES
 from pages.planning.settings import Settings, read_settings, widget_key
+from pages.session import kept
 from pages.session.job_box import job_slot, show_problem
 from pages.session.session import Session
 from pages.session.shelves import footprint_of, tree_key, tree_shelf
@@ -107,6 +108,7 @@ def draw(session: Session, model: SpeechModel) -> None:
     with right:
         _configuration(model)
     lineage_panel.draw(model)
+    kept.draw()
     if st.button(
         "Next: see which layers repeat themselves",
         icon=":material/arrow_forward:",

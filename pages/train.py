@@ -25,7 +25,7 @@ from pages.session.session import Session, Variant
 from pages.widgets.basics import explain, primary_button
 from pages.widgets.choices import choose_one, held
 
-_DEMO, _FOLDER, _NO_DATA = "Demo clips", "Folder", "No data"
+_DEMO, _FOLDER, _NO_DATA = "Demo", "Folder", "No data"
 _WITHOUT_FOLDER = {
     _DEMO: "Sentences of the demo models' own domain, made on this server: training voices, in"
     " rooms and noise.",
@@ -95,7 +95,7 @@ def _draw_choices(
     session: Session, model: SpeechModel
 ) -> tuple[Variant | None, Choices, str | None]:
     """From what, how, on what; with what is still missing."""
-    left, right = st.columns([6, 5], gap="medium")
+    left, right = st.columns([10, 7], gap="small")
     with left:
         method = choose_one("Method", WAYS_TO_TRAIN, key="train-method")
         with st.container(height=_SENTENCE_HEIGHT, border=False):

@@ -32,6 +32,7 @@ from analysis.models.statistics import (
     matrix_names,
 )
 from analysis.models.unit_groups import UnitGroup
+from pages.exploring import worth
 from pages.exploring.measurements import STATISTIC_KEY, Statistics, find_statistics, statistics_slot
 from pages.frame.frame import run_page
 from pages.planning.controls import draw_sparsity
@@ -125,6 +126,7 @@ def draw(session: Session, model: SpeechModel) -> None:
         alt=f"{STATISTIC_TITLES[name]} of every matrix over the layers.",
         height=LINES_HEIGHT,
     )
+    worth.draw(session, model, groups)
     allocation = _allocation(model, groups, statistics)
     chosen, matrix = _selected_cell(model, groups)
     with corner, st.container(horizontal=True, horizontal_alignment="right"):
@@ -138,7 +140,7 @@ def draw(session: Session, model: SpeechModel) -> None:
         "Next: merge what repeats itself", icon=":material/arrow_forward:", icon_position="right"
     ):
         st.switch_page("pages/compress.py")
-    explain(EXPLANATION)
+    explain((*EXPLANATION, *worth.EXPLANATION))
 
 
 def _follow_link(model: SpeechModel, groups: Sequence[UnitGroup]) -> None:

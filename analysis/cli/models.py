@@ -1,8 +1,10 @@
 """The shell's commands on one model: inspect, compress, transcribe."""
 
 import argparse
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,17 @@ from analysis.cli.terminal import print_json, progress_bar
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.trees import build_trees
 from analysis.compression.allocation import achieved_sparsity
+from analysis.compression.budget import fit
 from analysis.compression.compress import compress as compress_model
+from analysis.compression.effort import WORTH_SAYING, about, listening_seconds
+from analysis.compression.guard import examined
 from analysis.compression.planner import Planner
 from analysis.compression.stock import level, require_whole_heads, stock_widths
 from analysis.compression.tree_choice import TreeChoice
 from analysis.delivery.saving import check_target, save
 from analysis.errors import UserError
+from analysis.evaluation.corpora import read_corpus
+from analysis.evaluation.corpus_evaluation import wer_rise
 from analysis.evaluation.references import read_references
 from analysis.evaluation.scoring import Score, score
 from analysis.models.footprint import Footprint, footprint
@@ -24,6 +31,7 @@ from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
 from analysis.models.unit_groups import UnitGroup
+from analysis.plan.budget import Budget
 from analysis.plan.choices import CALIBRATED, STOCK_COMPONENTS, UNBUDGETED
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe, complete
@@ -87,10 +95,14 @@ def compress(options: argparse.Namespace) -> None:
         result = compress_model(
             model, plan, trees=trees, excitation=excitation, watch=Watch(progress)
         )
+        result = examined(result, model, trees, watch=Watch(progress))
     folder = save(result.model, out, overwrite=options.overwrite)
     before, after = footprint(model), footprint(result.model)
     achieved = achieved_sparsity(groups, plan.n_clusters, plan.recipe.components)
     stock = stock_widths(result.model) is not None
+    health = result.model.health
+    if health is not None and health.verdict == "broken":
+        print(f"coalesce compress: {options.out} is {health.sentence}", file=sys.stderr)
     if options.json:
         print_json(
             {
@@ -101,6 +113,7 @@ def compress(options: argparse.Namespace) -> None:
                 "after": asdict(after),
                 "errors": {g: r.error for g, r in result.groups.items()},
                 "stock": stock,
+                "health": health.to_dict() if health else None,
                 "plan": plan.to_dict(),
             }
         )
@@ -112,6 +125,8 @@ def compress(options: argparse.Namespace) -> None:
         f"asked for {recipe.sparsity:.1%} ({recipe.allocation}); removed {achieved:.1%} of the "
         f"mergeable parameters, {whole:.1%} of the whole model"
     )
+    if health is not None and health.verdict != "broken":
+        print(f"check: {health.sentence}")
     how = "plain from_pretrained" if stock else "trust_remote_code=True"
     print(f"saved in {folder}, which loads with {how}")
     print(f"hear it: coalesce transcribe {options.out} CLIP")
@@ -168,7 +183,10 @@ def _plan(
     With them the excitation, where the plan listens to one.
     """
     if options.plan:
-        given = [name.replace("_", "-") for name in read_flags(options, Recipe)]
+        given = [
+            name.replace("_", "-")
+            for name in (read_flags(options, Recipe) | read_flags(options, Budget))
+        ]
         if given:
             raise UserError(
                 f"A plan decides --{given[0]} already.", f"Leave out --{given[0]} or --plan."
@@ -187,15 +205,40 @@ def _plan(
                 "Leave out --stock, or make a new plan with it.",
             )
         excitation = _excitation(model, plan.recipe, options)
+        _announce(model, plan.recipe, excitation)
         return plan, _trees(model, plan, excitation), excitation
-    recipe = _recipe(options)
+    recipe, budget = _recipe(options), _budget(options)
+    excitation = _excitation(model, recipe, options)
+    _announce(model, recipe, excitation)
     with progress_bar("merge trees") as progress:
-        planner = Planner(model, _excitation(model, recipe, options))
-        prepared = planner.prepare(recipe, watch=Watch(progress))
+        planner, watch = Planner(model, excitation), Watch(progress)
+        if not budget.is_open:
+            recipe = fit(
+                model,
+                recipe,
+                budget,
+                planner,
+                arrange=partial(level, groups) if options.stock else dict,
+                wer_rise=wer_rise(model, read_corpus(options.clips)) if options.clips else None,
+                watch=watch,
+            )
+        prepared = planner.prepare(recipe, watch=watch)
     plan = prepared.plan
     if options.stock:
         plan = plan.with_clusters(level(groups, plan.n_clusters))
     return plan, prepared.trees, prepared.excitation
+
+
+def _announce(model: SpeechModel, recipe: Recipe, excitation: Excitation | None) -> None:
+    """Say beforehand, on stderr, how long it listens where that is worth waiting for."""
+    if excitation is None:
+        return
+    seconds = listening_seconds(model, footprint(model), recipe, excitation)
+    if seconds >= WORTH_SAYING:
+        print(
+            f"listening to {model.name} takes {about(seconds)} here; what was heard is kept",
+            file=sys.stderr,
+        )
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
@@ -221,6 +264,21 @@ def _recipe(options: argparse.Namespace) -> Recipe:
             )
         recipe = recipe.changed(allocation=UNBUDGETED)
     return recipe
+
+
+def _budget(options: argparse.Namespace) -> Budget:
+    """What the flags limit, checked before anything is computed for it."""
+    budget = Budget(**read_flags(options, Budget))
+    if not budget.is_open and options.sparsity is not None:
+        raise UserError(
+            "A budget decides the sparsity.", "Leave out --sparsity, or all limits (--max-…)."
+        )
+    if (budget.max_wer_rise is None) != (options.clips is None):
+        raise UserError(
+            "--max-wer-rise is measured on clips, and --clips are for nothing else.",
+            "Give both, or neither.",
+        )
+    return budget
 
 
 def _excitation(

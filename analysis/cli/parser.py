@@ -9,6 +9,7 @@ from typing import NoReturn
 from analysis import __version__
 from analysis.cli.flags import add_flags
 from analysis.errors import Cancelled, UserError
+from analysis.plan.budget import Budget
 from analysis.plan.choices import (
     ALLOCATIONS,
     EXPORT_FORMATS,
@@ -182,8 +183,8 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument(
         "--method",
         help="by commas (cluster,magnitude,random), each with options if you like, without them as "
-        "in the papers: cluster:distance=contribution:merge=weighted:repair=refit is what compress "
-        "does",
+        "in the papers: surgeon:distance=influence:repair=refit, with the allocation end-to-end, "
+        "is what compress does",
     )
     sweep.add_argument("--allocation", help=f"by commas (uniform): {', '.join(ALLOCATIONS)}")
     sweep.add_argument("--seed", help="by commas (0); for methods that draw")
@@ -262,6 +263,8 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 
 def _add_compression(parser: argparse.ArgumentParser) -> None:
     add_flags(parser, Recipe)
+    add_flags(parser, Budget)
+    parser.add_argument("--clips", metavar="DIR", help=f"for --max-wer-rise: {_DATA_HELP}")
     parser.add_argument(
         "--budget",
         choices=("exact", "literal"),

@@ -37,7 +37,9 @@ from analysis.models.unit_groups import UnitGroup
 from analysis.progress import UNWATCHED, Watch
 from analysis.speech.excitation import Excitation
 
-_SECONDS = 300.0  # of sound: beyond that the moments hardly move
+SECONDS = 300.0
+"""Of sound that is heard at most: beyond that the moments hardly move."""
+
 _LEAST = 1e-9  # of the largest eigenvalue: what is below is rounding
 
 
@@ -149,7 +151,7 @@ def gradient_moments(
             moments[name] += own.T @ own
         n_words += len(drawn)
 
-    first = beginning(clips, _SECONDS)
+    first = beginning(clips, SECONDS)
     note = "Asking which outputs the words depend on"
     listener.play(first, note, watch, there_and_back)
     if to_the_end:

@@ -53,6 +53,10 @@ class PreparedClip:
         Of sound.
     half : int
         0 or 1: clips of one voice are all in the same half.
+    samples : ndarray of float32, (n,)
+        The sound itself.
+    language : str or None
+        Code of what is spoken; None where that is unknown.
     """
 
     arguments: Mapping[str, Any]
@@ -60,6 +64,8 @@ class PreparedClip:
     n_prompt: int
     seconds: float
     half: int
+    samples: Samples
+    language: str | None = None
 
     def run(self, module: PreTrainedModel) -> None:
         """One forward pass, until a hook stops it."""
@@ -165,7 +171,9 @@ def prepare(
                 device=model.device, dtype=model.dtype
             )
             seconds = len(window.samples) / SAMPLING_RATE
-            prepared.append(PreparedClip({name: inputs[name]}, None, 0, seconds, window.half))
+            prepared.append(
+                PreparedClip({name: inputs[name]}, None, 0, seconds, window.half, window.samples)
+            )
         return prepared
     windows = _windows(excitation, extractor.n_samples, halved=halved)
     per_frame = extractor.n_samples / model.config.max_source_positions
@@ -182,7 +190,17 @@ def prepare(
         }
         n_frames = min(model.config.max_source_positions, round(heard / per_frame))
         seconds = len(window.samples) / SAMPLING_RATE
-        prepared.append(PreparedClip(arguments, n_frames, int(tokens[0]), seconds, window.half))
+        prepared.append(
+            PreparedClip(
+                arguments,
+                n_frames,
+                int(tokens[0]),
+                seconds,
+                window.half,
+                window.samples,
+                window.language,
+            )
+        )
     return prepared
 
 
@@ -226,22 +244,58 @@ def _written(
     names = [str(number) for number in range(len(windows))]
 
     def make() -> Mapping[str, np.ndarray]:
-        size = _batch_size(model)
-        tokens: dict[str, np.ndarray] = {}
-        for language in dict.fromkeys(window.language for window in windows):
-            chosen = [i for i, window in enumerate(windows) if window.language == language]
-            for start in range(0, len(chosen), size):
-                watch.check()
-                watch.progress(len(tokens), len(windows), "Writing down what the model hears")
-                batch = chosen[start : start + size]
-                rows = write_down(model, [windows[i].samples for i in batch], language, watch)
-                for i, (n_prompt, row) in zip(batch, rows, strict=True):
-                    tokens[names[i]] = np.array([n_prompt, *row])
-        return tokens
+        rows = write_down(model, windows, watch=watch)
+        return {
+            name: np.array([n_prompt, *row])
+            for name, (n_prompt, row) in zip(names, rows, strict=True)
+        }
 
     path = statistics_folder(model, excitation) / "tokens.npz"
     kept = cached(path, dict.fromkeys(names, (None,)), make)
     return [kept[name] for name in names]
+
+
+def write_down(
+    model: SpeechModel,
+    windows: Sequence["_Window | PreparedClip"],
+    *,
+    whole: bool = False,
+    watch: Watch = UNWATCHED,
+) -> list[tuple[int, list[int]]]:
+    """What an encoder-decoder writes by itself, greedily, for each window.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        Its lock is taken for each batch.
+    windows : sequence of PreparedClip
+        They may have been prepared for another model of the same family.
+    whole : bool
+        See `analysis.speech.seq2seq.Seq2SeqRecogniser.tokens`.
+    watch : Watch
+        Reports windows.
+
+    Returns
+    -------
+    list of tuple of int and list of int
+        Of each window the length of the prompt, and the token ids of the prompt and the words.
+
+    Raises
+    ------
+    Cancelled
+    """
+    size = _batch_size(model)
+    written: dict[int, tuple[int, list[int]]] = {}
+    for language in dict.fromkeys(window.language for window in windows):
+        chosen = [i for i, window in enumerate(windows) if window.language == language]
+        for start in range(0, len(chosen), size):
+            watch.check()
+            watch.progress(len(written), len(windows), "Writing down what the model hears")
+            batch = chosen[start : start + size]
+            clips = [windows[i].samples for i in batch]
+            rows = write_batch(model, clips, language, whole=whole, watch=watch)
+            written.update(zip(batch, rows, strict=True))
+    return [written[number] for number in range(len(windows))]
 
 
 def _batch_size(model: SpeechModel) -> int:
@@ -251,19 +305,24 @@ def _batch_size(model: SpeechModel) -> int:
     return max(1, min(_MOST_BATCH, _MOST_BATCH_BYTES // (looked_at * model.dtype.itemsize)))
 
 
-def write_down(
-    model: SpeechModel, clips: Sequence[Samples], language: str | None, watch: Watch = UNWATCHED
+def write_batch(
+    model: SpeechModel,
+    clips: Sequence[Samples],
+    language: str | None,
+    *,
+    whole: bool = False,
+    watch: Watch = UNWATCHED,
 ) -> list[tuple[int, list[int]]]:
-    """What a decoder writes greedily for clips within its window, without loops.
-
-    The result is that of `Seq2SeqRecogniser.tokens`.
+    """As `write_down`, of clips in one language that lie in memory together.
 
     Parameters
     ----------
     model : SpeechModel
     clips : sequence of ndarray of float32, (n,)
+        None longer than the model's window.
     language : str or None
         Code of the language that is spoken; one that the model does not know is detected.
+    whole : bool
     watch : Watch
     """
     longest = max(len(clip) for clip in clips) / SAMPLING_RATE
@@ -275,7 +334,7 @@ def write_down(
     )
     recogniser = Seq2SeqRecogniser(model, options, watch.should_cancel)
     with model.lock, torch.inference_mode():
-        return recogniser.tokens(clips)
+        return recogniser.tokens(clips, whole=whole)
 
 
 def statistics_folder(model: SpeechModel, excitation: Excitation) -> Path:

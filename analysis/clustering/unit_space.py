@@ -28,6 +28,8 @@ from analysis.progress import UNWATCHED, Watch
 from analysis.speech.excitation import Excitation, make_excitation
 from analysis.speech.languages import language_codes
 
+_ORDER_SUFFIX = ".surgeon.npz"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UnitSpace:
@@ -133,6 +135,14 @@ class UnitSpace:
         """What a model is played where the space listens: the excitation, or the shipped speech."""
         return self.excitation or make_excitation("speech", languages=language_codes(model))
 
+    def order_path(self, model: SpeechModel, group: UnitGroup) -> Path:
+        """Where the surgeon's order of a group is kept, in a space that listens."""
+        return self._path(model, group, self.heard(model)).with_suffix(_ORDER_SUFFIX)
+
+    def _path(self, model: SpeechModel, group: UnitGroup, excitation: Excitation) -> Path:
+        """Where a group's tree is kept, in a space that listens."""
+        return _folder(model) / f"{self.distance}-2" / excitation.identity / f"{group.id}.npz"
+
     def _output(
         self, model: SpeechModel, group: UnitGroup, excitation: Excitation, watch: Watch
     ) -> torch.Tensor:
@@ -148,7 +158,7 @@ class UnitSpace:
     ) -> MergeTree:
         """Ward tree of the contributions, and on request the surgeon's order beside it."""
         excitation = self.heard(model)
-        path = _folder(model) / f"{self.distance}-2" / excitation.identity / f"{group.id}.npz"
+        path = self._path(model, group, excitation)
 
         def measured() -> tuple[GroupMoments, torch.Tensor]:
             output = self._output(model, group, excitation, watch)  # it may measure both
@@ -173,7 +183,7 @@ class UnitSpace:
         if not removal:
             return tree
         n_steps = group.n_units - 1
-        order_path = path.with_suffix(".surgeon.npz")
+        order_path = path.with_suffix(_ORDER_SUFFIX)
         steps = cached(order_path, {"order": (n_steps,), "costs": (n_steps,)}, make_order)
         return replace(tree, removal=Removal(steps["order"], steps["costs"]))
 

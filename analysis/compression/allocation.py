@@ -196,10 +196,24 @@ def _output_error_rates(group: UnitGroup, tree: MergeTree, method: str) -> np.nd
 
 def _end_to_end_rates(group: UnitGroup, tree: MergeTree, method: str) -> np.ndarray:
     """Nats per word that each unit costs when it goes, per parameter: (n - 1,)."""
+    total = divergence_curve(tree, method)
+    return convex_steps(np.diff(total, prepend=0.0)) / group.parameters_per_unit
+
+
+def divergence_curve(tree: MergeTree, method: str) -> np.ndarray:
+    """Nats per word that a group alone costs with 1, 2, … units gone, as it was measured: (n - 1,).
+
+    Parameters
+    ----------
+    tree : MergeTree
+        With what the group is worth (`analysis.compression.sensitivity.with_sensitivity`).
+    method : str
+        What is done to the units.
+    """
     if tree.inflation is None:
         raise ValueError("it was not measured what the groups are worth")
-    total = np.maximum.accumulate(np.cumsum(_step_costs(tree, method)) * tree.inflation)
-    return convex_steps(np.diff(total, prepend=0.0)) / group.parameters_per_unit
+    curve: np.ndarray = np.maximum.accumulate(np.cumsum(_step_costs(tree, method)) * tree.inflation)
+    return curve
 
 
 def _step_costs(tree: MergeTree, method: str) -> np.ndarray:

@@ -276,6 +276,7 @@ def _assemble(
         weight_hash=model_hash(module),
         plan=plan,
         earlier_plans=model.lineage,
+        health=None,
         lock=threading.Lock(),
     )
 

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 from analysis.clustering.listening import PreparedClip, prepare
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import UNWATCHED, Watch
-from analysis.speech.excitation import check_excitation
+from analysis.speech.excitation import Excitation, check_excitation
 from analysis.speech.languages import language_codes
 
 CHECK_SECONDS = 75.0
@@ -24,8 +24,18 @@ def check_clips(model: SpeechModel, *, watch: Watch = UNWATCHED) -> list[Prepare
         When the speech to check on is not installed.
     Cancelled
     """
-    check = check_excitation(language_codes(model), seconds=CHECK_SECONDS)
-    return prepare(model, check, halved=False, watch=watch)
+    return prepare(model, check_voices(model), halved=False, watch=watch)
+
+
+def check_voices(model: SpeechModel) -> Excitation:
+    """The speech of `check_clips`, in the languages that the model knows.
+
+    Raises
+    ------
+    UserError
+        When it is not installed.
+    """
+    return check_excitation(language_codes(model), seconds=CHECK_SECONDS)
 
 
 def log_probabilities(

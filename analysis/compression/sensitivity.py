@@ -77,7 +77,7 @@ def measure_sensitivity(
         When the speech to check on is not installed.
     Cancelled
     """
-    points = {group.id: _points(group.n_units) for group in model.groups}
+    points = {group.id: measured_points(group.n_units) for group in model.groups}
 
     def make() -> Mapping[str, np.ndarray]:
         return _measure(model, trees, excitation, check_clips(model, watch=watch), points, watch)
@@ -118,7 +118,12 @@ def _inflation(tree: MergeTree, measured: Sensitivity) -> np.ndarray:
     return np.exp(np.interp(steps, measured.n_removed, logs))
 
 
-def _points(n_units: int) -> tuple[int, ...]:
+def measured_points(n_units: int) -> tuple[int, ...]:
+    """How many units of a group are taken away where it is measured what they are worth.
+
+    >>> measured_points(1536), measured_points(6), measured_points(1)
+    ((154, 614), (1, 2), ())
+    """
     found = {max(1, round(share * n_units)) for share in _SHARES}
     return tuple(sorted(count for count in found if count < n_units))
 

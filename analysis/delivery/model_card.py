@@ -11,6 +11,7 @@ from analysis.models.building import MERGED_UNITS
 from analysis.models.footprint import footprint
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.health import Health
 from analysis.plan.training_record import TRAINING_METHODS, TrainingRecord
 
 _PAPER = "arXiv 2606.11836"
@@ -59,6 +60,7 @@ def model_card(model: SpeechModel, measured: Sequence[Measurement] = ()) -> str:
     """
     sections = [_front_matter(model), _summary(model), _loading(model)]
     sections += [_recipe(model), _groups(model)] if model.plan is not None else []
+    sections += [_health(model.health)] if model.health is not None else []
     sections += [_word_error_rates(measured), _licence(model)]
     return "\n\n".join(sections) + "\n"
 
@@ -175,6 +177,15 @@ def _groups(model: SpeechModel) -> str:
     table = ["| group | units kept | of | share |", "|---|---:|---:|---:|", *rows]
     achieved = f"Achieved sparsity: {1 - kept / before:.1%} of the mergeable parameters removed."
     return "## Units of each layer\n\n" + "\n".join(table) + f"\n\n{achieved}"
+
+
+def _health(health: Health) -> str:
+    return (
+        f"## Does it still work?\n\nChecked when it was made, against the original: "
+        f"**{health.verdict}**{health.sentence.removeprefix(health.verdict)} The words diverge by "
+        f"{health.divergence:.3f} nats each. This check is by synthesised voices and no word error "
+        "rate."
+    )
 
 
 def _word_error_rates(measured: Sequence[Measurement]) -> str:

@@ -159,7 +159,7 @@ def _drop_foreign_code(folder: Path) -> None:
 
 
 def _describe(model: SpeechModel) -> Mapping[str, Any]:
-    """Content of coalesce.json: plans, training, sizes, and the versions that made it."""
+    """Content of coalesce.json: plans, health, training, sizes, and the versions that made it."""
     assert model.plan is not None
     cost = footprint(model)
     return {
@@ -171,6 +171,7 @@ def _describe(model: SpeechModel) -> Mapping[str, Any]:
         "macs_per_second_of_audio": cost.macs,
         "weight_hash": model.weight_hash,
         "plan": model.plan.to_dict(),
+        "health": model.health.to_dict() if model.health else None,
         "earlier_plans": [plan.to_dict() for plan in model.earlier_plans],
         "training": [record.to_dict() for record in model.training],
     }

@@ -285,6 +285,23 @@ def evaluate(
     return summarise(corpus, results, normaliser)
 
 
+def wer_rise(
+    model: SpeechModel, corpus: Corpus, *, watch: Watch = UNWATCHED
+) -> Callable[[SpeechModel], float]:
+    """What measures the points of word error rate that a compressed model adds on a corpus.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original, which is measured at once.
+    corpus : Corpus
+    watch : Watch
+        Of each evaluation.
+    """
+    before = evaluate(model, corpus, watch=watch).total.wer
+    return lambda changed: 100 * (evaluate(changed, corpus, watch=watch).total.wer - before)
+
+
 def _by_length(corpus: Corpus, batch_size: int) -> list[list[Utterance]]:
     """Batches, longest clips first: what does not fit in memory shows at once."""
     order = sorted(corpus.utterances, key=lambda u: (-u.duration, u.id))

@@ -17,6 +17,9 @@ from analysis.plan.validation import Checked
 GRID = ("sparsity", "allocation", "seed")
 """The options of a recipe that a sweep goes through, the same for all ways to compress."""
 
+PAPERS_SPARSITY: Mapping[str, float] = {"seq2seq": 0.1, "ctc": 0.5}
+"""What arXiv 2606.11836 removes of Whisper-large-v3 and of HuBERT-large, by how models decode."""
+
 _OPTIONS = tuple(name for name in Recipe.model_fields if name not in GRID)
 _WORDS: Mapping[str, object] = {"true": True, "false": False}
 

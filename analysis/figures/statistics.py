@@ -7,6 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from analysis.figures.layer_grid import CELL, frame_grid, outline_cells, place_columns
 from analysis.figures.layout import kind_of, lay_out
 from analysis.figures.palette import (
     GREEN,
@@ -25,7 +26,7 @@ from analysis.models.statistics import (
     matrix_label,
     matrix_names,
 )
-from analysis.models.unit_groups import BLOCK_TITLES, UnitGroup
+from analysis.models.unit_groups import UnitGroup
 
 LINES_HEIGHT = 350
 
@@ -68,8 +69,6 @@ def statistic_heatmap(
 ) -> go.Figure:
     """One statistic of every matrix: a row per layer, the input at the top.
 
-    The cells are bars, because Plotly does not report clicks on a heatmap's cells.
-
     Parameters
     ----------
     groups : sequence of UnitGroup
@@ -86,19 +85,8 @@ def statistic_heatmap(
     plotly.graph_objects.Figure
         Each cell carries its group's id and matrix as `customdata[0]` and `[1]`.
     """
-    columns: dict[tuple[str, str, str], float] = {}
-    headers: dict[tuple[str, str], list[float]] = {}
-    place = 0.0
-    for group in groups:
-        for matrix in matrix_names(group):
-            key = (group.stack, group.block, matrix)
-            if key not in columns:
-                if (group.stack, group.block) not in headers:
-                    place += 0.5 if headers else 0
-                columns[key] = place
-                headers.setdefault((group.stack, group.block), []).append(place)
-                place += 1
     cells = [(group, matrix) for group in groups for matrix in matrix_names(group)]
+    columns = place_columns((group.stack, group.block, matrix) for group, matrix in cells)
     values = [float(getattr(statistics[g.id, m], name)) for g, m in cells]
     shown = _within_columns(cells, values) if per_matrix else values
     defined = [bool(np.isfinite(value)) for value in shown]
@@ -114,9 +102,9 @@ def statistic_heatmap(
             marker["color"] = with_alpha(NEUTRAL, 0.25)
         figure.add_bar(
             x=[columns[cells[i][0].stack, cells[i][0].block, cells[i][1]] for i in chosen],
-            y=[0.92] * len(chosen),
-            base=[cells[i][0].layer - 0.46 for i in chosen],
-            width=0.92,
+            y=[CELL] * len(chosen),
+            base=[cells[i][0].layer - CELL / 2 for i in chosen],
+            width=CELL,
             marker=marker,
             customdata=[
                 [
@@ -132,20 +120,11 @@ def statistic_heatmap(
             hovertemplate="<b>%{customdata[2]} · %{customdata[3]}</b><br>"
             f"{STATISTIC_TITLES[name]} %{{customdata[4]}}<extra></extra>",
         )
-    _frame_heatmap(figure, groups, columns, headers)
+    frame_grid(figure, groups, columns, lambda column: _short_label(*column[1:]))
     if selected is not None and selected in statistics:
         group = next(g for g in groups if g.id == selected[0])
         x = columns[group.stack, group.block, selected[1]]
-        # black inside white is seen on every colour of the scale and on both backgrounds
-        for color, width in (("#FFFFFF", 5), ("#000000", 2)):
-            figure.add_shape(
-                type="rect",
-                x0=x - 0.48,
-                x1=x + 0.48,
-                y0=group.layer - 0.48,
-                y1=group.layer + 0.48,
-                line={"color": color, "width": width},
-            )
+        outline_cells(figure, x, x, group.layer)
     ticks = {"tickvals": [0, 1], "ticktext": ["lowest layer", "highest layer"]}
     figure.update_layout(
         coloraxis={
@@ -172,46 +151,6 @@ def statistic_heatmap(
     figure.update_layout(clickmode="event+select", bargap=0)
     figure.update_traces(unselected_marker_opacity=1)
     return figure
-
-
-def _frame_heatmap(
-    figure: go.Figure,
-    groups: Sequence[UnitGroup],
-    columns: Mapping[tuple[str, str, str], float],
-    headers: Mapping[tuple[str, str], Sequence[float]],
-) -> None:
-    """Axes, and a heading over the columns of each block."""
-    layers = 1 + max(group.layer for group in groups)
-    figure.update_xaxes(
-        tickvals=list(columns.values()),
-        ticktext=[_short_label(block, matrix) for _, block, matrix in columns],
-        tickangle=0,
-        tickfont={"size": 12},
-        side="top",
-        range=[-0.6, max(columns.values()) + 0.6],
-        showgrid=False,
-        zeroline=False,
-        fixedrange=True,
-    )
-    figure.update_yaxes(
-        title_text="layer (index)",
-        range=[layers - 0.5, -0.5],
-        dtick=1 if layers <= 12 else 4,
-        showgrid=False,
-        zeroline=False,
-        fixedrange=True,
-    )
-    for (stack, block), places in headers.items():
-        figure.add_annotation(
-            x=sum(places) / len(places),
-            y=1,
-            yref="paper",
-            yshift=20,
-            yanchor="bottom",
-            text=f"{stack.capitalize()}<br>{BLOCK_TITLES[block].rsplit(' ', 1)[0]}",
-            showarrow=False,
-            font={"size": 12},
-        )
 
 
 def _tick_format(values: Sequence[float]) -> str:

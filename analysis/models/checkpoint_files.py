@@ -38,6 +38,8 @@ class CheckpointFiles:
         The plans inside coalesce.json as JSON text, the first compression first.
     training : tuple of mapping
         The training records inside coalesce.json, unchecked.
+    health : mapping or None
+        The health inside coalesce.json, unchecked.
     generation_config : bool
         Whether there is a generation_config.json.
     licence : str or None
@@ -49,6 +51,7 @@ class CheckpointFiles:
     weights: tuple[Path, ...]
     plan_texts: tuple[str, ...]
     training: tuple[Mapping[str, Any], ...]
+    health: Mapping[str, Any] | None
     generation_config: bool
     licence: str | None
 
@@ -110,6 +113,7 @@ def inspect_folder(folder: Path, name: str) -> CheckpointFiles:
         weights=weights,
         plan_texts=plan_texts,
         training=_read_training(folder, name),
+        health=_read_health(folder, name),
         generation_config=generation_config,
         licence=read_licence(folder),
     )
@@ -147,6 +151,16 @@ def _read_training(folder: Path, name: str) -> tuple[Mapping[str, Any], ...]:
             "Delete it, or get a fresh copy.",
         )
     return tuple(records)
+
+
+def _read_health(folder: Path, name: str) -> Mapping[str, Any] | None:
+    """The health in coalesce.json, if it was measured."""
+    found = (read_json(folder / PLAN_FILE, name) or {}).get("health")
+    if found is not None and not isinstance(found, dict):
+        raise UserError(
+            f"“health” in {PLAN_FILE} of {name} cannot be read.", "Delete it, or get a fresh copy."
+        )
+    return found
 
 
 def read_json(path: Path, name: str) -> dict[str, Any] | None:

@@ -26,6 +26,7 @@ from analysis.models.speech_model import DTYPES, SpeechModel, available_devices,
 from analysis.models.unit_groups import UnitGroup, locate_groups
 from analysis.models.weight_hash import combine, remember
 from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.health import Health
 from analysis.plan.training_record import TrainingRecord
 
 # Progress is reported through callables and faults as `UserError`; the library's own bars and
@@ -110,6 +111,7 @@ def load(
         plan=plans[-1] if plans else None,
         earlier_plans=tuple(plans[:-1]),
         training=tuple(TrainingRecord.from_dict(record, name) for record in files.training),
+        health=Health.from_dict(files.health, name) if files.health else None,
         licence=files.licence or (_DEMO_LICENCE if origin in DEMO_MODELS else None),
     )
     return quantise(loaded) if dtype == INT8 else loaded

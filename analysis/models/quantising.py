@@ -58,7 +58,7 @@ def quantise(model: SpeechModel) -> SpeechModel:
     }
     quantize_dynamic(module, maps, dtype=torch.qint8, inplace=True)
     digest = hashlib.sha256(f"{INT8} {model.weight_hash}".encode()).hexdigest()
-    return replace(model, model=module, weight_hash=digest, lock=threading.Lock())
+    return replace(model, model=module, weight_hash=digest, health=None, lock=threading.Lock())
 
 
 def is_quantised(module: PreTrainedModel) -> bool:

@@ -10,6 +10,7 @@ from transformers import PretrainedConfig, PreTrainedModel, ProcessorMixin
 from analysis.models.architectures import Architecture
 from analysis.models.unit_groups import UnitGroup, locate_groups
 from analysis.plan.compression_plan import CompressionPlan, Origin
+from analysis.plan.health import Health
 from analysis.plan.training_record import TrainingRecord
 
 DTYPES: Mapping[str, torch.dtype] = {
@@ -46,6 +47,8 @@ class SpeechModel:
         Where a compressed model was compressed again: the recipes before `plan`, first one first.
     training : tuple of TrainingRecord
         Training that it went through here, first run first.
+    health : Health or None
+        Of a compressed model that was checked: how far it is from its original.
     licence : str or None
         Of the weights, where their source states one, e.g. "apache-2.0".
     lock : threading.Lock
@@ -62,6 +65,7 @@ class SpeechModel:
     plan: CompressionPlan | None = None
     earlier_plans: tuple[CompressionPlan, ...] = ()
     training: tuple[TrainingRecord, ...] = ()
+    health: Health | None = None
     licence: str | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
     _groups: list[tuple[UnitGroup, ...]] = field(default_factory=list, init=False, repr=False)

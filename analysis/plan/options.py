@@ -8,7 +8,7 @@ docs come from the option, and so do the words and limits of each control on the
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -132,6 +132,8 @@ def _limit(info: FieldInfo, name: str) -> float | None:
 def _kind(annotation: Any) -> type:
     """The type that a field's values have; None stands beside others and is passed over."""
     origin = get_origin(annotation)
+    if origin is Annotated:
+        return _kind(get_args(annotation)[0])
     if origin is Literal:
         return str
     if origin in (UnionType, Union):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
+from analysis.plan.budget import Budget
 from analysis.plan.options import Declared, declared
 from analysis.plan.recipe import Recipe
 from analysis.plan.training_settings import GateSettings, TrainingSettings
@@ -16,6 +17,12 @@ _PARTS: tuple[tuple[str, str, type[BaseModel]], ...] = (
         "Recipe",
         "How a model is compressed: `coalesce compress`, **Compress**, methods of a sweep, plans.",
         Recipe,
+    ),
+    (
+        "Budget",
+        "What a compressed model may cost, instead of a sparsity: `coalesce compress`, **Fit a"
+        " budget** on Compress.",
+        Budget,
     ),
     ("Training", "How a model is trained on: `coalesce finetune` and `pinch`.", TrainingSettings),
     ("Gates", "How a model is pinched while it is trained: `coalesce pinch`.", GateSettings),

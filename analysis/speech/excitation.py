@@ -117,6 +117,22 @@ def make_excitation(
     )
 
 
+def shipped_seconds(level: Level, languages: Collection[str] = ("en",)) -> float:
+    """How much speech a level holds, told without reading any of it; 0 where none is installed.
+
+    Parameters
+    ----------
+    level : {"quick", "standard", "thorough"}
+    languages : collection of str
+        See `make_excitation`.
+    """
+    try:
+        rows = _chosen("fit", languages, LEVEL_SECONDS[level])
+    except UserError:
+        return 0.0
+    return sum(float(row["seconds"]) for row in rows)
+
+
 def check_excitation(
     languages: Collection[str] = ("en",), *, seconds: float = float("inf")
 ) -> Excitation:
@@ -142,6 +158,19 @@ def check_excitation(
 
 
 def _shipped(part: str, languages: Collection[str], most_seconds: float) -> Excitation:
+    """Clips of one part, read."""
+    chosen = _chosen(part, languages, most_seconds)
+    files = tuple(_FOLDER / row["file_name"] for row in chosen)
+    return Excitation(
+        "speech",
+        tuple(read_audio(file).samples for file in files),
+        tuple(row["voice"] for row in chosen),
+        tuple(row["language"] for row in chosen),
+        files,
+    )
+
+
+def _chosen(part: str, languages: Collection[str], most_seconds: float) -> list[dict[str, str]]:
     """Clips of one part: English ones up to a length, others up to the same share of theirs."""
     try:
         with (_FOLDER / "metadata.csv").open(newline="", encoding="utf-8") as file:
@@ -155,15 +184,7 @@ def _shipped(part: str, languages: Collection[str], most_seconds: float) -> Exci
     english = [row for row in rows if row["language"] == "en"]
     others = [row for row in rows if row["language"] != "en" and row["language"] in languages]
     share = min(1.0, most_seconds / sum(float(row["seconds"]) for row in english))
-    chosen = _first(english, share) + _first(others, share)
-    files = tuple(_FOLDER / row["file_name"] for row in chosen)
-    return Excitation(
-        "speech",
-        tuple(read_audio(file).samples for file in files),
-        tuple(row["voice"] for row in chosen),
-        tuple(row["language"] for row in chosen),
-        files,
-    )
+    return _first(english, share) + _first(others, share)
 
 
 def _first(rows: list[dict[str, str]], share: float) -> list[dict[str, str]]:

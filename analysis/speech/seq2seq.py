@@ -125,10 +125,18 @@ class Seq2SeqRecogniser:
                 return replace(cut, notes=(fallback, *cut.notes))
         return self._recognise_by_windows(samples, progress)
 
-    def tokens(self, clips: Sequence[Samples]) -> list[tuple[int, list[int]]]:
+    def tokens(
+        self, clips: Sequence[Samples], *, whole: bool = False
+    ) -> list[tuple[int, list[int]]]:
         """What the decoder writes for clips within the window, as token ids, the prompt first.
 
         Words end where they begin to repeat themselves.
+
+        Parameters
+        ----------
+        clips : sequence of ndarray of float32, (n,)
+        whole : bool
+            Whether the rounds stay that tell a loop (`analysis.speech.repetition.loop_start`).
 
         Returns
         -------
@@ -142,7 +150,8 @@ class Seq2SeqRecogniser:
             prompt = self._prompt(clip)
             if self._says_no_timestamps:
                 prompt.append(self._config.no_timestamps_token_id)
-            written.append((len(prompt), prompt + row[: loop_start(row)]))
+            end = None if whole else loop_start(row)
+            written.append((len(prompt), prompt + row[:end]))
         return written
 
     def _recognise_by_timestamps(self, samples: Samples, progress: Progress) -> Recognised:

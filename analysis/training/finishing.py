@@ -46,7 +46,13 @@ def finish(
     kept = units_kept(gated, groups) if record.method == "unit gates" else None
     remove_gates(gated)
     module.eval().requires_grad_(False)
-    trained = replace(model, model=module, weight_hash=model_hash(module), lock=threading.Lock())
+    trained = replace(
+        model,
+        model=module,
+        weight_hash=model_hash(module),
+        health=None,  # it was of other weights
+        lock=threading.Lock(),
+    )
     if kept is not None:
         # of the trained weights, those that are pinched have the smallest norms
         plan = CompressionPlan(

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from analysis.cache import cached
-from analysis.clustering.listening import statistics_folder, write_down
+from analysis.clustering.listening import statistics_folder, write_batch
 from analysis.errors import UserError
 from analysis.evaluation.corpora import Corpus, Utterance
 from analysis.evaluation.corpus_evaluation import recognise, run_of
@@ -223,7 +223,7 @@ def _written(
 def _write_seq2seq(
     original: SpeechModel, clips: Sequence[Samples], language: str, watch: Watch
 ) -> list[tuple[int, list[int]]]:
-    return write_down(original, clips, language, watch)
+    return write_batch(original, clips, language, watch=watch)
 
 
 def _write_ctc(

@@ -5,6 +5,7 @@ from typing import Literal
 
 import streamlit as st
 
+from analysis.compression.effort import about, listening_seconds
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import (
     CALIBRATED,
@@ -20,10 +21,12 @@ from analysis.plan.recipe import Recipe
 from pages.planning.settings import (
     MAX_SPARSITY,
     held_setting,
+    read_settings,
     widget_key,
     write_setting,
 )
 from pages.session.session import current
+from pages.session.shelves import footprint_of
 
 COMPONENT_NAMES = {"ffn": "FFN channels", "heads": "attention heads"}
 """What people call the two kinds of unit."""
@@ -73,10 +76,26 @@ def draw_repair(model: SpeechModel) -> None:
         here = session.current_clip in session.clips
         _choice(model, "excitation", without=() if here else (CALIBRATED,))
         _choice(model, "level")
+        _draw_times(model)
         st.caption(
             "Repairs and the distances “influence” and “contribution” hear this sound. “calibrated”"
             " is the clip on show on Transcribe."
         )
+
+
+def _draw_times(model: SpeechModel) -> None:
+    """How long each level listens to this model here, before it is chosen."""
+    settings = read_settings(model)
+    recipe, cost = settings.recipe, footprint_of(model)
+    if not recipe.listens or recipe.excitation != "speech":
+        return
+    times = [
+        f"{level} {about(listening_seconds(model, cost, recipe.changed(level=level)))}"
+        for level in option_of(Recipe, "level").option.choices
+    ]
+    left = listening_seconds(model, cost, recipe, settings.heard)
+    now = f"{about(left)} for {recipe.level}, then kept" if left else f"{recipe.level} is kept"
+    st.caption(f":material/timer: From nothing: {', '.join(times)}. **Now: {now}.**")
 
 
 def draw_more(model: SpeechModel) -> None:

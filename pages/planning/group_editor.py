@@ -5,13 +5,16 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
+from analysis.clustering.merge_tree import MergeTree
 from analysis.compression.forecast import error_curve
 from analysis.compression.stock import extend_to_stacks
+from analysis.compression.worth import position_of, worth_of
 from analysis.errors import UserError
 from analysis.figures.kept_units import error_curve_chart
+from analysis.figures.worth import worth_curve
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import BLOCK_TITLES, UnitGroup
-from analysis.plan.choices import MANUAL
+from analysis.plan.choices import END_TO_END, MANUAL
 from pages.planning.draft import Draft
 from pages.planning.group_choice import pick_group, selected_group
 from pages.planning.settings import read_settings, widget_key, write_setting
@@ -200,7 +203,7 @@ def draw_selected(draft: Draft) -> None:
 
 
 def draw_selected_curve(draft: Draft) -> None:
-    """The selected group's error against K."""
+    """The selected group's error against K; where the words decide about K, their curve, too."""
     if draft.trees is None or draft.expected is None:
         st.caption("The error curve appears when the merge trees are built.")
         return
@@ -219,6 +222,23 @@ def draw_selected_curve(draft: Draft) -> None:
         ),
         key=f"curve:{draft.model.weight_hash[:16]}",
         alt=f"Merge error of {chosen.title} against K; the chosen K is marked.",
+    )
+    if settings.recipe.allocation == END_TO_END:
+        _draw_worth(draft, chosen, draft.trees[chosen.id])
+
+
+def _draw_worth(draft: Draft, group: UnitGroup, tree: MergeTree) -> None:
+    """What each K of a group costs in the model's words, by which its K was chosen."""
+    figure(
+        worth_curve(
+            group,
+            {group.id: worth_of(tree)},
+            position=position_of(draft.model),
+            current=draft.n_clusters[group.id],
+            color=draft.color,
+        ),
+        key=f"worth:{draft.model.weight_hash[:16]}",
+        alt=f"How far the words move against the units that {group.title} keep.",
     )
 
 

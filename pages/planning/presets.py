@@ -33,8 +33,8 @@ SET = ("sparsity", "components", *OPEN)
 PRESETS: tuple[Preset, ...] = (
     Preset(
         "Best without data, 30 %",
-        "Units merge by what they do on synthesised speech, where that disturbs the model least;"
-        " the layers are repaired. Listens to three minutes of sound first.",
+        "Units go whose work the others can take over, where the model's own words move least; the"
+        " layers are repaired. Listens to synthesised speech first.",
         complete(sparsity=0.3),
     ),
     Preset(

@@ -16,10 +16,11 @@ from analysis.evaluation.hub_corpora import fetch, is_hub_id
 from analysis.evaluation.results import ResultStore
 from analysis.evaluation.sweep import Row, Skipped
 from analysis.evaluation.sweep import sweep as run_sweep
-from analysis.evaluation.sweep_spec import SweepSpec
+from analysis.evaluation.sweep_spec import PAPERS_SPARSITY, SweepSpec
 from analysis.evaluation.uploads import lay_out_upload
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
+from analysis.plan.choices import END_TO_END
 from analysis.progress import Watch
 from analysis.speech.recognition import TranscriptionOptions
 from pages.session.jobs import Job, Parts
@@ -31,17 +32,28 @@ SLOT = "sweep"
 HELDOUT = next(iter(DEMO_MODELS.values())).parent / "heldout"
 """200 sentences that the demo models never heard, by voices that they never heard."""
 
+DEFAULT_WAY = "Coalesce's default"
+"""What Compress does where nobody chose otherwise; its allocation is "end-to-end"."""
+
 WAYS_TO_COMPRESS: Mapping[str, str] = {
+    DEFAULT_WAY: "surgeon:distance=influence:merge=weighted:repair=refit",
     "cluster": "cluster",
     "cluster, layer norm folded in": "cluster:distance=normalised",
     "cluster, medoid": "cluster:merge=medoid",
     "cluster, heads not aligned": "cluster:align_heads=false",
+    "cluster, influence": "cluster:distance=influence:merge=weighted:repair=refit",
     "cluster, contribution": "cluster:distance=contribution:merge=weighted:repair=refit",
-    "surgeon": "surgeon:distance=contribution:repair=refit",
     "magnitude": "magnitude",
     "random": "random",
 }
 """Ways to compress that the page offers, as the shell writes them."""
+
+METHODS_KEY, SPARSITIES_KEY, ALLOCATIONS_KEY = (
+    "sweep-methods",
+    "sweep-sparsities",
+    "sweep-allocations",
+)
+"""Hold what the sweep runs: keys of `WAYS_TO_COMPRESS`, whole percents, names of allocations."""
 
 _Upload = tuple[tuple[str, ...], TemporaryDirectory[str]]
 
@@ -87,6 +99,14 @@ def _states() -> dict[str, SweepState]:
     """By `model_id`."""
     known: dict[str, SweepState] = st.session_state.setdefault(_STATE, {})
     return known
+
+
+def use_papers(model: SpeechModel) -> None:
+    """Choose the papers' methods and allocations, and ours beside them; from a callback."""
+    percent = round(100 * PAPERS_SPARSITY[model.architecture.decoding])
+    st.session_state[METHODS_KEY] = ["magnitude", "cluster", DEFAULT_WAY]
+    st.session_state[SPARSITIES_KEY] = [percent]
+    st.session_state[ALLOCATIONS_KEY] = ["uniform", "variance", END_TO_END]
 
 
 def uploaded_folder(files: Sequence[UploadedFile]) -> Path | None:

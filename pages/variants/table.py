@@ -15,6 +15,7 @@ from pages.session.session import Session, Variant
 from pages.session.shelves import footprint_of, model_id
 from pages.variants import more as more_variants
 from pages.variants.drift import drift_of
+from pages.variants.health import verdict_line
 from pages.variants.measured_wer import measure_wer
 from pages.widgets.basics import swatch
 from pages.widgets.formatting import count, error_percent, escape_markdown, percent, seconds, size
@@ -88,6 +89,8 @@ def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGro
                 wer=_wer(session, variant.model, variant.base),
                 time=f"{speed.ratio:.2f} ×" if speed else "",
             )
+            if health := variant.model.health:
+                st.caption(verdict_line(health))
             with actions.popover("", icon=":material/more_horiz:", key=f"actions:{variant.id}"):
                 _actions(session, model, variant)
     more_variants.draw(session, model)

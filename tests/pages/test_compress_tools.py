@@ -4,9 +4,10 @@ from streamlit.testing.v1 import AppTest
 
 from analysis.compression.allocation import achieved_sparsity, allocate
 from analysis.compression.compress import Compression
+from analysis.models.footprint import predict_footprint
 from pages.listening.clips import bundled_clips
 from pages.planning.settings import MAX_SPARSITY
-from pages.session.shelves import model_id, variances_of
+from pages.session.shelves import footprint_of, model_id, variances_of
 from tests.helpers.streamlit_app import (
     click,
     compress,
@@ -248,3 +249,30 @@ def test_a_variants_settings_can_be_edited_again(app: AppTest) -> None:
     click(app, f"edit:{session_of(app).variants[0].id}")
     assert n_clusters(app) == dict(made.plan.n_clusters)
     assert app.button(key="compress").disabled
+
+
+def test_a_budget_moves_the_slider_to_where_it_is_met(app: AppTest) -> None:
+    app.selectbox(key=key(app, "budget:limit")).select("max_parameters").run()
+    app.number_input(key=key(app, "budget:max_parameters")).set_value(4.0).run()
+    click(app, key(app, "budget:fit"))
+    model = session_of(app).model
+    assert model is not None
+    moved = app.slider(key=key(app, "sparsity")).value
+    assert isinstance(moved, int)
+    assert moved > 10
+    assert predict_footprint(model, footprint_of(model), n_clusters(app)).parameters <= 4e6
+    app.slider(key=key(app, "sparsity")).set_value(moved - 1)
+    settle(app)
+    assert predict_footprint(model, footprint_of(model), n_clusters(app)).parameters > 4e6
+    app.number_input(key=key(app, "budget:max_parameters")).set_value(0.1).run()
+    click(app, key(app, "budget:fit"))
+    assert "nearest that can be met" in " ".join(error.value for error in app.error)
+
+
+def test_a_variant_says_whether_it_still_works(app: AppTest) -> None:
+    app.slider(key=key(app, "sparsity")).set_value(80).run()
+    compress(app)
+    (variant,) = session_of(app).variants
+    assert variant.model.health is not None
+    assert variant.model.health.verdict == "broken"
+    assert any(":material/dangerous: **broken**" in text.value for text in app.caption)

@@ -8,7 +8,9 @@ import pytest
 import soundfile
 from streamlit.testing.v1 import AppTest
 
-from pages.runs.sweeps import HELDOUT
+from analysis.evaluation.sweep_spec import read_way
+from analysis.plan.recipe import complete
+from pages.runs.sweeps import DEFAULT_WAY, HELDOUT, WAYS_TO_COMPRESS
 from tests.helpers.streamlit_app import Visit, compress, session_of, settle
 
 N_UTTERANCES = 6
@@ -137,3 +139,19 @@ def test_what_cannot_be_run_is_named(page: AppTest) -> None:
 def _key(app: AppTest, start: str) -> str:
     keys = [box.key or "" for box in app.selectbox]
     return next(key for key in keys if key.startswith(start))
+
+
+def test_the_papers_methods_stand_beside_ours(page: AppTest) -> None:
+    page.button(key="sweep-papers").click()
+    settle(page)
+    assert page.multiselect(key="sweep-methods").value == ["magnitude", "cluster", DEFAULT_WAY]
+    assert page.multiselect(key="sweep-sparsities").value == [10]
+    assert page.multiselect(key="sweep-allocations").value == ["uniform", "variance", "end-to-end"]
+    assert "Evaluate 10 models" in page.button(key="start-sweep").label
+
+
+def test_every_way_to_compress_can_be_and_the_first_is_the_default() -> None:
+    recipes = {name: read_way(text).recipe for name, text in WAYS_TO_COMPRESS.items()}
+    ours = complete()
+    assert recipes[DEFAULT_WAY].changed(allocation=ours.allocation) == ours
+    assert len(set(map(str, recipes.values()))) == len(recipes)

@@ -88,3 +88,47 @@ def test_components_leave_the_others_alone(shell: Shell, folder: Path, tmp_path:
         if before[group_id].component != "ffn":
             assert k == before[group_id].n_units
     assert any(k < before[name].n_units for name, k in facts["plan"]["n_clusters"].items())
+
+
+def test_a_budget_takes_the_place_of_a_sparsity(shell: Shell, folder: Path, tmp_path: Path) -> None:
+    facts = json.loads(
+        shell(
+            *("compress", folder, tmp_path / "a", "--method", "magnitude", "--json"),
+            *("--max-parameters", "85%", "--max-macs", "99%"),
+        )
+    )
+    assert facts["after"]["parameters"] <= 0.85 * facts["before"]["parameters"]
+    assert facts["plan"]["recipe"]["sparsity"] > 0.01
+    carried = json.loads((tmp_path / "a" / "coalesce.json").read_text())
+    assert carried["health"] == facts["health"]
+    assert facts["health"]["verdict"] in ("sound", "strained", "broken")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--max-size", "50%", "--sparsity", "0.1"), "A budget decides the sparsity"),
+        (("--max-wer-rise", "1"), "measured on clips"),
+        (("--clips", "."), "measured on clips"),
+        (("--max-size", "1B"), "nearest that can be met"),
+        (("--max-macs", "some"), "is no amount"),
+    ],
+)
+def test_a_budget_that_cannot_be_met_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: tuple[str], said: str
+) -> None:
+    arguments = ["compress", str(folder), str(tmp_path / "a"), "--method", "magnitude", *flags]
+    assert cli.main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_broken_model_is_saved_and_said_to_be_broken(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["compress", str(folder), str(tmp_path / "a"), "--method", "magnitude"]
+    assert cli.main([*arguments, "--sparsity", "0.9"]) == 0
+    captured = capsys.readouterr()
+    carried = json.loads((tmp_path / "a" / "coalesce.json").read_text())
+    broken = carried["health"]["verdict"] == "broken"
+    assert ("is broken" in captured.err) == broken
+    assert ("check: " in captured.out) != broken

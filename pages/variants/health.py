@@ -1,0 +1,18 @@
+"""Whether a variant still works, in a word with an icon; the sentence is behind it."""
+
+from collections.abc import Mapping
+
+from analysis.plan.health import Health, Verdict
+
+VERDICT_ICONS: Mapping[Verdict, str] = {
+    "sound": ":material/check_circle:",
+    "strained": ":material/warning:",
+    "broken": ":material/dangerous:",
+}
+"""One shape each, so that colour is not needed."""
+
+
+def verdict_line(health: Health) -> str:
+    """The verdict with its icon and its sentence, as Markdown."""
+    rest = health.sentence.removeprefix(health.verdict)
+    return f"{VERDICT_ICONS[health.verdict]} **{health.verdict}**{rest}"
