@@ -157,7 +157,7 @@ def draw(session: Session, model: SpeechModel) -> None:
 def _plan_controls(draft: Draft) -> None:
     """Everything that decides the plan but K by hand."""
     model = draft.model
-    slider, steps = st.columns([1.6, 1.3], vertical_alignment="bottom")
+    slider, steps = st.columns([1.4, 1.5], vertical_alignment="bottom")
     with slider:
         draw_sparsity(model)
     with steps.container(horizontal=True, horizontal_alignment="right"):
@@ -260,6 +260,8 @@ def _job_area(draft: Draft, twin: Variant | None) -> None:
         if twin is not None:
             name = escape_markdown(twin.name)
             text = f"Made: {swatch(twin.color)} **{name}** has these settings."
+            if health := twin.model.health:
+                text += f" Checked: {VERDICT_ICONS[health.verdict]} **{health.verdict}**."
         st.markdown(f":small[{text}]")
 
     job_box(session.jobs, ("compress", budgets.SLOT, slot), idle)
