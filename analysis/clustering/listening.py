@@ -30,7 +30,7 @@ _TOKENS_PER_SECOND = 8  # far more than are spoken: what goes beyond is a loop, 
 _TOKENS_AT_LEAST = 24
 _MOST_BATCH = 16  # windows whose words are written together
 _MOST_BATCH_BYTES = 2 << 30  # of the states that a decoder looks back at, for all of them
-_REVISION = "3"  # of how clips are laid out and measured; older results are not read
+_REVISION = "4"  # of how clips are laid out and measured; older results are not read
 
 
 class Stop(Exception):
@@ -146,9 +146,9 @@ def prepare(
 ) -> list[PreparedClip]:
     """Turn clips into arguments; a decoder is given what the model itself writes, greedily.
 
-    What it writes is kept on disk. Where a model's window is long, clips follow each other and are
-    cut in pauses, since a window costs the same however full it is; small models lose the thread
-    where several voices follow each other, so a short window holds one clip or a part of one.
+    What it writes is kept on disk. Where a model's window is long, clips share it, since a window
+    costs the same however full it is; small models lose the thread where several voices follow
+    each other, so a short window holds one clip or a part of one.
 
     Parameters
     ----------
@@ -213,25 +213,21 @@ def _windows(excitation: Excitation, longest: int | None, *, halved: bool) -> li
     kinds = [(language, turn[voice]) for language, voice in zip(languages, voices, strict=True)]
     if longest is None:
         return [_Window(clip, *kind) for clip, kind in zip(clips, kinds, strict=True)]
-    sounds = list(zip(clips, kinds, strict=True))
-    room = longest
-    if longest >= _SHARED_FROM * SAMPLING_RATE:
-        room -= round(_PADDING_SECONDS * SAMPLING_RATE)
-        sounds = [
-            (_in_a_row([clip for clip, own in sounds if own == kind]), kind)
-            for kind in dict.fromkeys(kinds)
-        ]
-    return [
-        _Window(sound[cut.start : cut.stop], *kind)
-        for sound, kind in sounds
-        for cut in quiet_windows(sound, room)
-    ]
-
-
-def _in_a_row(clips: Sequence[Samples]) -> Samples:
-    """Clips with pauses between them."""
+    shares = longest >= _SHARED_FROM * SAMPLING_RATE
+    room = longest - round(_PADDING_SECONDS * SAMPLING_RATE) if shares else longest
     gap = np.zeros(round(_GAP_SECONDS * SAMPLING_RATE), np.float32)
-    return np.concatenate([part for clip in clips for part in (clip, gap)])
+    laid: list[tuple[list[Samples], tuple[str | None, int]]] = []
+    for clip, kind in zip(clips, kinds, strict=True):
+        for cut in quiet_windows(clip, room):
+            piece = clip[cut.start : cut.stop]
+            for pieces, own in laid if shares else ():
+                held = sum(len(one) for one in pieces)
+                if own == kind and held + len(gap) + len(piece) <= room:
+                    pieces += [gap, piece]
+                    break
+            else:
+                laid.append(([piece], kind))
+    return [_Window(np.concatenate(pieces), *kind) for pieces, kind in laid]
 
 
 def _written(
