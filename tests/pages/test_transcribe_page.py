@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from analysis.models.loading import DEMO_MODELS
 from analysis.speech.audio import SAMPLING_RATE
-from pages.listening.clips import bundled_clips
+from pages.listening.bundled import bundled_clips
 from pages.listening.results import to_csv, to_json
 from tests.helpers.streamlit_app import compress, pick, session_of, settle
 
