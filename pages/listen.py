@@ -6,7 +6,6 @@ Title and player above it are drawn by `pages.listening.opening`, before this pa
 from collections.abc import Mapping
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from analysis.evaluation.ladder import PERCENTS, SIDES, Heard, Side
 from analysis.evaluation.scoring import Score, score
@@ -20,7 +19,7 @@ from pages.listening.opening import CLIP_PARAMETER, clip_on_show
 from pages.listening.rehearsal import SLOT, Rehearsal, server_rehearsal
 from pages.session import link
 from pages.session.job_box import show_problem
-from pages.session.jobs import POLL_SECONDS
+from pages.session.jobs import POLL_SECONDS, Job
 from pages.session.session import DEFAULT_MODEL, Session, on_best_device
 from pages.widgets.basics import explain, swatch
 from pages.widgets.choices import held
@@ -31,8 +30,8 @@ NORMALISER = "basic"
 """The bundled models write numbers as words, and so does the clips' reference."""
 
 FIRST_PERCENT = 50
-WORDS_HEIGHT = 130
-STATE_HEIGHT = 58
+WORDS_HEIGHT = 150
+DOOR_WIDTH = 230
 
 _PERCENT_KEY = "listen:percent"
 
@@ -50,8 +49,9 @@ _COLORS: Mapping[Side, str] = {
 }
 
 RECIPE_LINE = (
-    "Recipe: units of like weights are merged, the cheapest merges first; pruning drops the smallest"
-    " and keeps as many in each layer. No data, no training."
+    "Recipe: units of like weights are merged, the cheapest merges first; pruning drops the"
+    " smallest and keeps as many in each layer. No data, no training. Word error rates (WER) after"
+    f" the normaliser “{NORMALISER}”."
 )
 
 EXPLANATION = (
@@ -99,10 +99,9 @@ def _words(
     waiting: bool,
 ) -> None:
     """Switch and slider, and the three columns that follow them."""
-    left, middle, right = st.columns([4, 8, 2], vertical_alignment="bottom")
-    with left:
+    name = clip.path.name
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         _switch(session, shown)
-    with middle:
         sparsity = st.slider(
             "Heads and channels removed",
             PERCENTS[0],
@@ -113,21 +112,23 @@ def _words(
             key=_PERCENT_KEY,
             persist_state="session",
         )
-    name = clip.path.name
+        link.write_address(model, {CLIP_PARAMETER: name, "sparsity": str(sparsity)})
     heard = rehearsal.show(shown, name, sparsity)
     if waiting and rehearsal.is_complete(shown, name):
         st.rerun()  # all is there: the page need not look again
-    with right:
-        link.write_address(model, {CLIP_PARAMETER: name, "sparsity": str(sparsity)})
     scores = {side: score(clip.reference, own.text, NORMALISER) for side, own in heard.items()}
+    job = rehearsal.jobs.running(SLOT)
     for column, side in zip(st.columns(len(SIDES)), SIDES, strict=True):
         with column.container(border=True, gap="xsmall"):
-            _card(side, scores.get(side))
-    with st.container(height=STATE_HEIGHT, border=False, gap="xsmall"):
-        _state(rehearsal, scores, sparsity, waiting)
+            _card(side, scores.get(side), job)
     left, right = st.columns([3, 1], vertical_alignment="center")
-    left.caption(f"{_cost(heard)}{RECIPE_LINE}")
+    with left:
+        if SLOT in rehearsal.jobs.problems:
+            show_problem(rehearsal.jobs, SLOT, "Try again")
+        else:
+            st.markdown(_finding(scores, sparsity))
     right.html(legend())
+    st.caption(f"{_cost(heard)}{RECIPE_LINE}")
 
 
 def _switch(session: Session, shown: str) -> None:
@@ -145,31 +146,21 @@ def _switch(session: Session, shown: str) -> None:
         st.rerun()
 
 
-def _card(side: Side, own: Score | None) -> None:
-    """One model's name, errors and words."""
+def _card(side: Side, own: Score | None, job: Job[None] | None) -> None:
+    """One model's name, errors and words; before they are there, how far the work is."""
     wer = f"{percent(own.wer, 0)} WER" if own else "–"
     st.metric(f"{swatch(_COLORS[side])} **{_NAMES[side]}**", wer, help=_HELP[side])
     with st.container(height=WORDS_HEIGHT, border=False):
-        if own is None:
-            st.caption("This model is being made; its words come in a moment.")
-        else:
+        if own is not None:
             st.html(marked_transcript(own.alignment))
-
-
-def _state(
-    rehearsal: Rehearsal, scores: Mapping[Side, Score], sparsity: int, waiting: bool
-) -> None:
-    """What the numbers say; before all are there, how far the work is."""
-    job = rehearsal.jobs.running(SLOT)
-    if SLOT in rehearsal.jobs.problems:
-        show_problem(rehearsal.jobs, SLOT, "Try again")
-    elif waiting and job is not None:
-        st.progress(job.fraction, text=job.describe())
-    elif len(scores) == len(SIDES):
-        st.markdown(_finding(scores, sparsity))
+        elif job is not None:
+            st.progress(job.fraction, text=f":small[{job.describe()}]")
 
 
 def _finding(scores: Mapping[Side, Score], sparsity: int) -> str:
+    """What the words of the three say, in one sentence."""
+    if len(scores) < len(SIDES):
+        return "The models of this sparsity are being made; their words come in a moment."
     merged, pruned = scores["merged"], scores["pruned"]
     if sparsity == 0:
         return "Nothing is removed: all three are the same model. **Move the slider.**"
@@ -196,16 +187,16 @@ def _wrong(own: Score) -> int:
 
 def _doors(session: Session) -> None:
     """Where to go from here."""
-    own, real, why = st.columns(3)
+    doors = st.grid(3, min_column_width=DOOR_WIDTH)
     if _door(
-        own,
+        doors,
         "mic",
         "Your own voice or file",
         "Record or upload on Transcribe; the original and your variants write it down.",
     ):
         st.switch_page("pages/transcribe.py")
     if _door(
-        real,
+        doors,
         "download",
         "A real Whisper",
         f"**{escape_markdown(SMALL_WHISPER)}** from the hub, {size(SMALL_WHISPER_BYTES)}, fetched"
@@ -213,7 +204,7 @@ def _doors(session: Session) -> None:
     ):
         suggest_whisper(session)
     if _door(
-        why,
+        doors,
         "bubble_chart",
         "Why does this work?",
         "On Clusters, see which units of a layer are alike and become one.",
@@ -221,7 +212,7 @@ def _doors(session: Session) -> None:
         st.switch_page("pages/clusters.py")
 
 
-def _door(place: DeltaGenerator, icon: str, title: str, text: str) -> bool:
+def _door(place: st.delta_generator.DeltaGenerator, icon: str, title: str, text: str) -> bool:
     """A card with one way out; whether it was taken."""
     with place.container(border=True, gap=None, height="stretch"):
         taken = st.button(f"**{title}**", icon=f":material/{icon}:", type="tertiary")

@@ -5,10 +5,10 @@ Those take seconds at a server's first visit. What is drawn here needs none of t
 
 import streamlit as st
 
-from pages.listening.bundled import BundledClip, bundled_clips, short_title, title_of
+from pages.listening.bundled import BundledClip, bundled_clips, title_of
 from pages.session.link import opened
 from pages.widgets.choices import held
-from pages.widgets.formatting import escape_markdown, seconds
+from pages.widgets.formatting import escape_markdown
 
 CLIP_KEY = "listen:clip"
 CLIP_PARAMETER = "clip"
@@ -32,14 +32,14 @@ def draw() -> None:
     _take_link()
     clips = {clip.path.name: clip for clip in bundled_clips()}
     with st.container(border=True):
-        left, right = st.columns([1, 2], vertical_alignment="center")
+        left, right = st.columns([2, 3], vertical_alignment="center")
         with left:
             names = list(clips)
             name = st.selectbox(
                 "Clip",
                 names,
                 index=names.index(held(CLIP_KEY, FIRST_CLIP)),
-                format_func=lambda name: _label(clips[name]),
+                format_func=lambda name: title_of(clips[name]),
                 key=CLIP_KEY,
                 persist_state="session",
                 label_visibility="collapsed",
@@ -63,10 +63,6 @@ def _take_link() -> None:
     st.session_state[_TAKEN] = link
     if link.get(CLIP_PARAMETER) in {clip.path.name for clip in bundled_clips()}:
         st.session_state[CLIP_KEY] = link[CLIP_PARAMETER]
-
-
-def _label(clip: BundledClip) -> str:
-    return f"{short_title(clip)} · {seconds(clip.duration)}"
 
 
 def _said(clip: BundledClip) -> None:

@@ -75,7 +75,7 @@ class Rehearsal:
             for side in SIDES
             for percent in ((0,) if side == "original" else percents)
         )
-        self._on_show = self._pieces[0]
+        self._on_show = Piece("", "", 0, "original")
         self._lock = threading.Lock()  # several visitors look at once
 
     def show(self, model: str, clip: str, percent: int) -> Mapping[Side, Heard]:
@@ -96,7 +96,7 @@ class Rehearsal:
             self.jobs.collect()
             idle = self.jobs.running(SLOT) is None and SLOT not in self.jobs.problems
             if idle and self._next() is not None:
-                title = "Compressing the models and writing down what they hear"
+                title = "Making all words beforehand"
                 job: Job[None] = Job(title, self._make, lambda nothing: None)
                 self.jobs.start(SLOT, job, lane=SLOT)
         found = {

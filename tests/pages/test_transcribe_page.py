@@ -87,6 +87,14 @@ def test_without_reference_the_variant_is_measured_against_the_original(page: Ap
     assert [m.label for m in page.metric] == ["WER", "RTF"] * 2
 
 
+def test_open_speech_is_warned_of_where_the_model_cannot_know_it(page: AppTest) -> None:
+    pick(page, bundled_clips()[0].path.name)
+    assert not page.warning
+    upload(page, ("tone.wav", wav(1.5)))
+    (warning,) = page.warning
+    assert "knows commands and numbers; load a Whisper" in warning.value
+
+
 def test_hostile_reference_and_file_name_are_shown_never_interpreted(page: AppTest) -> None:
     hostile = "<img src=x onerror=alert(1)>"
     upload(page, (f"{hostile}.wav", wav(1.5)))
