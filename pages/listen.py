@@ -100,8 +100,10 @@ def _words(
 ) -> None:
     """Switch and slider, and the three columns that follow them."""
     name = clip.path.name
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    left, middle, right = st.columns([2, 3, 1.1], vertical_alignment="bottom")
+    with left:
         _switch(session, shown)
+    with middle:
         sparsity = st.slider(
             "Heads and channels removed",
             PERCENTS[0],
@@ -112,6 +114,7 @@ def _words(
             key=_PERCENT_KEY,
             persist_state="session",
         )
+    with right.container(horizontal=True, horizontal_alignment="right"):
         link.write_address(model, {CLIP_PARAMETER: name, "sparsity": str(sparsity)})
     heard = rehearsal.show(shown, name, sparsity)
     if waiting and rehearsal.is_complete(shown, name):

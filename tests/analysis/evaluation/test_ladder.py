@@ -1,6 +1,5 @@
-"""The ladder: its words are those of models that were really compressed, and are kept by weights."""
+"""The ladder: its words are those of models that were compressed, and are kept by weights."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,9 +22,9 @@ PERCENT = 60
 
 
 @pytest.fixture(autouse=True)
-def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COALESCE_CACHE", str(tmp_path))
-    yield tmp_path
+    return tmp_path
 
 
 @pytest.fixture(scope="module")
