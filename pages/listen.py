@@ -19,7 +19,7 @@ from pages.listening.opening import CLIP_PARAMETER, clip_on_show
 from pages.listening.rehearsal import SLOT, Rehearsal, server_rehearsal
 from pages.session import link
 from pages.session.job_box import show_problem
-from pages.session.jobs import POLL_SECONDS, Job
+from pages.session.jobs import POLL_SECONDS
 from pages.session.session import DEFAULT_MODEL, Session, on_best_device
 from pages.widgets.basics import explain, swatch
 from pages.widgets.choices import held
@@ -33,7 +33,7 @@ FIRST_PERCENT = 50
 WORDS_HEIGHT = 150
 DOOR_WIDTH = 230
 
-_PERCENT_KEY = "listen:percent"
+_PERCENT_KEY, _DEMO_KEY = "listen:percent", "listen:demo"
 
 _NAMES: Mapping[Side, str] = {"original": "Original", "merged": "Merged", "pruned": "Pruned"}
 _HELP: Mapping[Side, str] = {
@@ -77,8 +77,10 @@ def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page below the player."""
     link.follow(model, {"sparsity": (_PERCENT_KEY, _percent_of)})
     rehearsal, clip = server_rehearsal(), clip_on_show()
-    shown = session.coming.source if session.coming.source in DEMO_MODELS else DEFAULT_MODEL
-    waiting = not rehearsal.is_complete(shown, clip.path.name)
+    source = session.coming.source
+    shown = source if source in DEMO_MODELS else held(_DEMO_KEY, DEFAULT_MODEL)
+    done, total = rehearsal.n_made(shown, clip.path.name)
+    waiting = done < total
     # A fragment: the slider draws its words again and nothing else of the page.
     live = st.fragment(_words, run_every=POLL_SECONDS if waiting else None)
     live(session, model, rehearsal, shown, clip, waiting)
@@ -117,13 +119,13 @@ def _words(
     with right.container(horizontal=True, horizontal_alignment="right"):
         link.write_address(model, {CLIP_PARAMETER: name, "sparsity": str(sparsity)})
     heard = rehearsal.show(shown, name, sparsity)
-    if waiting and rehearsal.is_complete(shown, name):
+    done, total = rehearsal.n_made(shown, name)
+    if waiting and done == total:
         st.rerun()  # all is there: the page need not look again
     scores = {side: score(clip.reference, own.text, NORMALISER) for side, own in heard.items()}
-    job = rehearsal.jobs.running(SLOT)
     for column, side in zip(st.columns(len(SIDES)), SIDES, strict=True):
         with column.container(border=True, gap="xsmall"):
-            _card(side, scores.get(side), job)
+            _card(side, scores.get(side), done, total)
     left, right = st.columns([3, 1], vertical_alignment="center")
     with left:
         if SLOT in rehearsal.jobs.problems:
@@ -132,10 +134,15 @@ def _words(
             st.markdown(_finding(scores, sparsity))
     right.html(legend())
     st.caption(f"{_cost(heard)}{RECIPE_LINE}")
+    if session.coming.source not in DEMO_MODELS:
+        st.caption(
+            f"Listen plays the small bundled models; {escape_markdown(model.name)} stays loaded for"
+            " the other pages."
+        )
 
 
 def _switch(session: Session, shown: str) -> None:
-    """Which of the bundled models; the app loads it, too."""
+    """Which of the bundled models; unless another one is loaded, the app loads it, too."""
     chosen = st.segmented_control(
         "Small model",
         list(DEMO_MODELS),
@@ -145,19 +152,22 @@ def _switch(session: Session, shown: str) -> None:
         key=f"listen:model:{shown}",
     )
     if chosen and chosen != shown:
-        session.use(on_best_device(chosen))
+        if session.coming.source in DEMO_MODELS:
+            session.use(on_best_device(chosen))
+        else:  # a model of the visitor's own stays loaded
+            st.session_state[_DEMO_KEY] = chosen
         st.rerun()
 
 
-def _card(side: Side, own: Score | None, job: Job[None] | None) -> None:
+def _card(side: Side, own: Score | None, done: int, total: int) -> None:
     """One model's name, errors and words; before they are there, how far the work is."""
     wer = f"{percent(own.wer, 0)} WER" if own else "–"
     st.metric(f"{swatch(_COLORS[side])} **{_NAMES[side]}**", wer, help=_HELP[side])
     with st.container(height=WORDS_HEIGHT, border=False):
         if own is not None:
             st.html(marked_transcript(own.alignment))
-        elif job is not None:
-            st.progress(job.fraction, text=f":small[{job.describe()}]")
+        elif done < total:
+            st.progress(done / total, text=f":small[{done} of {total} transcripts of this clip]")
 
 
 def _finding(scores: Mapping[Side, Score], sparsity: int) -> str:

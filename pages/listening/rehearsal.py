@@ -105,12 +105,10 @@ class Rehearsal:
         }
         return {side: heard for side, heard in found.items() if heard is not None}
 
-    def is_complete(self, model: str, clip: str) -> bool:
-        """Whether all rungs of a clip are there, so that nothing has to be waited for."""
-        return not any(
-            piece.model == model and piece.clip == clip and piece not in self._heard
-            for piece in self._pieces
-        )
+    def n_made(self, model: str, clip: str) -> tuple[int, int]:
+        """How many transcripts of a clip by a model are there, and how many there will be."""
+        own = [piece for piece in self._pieces if (piece.model, piece.clip) == (model, clip)]
+        return sum(piece in self._heard for piece in own), len(own)
 
     def _make(self, watch: Watch) -> None:
         """The work: whatever is missing, the nearest to what is on show first."""

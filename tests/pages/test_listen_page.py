@@ -107,6 +107,20 @@ def test_the_switch_loads_the_other_model(rehearsal: Rehearsal) -> None:
     assert app.query_params["model"] == "demo-hubert"
 
 
+def test_a_model_of_ones_own_stays_loaded(
+    rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = str(DEMO_MODELS["demo-whisper"])
+    monkeypatch.setenv("COALESCE_MODEL", own)
+    app = open_listen(rehearsal)
+    assert any("stays loaded for the other pages" in text.value for text in app.caption)
+    before = words(app)
+    app.segmented_control(key="listen:model:demo-whisper").set_value("demo-hubert")
+    wait(settle(app), rehearsal)
+    assert words(app)[2] != before[2]
+    assert session_of(app).key.source == own
+
+
 def test_a_link_opens_its_clip_sparsity_and_model(rehearsal: Rehearsal) -> None:
     app = open_listen(rehearsal, model="demo-hubert", clip="digits.flac", sparsity="70")
     assert session_of(app).key.source == "demo-hubert"

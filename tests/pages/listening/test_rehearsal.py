@@ -72,11 +72,11 @@ def test_each_is_made_once_and_shown_to_all(spoken: type[Spoken], clips: list[Bu
     name = clips[0].path.name
     spoken.gate.clear()
     assert rehearsal.show("demo-whisper", name, 10) == {}
-    assert not rehearsal.is_complete("demo-whisper", name)
+    assert rehearsal.n_made("demo-whisper", name) == (0, 7)
     assert rehearsal.show("demo-whisper", name, 10) == {}  # of a second visitor, meanwhile
     spoken.gate.set()
     finish(rehearsal)
-    assert rehearsal.is_complete("demo-whisper", name)
+    assert rehearsal.n_made("demo-whisper", name) == (7, 7)
     heard = rehearsal.show("demo-whisper", name, 10)
     assert {side: own.text.split()[-2:] for side, own in heard.items()} == {
         "original": ["0", "original"],
