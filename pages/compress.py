@@ -8,6 +8,7 @@ from analysis.compression.allocation import achieved_sparsity
 from analysis.compression.compress import Compression, compress
 from analysis.compression.forecast import Forecast, forecast, measured_error
 from analysis.compression.guard import examined
+from analysis.compression.swaps import swap_budget
 from analysis.figures.kept_units import KEPT_UNITS_HEIGHT, kept_units_chart
 from analysis.figures.palette import variant_color
 from analysis.models.footprint import Footprint, footprint, predict_footprint
@@ -88,6 +89,7 @@ def draw(session: Session, model: SpeechModel) -> None:
     n_clusters = choose_n_clusters(
         groups, settings, trees, variances, session.n_clusters.get(model.weight_hash)
     )
+    n_clusters = _traded(session, model, settings) or n_clusters
     session.n_clusters[model.weight_hash] = n_clusters
     plan = settings.plan(model, n_clusters)
     waiting = trees is None and settings.recipe.allocation in BY_TREES
@@ -154,10 +156,18 @@ def draw(session: Session, model: SpeechModel) -> None:
     explain(EXPLANATION)
 
 
+def _traded(session: Session, model: SpeechModel, settings: Settings) -> dict[str, int] | None:
+    """K after the groups traded units, where a variant of these settings was made before."""
+    if not settings.recipe.swaps:
+        return None
+    made = (variant.compression.plan for variant in reversed(session.variants_of(model)))
+    return next((dict(p.n_clusters) for p in made if p.recipe == settings.recipe), None)
+
+
 def _plan_controls(draft: Draft) -> None:
     """Everything that decides the plan but K by hand."""
     model = draft.model
-    slider, steps = st.columns([1.6, 1.3], vertical_alignment="bottom")
+    slider, steps = st.columns([1.4, 1.5], vertical_alignment="bottom")
     with slider:
         draw_sparsity(model)
     with steps.container(horizontal=True, horizontal_alignment="right"):
@@ -260,6 +270,8 @@ def _job_area(draft: Draft, twin: Variant | None) -> None:
         if twin is not None:
             name = escape_markdown(twin.name)
             text = f"Made: {swatch(twin.color)} **{name}** has these settings."
+            if health := twin.model.health:
+                text += f" Checked: {VERDICT_ICONS[health.verdict]} **{health.verdict}**."
         st.markdown(f":small[{text}]")
 
     job_box(session.jobs, ("compress", budgets.SLOT, slot), idle)
@@ -314,9 +326,15 @@ def _compress(
     def work(watch: Watch) -> tuple[Compression, Footprint, float]:
         trees = load_trees(shelf, model, settings.trees, watch)
         groups = model.groups
+        chosen = plan or settings.plan(
+            model, choose_n_clusters(groups, settings, trees, None, None)
+        )
+        if settings.recipe.swaps:
+            locked = settings.locked
+            chosen = swap_budget(model, chosen, trees, settings.heard, locked=locked, watch=watch)
         compression = compress(
             model,
-            plan or settings.plan(model, choose_n_clusters(groups, settings, trees, None, None)),
+            chosen,
             trees=trees,
             reuse=reuse,
             excitation=settings.heard,

@@ -25,12 +25,12 @@ from pages.session.session import Session, Variant
 from pages.widgets.basics import explain, primary_button
 from pages.widgets.choices import choose_one, held
 
-_DEMO, _FOLDER, _NO_DATA = "Demo sentences", "Folder", "No data"
+_DEMO, _FOLDER, _NO_DATA = "Demo", "Folder", "No data"
 _WITHOUT_FOLDER = {
     _DEMO: "Sentences of the demo models' own domain, made on this server: training voices, in"
     " rooms and noise.",
-    _NO_DATA: "The original teaches, on half an hour of synthesised speech that ships with"
-    " Coalesce: its own words, no transcript. The WER is against them, on other voices.",
+    _NO_DATA: "For a model that lost 40 % and more: the original teaches, on the speech that ships."
+    " The WER is against its own words, on other voices.",
 }
 _RATES = (1e-5, 3e-5, 1e-4, 2e-4, 5e-4, 1e-3)
 _CLIPS, _FEWEST_CLIPS = 600, 20
@@ -95,17 +95,16 @@ def _draw_choices(
     session: Session, model: SpeechModel
 ) -> tuple[Variant | None, Choices, str | None]:
     """From what, how, on what; with what is still missing."""
-    left, middle, right = st.columns([7, 5, 4], gap="medium")
+    left, right = st.columns([10, 7], gap="small")
     with left:
         method = choose_one("Method", WAYS_TO_TRAIN, key="train-method")
         with st.container(height=_SENTENCE_HEIGHT, border=False):
             st.caption(_SENTENCES[method])
         start = _draw_model(session, model, method)
-    with middle:
+    with right:
         data, n_clips = _draw_data(model, method)
     data_free = data == SYNTHESISED
-    with right:
-        epochs, rate, batch = _draw_optimiser(data_free)
+    epochs, rate, batch = _draw_optimiser(data_free)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         sparsity = st.slider(
             "Sparsity",
@@ -182,7 +181,8 @@ def _draw_data(model: SpeechModel, method: str) -> tuple[str, int | None]:
             " metadata.csv, a JSONL manifest.",
         ).strip()
     else:
-        st.caption(_WITHOUT_FOLDER[kind])
+        with st.container(height=_SENTENCE_HEIGHT, border=False):
+            st.caption(_WITHOUT_FOLDER[kind])
     n_clips = st.number_input(
         "Clips to make" if kind == _DEMO else "Clips at most",
         min_value=_FEWEST_CLIPS,
@@ -199,7 +199,7 @@ def _draw_optimiser(data_free: bool) -> tuple[int, float, int]:
     usual, suffix = TrainingSettings(), ""
     if data_free:
         usual, suffix = TrainingSettings(**DISTILLING), ":data-free"
-    left, right = st.columns(2)
+    left, middle, right = st.columns(3, gap="medium")
     with left:
         epochs = st.number_input(
             "Epochs",
@@ -209,7 +209,7 @@ def _draw_optimiser(data_free: bool) -> tuple[int, float, int]:
             key=f"train-epochs{suffix}",
             persist_state="session",
         )
-    with right:
+    with middle:
         batch = st.number_input(
             "Batch",
             min_value=1,
@@ -219,15 +219,16 @@ def _draw_optimiser(data_free: bool) -> tuple[int, float, int]:
             persist_state="session",
             help="Clips per step.",
         )
-    rate = st.selectbox(
-        "Learning rate",
-        _RATES,
-        index=_RATES.index(held(f"train-rate{suffix}", usual.learning_rate)),
-        format_func=lambda rate: f"{rate:.5f}".rstrip("0"),
-        key=f"train-rate{suffix}",
-        persist_state="session",
-        help="Peak of AdamW's: it rises for a tenth of the steps, then falls to 0.",
-    )
+    with right:
+        rate = st.selectbox(
+            "Learning rate",
+            _RATES,
+            index=_RATES.index(held(f"train-rate{suffix}", usual.learning_rate)),
+            format_func=lambda rate: f"{rate:.5f}".rstrip("0"),
+            key=f"train-rate{suffix}",
+            persist_state="session",
+            help="Peak of AdamW's: it rises for a tenth of the steps, then falls to 0.",
+        )
     return int(epochs), rate, int(batch)
 
 

@@ -256,6 +256,11 @@ def _recipe(options: argparse.Namespace) -> Recipe:
             )
         given["components"] = STOCK_COMPONENTS
     recipe = complete(**given)
+    if recipe.swaps and options.stock:
+        raise UserError(
+            "Groups that trade units have widths of their own, which stock classes cannot hold.",
+            "Leave out --stock or --swaps.",
+        )
     if options.budget == "literal":
         if recipe.allocation != "variance":
             raise UserError(

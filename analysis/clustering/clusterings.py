@@ -1,7 +1,6 @@
 """Clusterings at one K: Hartigan moves, k-means, and the inertia of any of them."""
 
 import numpy as np
-from sklearn.cluster import KMeans
 
 from analysis.clustering.distances import SquaredDistances
 from analysis.clustering.merge_tree import check_n_clusters, compact_labels
@@ -118,6 +117,8 @@ def kmeans_labels(
     check_n_clusters(n_clusters, len(vectors))
     if n_clusters == len(vectors):
         return np.arange(len(vectors))
+    from sklearn.cluster import KMeans  # a second of import, which only this engine needs
+
     solver = KMeans(n_clusters, init=init, n_init=n_init, random_state=seed)
     labels = compact_labels(solver.fit(vectors).labels_)
     if int(labels.max()) + 1 < n_clusters:

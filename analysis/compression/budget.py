@@ -165,12 +165,12 @@ def fit(
     """
 
     def choose(sparsity: float) -> Mapping[str, int]:
-        prepared = planner.prepare(recipe.changed(sparsity=sparsity), watch=watch)
+        prepared = planner.prepare(recipe.changed(sparsity=sparsity, swaps=False), watch=watch)
         return arrange(prepared.plan.n_clusters)
 
     def made(sparsity: float) -> SpeechModel:
         watch.check()
-        prepared = planner.prepare(recipe.changed(sparsity=sparsity))
+        prepared = planner.prepare(recipe.changed(sparsity=sparsity, swaps=False))
         plan = prepared.plan.with_clusters(arrange(prepared.plan.n_clusters))
         quiet = Watch(should_cancel=watch.should_cancel)
         watch.progress(0, 0, f"Measuring {sparsity:.0%} sparsity")
@@ -197,7 +197,7 @@ def fit(
                 f" more than {most:.3g}.",
                 f"Allow {cost:.3g} {what}, or a larger model.",
             )
-    return recipe.changed(sparsity=sparsity)
+    return recipe.changed(sparsity=sparsity, swaps=False)
 
 
 def fit_divergence(

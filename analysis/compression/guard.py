@@ -32,7 +32,7 @@ from analysis.plan.health import SURE, Health
 from analysis.progress import UNWATCHED, Watch
 from analysis.speech.repetition import loop_start
 
-BREAKS_AT = 0.8
+BREAKS_AT = 0.6
 """Nats per word said at which a model is taken to break, to foresee how far a recipe holds."""
 
 _GRID = 100  # steps of sparsity, one per cent each

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from analysis.clustering.merge_tree import MergeTree
 from analysis.compression.allocation import allocate
+from analysis.compression.swaps import swap_budget
 from analysis.compression.tree_choice import TreeChoice
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
@@ -102,6 +103,8 @@ class Planner:
             n_clusters=n_clusters,
             excitation_hash=excitation.identity if excitation else None,
         )
+        if recipe.swaps:
+            plan = swap_budget(self._model, plan, trees, excitation, watch=watch)
         return Prepared(plan, trees, excitation)
 
     def _excitation(self, recipe: Recipe) -> Excitation:

@@ -92,10 +92,11 @@ def wer_curve(curves: TrainingCurves) -> go.Figure:
     )
     figure.update_xaxes(title_text="step", range=[-0.02 * last, 1.02 * last])
     own_words = curves.start.get("validation_against") == OWN_WORDS
-    name = f"WER against {OWN_WORDS}" if own_words else "Validation WER"
     axis = f"WER against {OWN_WORDS}" if own_words else "validation WER"
     figure.update_yaxes(title_text=axis, tickformat=".1%", rangemode="tozero")
-    title = f"{name}: {wers[0]:.1%} before training"
+    title = f"Validation WER: {wers[0]:.1%} before training"
+    if own_words:
+        title = f"WER to the original: {wers[0]:.1%} before"
     if len(wers) > 1:
         title += f", {wers[-1]:.1%} after epoch {curves.validations[-1]['epoch']:.0f}"
     lay_out(figure, CURVE_HEIGHT, title)

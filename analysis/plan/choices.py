@@ -49,8 +49,8 @@ ALLOCATIONS: Mapping[str, str] = {
     UNBUDGETED: "The papers' formula to the letter, which misses the budget.",
     "distortion": "The cheapest merges first, over all groups, per parameter saved.",
     OUTPUT_ERROR: "What disturbs the layers' outputs least goes first, per parameter saved.",
-    END_TO_END: "What changes the model's own words least goes first, per parameter saved; measured"
-    " on voices that nothing was fitted to.",
+    END_TO_END: "Measured: what changes the model's own words least goes first, per parameter"
+    " saved.",
 }
 """Each way from sparsity to K per group."""
 

@@ -130,6 +130,14 @@ class Recipe(Checked):
         Level,
         Option("Listens for", "How much of the shipped speech is heard: more is better.", LEVELS),
     ] = "standard"
+    swaps: Annotated[
+        bool,
+        Option(
+            "Trade units",
+            "Groups then trade units as long as the compressed model's words come nearer to the"
+            " original's: for 40 % and more, and it takes a minute or more.",
+        ),
+    ] = False
     components: Annotated[
         tuple[Component, ...],
         Field(strict=False),  # lists of JSON, too
@@ -178,6 +186,11 @@ class Recipe(Checked):
             raise UserError(
                 "The end-to-end allocation counts what the model's words change.",
                 "Choose the distance “influence” with it.",
+            )
+        if self.swaps and self.sequential:
+            raise UserError(
+                "Groups that trade units are repaired each by itself, not layer after layer.",
+                "Choose one of “swaps” and “sequential”.",
             )
         if self.sequential and self.repair == "none":
             raise UserError(

@@ -88,6 +88,7 @@ def read_settings(model: SpeechModel) -> Settings:
     values["sparsity"] /= 100
     values["components"] = tuple(values["components"])
     values["sequential"] = values["sequential"] and values["repair"] != "none"
+    values["swaps"] = values["swaps"] and not (values["sequential"] or stock)
     recipe = Recipe(**values)
     heard = None
     if recipe.listens:

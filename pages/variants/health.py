@@ -15,4 +15,5 @@ VERDICT_ICONS: Mapping[Verdict, str] = {
 def verdict_line(health: Health) -> str:
     """The verdict with its icon and its sentence, as Markdown."""
     rest = health.sentence.removeprefix(health.verdict)
-    return f"{VERDICT_ICONS[health.verdict]} **{health.verdict}**{rest}"
+    line = f"{VERDICT_ICONS[health.verdict]} **{health.verdict}**{rest}"
+    return line.replace(" %", "\N{NO-BREAK SPACE}%")  # a number and its unit stay on one line

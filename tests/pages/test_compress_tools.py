@@ -275,4 +275,5 @@ def test_a_variant_says_whether_it_still_works(app: AppTest) -> None:
     (variant,) = session_of(app).variants
     assert variant.model.health is not None
     assert variant.model.health.verdict == "broken"
-    assert any(":material/dangerous: **broken**" in text.value for text in app.caption)
+    assert any(":material/dangerous: **broken**:" in text.value for text in app.caption)
+    assert any("Checked: :material/dangerous: **broken**" in text.value for text in app.markdown)

@@ -12,6 +12,7 @@ from tests.helpers.changed_models import narrower
 pytest.importorskip("onnxruntime")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["hubert", "wav2vec2_large", "demo_whisper"])
 def test_onnx_computes_the_same(
     family: str, request: pytest.FixtureRequest, tmp_path: Path

@@ -82,6 +82,7 @@ def test_json_of_a_plan_is_stable() -> None:
             "sequential": False,
             "excitation": "speech",
             "level": "standard",
+            "swaps": False,
             "components": ["ffn", "heads"],
             "align_heads": True,
             "engine": "ward",

@@ -118,7 +118,8 @@ def test_lists_are_as_good_as_tuples() -> None:
 def test_the_identity_of_a_plan_holds_every_option() -> None:
     """Two recipes that differ must never share results that are stored."""
     plan = CompressionPlan.from_json(plan_text())
-    newer = {"level": "quick"}  # options that are named only where they are not as by default
+    # options that are named only where they are not as by default
+    newer = {"level": "quick", "swaps": True}
     for name in Recipe.model_fields:
         recipe = plan.recipe.changed(**{name: newer[name]} if name in newer else {})
         assert f'"{name}"' in plan.changed(recipe=recipe).identity, name

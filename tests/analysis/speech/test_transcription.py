@@ -249,6 +249,7 @@ def speech(testbed_whisper: SpeechModel) -> list[Audio]:
     return [read_audio(TESTBED / "clips" / name) for name in names]
 
 
+@pytest.mark.slow
 def test_real_speech_reads_as_in_the_pipeline(
     testbed_whisper: SpeechModel, speech: list[Audio]
 ) -> None:
@@ -259,6 +260,7 @@ def test_real_speech_reads_as_in_the_pipeline(
         assert result.text == expected
 
 
+@pytest.mark.slow
 def test_real_long_speech_is_windowed_by_its_own_judgement(
     testbed_whisper: SpeechModel, speech: list[Audio]
 ) -> None:

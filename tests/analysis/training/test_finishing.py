@@ -91,6 +91,7 @@ def test_pinched_units_are_cut_out(
     assert history(again) == [*trained.training, trained.plan]
 
 
+@pytest.mark.slow
 def test_cutting_changes_nothing_that_the_gated_model_computes(
     whisper: SpeechModel, corpus: Corpus, validation: Corpus, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -16,6 +16,7 @@ def test_a_process_that_is_killed_is_told(tmp_path: Path) -> None:
         training_process._run(["-c", command], tmp_path / "log", lambda: None, never_cancel)
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_tells_its_last_line(tmp_path: Path) -> None:
     command = ["finetune", "no/such/model", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
     with pytest.raises(UserError, match="no folder 'no/such/model'"):

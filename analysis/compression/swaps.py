@@ -1,0 +1,162 @@
+"""Groups trade units, as long as the model's words come nearer to the original's.
+
+An allocation adds up what each group costs alone. Together, errors of layers weigh more or less
+than that, the more so the more is removed; so here the whole compressed model is asked.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import torch
+
+from analysis.clustering.listening import PreparedClip
+from analysis.clustering.merge_tree import MergeTree
+from analysis.compression.compress import compress_group
+from analysis.compression.divergence import check_clips, divergence, log_probabilities
+from analysis.compression.repair import Change, repair
+from analysis.models.modules import share_modules
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup
+from analysis.models.unit_weights import UnitWeights, write_units
+from analysis.plan.compression_plan import CompressionPlan
+from analysis.progress import UNWATCHED, Watch
+from analysis.speech.excitation import Excitation
+
+STEPS = (0.02, 0.01, 0.005)
+"""Shares of the parameters in question that change hands at a time, coarse to fine."""
+
+_MOST_STEPS_PER_UNIT = 3  # a group whose units are larger than so many steps takes no part in them
+_GIVERS = 3  # tried for each group that would gain
+
+
+def swap_budget(
+    model: SpeechModel,
+    plan: CompressionPlan,
+    trees: Mapping[str, MergeTree],
+    excitation: Excitation | None,
+    *,
+    locked: Collection[str] = (),
+    watch: Watch = UNWATCHED,
+) -> CompressionPlan:
+    """A plan of the same size whose model is nearer to the original, where there is one.
+
+    Per step, it is measured what each group would lose by giving units and gain by taking some;
+    then those that gain most take from those that lose least, and a trade stands where the KL
+    divergence on the voices to check on falls by it.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original.
+    plan : CompressionPlan
+        From which to start; not sequential.
+    trees : mapping of str to MergeTree
+        Under the plan's distance.
+    excitation : Excitation or None
+        What the plan listens to.
+    locked : collection of str
+        Ids of groups that keep their K.
+    watch : Watch
+        Reports groups, step by step.
+
+    Returns
+    -------
+    CompressionPlan
+        With other K, of no more parameters.
+
+    Raises
+    ------
+    UserError
+        When the speech to check on is not installed.
+    Cancelled
+    """
+    workshop = _Workshop(model, plan, trees, excitation, check_clips(model, watch=watch))
+    components = plan.recipe.components
+    groups = [g for g in model.groups if g.component in components and g.id not in locked]
+    total = sum(group.n_parameters for group in groups)
+    kept = dict(plan.n_clusters)
+    best = workshop.divergence(kept)
+    for number, share in enumerate(STEPS, start=1):
+        amounts = {
+            group.id: max(1, round(share * total / group.parameters_per_unit))
+            for group in groups
+            if group.parameters_per_unit <= _MOST_STEPS_PER_UNIT * share * total
+        }
+        able = [group for group in groups if group.id in amounts]
+        loss, gain = {}, {}
+        for done, group in enumerate(able):
+            watch.check()
+            watch.progress(done, len(able), f"Trading units, round {number} of {len(STEPS)}")
+            own, amount = kept[group.id], amounts[group.id]
+            if own > amount:
+                worse = workshop.divergence({**kept, group.id: own - amount})
+                loss[group.id] = (worse - best) / (amount * group.parameters_per_unit)
+            if taken := min(amount, group.n_units - own):
+                better = workshop.divergence({**kept, group.id: own + taken})
+                gain[group.id] = (best - better) / (taken * group.parameters_per_unit)
+        by_id = {group.id: group for group in able}
+        for taker in sorted(gain, key=lambda name: -gain[name]):
+            for giver in sorted(loss, key=lambda name: loss[name])[:_GIVERS]:
+                watch.check()
+                traded = _traded(by_id[taker], by_id[giver], kept, amounts[taker])
+                if giver == taker or loss[giver] >= gain[taker] or traded is None:
+                    continue
+                found = workshop.divergence(traded)
+                if found < best:
+                    best, kept = found, traded
+                    del loss[giver]  # what it would lose now is not known
+                    break
+    return plan.with_clusters(kept)
+
+
+def _traded(
+    taker: UnitGroup, giver: UnitGroup, kept: Mapping[str, int], amount: int
+) -> dict[str, int] | None:
+    """K after a trade that adds no parameter; None where one of both cannot."""
+    taken = min(amount, taker.n_units - kept[taker.id])
+    given = -(-taken * taker.parameters_per_unit // giver.parameters_per_unit)
+    if taken < 1 or kept[giver.id] - given < 1:
+        return None
+    return {**kept, taker.id: kept[taker.id] + taken, giver.id: kept[giver.id] - given}
+
+
+class _Workshop:
+    """Makes models of one plan but for K, keeps their groups, and says how far off they are."""
+
+    def __init__(
+        self,
+        model: SpeechModel,
+        plan: CompressionPlan,
+        trees: Mapping[str, MergeTree],
+        excitation: Excitation | None,
+        clips: Sequence[PreparedClip],
+    ) -> None:
+        self._model = model
+        self._plan = plan
+        self._trees = trees
+        self._excitation = excitation
+        self._clips = clips
+        self._original: list[torch.Tensor] = log_probabilities(model, model.model, clips)
+        self._made: dict[tuple[str, int], UnitWeights] = {}
+
+    def divergence(self, kept: Mapping[str, int]) -> float:
+        """KL divergence from the original, nats per word or CTC frame, at these K."""
+        module = share_modules(self._model.model)
+        for group in self._model.groups:
+            if kept[group.id] < group.n_units:
+                write_units(module, group, self._units(group, kept[group.id]))
+        return divergence(self._model, module, self._clips, self._original)
+
+    def _units(self, group: UnitGroup, n_clusters: int) -> UnitWeights:
+        key = (group.id, n_clusters)
+        if key not in self._made:
+            plan = self._plan.with_clusters({**self._plan.n_clusters, group.id: n_clusters})
+            made = compress_group(
+                self._model, group, plan, self._trees[group.id], excitation=self._excitation
+            )
+            units = made.weights
+            if plan.recipe.repair != "none" and self._excitation is not None:
+                change = Change(group, made.labels, units)
+                mode = plan.recipe.repair
+                units = repair(self._model, self._excitation, [change], mode)[group.id].units
+            self._made[key] = units
+        return self._made[key]
