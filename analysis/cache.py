@@ -32,10 +32,10 @@ REVISION = "1"
 DEFAULT_LIMIT = 4_000_000_000
 """Bytes that computed results may take together; `COALESCE_CACHE_LIMIT` sets another limit."""
 
-Computed = Literal["contributions", "projections", "statistics", "trees"]
+Computed = Literal["contributions", "projections", "statistics", "transcripts", "trees"]
 """Kinds that `write_arrays` makes: what was used longest ago goes when the limit is reached."""
 Kept = Literal["corpora", "evaluations", "training"]
-"""Kinds that go only when a person says so: fetched data, transcripts, trained models."""
+"""Kinds that go only when a person says so: fetched data, evaluations, trained models."""
 
 Shape = tuple[int | None, ...]
 """Of an array; None stands for any length."""

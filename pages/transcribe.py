@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.figures.palette import ORIGINAL
+from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import NORMALISERS
 from analysis.progress import Watch
@@ -71,6 +72,11 @@ def draw(session: Session, model: SpeechModel) -> None:
         explain(EXPLANATION)
         return
     draw_player(clip)
+    if clip.origin != "bundled" and model.source in DEMO_MODELS:
+        st.warning(
+            "This small model knows commands and numbers; load a Whisper for open speech.",
+            icon=":material/record_voice_over:",
+        )
     contenders, options = _choices(session, model)
     normaliser = st.session_state["normaliser"]
     _run(session, clip, contenders, options)

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.listening import opening
+from pages.session import link
+
 if TYPE_CHECKING:  # what takes seconds to load is imported when the frame has been drawn
     from analysis.models.speech_model import SpeechModel
     from pages.session.session import Session
@@ -33,28 +36,35 @@ def main() -> None:
     """Draw the frame, then the page that is chosen."""
     st.set_page_config(page_title="Coalesce", page_icon=_ICON, layout="wide")
     st.logo(_MARK, size="large", icon_image=_ICON)
+    listen = st.Page("pages/listen.py", title="Listen", icon=":material/hearing:", default=True)
     page = st.navigation(
-        [
-            st.Page(
-                "pages/overview.py", title="Overview", icon=":material/dashboard:", default=True
-            ),
-            st.Page("pages/variance.py", title="Variance", icon=":material/table_chart_view:"),
-            st.Page("pages/clusters.py", title="Clusters", icon=":material/bubble_chart:"),
-            st.Page("pages/compress.py", title="Compress", icon=":material/compress:"),
-            st.Page("pages/transcribe.py", title="Transcribe", icon=":material/graphic_eq:"),
-            st.Page("pages/evaluate.py", title="Evaluate", icon=":material/monitoring:"),
-            st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
-        ]
+        {
+            "Try": [listen],
+            "Understand": [
+                st.Page("pages/overview.py", title="Overview", icon=":material/dashboard:"),
+                st.Page("pages/variance.py", title="Variance", icon=":material/table_chart_view:"),
+                st.Page("pages/clusters.py", title="Clusters", icon=":material/bubble_chart:"),
+            ],
+            "Work": [
+                st.Page("pages/compress.py", title="Compress", icon=":material/compress:"),
+                st.Page("pages/transcribe.py", title="Transcribe", icon=":material/graphic_eq:"),
+                st.Page("pages/evaluate.py", title="Evaluate", icon=":material/monitoring:"),
+                st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
+            ],
+        },
+        expanded=True,
     )
+    link.receive()
+    if page == listen:
+        opening.draw()
     with st.spinner("Starting: the speech libraries are loaded once, in a few seconds."):
-        # Imported here, not above: they take seconds, in which the frame is already drawn.
+        # Imported here, not above: they take seconds, in which the frame is already drawn, and a
+        # first visitor can play the clip.
         from pages.frame import sidebar, tour
         from pages.frame.collecting import spare_libraries
-        from pages.session import link
         from pages.session import session as sessions
 
         spare_libraries()
-    link.receive()
     session = sessions.current()
     session.jobs.collect()
     with st.sidebar:

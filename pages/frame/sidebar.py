@@ -14,6 +14,9 @@ from pages.widgets.formatting import count, escape_markdown, percent, size
 
 _DEMO, _FOLDER, _HUB = "Bundled demo", "Local folder", "Hugging Face hub"
 
+SMALL_WHISPER, SMALL_WHISPER_BYTES = "openai/whisper-tiny.en", 151_000_000
+"""The smallest real Whisper on the hub, and the size of its weights there."""
+
 DEVICE_NAMES = {"cpu": "CPU", "cuda": "CUDA (GPU)", "mps": "MPS (Apple GPU)"}
 
 
@@ -76,6 +79,12 @@ def _variants(session: Session) -> None:
             f"{swatch(variant.color)} {escape_markdown(variant.name)}  \n"
             f":small[:gray[{' · '.join(facts)}]]"
         )
+
+
+def suggest_whisper(session: Session) -> None:
+    """Ask for a checkpoint, with the smallest real Whisper already typed in."""
+    st.session_state["load:kind"], st.session_state["load:hub"] = _HUB, SMALL_WHISPER
+    choose_model(session)
 
 
 @st.dialog("Load a model", width="medium", icon=":material/deployed_code:")

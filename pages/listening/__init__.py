@@ -1,6 +1,7 @@
 """Clips and transcripts on the page: where audio comes from, how it is shown and compared.
 
 What comes in: bundled clips, uploads, the microphone; transcripts of several models.
-What goes out: the clip on show, its player, and the models' words side by side.
+What goes out: the clip on show, its player, and the models' words side by side; for the first page
+also what `rehearsal` makes beforehand, and its `opening`, which loads no model library.
 Open `clips` first.
 """

@@ -1,24 +1,20 @@
 """Where audio comes from: bundled clips, uploads, the microphone; and which clip is on show."""
 
-import csv
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 
 from analysis.errors import UserError
-from analysis.files import PROJECT
 from analysis.progress import Watch
 from analysis.speech.audio import SUPPORTED_EXTENSIONS, Audio, read_audio
+from pages.listening.bundled import BundledClip, bundled_clips, short_title, title_of
 from pages.session.job_box import show_problem
 from pages.session.jobs import Job
 from pages.session.session import Clip, Session
 from pages.widgets.basics import show_error
 from pages.widgets.formatting import seconds
-
-BUNDLED_FOLDER = PROJECT / "demo" / "clips"
 
 CARDS_HEIGHT = 268
 """Of the box that the cards scroll in, in pixels; as high as the upload and the microphone."""
@@ -26,42 +22,10 @@ CARDS_HEIGHT = 268
 READ_SLOT = "read"
 
 
-@dataclass(frozen=True, slots=True)
-class BundledClip:
-    """A clip that ships with the demo models."""
-
-    path: Path
-    reference: str
-    voice: str
-    description: str
-    duration: float
-
-
 Source = tuple[Path | bytes, str, str, str]
 """What to read, its name for people, reference text, origin."""
 
 Outcome = Clip | UserError
-
-
-@st.cache_data(show_spinner=False)
-def bundled_clips() -> list[BundledClip]:
-    """The clips in `demo/clips`, as its metadata.csv lists them."""
-    table = BUNDLED_FOLDER / "metadata.csv"
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    clips = []
-    for row in rows:
-        path = BUNDLED_FOLDER / row["file_name"]
-        clips.append(
-            BundledClip(
-                path,
-                row["transcription"],
-                row["voice"],
-                row["description"],
-                read_audio(path).duration,
-            )
-        )
-    return clips
 
 
 def draw_sources(session: Session) -> None:
@@ -87,11 +51,6 @@ def take_bundled(session: Session, bundled: BundledClip) -> Clip:
     clip = Clip(_clip_id(audio), audio, bundled.reference, "bundled")
     session.current_clip = clip.id
     return session.clips.setdefault(clip.id, clip)
-
-
-def title_of(clip: BundledClip) -> str:
-    """A bundled clip's name for people."""
-    return clip.description[:1].upper() + clip.description[1:]
 
 
 def choose_clip(session: Session) -> Clip | None:
@@ -131,17 +90,12 @@ def _card(session: Session, clip: BundledClip) -> None:
     voices = clip.voice.split()
     voice = voices[0] if len(voices) == 1 else f"{len(set(voices))} voices"
     st.button(
-        f":small[{_short(title)}]  \n:small[:gray[{seconds(clip.duration)}]]",
+        f":small[{short_title(clip)}]  \n:small[:gray[{seconds(clip.duration)}]]",
         key=f"card:{clip.path.name}",
         help=f"{title}. Synthesised by {voice}.",
         width="stretch",
         on_click=lambda: read(session, [(clip.path, title, clip.reference, "bundled")]),
     )
-
-
-def _short(title: str) -> str:
-    """The title up to its first comma or colon: what fits a card."""
-    return title.split(",")[0].split(":")[0]
 
 
 def draw_upload(session: Session) -> None:

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 import streamlit as st
+from streamlit import runtime
 
 from analysis.errors import Cancelled, UserError
 from analysis.progress import Watch
@@ -79,7 +80,9 @@ class Job(Generic[T]):
         if self._cancelled.is_set():
             raise Cancelled
         self._started = time.monotonic()
-        return self._work(Watch(self._progress, self._cancelled.is_set))
+        return self._work(
+            Watch(self._progress, lambda: self._cancelled.is_set() or _server_stops())
+        )
 
     def cancel(self) -> None:
         """Ask the work to stop at its next step."""
@@ -202,6 +205,16 @@ class Jobs:
 def _lane(name: str) -> ThreadPoolExecutor:
     """One worker for all sessions: models are too big to work on many at a time."""
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"coalesce-{name}")
+
+
+def _server_stops() -> bool:
+    """Whether the server was asked to stop; Python would wait for every job to come to its end."""
+    if not runtime.exists():
+        return False
+    return runtime.get_instance().state in (
+        runtime.RuntimeState.STOPPING,
+        runtime.RuntimeState.STOPPED,
+    )
 
 
 def _cancel_all(running: dict[str, Job]) -> None:

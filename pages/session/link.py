@@ -9,13 +9,16 @@ widget is drawn, which is what happens while the model is being loaded.
 """
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from analysis.models.speech_model import SpeechModel
 from pages.widgets.formatting import escape_markdown
+
+if TYPE_CHECKING:  # the first page reads its link before the speech libraries are loaded
+    from analysis.models.speech_model import SpeechModel
 
 _OPENED = "link:opened"
 _ANNOUNCED = "link:announced"
@@ -39,7 +42,7 @@ def opened() -> Mapping[str, str]:
     return parameters
 
 
-def follow(model: SpeechModel, widgets: Mapping[str, tuple[str, Reader]]) -> None:
+def follow(model: "SpeechModel", widgets: Mapping[str, tuple[str, Reader]]) -> None:
     """Set the widgets that an opened link names; before they are drawn.
 
     Parameters
@@ -72,7 +75,7 @@ def follow(model: SpeechModel, widgets: Mapping[str, tuple[str, Reader]]) -> Non
     st.session_state[_OPENED] = {}
 
 
-def write_address(model: SpeechModel, values: Mapping[str, str]) -> None:
+def write_address(model: "SpeechModel", values: Mapping[str, str]) -> None:
     """Write the view into the address, and offer the link.
 
     Parameters

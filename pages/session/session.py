@@ -113,6 +113,13 @@ class Session:
     drifts: dict[tuple[str, str], Drift] = field(default_factory=dict)
     speeds: dict[str, EncoderSpeed] = field(default_factory=dict)
     jobs: Jobs = field(default_factory=Jobs)
+    _asked_for: ModelKey | None = None
+
+    @property
+    def coming(self) -> ModelKey:
+        """The model that is being loaded, or else the one in use."""
+        loading = self.jobs.running("load") is not None
+        return self._asked_for if loading and self._asked_for else self.key
 
     def variants_of(self, model: SpeechModel) -> list[Variant]:
         """Variants made from a model, the oldest first."""
@@ -176,6 +183,7 @@ class Session:
         def arrived(model: SpeechModel) -> None:
             self.key, self.model = key, model
 
+        self._asked_for = key
         shelf = model_shelf()
         self.jobs.start(
             "load",
@@ -192,7 +200,7 @@ def current() -> Session:
     """This visitor's session, made on the first visit."""
     if _STATE not in st.session_state:
         source = os.environ.get("COALESCE_MODEL") or DEFAULT_MODEL
-        key = _known(opened().get(MODEL, "")) or _on_best_device(source)
+        key = _known(opened().get(MODEL, "")) or on_best_device(source)
         st.session_state[_STATE] = Session(key)
         st.session_state[_STATE].use(key)
     session: Session = st.session_state[_STATE]
@@ -202,9 +210,10 @@ def current() -> Session:
 def _known(source: str) -> ModelKey | None:
     """The model of a link, if it is at hand: no link makes the server fetch or read anything."""
     kept = (key for key, _ in reversed(model_shelf().keys()) if key.source == source)
-    return next(kept, _on_best_device(source) if source in DEMO_MODELS else None)
+    return next(kept, on_best_device(source) if source in DEMO_MODELS else None)
 
 
-def _on_best_device(source: str) -> ModelKey:
+def on_best_device(source: str) -> ModelKey:
+    """A model on this server's GPU, if it has one, in the number format that suits it."""
     device = "cuda" if "cuda" in available_devices() else "cpu"
     return ModelKey(source, None, device, default_dtype(device))

@@ -14,14 +14,8 @@ from analysis.evaluation.drift import (
 from analysis.figures.variants import DRIFT_HEIGHT, drift_lines
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import Watch
-from pages.listening.clips import (
-    READ_SLOT,
-    BundledClip,
-    bundled_clips,
-    draw_upload,
-    take_bundled,
-    title_of,
-)
+from pages.listening.bundled import BundledClip, bundled_clips, title_of
+from pages.listening.clips import READ_SLOT, draw_upload, take_bundled
 from pages.session.job_box import job_box, show_problem
 from pages.session.jobs import Job
 from pages.session.session import Clip, Session, Variant

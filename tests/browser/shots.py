@@ -1,4 +1,4 @@
-"""Pictures of all pages, in both themes and two sizes: `python -m tests.browser.shots`.
+"""Pictures of all pages, in both themes and three sizes: `python -m tests.browser.shots`.
 
 Starts the app with a bundled model, opens every page in the system's Chromium, waits until it has
 come to rest, and writes build/shots/PAGE-THEME-WIDTHxHEIGHT.png. What the pages compute is kept in
@@ -21,9 +21,11 @@ from typing import Literal
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("overview", "variance", "clusters", "compress", "transcribe", "evaluate", "train")
+PAGES = (
+    *("listen", "overview", "variance", "clusters", "compress", "transcribe", "evaluate", "train"),
+)
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-SIZES = ((1440, 900), (1024, 768))
+SIZES = ((1440, 900), (1024, 768), (390, 844))
 START_SECONDS = 120
 REST_SECONDS = 300
 """As long as a busy machine may need to listen to the excitation, which the first page asks for."""

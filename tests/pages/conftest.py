@@ -7,7 +7,9 @@ from streamlit.testing.v1 import AppTest
 
 from analysis.models.loading import DEMO_MODELS
 from analysis.plan.recipe import complete
+from pages.listening.rehearsal import Rehearsal
 from pages.planning.settings import in_widgets, widget_key
+from pages.session.shelves import model_shelf
 from tests.helpers.places import ROOT
 from tests.helpers.streamlit_app import Visit, settle
 
@@ -30,6 +32,14 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
         return settle(app.switch_page("pages/compress.py"))
 
     return open_compress
+
+
+@pytest.fixture(autouse=True)
+def rehearsal(monkeypatch: pytest.MonkeyPatch) -> Rehearsal:
+    """Nothing is made beforehand for the first page, on which every visit begins."""
+    nothing = Rehearsal(model_shelf(), (), ())
+    monkeypatch.setattr("pages.listening.rehearsal.server_rehearsal", lambda: nothing)
+    return nothing
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from streamlit.testing.v1 import AppTest
 from analysis.compression.allocation import achieved_sparsity, allocate
 from analysis.compression.compress import Compression
 from analysis.models.footprint import predict_footprint
-from pages.listening.clips import bundled_clips
+from pages.listening.bundled import bundled_clips
 from pages.planning.settings import MAX_SPARSITY
 from pages.session.shelves import footprint_of, model_id, variances_of
 from tests.helpers.streamlit_app import (

@@ -10,7 +10,7 @@ from analysis.compression.compress import compress as compress_model
 from analysis.compression.stock import level, stock_widths
 from analysis.delivery.saving import save
 from analysis.models.loading import load
-from pages.listening.clips import bundled_clips
+from pages.listening.bundled import bundled_clips
 from pages.session.shelves import ModelKey, model_id
 from pages.variants.measured_wer import measure_wer
 from tests.helpers.streamlit_app import (

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from analysis.models.loading import DEMO_MODELS
 from analysis.speech.audio import SAMPLING_RATE
-from pages.listening.clips import bundled_clips
+from pages.listening.bundled import bundled_clips
 from pages.listening.results import to_csv, to_json
 from tests.helpers.streamlit_app import compress, pick, session_of, settle
 
@@ -85,6 +85,14 @@ def test_without_reference_the_variant_is_measured_against_the_original(page: Ap
     assert page.metric[0].value == "–"
     page.text_area[0].set_value("one two").run()
     assert [m.label for m in page.metric] == ["WER", "RTF"] * 2
+
+
+def test_open_speech_is_warned_of_where_the_model_cannot_know_it(page: AppTest) -> None:
+    pick(page, bundled_clips()[0].path.name)
+    assert not page.warning
+    upload(page, ("tone.wav", wav(1.5)))
+    (warning,) = page.warning
+    assert "knows commands and numbers; load a Whisper" in warning.value
 
 
 def test_hostile_reference_and_file_name_are_shown_never_interpreted(page: AppTest) -> None:

@@ -1,6 +1,7 @@
-"""What must load at once stays light: the plan, and the shell's parser.
+"""What must load at once stays light: the plan, the shell's parser, and the first page's top.
 
-`coalesce --help` answers in a blink because neither loads torch, not even through others.
+`coalesce --help` answers in a blink because neither loads torch, not even through others; and a
+server's first visitor plays a clip while torch is still being loaded.
 """
 
 import os
@@ -86,5 +87,17 @@ def test_nothing_heavy_is_loaded(what: str, modules: list[str]) -> None:
             f"{place} loads {name} as soon as {what} is imported, so that `coalesce --help` takes"
             " seconds: import it inside the function that needs it, or move that function."
             for name, place in loaded(*modules)
+        ]
+    )
+
+
+def test_the_first_page_plays_before_the_speech_libraries_are_loaded() -> None:
+    refuse(
+        [
+            f"{place} loads {name} before the frame is drawn, so that the first visitor waits for"
+            " seconds in front of an empty page: import it inside the function that needs it, or"
+            " under TYPE_CHECKING."
+            for name, place in loaded("pages.frame.frame")
+            if name not in ("streamlit", "numpy", "pandas", "plotly")  # Streamlit asks for these
         ]
     )

@@ -4,8 +4,10 @@ import gc
 import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
+from streamlit import runtime
 
 from analysis.errors import UserError
 from analysis.progress import Watch
@@ -53,6 +55,17 @@ def test_slow_job_reports_itself_and_is_cancelled() -> None:
     jobs.stop("x")
     collect(jobs, "x")
     assert got == []
+    assert jobs.problems["x"].message == "Working was cancelled."
+
+
+def test_a_job_ends_when_the_server_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs, started = Jobs(), threading.Event()
+    jobs.start("x", Job("Working", until_cancelled(started), lambda text: None), lane="test")
+    assert started.wait(5)
+    server = SimpleNamespace(state=runtime.RuntimeState.STOPPING)
+    monkeypatch.setattr(runtime, "exists", lambda: True)
+    monkeypatch.setattr(runtime, "get_instance", lambda: server)
+    collect(jobs, "x")
     assert jobs.problems["x"].message == "Working was cancelled."
 
 

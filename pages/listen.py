@@ -1,0 +1,236 @@
+"""Listen: one clip, the words of three models beside each other, and one slider that breaks them.
+
+Title and player above it are drawn by `pages.listening.opening`, before this page can be.
+"""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from analysis.evaluation.ladder import PERCENTS, SIDES, Heard, Side
+from analysis.evaluation.scoring import Score, score
+from analysis.figures.palette import NEUTRAL, ORIGINAL, variant_color
+from analysis.models.loading import DEMO_MODELS
+from analysis.models.speech_model import SpeechModel
+from pages.frame.frame import run_page
+from pages.frame.sidebar import SMALL_WHISPER, SMALL_WHISPER_BYTES, suggest_whisper
+from pages.listening.bundled import BundledClip
+from pages.listening.opening import CLIP_PARAMETER, clip_on_show
+from pages.listening.rehearsal import SLOT, Rehearsal, server_rehearsal
+from pages.session import link
+from pages.session.job_box import show_problem
+from pages.session.jobs import POLL_SECONDS
+from pages.session.session import DEFAULT_MODEL, Session, on_best_device
+from pages.widgets.basics import explain, swatch
+from pages.widgets.choices import held
+from pages.widgets.formatting import count, escape_markdown, number_of, percent, size
+from pages.widgets.marked_words import legend, marked_transcript
+
+NORMALISER = "basic"
+"""The bundled models write numbers as words, and so does the clips' reference."""
+
+FIRST_PERCENT = 50
+WORDS_HEIGHT = 150
+DOOR_WIDTH = 230
+
+_PERCENT_KEY, _DEMO_KEY = "listen:percent", "listen:demo"
+
+_NAMES: Mapping[Side, str] = {"original": "Original", "merged": "Merged", "pruned": "Pruned"}
+_HELP: Mapping[Side, str] = {
+    "original": "The model as it was loaded.",
+    "merged": "Units of like weights have become one.",
+    "pruned": "The units of the smallest weights are gone; as many stay as in the merged model.",
+}
+_TITLES = {"demo-whisper": "Whisper", "demo-hubert": "HuBERT"}
+_COLORS: Mapping[Side, str] = {
+    "original": ORIGINAL,
+    "merged": variant_color(0),
+    "pruned": NEUTRAL,  # as in every chart of Evaluate: the baseline
+}
+
+RECIPE_LINE = (
+    "Recipe: units of like weights are merged, the cheapest merges first; pruning drops the"
+    " smallest and keeps as many in each layer. No data, no training. Word error rates (WER) after"
+    f" the normaliser “{NORMALISER}”."
+)
+
+EXPLANATION = (
+    "A transformer layer is built from **units**: attention heads, and channels of its feed-forward"
+    " network. The slider takes that share of them away. **Merged**: units of one layer whose"
+    " weights are alike fall into clusters, and each cluster becomes one unit; the cheapest merges"
+    " of the whole model come first. **Pruned**: every layer keeps as many units, those of the"
+    " largest weights; the others are dropped. So both are equally small and equally fast."
+    " Neither is trained, and neither has seen any data.",
+    "All words here were written by the loaded weights, compressed on this server; they are made"
+    " beforehand and kept, so that the slider does not have to wait. **What the slider does not"
+    " say**: the number of units per layer is chosen for merging, and magnitude pruning gets the"
+    " same one. Compress has every method with every choice, and the recipe there by default first"
+    " listens to synthesised speech, which takes longer.",
+    r"**Word error rate.** $\mathrm{WER} = \frac{S + I + D}{N}$: words substituted (S, underlined),"
+    " inserted (I, boxed) and deleted (D, struck through), over the $N$ words that are said."
+    " Example: *remove milk and eight* for *remove milk and cheese from my list* has one word"
+    " substituted and three missing, 4 of 7: 57 %.",
+)
+
+
+def draw(session: Session, model: SpeechModel) -> None:
+    """Draw the page below the player."""
+    link.follow(model, {"sparsity": (_PERCENT_KEY, _percent_of)})
+    rehearsal, clip = server_rehearsal(), clip_on_show()
+    source = session.coming.source
+    shown = source if source in DEMO_MODELS else held(_DEMO_KEY, DEFAULT_MODEL)
+    done, total = rehearsal.n_made(shown, clip.path.name)
+    waiting = done < total
+    # A fragment: the slider draws its words again and nothing else of the page.
+    live = st.fragment(_words, run_every=POLL_SECONDS if waiting else None)
+    live(session, model, rehearsal, shown, clip, waiting)
+    _doors(session)
+    explain(EXPLANATION)
+
+
+def _percent_of(text: str) -> int | None:
+    return int(text) if text in map(str, PERCENTS) else None
+
+
+def _words(
+    session: Session,
+    model: SpeechModel,
+    rehearsal: Rehearsal,
+    shown: str,
+    clip: BundledClip,
+    waiting: bool,
+) -> None:
+    """Switch and slider, and the three columns that follow them."""
+    name = clip.path.name
+    left, middle, right = st.columns([2, 3, 1.1], vertical_alignment="bottom")
+    with left:
+        _switch(session, shown)
+    with middle:
+        sparsity = st.slider(
+            "Heads and channels removed",
+            PERCENTS[0],
+            PERCENTS[-1],
+            held(_PERCENT_KEY, FIRST_PERCENT),
+            step=PERCENTS[1] - PERCENTS[0],
+            format="%d %%",
+            key=_PERCENT_KEY,
+            persist_state="session",
+        )
+    with right.container(horizontal=True, horizontal_alignment="right"):
+        link.write_address(model, {CLIP_PARAMETER: name, "sparsity": str(sparsity)})
+    heard = rehearsal.show(shown, name, sparsity)
+    done, total = rehearsal.n_made(shown, name)
+    if waiting and done == total:
+        st.rerun()  # all is there: the page need not look again
+    scores = {side: score(clip.reference, own.text, NORMALISER) for side, own in heard.items()}
+    for column, side in zip(st.columns(len(SIDES)), SIDES, strict=True):
+        with column.container(border=True, gap="xsmall"):
+            _card(side, scores.get(side), done, total)
+    left, right = st.columns([3, 1], vertical_alignment="center")
+    with left:
+        if SLOT in rehearsal.jobs.problems:
+            show_problem(rehearsal.jobs, SLOT, "Try again")
+        else:
+            st.markdown(_finding(scores, sparsity))
+    right.html(legend())
+    st.caption(f"{_cost(heard)}{RECIPE_LINE}")
+    if session.coming.source not in DEMO_MODELS:
+        st.caption(
+            f"Listen plays the small bundled models; {escape_markdown(model.name)} stays loaded for"
+            " the other pages."
+        )
+
+
+def _switch(session: Session, shown: str) -> None:
+    """Which of the bundled models; unless another one is loaded, the app loads it, too."""
+    chosen = st.segmented_control(
+        "Small model",
+        list(DEMO_MODELS),
+        default=shown,
+        required=True,
+        format_func=lambda name: _TITLES.get(name, name),
+        key=f"listen:model:{shown}",
+    )
+    if chosen and chosen != shown:
+        if session.coming.source in DEMO_MODELS:
+            session.use(on_best_device(chosen))
+        else:  # a model of the visitor's own stays loaded
+            st.session_state[_DEMO_KEY] = chosen
+        st.rerun()
+
+
+def _card(side: Side, own: Score | None, done: int, total: int) -> None:
+    """One model's name, errors and words; before they are there, how far the work is."""
+    wer = f"{percent(own.wer, 0)} WER" if own else "–"
+    st.metric(f"{swatch(_COLORS[side])} **{_NAMES[side]}**", wer, help=_HELP[side])
+    with st.container(height=WORDS_HEIGHT, border=False):
+        if own is not None:
+            st.html(marked_transcript(own.alignment))
+        elif done < total:
+            st.progress(done / total, text=f":small[{done} of {total} transcripts of this clip]")
+
+
+def _finding(scores: Mapping[Side, Score], sparsity: int) -> str:
+    """What the words of the three say, in one sentence."""
+    if len(scores) < len(SIDES):
+        return "The models of this sparsity are being made; their words come in a moment."
+    merged, pruned = scores["merged"], scores["pruned"]
+    if sparsity == 0:
+        return "Nothing is removed: all three are the same model. **Move the slider.**"
+    return (
+        f"With **{sparsity} %** removed, the merged model gets **{_wrong(merged)}** of"
+        f" {number_of(merged.words, 'word')} wrong, the pruned one **{_wrong(pruned)}**."
+    )
+
+
+def _cost(heard: Mapping[Side, Heard]) -> str:
+    """How large the compressed models are; both have the same shape."""
+    if len(heard) < len(SIDES):
+        return ""
+    before, after = heard["original"], heard["merged"]
+    return (
+        f"Both have {count(after.parameters)} of {count(before.parameters)} parameters and do"
+        f" {percent(after.macs / before.macs, 0)} of the work. "
+    )
+
+
+def _wrong(own: Score) -> int:
+    return own.substitutions + own.insertions + own.deletions
+
+
+def _doors(session: Session) -> None:
+    """Where to go from here."""
+    doors = st.grid(3, min_column_width=DOOR_WIDTH)
+    if _door(
+        doors,
+        "mic",
+        "Your own voice or file",
+        "Record or upload on Transcribe; the original and your variants write it down.",
+    ):
+        st.switch_page("pages/transcribe.py")
+    if _door(
+        doors,
+        "download",
+        "A real Whisper",
+        f"**{escape_markdown(SMALL_WHISPER)}** from the hub, {size(SMALL_WHISPER_BYTES)}, fetched"
+        " once; or the folder of a checkpoint.",
+    ):
+        suggest_whisper(session)
+    if _door(
+        doors,
+        "bubble_chart",
+        "Why does this work?",
+        "On Clusters, see which units of a layer are alike and become one.",
+    ):
+        st.switch_page("pages/clusters.py")
+
+
+def _door(place: st.delta_generator.DeltaGenerator, icon: str, title: str, text: str) -> bool:
+    """A card with one way out; whether it was taken."""
+    with place.container(border=True, gap=None, height="stretch"):
+        taken = st.button(f"**{title}**", icon=f":material/{icon}:", type="tertiary")
+        st.caption(text)
+    return taken
+
+
+run_page(draw)

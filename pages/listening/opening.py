@@ -1,0 +1,75 @@
+"""The top of Listen: a clip with its player, there before the speech libraries are loaded.
+
+Those take seconds at a server's first visit. What is drawn here needs none of them.
+"""
+
+import streamlit as st
+
+from pages.listening.bundled import BundledClip, bundled_clips, title_of
+from pages.session.link import opened
+from pages.widgets.choices import held
+from pages.widgets.formatting import escape_markdown
+
+CLIP_KEY = "listen:clip"
+CLIP_PARAMETER = "clip"
+
+FIRST_CLIP = "shopping.flac"
+"""Short, and at half of the units the bundled Whisper still reads it where the pruned one fails."""
+
+LONGEST_REFERENCE = 96
+"""Characters of what is said that stand beside the player; more is cut and shown on hover."""
+
+_TAKEN = "listen:link"
+
+
+def draw() -> None:
+    """Title, clip and player."""
+    st.title("Listen", anchor=False)
+    st.markdown(
+        "One clip, three models: the original, a **merged** one and a **pruned** one of the same"
+        " shape. Press play, move the slider, and see whose words break."
+    )
+    _take_link()
+    clips = {clip.path.name: clip for clip in bundled_clips()}
+    with st.container(border=True):
+        left, right = st.columns([2, 3], vertical_alignment="center")
+        with left:
+            names = list(clips)
+            name = st.selectbox(
+                "Clip",
+                names,
+                index=names.index(held(CLIP_KEY, FIRST_CLIP)),
+                format_func=lambda name: title_of(clips[name]),
+                key=CLIP_KEY,
+                persist_state="session",
+                label_visibility="collapsed",
+            )
+        with right:
+            st.audio(clips[name].path, format="audio/flac", alt=f"Player: {title_of(clips[name])}")
+        _said(clips[name])
+
+
+def clip_on_show() -> BundledClip:
+    """The clip that was chosen last."""
+    name = held(CLIP_KEY, FIRST_CLIP)
+    return next(clip for clip in bundled_clips() if clip.path.name == name)
+
+
+def _take_link() -> None:
+    """Choose the clip of a link that was opened since."""
+    link = opened()
+    if link is st.session_state.get(_TAKEN):
+        return
+    st.session_state[_TAKEN] = link
+    if link.get(CLIP_PARAMETER) in {clip.path.name for clip in bundled_clips()}:
+        st.session_state[CLIP_KEY] = link[CLIP_PARAMETER]
+
+
+def _said(clip: BundledClip) -> None:
+    words = clip.reference
+    is_long = len(words) > LONGEST_REFERENCE
+    shown = f"{words[:LONGEST_REFERENCE].rsplit(' ', 1)[0]} …" if is_long else words
+    st.markdown(
+        f":small[:gray[Said:] {escape_markdown(shown)}]",
+        help=escape_markdown(words) if is_long else None,
+    )
