@@ -25,7 +25,7 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
         app = AppTest.from_file(ROOT / "app.py", default_timeout=60)
         for name, text in link.items():
             app.query_params[name] = text
-        settle(app)
+        settle(app.switch_page("pages/overview.py") if link else app)  # it follows no link
         model = app.session_state["session"].model
         for name, value in in_widgets(complete(distance="weights")).items():
             app.session_state[widget_key(model, name)] = value
