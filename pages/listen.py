@@ -59,13 +59,14 @@ EXPLANATION = (
     " network. The slider takes that share of them away. **Merged**: units of one layer whose"
     " weights are alike fall into clusters, and each cluster becomes one unit; the cheapest merges"
     " of the whole model come first. **Pruned**: every layer keeps as many units, those of the"
-    " largest weights; the others are dropped. So both are equally small and equally fast."
-    " Neither is trained, and neither has seen any data.",
+    " largest weights; the others are dropped. So both are equally small and have the same work to"
+    " do. Neither is trained, and neither has seen any data.",
     "All words here were written by the loaded weights, compressed on this server; they are made"
     " beforehand and kept, so that the slider does not have to wait. **What the slider does not"
     " say**: the number of units per layer is chosen for merging, and magnitude pruning gets the"
     " same one. Compress has every method with every choice, and the recipe there by default first"
-    " listens to synthesised speech, which takes longer.",
+    " listens to synthesised speech, which takes longer. And one clip is an example: Evaluate has"
+    " error rates over many, with intervals.",
     r"**Word error rate.** $\mathrm{WER} = \frac{S + I + D}{N}$: words substituted (S, underlined),"
     " inserted (I, boxed) and deleted (D, struck through), over the $N$ words that are said."
     " Example: *remove milk and eight* for *remove milk and cheese from my list* has one word"
@@ -189,8 +190,8 @@ def _cost(heard: Mapping[Side, Heard]) -> str:
         return ""
     before, after = heard["original"], heard["merged"]
     return (
-        f"Both have {count(after.parameters)} of {count(before.parameters)} parameters and do"
-        f" {percent(after.macs / before.macs, 0)} of the work. "
+        f"Both have {count(after.parameters)} of {count(before.parameters)} parameters and"
+        f" {percent(after.macs / before.macs, 0)} of the multiply-accumulates. "
     )
 
 

@@ -71,12 +71,12 @@ def draw(session: Session, model: SpeechModel) -> None:
             job_box(session.jobs, (READ_SLOT,), _invite, wide=True)
         explain(EXPLANATION)
         return
-    draw_player(clip)
     if clip.origin != "bundled" and model.source in DEMO_MODELS:
         st.warning(
             "This small model knows commands and numbers; load a Whisper for open speech.",
             icon=":material/record_voice_over:",
         )
+    draw_player(clip)
     contenders, options = _choices(session, model)
     normaliser = st.session_state["normaliser"]
     _run(session, clip, contenders, options)
