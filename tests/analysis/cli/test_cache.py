@@ -34,6 +34,7 @@ def test_show_names_folder_kinds_and_limit(root: Path, capsys: pytest.CaptureFix
         "  contributions         0.0 MB  0 files",
         "  projections           0.0 MB  0 files",
         "  statistics            0.0 MB  0 files",
+        "  transcripts           0.0 MB  0 files",
         "  trees                 1.6 MB  2 files",
         "kept until `coalesce cache clear --all`:",
         "  corpora               0.0 MB  0 files",
