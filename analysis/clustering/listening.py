@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -23,14 +23,30 @@ from analysis.speech.recognition import TranscriptionOptions
 from analysis.speech.seq2seq import Seq2SeqRecogniser
 from analysis.speech.windows import quiet_windows
 
+SHARED_FROM = 20.0
+"""Seconds of a window that several clips may share."""
+
+MOST_BATCH = 16
+"""Windows whose words are written together, where memory holds them."""
+
 _PADDING_SECONDS = 1.0  # of the silence behind a clip: Whisper pads, and that is where it ends
 _GAP_SECONDS = 0.4  # between clips that share a window
-_SHARED_FROM = 20.0  # seconds of a window that several clips may share
 _TOKENS_PER_SECOND = 8  # far more than are spoken: what goes beyond is a loop, and is cut
 _TOKENS_AT_LEAST = 24
-_MOST_BATCH = 16  # windows whose words are written together
 _MOST_BATCH_BYTES = 2 << 30  # of the states that a decoder looks back at, for all of them
 _REVISION = "4"  # of how clips are laid out and measured; older results are not read
+
+
+class Spoken(Protocol):
+    """Sound, and the code of the language that is spoken; None where that is unknown."""
+
+    @property
+    def samples(self) -> Samples:
+        """Mono at 16 kHz: float32, (n,)."""
+
+    @property
+    def language(self) -> str | None:
+        """A code such as "en"."""
 
 
 class Stop(Exception):
@@ -213,7 +229,7 @@ def _windows(excitation: Excitation, longest: int | None, *, halved: bool) -> li
     kinds = [(language, turn[voice]) for language, voice in zip(languages, voices, strict=True)]
     if longest is None:
         return [_Window(clip, *kind) for clip, kind in zip(clips, kinds, strict=True)]
-    shares = longest >= _SHARED_FROM * SAMPLING_RATE
+    shares = longest >= SHARED_FROM * SAMPLING_RATE
     room = longest - round(_PADDING_SECONDS * SAMPLING_RATE) if shares else longest
     gap = np.zeros(round(_GAP_SECONDS * SAMPLING_RATE), np.float32)
     laid: list[tuple[list[Samples], tuple[str | None, int]]] = []
@@ -253,7 +269,7 @@ def _written(
 
 def write_down(
     model: SpeechModel,
-    windows: Sequence["_Window | PreparedClip"],
+    windows: Sequence[Spoken],
     *,
     whole: bool = False,
     watch: Watch = UNWATCHED,
@@ -264,7 +280,8 @@ def write_down(
     ----------
     model : SpeechModel
         Its lock is taken for each batch.
-    windows : sequence of PreparedClip
+    windows : sequence of Spoken
+        None longer than the model's window; a language that the model does not know is detected.
         They may have been prepared for another model of the same family.
     whole : bool
         See `analysis.speech.seq2seq.Seq2SeqRecogniser.tokens`.
@@ -289,7 +306,7 @@ def write_down(
             watch.progress(len(written), len(windows), "Writing down what the model hears")
             batch = chosen[start : start + size]
             clips = [windows[i].samples for i in batch]
-            rows = write_batch(model, clips, language, whole=whole, watch=watch)
+            rows = _write_batch(model, clips, language, whole, watch)
             written.update(zip(batch, rows, strict=True))
     return [written[number] for number in range(len(windows))]
 
@@ -298,29 +315,13 @@ def _batch_size(model: SpeechModel) -> int:
     """Windows whose words are written together."""
     config = model.config
     looked_at = 2 * config.decoder_layers * config.max_source_positions * config.hidden_size
-    return max(1, min(_MOST_BATCH, _MOST_BATCH_BYTES // (looked_at * model.dtype.itemsize)))
+    return max(1, min(MOST_BATCH, _MOST_BATCH_BYTES // (looked_at * model.dtype.itemsize)))
 
 
-def write_batch(
-    model: SpeechModel,
-    clips: Sequence[Samples],
-    language: str | None,
-    *,
-    whole: bool = False,
-    watch: Watch = UNWATCHED,
+def _write_batch(
+    model: SpeechModel, clips: Sequence[Samples], language: str | None, whole: bool, watch: Watch
 ) -> list[tuple[int, list[int]]]:
-    """As `write_down`, of clips in one language that lie in memory together.
-
-    Parameters
-    ----------
-    model : SpeechModel
-    clips : sequence of ndarray of float32, (n,)
-        None longer than the model's window.
-    language : str or None
-        Code of the language that is spoken; one that the model does not know is detected.
-    whole : bool
-    watch : Watch
-    """
+    """As `write_down`, of clips in one language that lie in memory together."""
     longest = max(len(clip) for clip in clips) / SAMPLING_RATE
     known = language if f"<|{language}|>" in language_tokens(model) else None
     options = TranscriptionOptions(

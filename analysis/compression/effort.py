@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from analysis.clustering import influence
-from analysis.clustering.listening import statistics_folder
+from analysis.clustering.listening import MOST_BATCH, SHARED_FROM, statistics_folder
 from analysis.clustering.unit_space import UnitSpace
 from analysis.compression import sensitivity
 from analysis.compression.divergence import CHECK_SECONDS
@@ -50,9 +50,7 @@ WORTH_SAYING = 5.0
 """Seconds: below, nobody needs to be told."""
 
 _CLIP_SECONDS = 4.0  # of a clip that ships with Coalesce, in the mean
-_SHARED_FROM = 20.0  # seconds of a window that several clips share
 _FRAMES_PER_SECOND = 50
-_BATCH = 16  # windows whose words are written together
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +149,7 @@ def _written(model: SpeechModel, cost: Footprint, sound: float) -> tuple[dict[st
     if model.architecture.decoding != "seq2seq":
         return {}, 0.0
     played, _ = _played(model, cost, sound)
-    steps = sound * TOKENS_PER_SECOND / _BATCH
+    steps = sound * TOKENS_PER_SECOND / MOST_BATCH
     blocks = steps * sum(group.stack == "decoder" for group in model.groups)
     return {"encoder": played["encoder"], "writing": played["decoder"]}, blocks
 
@@ -177,7 +175,7 @@ def _taken_away(
 def _passes(model: SpeechModel, sound: float) -> float:
     """Runs of the model that some seconds of sound take."""
     length = _pass_seconds(model)
-    return sound / (length if length >= _SHARED_FROM else min(length, _CLIP_SECONDS))
+    return sound / (length if length >= SHARED_FROM else min(length, _CLIP_SECONDS))
 
 
 def _pass_seconds(model: SpeechModel) -> float:

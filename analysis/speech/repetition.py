@@ -8,6 +8,7 @@ from transformers import StoppingCriteria
 _LONGEST_PERIOD = 16  # tokens that are said over and over
 _REPEATS = 3
 _SPAN = 16  # tokens that go round, at least: people say a short word three times, too
+_SPANS = {period: max(_REPEATS * period, _SPAN) for period in range(1, _LONGEST_PERIOD + 1)}
 
 
 def loop_start(tokens: Sequence[int]) -> int | None:
@@ -19,8 +20,7 @@ def loop_start(tokens: Sequence[int]) -> int | None:
     3
     >>> loop_start(list(range(40)))
     """
-    for period in range(1, _LONGEST_PERIOD + 1):
-        span = max(_REPEATS * period, _SPAN)
+    for period, span in _SPANS.items():
         if len(tokens) >= span and list(tokens[-span:-period]) == list(tokens[period - span :]):
             start = len(tokens) - span
             while start and tokens[start - 1] == tokens[start - 1 + period]:
@@ -37,8 +37,7 @@ class StopInLoops(StoppingCriteria):
     ) -> torch.BoolTensor:
         """Which rows end: bool, (batch,)."""
         ends = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
-        for period in range(1, _LONGEST_PERIOD + 1):
-            span = max(_REPEATS * period, _SPAN)
+        for period, span in _SPANS.items():
             if input_ids.shape[1] >= span:
                 tail = input_ids[:, -span:]
                 ends |= (tail[:, :-period] == tail[:, period:]).all(dim=1)

@@ -9,13 +9,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from analysis.cache import cached
-from analysis.clustering.listening import statistics_folder, write_batch
+from analysis.clustering.listening import SHARED_FROM, statistics_folder, write_down
 from analysis.errors import UserError
 from analysis.evaluation.corpora import Corpus, Utterance
 from analysis.evaluation.corpus_evaluation import recognise, run_of
@@ -30,11 +30,16 @@ from analysis.training.data import Examples
 
 NAME = "the speech that ships with Coalesce"
 
-_SHARED_FROM = 20.0  # seconds of a window that several pieces may share
 _PAUSES = (0.1, 0.8)  # seconds before each of them
 _SPEEDS = (0.9, 1.1)
 _GAINS = (-12.0, 3.0)  # dB
-_BATCH = 8  # pieces whose words are written together
+
+
+class _Cut(NamedTuple):
+    """A stretch of speech, and the code of its language."""
+
+    samples: Samples
+    language: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,12 +164,12 @@ def own_words(
     heard = make_excitation("speech", level="thorough", languages=language_codes(original))
     seq2seq = original.architecture.decoding == "seq2seq"
     window = original.processor.feature_extractor.n_samples if seq2seq else None
-    room = window if window and window >= _SHARED_FROM * SAMPLING_RATE else 0
+    room = window if window and window >= SHARED_FROM * SAMPLING_RATE else 0
     longest = round(max_seconds * SAMPLING_RATE)
     if window is not None:  # also played at the lowest speed, and of a window that is shared, half
         longest = min(longest, round(_SPEEDS[0] * window / (2 if room else 1)))
     cuts = [
-        (clip[cut.start : cut.stop], language)
+        _Cut(clip[cut.start : cut.stop], language)
         for clip, language in zip(heard.clips, heard.languages, strict=True)
         for cut in quiet_windows(clip, longest)
     ]
@@ -172,8 +177,8 @@ def own_words(
     cuts = [cuts[index * len(cuts) // count] for index in range(count)]
     written = _written(original, heard, longest, cuts, watch)
     pieces = [
-        Piece(samples, language, tuple(prompt), tuple(words))
-        for (samples, language), (prompt, words) in zip(cuts, written, strict=True)
+        Piece(cut.samples, cut.language, tuple(prompt), tuple(words))
+        for cut, (prompt, words) in zip(cuts, written, strict=True)
         if words
     ]
     if not pieces:
@@ -191,25 +196,21 @@ def _written(
     original: SpeechModel,
     heard: Excitation,
     longest: int,
-    cuts: Sequence[tuple[Samples, str]],
+    cuts: Sequence[_Cut],
     watch: Watch,
 ) -> list[tuple[list[int], list[int]]]:
     """Of each piece the prompt behind the start token, and the words."""
     names = [str(number) for number in range(len(cuts))]
-    write = _write_seq2seq if original.architecture.decoding == "seq2seq" else _write_ctc
 
     def make() -> Mapping[str, np.ndarray]:
-        tokens: dict[str, np.ndarray] = {}
-        for language in dict.fromkeys(language for _, language in cuts):
-            chosen = [number for number, (_, spoken) in enumerate(cuts) if spoken == language]
-            for start in range(0, len(chosen), _BATCH):
-                watch.check()
-                watch.progress(len(tokens), len(cuts), "writing down what the original hears")
-                batch = chosen[start : start + _BATCH]
-                rows = write(original, [cuts[number][0] for number in batch], language, watch)
-                for number, (n_prompt, row) in zip(batch, rows, strict=True):
-                    tokens[names[number]] = np.array([n_prompt, *row])
-        return tokens
+        if original.architecture.decoding == "seq2seq":
+            rows = write_down(original, cuts, watch=watch)
+        else:
+            rows = _write_ctc(original, cuts, watch)
+        return {
+            name: np.array([n_prompt, *row])
+            for name, (n_prompt, row) in zip(names, rows, strict=True)
+        }
 
     path = statistics_folder(original, heard) / f"own-words-{longest}-{len(cuts)}.npz"
     kept = cached(path, dict.fromkeys(names, (None,)), make)
@@ -220,20 +221,16 @@ def _written(
     return found
 
 
-def _write_seq2seq(
-    original: SpeechModel, clips: Sequence[Samples], language: str, watch: Watch
-) -> list[tuple[int, list[int]]]:
-    return write_batch(original, clips, language, watch=watch)
-
-
 def _write_ctc(
-    original: SpeechModel, clips: Sequence[Samples], language: str, watch: Watch
+    original: SpeechModel, cuts: Sequence[_Cut], watch: Watch
 ) -> list[tuple[int, list[int]]]:
     """The likeliest token of every frame, repeats and blanks taken out; there is no prompt."""
-    rows = []
-    for clip in clips:
+    rows: list[tuple[int, list[int]]] = []
+    for cut in cuts:
+        watch.check()
+        watch.progress(len(rows), len(cuts), "Writing down what the model hears")
         inputs = original.processor.feature_extractor(
-            clip, sampling_rate=SAMPLING_RATE, return_tensors="pt"
+            cut.samples, sampling_rate=SAMPLING_RATE, return_tensors="pt"
         ).to(original.device)
         with original.lock, torch.inference_mode():
             frames = original.model(inputs["input_values"]).logits[0].argmax(dim=-1)
