@@ -1,9 +1,9 @@
 """What lies below a changed layer says what it said before: it is recorded once, not computed anew.
 
-A model in which one layer changed gives the same states below that layer, whatever became of it.
+Two models that differ in some layers give the same states below the lowest of them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,6 @@ from analysis.clustering.listening import PreparedClip
 from analysis.compression.divergence import divergence
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import UnitGroup
 
 _FRONT_END = "feature_extractor"  # the convolutions of a CTC model, below all its layers
 
@@ -39,8 +38,8 @@ class Recording:
     model : SpeechModel
     clips : sequence of PreparedClip
     stacks : mapping of str to tuple of str
-        The paths of each stack's layers, from the input to the output; before an encoder's layers
-        that of a convolutional front end, before a decoder's those of the encoder.
+        The paths of each stack's layers, from the input to the output; before the layers of a CTC
+        encoder that of its convolutional front end, before a decoder's that of the whole encoder.
     said : mapping of str to list
         What the module at each of these paths said, clip by clip.
     """
@@ -51,20 +50,20 @@ class Recording:
     said: Mapping[str, list[Any]]
 
     def divergence(
-        self, module: PreTrainedModel, group: UnitGroup, original: Sequence[torch.Tensor]
+        self, module: PreTrainedModel, changed: Collection[str], original: Sequence[torch.Tensor]
     ) -> float:
-        """As `analysis.compression.divergence.divergence`, of a change of one group alone.
+        """As `analysis.compression.divergence.divergence`, of modules like those recorded.
 
         Parameters
         ----------
         module : PreTrainedModel
-            A copy of the model's modules that differs in this group only; it is taken apart.
-        group : UnitGroup
+            It differs from the modules recorded in some groups only; it is taken apart.
+        changed : collection of str
+            Ids of these groups.
         original : sequence of Tensor
             What `log_probabilities` gave for the original on the clips.
         """
-        below = self.stacks[group.stack]
-        below = below[: below.index(group.layer_path)]
+        below = self._below(changed)
         played = {path: _Played() for path in below}
         for path, stand_in in played.items():
             module.set_submodule(path, stand_in)
@@ -76,12 +75,31 @@ class Recording:
             count += len(logs)
         return total / max(1, count)
 
+    def _below(self, changed: Collection[str]) -> tuple[str, ...]:
+        """The paths whose modules say what they said, whatever became of these groups."""
+        lowest = next((group for group in self.model.groups if group.id in changed), None)
+        if lowest is None:
+            return ()
+        paths = self.stacks[lowest.stack]
+        return paths[: paths.index(lowest.layer_path)]
 
-def record(model: SpeechModel, clips: Sequence[PreparedClip]) -> Recording:
-    """Play clips to a model, and keep what its layers say."""
+
+def record(
+    model: SpeechModel, module: PreTrainedModel, clips: Sequence[PreparedClip]
+) -> Recording:
+    """Play clips to a model's modules, or to changed ones, and keep what their layers say.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        Its lock is taken for each clip.
+    module : PreTrainedModel
+        The model's own modules, or a changed copy of them.
+    clips : sequence of PreparedClip
+    """
     stacks = _stacks(model)
     said: dict[str, list[Any]] = {path: [] for paths in stacks.values() for path in paths}
-    module = share_modules(model.model)
+    module = share_modules(module)
     with _kept(module, said):
         for clip in clips:
             with model.lock, torch.inference_mode():
@@ -95,8 +113,8 @@ def _stacks(model: SpeechModel) -> Mapping[str, tuple[str, ...]]:
         found.setdefault(group.stack, {})[group.layer_path] = None
     stacks = {stack: tuple(paths) for stack, paths in found.items()}
     if model.architecture.decoding == "seq2seq":
-        encoder = stacks.get("encoder", ())
-        return {**stacks, "decoder": (*encoder, *stacks.get("decoder", ()))}
+        encoder = stacks["encoder"][0].rsplit(".", 2)[0]  # the module that holds the layers
+        return {**stacks, "decoder": (encoder, *stacks["decoder"])}
     [front] = [path for path, _ in model.model.named_modules() if path.split(".")[-1] == _FRONT_END]
     return {stack: (front, *paths) for stack, paths in stacks.items()}
 

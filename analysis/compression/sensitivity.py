@@ -137,7 +137,7 @@ def _measure(
     watch: Watch,
 ) -> Mapping[str, np.ndarray]:
     original = log_probabilities(model, model.model, clips)
-    recording = record(model, clips)
+    recording = record(model, model.model, clips)
     found = {}
     for done, group in enumerate(model.groups):
         watch.check()
@@ -145,7 +145,9 @@ def _measure(
         found[group.id] = np.array(
             [
                 recording.divergence(
-                    _without(model, group, trees[group.id], count, excitation), group, original
+                    _without(model, group, trees[group.id], count, excitation),
+                    [group.id],
+                    original,
                 )
                 for count in points[group.id]
             ]

@@ -7,12 +7,14 @@ than that, the more so the more is removed; so here the whole compressed model i
 from collections.abc import Collection, Mapping, Sequence
 
 import torch
+from transformers import PreTrainedModel
 
 from analysis.clustering.listening import PreparedClip
 from analysis.clustering.merge_tree import MergeTree
 from analysis.compression.compress import compress_group
-from analysis.compression.divergence import check_clips, divergence, log_probabilities
+from analysis.compression.divergence import check_clips, log_probabilities
 from analysis.compression.repair import Change, repair
+from analysis.compression.replay import record
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
@@ -103,6 +105,7 @@ def swap_budget(
                 found = workshop.divergence(traded)
                 if found < best:
                     best, kept = found, traded
+                    workshop.settle(kept)
                     del loss[giver]  # what it would lose now is not known
                     break
     return plan.with_clusters(kept)
@@ -137,14 +140,24 @@ class _Workshop:
         self._clips = clips
         self._original: list[torch.Tensor] = log_probabilities(model, model.model, clips)
         self._made: dict[tuple[str, int], UnitWeights] = {}
+        self.settle(plan.n_clusters)
+
+    def settle(self, kept: Mapping[str, int]) -> None:
+        """Stay at these K: models near to them are measured fastest."""
+        self._kept = dict(kept)
+        self._recording = record(self._model, self._module(kept), self._clips)
 
     def divergence(self, kept: Mapping[str, int]) -> float:
         """KL divergence from the original, nats per word or CTC frame, at these K."""
+        changed = [name for name, count in kept.items() if count != self._kept[name]]
+        return self._recording.divergence(self._module(kept), changed, self._original)
+
+    def _module(self, kept: Mapping[str, int]) -> PreTrainedModel:
         module = share_modules(self._model.model)
         for group in self._model.groups:
             if kept[group.id] < group.n_units:
                 write_units(module, group, self._units(group, kept[group.id]))
-        return divergence(self._model, module, self._clips, self._original)
+        return module
 
     def _units(self, group: UnitGroup, n_clusters: int) -> UnitWeights:
         key = (group.id, n_clusters)
