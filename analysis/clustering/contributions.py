@@ -16,7 +16,15 @@ from torch import nn
 from analysis.cache import cached, largest_entry, write_arrays
 from analysis.clustering.distances import SquaredDistances
 from analysis.clustering.listening import Listener, prepare, statistics_folder
-from analysis.clustering.moments import MomentAccumulator, Moments, algebra_device, pooled
+from analysis.clustering.moments import (
+    MomentAccumulator,
+    Moments,
+    algebra_device,
+    packed,
+    packed_shapes,
+    pooled,
+    unpacked,
+)
 from analysis.clustering.ridge import DEFAULT_WEIGHT, choose_ridge
 from analysis.models.modules import linear_at
 from analysis.models.speech_model import SpeechModel
@@ -194,9 +202,7 @@ def group_moments(
         keep_moments(model, excitation, measured)
         return _to_arrays(own)
 
-    width = group.n_units * group.rows
-    shapes = {"count": (), "mean": (width,), "covariance": (width, width), "residual": ()}
-    shapes["ridge"] = ()
+    shapes = {**packed_shapes(group.n_units * group.rows), "residual": (), "ridge": ()}
     kept = cached(folder / f"{group.id}.npz", shapes, make)
     return _from_arrays(kept, algebra_device(model.device))
 
@@ -206,9 +212,17 @@ def groups_beside(model: SpeechModel, group: UnitGroup) -> Sequence[UnitGroup]:
     everything = model.groups
     start = next(i for i, other in enumerate(everything) if other.id == group.id)
     # Half the cache: with more, they and the trees made from them would push each other out
-    # before they are asked for.
-    most = min(_MOST_ACCUMULATOR_BYTES, largest_entry() // 2)
+    # before they are asked for. What is kept of two halves is a 32nd of what is counted for them.
+    most = min(_accumulator_bytes(model.device), 32 * largest_entry() // 2)
     return next(in_batches(everything[start:], lambda g: 2 * g.n_units * g.rows, most))
+
+
+def _accumulator_bytes(device: torch.device) -> int:
+    """Memory for sums of products: on a GPU, half of what is free."""
+    if device.type != "cuda":
+        return _MOST_ACCUMULATOR_BYTES
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(_MOST_ACCUMULATOR_BYTES, free // 2)
 
 
 def keep_moments(
@@ -286,21 +300,13 @@ def contribution_vectors(gram: np.ndarray) -> np.ndarray:
 
 
 def _from_arrays(arrays: Mapping[str, np.ndarray], device: torch.device) -> GroupMoments:
-    moments = Moments(
-        int(arrays["count"]),
-        torch.from_numpy(arrays["mean"]).to(device).double(),
-        torch.from_numpy(arrays["covariance"]).to(device).double(),
-    )
+    moments = unpacked(arrays, device)
     return GroupMoments(moments, float(arrays["residual"]), float(arrays["ridge"]))
 
 
 def _to_arrays(measured: GroupMoments) -> Mapping[str, np.ndarray]:
-    """In float32: what a ridge tempers needs no more, and it is half the disk."""
-    moments = measured.moments
     return {
-        "count": np.array(moments.count),
-        "mean": moments.mean.cpu().numpy(),
-        "covariance": moments.covariance.float().cpu().numpy(),
+        **packed(measured.moments),
         "residual": np.array(measured.residual_variance),
         "ridge": np.array(measured.ridge),
     }

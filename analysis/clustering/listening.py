@@ -34,7 +34,7 @@ _GAP_SECONDS = 0.4  # between clips that share a window
 _TOKENS_PER_SECOND = 8  # far more than are spoken: what goes beyond is a loop, and is cut
 _TOKENS_AT_LEAST = 24
 _MOST_BATCH_BYTES = 2 << 30  # of the states that a decoder looks back at, for all of them
-_REVISION = "4"  # of how clips are laid out and measured; older results are not read
+_REVISION = "5"  # of how clips are laid out and measured; older results are not read
 
 
 class Spoken(Protocol):

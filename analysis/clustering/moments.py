@@ -1,8 +1,12 @@
 """Mean and covariance of vectors that stream by, and the ridge that tempers them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+
+_STEPS = 32767  # of a correlation from 0 to 1, as it is kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +80,56 @@ def pooled(one: Moments, other: Moments) -> Moments:
     covariance = one.covariance * (1 - share) + other.covariance * share
     covariance += torch.outer(apart, apart) * (share * (1 - share))
     return Moments(count, one.mean + share * apart, covariance)
+
+
+def packed(moments: Moments) -> Mapping[str, np.ndarray]:
+    """Moments as they are kept on disk: a quarter of the covariance in float32.
+
+    Of the correlations, those above the diagonal, in steps of 1/32767. What is rounded away is far
+    below the least ridge (`analysis.clustering.ridge.WEIGHTS`), which is on the scale of each
+    input, too.
+
+    Returns
+    -------
+    mapping of str to ndarray
+        For `unpacked`; `packed_shapes` tells the shapes.
+    """
+    width = len(moments.mean)
+    deviations = moments.covariance.diagonal().clamp(min=0).sqrt()
+    scale = torch.where(deviations > 0, deviations, 1.0)
+    correlations = (moments.covariance / torch.outer(scale, scale)).clamp(-1, 1)
+    rows, columns = torch.triu_indices(width, width, offset=1, device=scale.device)
+    return {
+        "count": np.array(moments.count),
+        "mean": moments.mean.cpu().numpy(),
+        "deviations": deviations.cpu().numpy(),
+        "correlations": (correlations[rows, columns] * _STEPS).round().short().cpu().numpy(),
+    }
+
+
+def packed_shapes(width: int) -> Mapping[str, tuple[int, ...]]:
+    """Shapes of what `packed` gives for vectors of some width."""
+    pairs = width * (width - 1) // 2
+    return {"count": (), "mean": (width,), "deviations": (width,), "correlations": (pairs,)}
+
+
+def unpacked(arrays: Mapping[str, np.ndarray], device: torch.device) -> Moments:
+    """What `packed` was given, but for the rounding.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+    device : torch.device
+        For the result; see `algebra_device`.
+    """
+    deviations = torch.from_numpy(arrays["deviations"]).to(device)
+    width = len(deviations)
+    above = torch.zeros(width, width, dtype=torch.float64, device=device)
+    rows, columns = torch.triu_indices(width, width, offset=1, device=device)
+    above[rows, columns] = torch.from_numpy(arrays["correlations"]).to(device).double() / _STEPS
+    covariance = (above + above.T).fill_diagonal_(1.0) * torch.outer(deviations, deviations)
+    mean = torch.from_numpy(arrays["mean"]).to(device)
+    return Moments(int(arrays["count"]), mean, covariance)
 
 
 def ridged(covariance: torch.Tensor, weight: float) -> torch.Tensor:

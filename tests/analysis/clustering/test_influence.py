@@ -88,6 +88,6 @@ def test_one_run_measures_what_two_would(
     assert kept.is_file()
     assert len(root) == speech_model.config.hidden_size
     torch.testing.assert_close(
-        found.moments.covariance, again.moments.covariance, rtol=1e-4, atol=1e-6
+        found.moments.covariance, again.moments.covariance, rtol=1e-3, atol=1e-5
     )
     assert found.ridge == again.ridge

@@ -54,7 +54,7 @@ def test_repair_meets_the_mean_output_on_the_excitation(
         ]
         plain, repaired = (output_error(speech_model, r.model, group.id, sound) for r in results)
         told = [result.groups[group.id].output_error for result in results]
-        assert told == [None, pytest.approx(repaired[1] / repaired[2], rel=1e-3)]
+        assert told == [None, pytest.approx(repaired[1] / repaired[2], rel=3e-3)]
         assert repaired[0] < 1e-9 < plain[0]
         assert repaired[1] <= plain[1] * (1 + 1e-6)
         if repair == "refit":
