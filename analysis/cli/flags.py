@@ -44,7 +44,8 @@ def _how(option: Declared) -> Mapping[str, Any]:
     words = option.option
     text = f"{words.label}: {words.help} ({option.default_in_words})".replace("%", "%%")
     if option.kind is bool:
-        switch = argparse.BooleanOptionalAction if option.default else "store_true"
+        may_be_on = option.default or words.by_default
+        switch = argparse.BooleanOptionalAction if may_be_on else "store_true"
         return {"action": switch, "default": None, "help": text}
     if option.kind is tuple:
         text += f" By commas, of {', '.join(words.choices)}."

@@ -255,6 +255,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
                 "Leave out --stock or --components.",
             )
         given["components"] = STOCK_COMPONENTS
+        given.setdefault("swaps", False)
     recipe = complete(**given)
     if recipe.swaps and options.stock:
         raise UserError(

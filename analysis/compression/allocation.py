@@ -216,6 +216,31 @@ def divergence_curve(tree: MergeTree, method: str) -> np.ndarray:
     return curve
 
 
+def foreseen_divergence(
+    groups: Sequence[UnitGroup],
+    trees: Mapping[str, MergeTree],
+    n_clusters: Mapping[str, int],
+    method: str,
+) -> float:
+    """Nats per word or CTC frame that K should cost: the sum of what each group costs alone.
+
+    Errors of layers add up to more or less than that, the more so the larger they are.
+
+    Parameters
+    ----------
+    groups : sequence of UnitGroup
+    trees : mapping of str to MergeTree
+        By group id, with what the groups are worth.
+    n_clusters : mapping of str to int
+        K of every group.
+    method : str
+        What is done to the units.
+    """
+    curves = {name: divergence_curve(tree, method) for name, tree in trees.items()}
+    removed = {group.id: group.n_units - n_clusters[group.id] for group in groups}
+    return float(sum(curves[name][count - 1] for name, count in removed.items() if count))
+
+
 def _step_costs(tree: MergeTree, method: str) -> np.ndarray:
     """What each unit costs that a method removes, in the method's order: (n - 1,)."""
     if method == "cluster":

@@ -197,7 +197,8 @@ def fit(
                 f" more than {most:.3g}.",
                 f"Allow {cost:.3g} {what}, or a larger model.",
             )
-    return recipe.changed(sparsity=sparsity, swaps=False)
+    may_trade = recipe.swaps and budget.max_macs is None  # trades keep parameters, not MACs
+    return recipe.changed(sparsity=sparsity, swaps=may_trade)
 
 
 def fit_divergence(

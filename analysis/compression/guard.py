@@ -21,7 +21,7 @@ from analysis.clustering.listening import (
     write_down,
 )
 from analysis.clustering.merge_tree import MergeTree
-from analysis.compression.allocation import allocate, divergence_curve
+from analysis.compression.allocation import allocate, foreseen_divergence
 from analysis.compression.compress import Compression
 from analysis.compression.divergence import check_clips, check_voices, log_probabilities
 from analysis.errors import UserError
@@ -222,13 +222,9 @@ def expected_to_hold(
     recipe = plan.recipe
     if recipe.allocation != END_TO_END:
         return None
-    curves = {
-        name: np.concatenate([[0.0], divergence_curve(tree, recipe.method)])
-        for name, tree in trees.items()
-    }
 
     def foreseen(n_clusters: Mapping[str, int]) -> float:
-        return float(sum(curves[g.id][g.n_units - n_clusters[g.id]] for g in original.groups))
+        return foreseen_divergence(original.groups, trees, n_clusters, recipe.method)
 
     here = foreseen(plan.n_clusters)
     if here <= 0 or divergence <= 0:

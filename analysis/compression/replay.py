@@ -84,9 +84,7 @@ class Recording:
         return paths[: paths.index(lowest.layer_path)]
 
 
-def record(
-    model: SpeechModel, module: PreTrainedModel, clips: Sequence[PreparedClip]
-) -> Recording:
+def record(model: SpeechModel, module: PreTrainedModel, clips: Sequence[PreparedClip]) -> Recording:
     """Play clips to a model's modules, or to changed ones, and keep what their layers say.
 
     Parameters

@@ -134,8 +134,9 @@ class Recipe(Checked):
         bool,
         Option(
             "Trade units",
-            "Groups then trade units as long as the compressed model's words come nearer to the"
-            " original's: for 40 % and more, and it takes a minute or more.",
+            "Where the words would move clearly, groups trade units as long as the compressed"
+            " model's words come nearer to the original's; a minute more, or several.",
+            by_default="on with the allocation end-to-end",
         ),
     ] = False
     components: Annotated[
@@ -219,12 +220,13 @@ class Recipe(Checked):
         )
 
 
-OPEN: tuple[Literal["method", "distance", "merge", "repair", "allocation"], ...] = (
+OPEN: tuple[Literal["method", "distance", "merge", "repair", "allocation", "swaps"], ...] = (
     "method",
     "distance",
     "merge",
     "repair",
     "allocation",
+    "swaps",
 )
 """The options that `complete` chooses where nobody did."""
 
@@ -233,7 +235,8 @@ def complete(**given: Any) -> Recipe:
     """Fill in what was left open, as the measurements in docs/results.md have it.
 
     Where nothing is asked for, the surgeon removes units by their influence on the model's words,
-    the outputs are refitted, and K follows from what each layer was measured to be worth.
+    the outputs are refitted, and K follows from what each layer was measured to be worth, with
+    trades where the words would move clearly.
     Clustering goes by influence, too, with the weighted merge. The baselines and the weight
     distances are what the papers say: mean, no repair, uniform.
 
@@ -263,4 +266,6 @@ def complete(**given: Any) -> Recipe:
     chosen.setdefault("repair", "refit" if listens else "none")
     by_words = END_TO_END if chosen["distance"] == INFLUENCE else OUTPUT_ERROR
     chosen.setdefault("allocation", by_words if listens else "uniform")
+    at_once = not chosen.get("sequential")
+    chosen.setdefault("swaps", chosen["allocation"] == END_TO_END and at_once)
     return Recipe(**chosen)

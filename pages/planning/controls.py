@@ -72,7 +72,8 @@ def draw_repair(model: SpeechModel) -> None:
     with st.popover("Repair", icon=":material/hearing:", width="stretch"):
         _choice(model, "repair")
         _switch(model, "sequential", disabled=held_setting(model, "repair") == "none")
-        _switch(model, "swaps", disabled=held_setting(model, "sequential"))
+        by_words = held_setting(model, "allocation") == END_TO_END
+        _switch(model, "swaps", disabled=held_setting(model, "sequential") or not by_words)
         session = current()
         here = session.current_clip in session.clips
         _choice(model, "excitation", without=() if here else (CALIBRATED,))

@@ -12,7 +12,7 @@ from analysis.compression.stock import level
 from analysis.compression.tree_choice import TreeChoice
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
-from analysis.plan.choices import BY_TREES, MANUAL, STOCK_COMPONENTS
+from analysis.plan.choices import BY_TREES, END_TO_END, MANUAL, STOCK_COMPONENTS
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe, complete
 from analysis.speech.excitation import Excitation
@@ -88,7 +88,8 @@ def read_settings(model: SpeechModel) -> Settings:
     values["sparsity"] /= 100
     values["components"] = tuple(values["components"])
     values["sequential"] = values["sequential"] and values["repair"] != "none"
-    values["swaps"] = values["swaps"] and not (values["sequential"] or stock)
+    by_words = values["allocation"] == END_TO_END
+    values["swaps"] = values["swaps"] and by_words and not (values["sequential"] or stock)
     recipe = Recipe(**values)
     heard = None
     if recipe.listens:

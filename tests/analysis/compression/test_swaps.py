@@ -4,6 +4,7 @@ import pytest
 
 from analysis.clustering.trees import build_trees
 from analysis.clustering.unit_space import UnitSpace
+from analysis.compression import swaps
 from analysis.compression.compress import compress
 from analysis.compression.divergence import check_clips, divergence, log_probabilities
 from analysis.compression.planner import Planner
@@ -44,15 +45,38 @@ def test_a_bad_plan_becomes_a_better_one_of_its_size(
     assert locked.n_clusters[ffn[0].id] == 1
 
 
-def test_a_planner_trades_where_the_recipe_says_so(hubert: SpeechModel, sound: Excitation) -> None:
+def test_a_planner_trades_where_the_recipe_says_so(
+    hubert: SpeechModel, sound: Excitation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = complete(sparsity=0.5, excitation="calibrated")
     planner = Planner(hubert, Excitation("calibrated", sound.clips))
-    plain = planner.prepare(recipe).plan
+    monkeypatch.setitem(swaps.WORTH_TRADING, "ctc", 0.0)
+    plain = planner.prepare(recipe.changed(swaps=False)).plan
     traded = planner.prepare(recipe.changed(swaps=True)).plan
     assert traded.recipe.swaps
     assert _parameters(hubert, traded) <= _parameters(hubert, plain)
     heard = Excitation("calibrated", sound.clips)
     assert _moved(hubert, traded, heard) <= _moved(hubert, plain, heard)
+
+
+def test_nothing_is_traded_where_little_is_lost(
+    hubert: SpeechModel, sound: Excitation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan comes back before any voice is played."""
+    heard = Excitation("calibrated", sound.clips)
+    planner = Planner(hubert, heard)
+    plain = planner.prepare(complete(sparsity=0.5, excitation="calibrated", swaps=False))
+    monkeypatch.setattr(swaps, "check_clips", None)
+    monkeypatch.setitem(swaps.WORTH_TRADING, "ctc", 1e6)
+    assert swap_budget(hubert, plain.plan, plain.trees, heard) is plain.plan
+
+
+def test_trades_are_the_default_where_k_follows_from_the_words() -> None:
+    assert complete().swaps
+    assert not complete(sequential=True).swaps
+    assert not complete(allocation="output-error").swaps
+    assert not complete(method="magnitude").swaps
+    assert not complete(swaps=False).swaps
 
 
 def test_groups_are_repaired_each_by_itself() -> None:
