@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from analysis.compression import divergence
 from analysis.models.loading import DEMO_MODELS, load
@@ -21,6 +22,12 @@ from analysis.speech import excitation
 from tests.helpers.tiny_models import BUILDERS, hash_weights
 
 torch.set_num_threads(1)
+
+# The same examples in every run: a test that fails fails again. More are tried with
+# `pytest --hypothesis-profile=long`.
+settings.register_profile("short", max_examples=25, derandomize=True, database=None, deadline=None)
+settings.register_profile("long", max_examples=2000, database=None, deadline=None)
+settings.load_profile("short")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -24,10 +24,8 @@ from analysis.delivery.saving import check_target, save
 from analysis.errors import UserError
 from analysis.evaluation.corpora import read_corpus
 from analysis.evaluation.corpus_evaluation import wer_rise
-from analysis.evaluation.references import read_references
-from analysis.evaluation.scoring import Score, score
 from analysis.models.footprint import Footprint, footprint
-from analysis.models.loading import DEMO_MODELS, load
+from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
 from analysis.models.unit_groups import UnitGroup
@@ -36,15 +34,12 @@ from analysis.plan.choices import CALIBRATED, STOCK_COMPONENTS, UNBUDGETED
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe, complete
 from analysis.progress import Watch
-from analysis.speech.audio import SUPPORTED_EXTENSIONS, read_audio
 from analysis.speech.excitation import (
     Excitation,
     default_excitation,
     read_calibration,
 )
 from analysis.speech.hearing import recipe_excitation
-from analysis.speech.transcription import Transcript, TranscriptionOptions
-from analysis.speech.transcription import transcribe as transcribe_audio
 
 
 def inspect(options: argparse.Namespace) -> None:
@@ -130,45 +125,6 @@ def compress(options: argparse.Namespace) -> None:
     how = "plain from_pretrained" if stock else "trust_remote_code=True"
     print(f"saved in {folder}, which loads with {how}")
     print(f"hear it: coalesce transcribe {options.out} CLIP")
-
-
-def transcribe(options: argparse.Namespace) -> None:
-    """Transcribe clips through every model; score them where a reference is given."""
-    sources, paths = _split_inputs(options.inputs)
-    references = read_references(options.reference, paths) if options.reference else None
-    clips = [read_audio(path) for path in paths]
-    settings = TranscriptionOptions(language=options.language, task=options.task)
-    rows: list[dict[str, Any]] = []
-    with progress_bar("transcribe") as progress:
-        for source in sources:
-            model = _load(source, options)
-            n_bytes = footprint(model).bytes
-            for index, clip in enumerate(clips):
-                transcript = transcribe_audio(model, clip, settings)
-                result = (
-                    score(references[index], transcript.text, options.normaliser)
-                    if references
-                    else None
-                )
-                row = _row(source, str(paths[index]), transcript, result)
-                rows.append(row | {"model_bytes": n_bytes})
-                progress(len(rows), len(sources) * len(clips), clip.name)
-    if options.json:
-        print_json(rows)
-        return
-    for row in rows:
-        size = f"{row['model_bytes'] / 1e6:.1f} MB"
-        print(f"{row['audio']}  [{row['model']}, {size}]  RTF {row['real_time_factor']:.3f}")
-        print(f"  {row['text']}")
-        for note in row["notes"]:
-            print(f"  ({note})")
-        if "wer" in row:
-            words = "word" if row["words"] == 1 else "words"
-            print(
-                f"  WER {_percent(row['wer'])}, CER {_percent(row['cer'])} "
-                f"({row['substitutions']} S, {row['insertions']} I, {row['deletions']} D "
-                f"of {row['words']} {words}; normaliser: {row['normaliser']})"
-            )
 
 
 def _load(source: str, options: argparse.Namespace) -> SpeechModel:
@@ -316,48 +272,6 @@ def _trees(
         return TreeChoice.of(plan.recipe, excitation).build(model, watch=Watch(progress))
 
 
-def _split_inputs(inputs: list[str]) -> tuple[list[str], list[Path]]:
-    """Tell models from audio files: what is a file or is called like one is audio."""
-    models, paths = [], []
-    for text in inputs:
-        path = Path(text).expanduser()
-        if path.is_file():
-            paths.append(path)
-        elif path.suffix.lower() in SUPPORTED_EXTENSIONS and not path.is_dir():
-            raise UserError(f"There is no audio file {text}.", "Check the path.")
-        else:
-            models.append(text)
-    if not models:
-        raise UserError("No model was given.", f"Start with {', '.join(DEMO_MODELS)} or a folder.")
-    if not paths:
-        raise UserError("No audio file was given.", "Name one or more after the model.")
-    return models, paths
-
-
-def _row(source: str, path: str, transcript: Transcript, result: Score | None) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "audio": path,
-        "model": source,
-        "text": transcript.text,
-        "real_time_factor": transcript.real_time_factor,
-        "duration": transcript.duration,
-        "processing_time": transcript.processing_time,
-        "peak_memory": transcript.peak_memory,
-        "notes": list(transcript.notes),
-    }
-    if result is not None:
-        row |= {
-            "wer": result.wer,
-            "cer": result.cer,
-            "substitutions": result.substitutions,
-            "insertions": result.insertions,
-            "deletions": result.deletions,
-            "words": result.words,
-            "normaliser": result.normaliser,
-        }
-    return row
-
-
 def _describe_group(
     group: UnitGroup, cost: Footprint, tree: MergeTree, variance: float
 ) -> dict[str, Any]:
@@ -384,7 +298,3 @@ def _cost_line(cost: Footprint) -> str:
         f"{cost.parameters / 1e6:.2f} M parameters, {cost.bytes / 1e6:.1f} MB, "
         f"{cost.macs / 1e6:.0f} M MAC per second of audio"
     )
-
-
-def _percent(rate: float) -> str:
-    return "undefined (empty reference)" if rate != rate else f"{rate:.1%}"

@@ -85,6 +85,7 @@ def _command(name: str) -> Callable[[argparse.Namespace], None]:
     from analysis.cli import export as export_commands
     from analysis.cli import models as commands
     from analysis.cli import training as training_commands
+    from analysis.cli import transcribing
 
     return {
         "inspect": commands.inspect,
@@ -94,7 +95,7 @@ def _command(name: str) -> Callable[[argparse.Namespace], None]:
         "export": export_commands.export,
         "finetune": training_commands.finetune,
         "pinch": training_commands.pinch,
-        "transcribe": commands.transcribe,
+        "transcribe": transcribing.transcribe,
     }[name]
 
 
@@ -160,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     transcribe.add_argument(
         "--reference", metavar="TEXT|FILE", help="what was said; a file holds a line per clip"
     )
-    transcribe.add_argument("--normaliser", choices=tuple(NORMALISERS), default="whisper-english")
+    _add_normaliser(transcribe)
     transcribe.add_argument("--language", help="of the speech, for multilingual models")
     transcribe.add_argument("--task", choices=TASKS, default="transcribe")
     _add_loading(transcribe)
@@ -170,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--against", metavar="MODEL", help="test the difference to this one")
     evaluate.add_argument("--out", metavar="DIR", help="keep transcripts here, and go on from them")
     evaluate.add_argument("--data", metavar="DIR", required=True, help=_DATA_HELP)
-    evaluate.add_argument("--normaliser", choices=tuple(NORMALISERS), default="whisper-english")
+    _add_normaliser(evaluate)
     _add_recognition(evaluate)
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -188,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     sweep.add_argument("--allocation", help=f"by commas (uniform): {', '.join(ALLOCATIONS)}")
     sweep.add_argument("--seed", help="by commas (0); for methods that draw")
-    sweep.add_argument("--normaliser", choices=tuple(NORMALISERS))
+    _add_normaliser(sweep, default=None)
     sweep.add_argument("--calibrate", metavar="DIR", help="clips for excitation=calibrated")
     _add_recognition(sweep)
 
@@ -231,6 +232,18 @@ def _add_loading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
     parser.add_argument("--dtype", help=_DTYPE_HELP)
     parser.add_argument("--json", action="store_true", help="print results as JSON")
+
+
+def _add_normaliser(
+    parser: argparse.ArgumentParser, default: str | None = "whisper-english"
+) -> None:
+    rules = "; ".join(f"{name}: {rule.rstrip('.')}" for name, rule in NORMALISERS.items())
+    parser.add_argument(
+        "--normaliser",
+        choices=tuple(NORMALISERS),
+        default=default,
+        help=f"what both texts go through ({default or 'whisper-english'}); {rules}",
+    )
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from analysis.evaluation.corpus_tables import (
     READERS,
     Entry,
     Fault,
+    Names,
     find_tables,
     is_audio,
     nowhere,
@@ -194,20 +195,21 @@ def read_corpus(
     files = files_below(source, unlisted) if is_folder else []
     tables = find_tables(source, files)
     entries: dict[Path, Entry] = {}
+    names = Names()
     for table, layout in tables:
         for found in READERS[layout](table, str(_relative(table, root))):
             if isinstance(found, Fault):
                 faults.append(found)
-            elif found.path in entries:
-                faults.append(Fault(str(_relative(found.path, root)), "It is named twice."))
+            elif (path := names.find(found.path)) in entries:
+                faults.append(Fault(str(_relative(path, root)), "It is named twice."))
             else:
-                entries[found.path] = found
+                entries[path] = replace(found, path=path)
     faults += _without_transcript(files, root, entries)
     utterances: list[Utterance] = []
     for done, (path, entry) in enumerate(sorted(entries.items())):
         watch.progress(done, len(entries), "checking clips")
         watch.check()
-        checked = _check(entry, str(_relative(path, root)))
+        checked = _check(entry, str(_relative(path, root)), watch)
         if isinstance(checked, Fault):
             faults.append(checked)
         else:
@@ -224,7 +226,7 @@ def read_corpus(
     return Corpus(source.name, layouts, tuple(utterances), tuple(faults))
 
 
-def _check(entry: Entry, name: str) -> Utterance | Fault:
+def _check(entry: Entry, name: str, watch: Watch) -> Utterance | Fault:
     """Decode a clip; its duration and digest, or what is wrong with it."""
     try:
         content = read_bytes(entry.path)
@@ -233,9 +235,12 @@ def _check(entry: Entry, name: str) -> Utterance | Fault:
     except OSError as error:
         return Fault(name, f"It cannot be opened: {error.strerror}.")
     try:
-        duration = read_audio(content, name=name).duration
+        audio = read_audio(content, name=name, watch=Watch(should_cancel=watch.should_cancel))
     except UserError as error:
         return Fault(name, error.message)
+    if not audio.is_whole:  # its transcript says more than can be heard
+        return Fault(name, audio.notes[0])
+    duration = audio.duration
     if entry.duration is not None and abs(entry.duration - duration) > MIN_SECONDS:
         return Fault(
             name, f"It lasts {duration:.2f} s, not {entry.duration:.2f} s as the manifest says."

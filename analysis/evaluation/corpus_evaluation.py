@@ -30,6 +30,7 @@ from analysis.progress import (
     ShouldCancel,
     Watch,
 )
+from analysis.speech.audio import READING
 from analysis.speech.recognition import TranscriptionOptions
 from analysis.speech.transcription import transcribe_batch
 
@@ -106,7 +107,7 @@ def run_of(model: SpeechModel, options: TranscriptionOptions, plan: str | None =
     decisive = asdict(replace(options, warm_up=True))
     settings = {name: str(value) for name, value in decisive.items()}
     settings |= {"dtype": str(model.dtype), "device": model.device.type}
-    settings |= {"revision": REVISION, "configuration": _configuration(model)}
+    settings |= {"revision": REVISION, "reading": READING, "configuration": _configuration(model)}
     return Run(model.name, model.weight_hash, plan, settings)
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from analysis.errors import UserError
 from analysis.speech.audio import SUPPORTED_EXTENSIONS
+from analysis.speech.letters import same_letters
 
 _AUDIOFOLDER_TABLES = ("metadata.csv", "metadata.jsonl")
 _FILE_FIELDS = ("file_name", "audio_filepath")
@@ -93,15 +94,16 @@ def find_tables(source: Path, files: Sequence[Path]) -> list[tuple[Path, str]]:
 
 def _read_librispeech(table: Path, name: str) -> Entries:
     """Lines of ``speaker-chapter-number TEXT``; the clips lie beside the table."""
-    clips = {path.stem: path for path in table.parent.iterdir() if is_audio(path)}
+    clips = {same_letters(path.stem): path for path in table.parent.iterdir() if is_audio(path)}
     for number, line in enumerate(read_text(table, name).split("\n"), start=1):
         if not line.strip():
             continue
         key, *text = line.split(maxsplit=1)
-        if key not in clips:
+        clip = clips.get(same_letters(key))
+        if clip is None:
             yield Fault(f"{name}, line {number}", f"There is no clip {key} beside it.")
             continue
-        yield Entry(clips[key], text[0] if text else "", key.split("-")[0])
+        yield Entry(clip, text[0] if text else "", key.split("-")[0])
 
 
 def _read_audiofolder(table: Path, name: str) -> Entries:
@@ -181,6 +183,44 @@ def _entry(row: Mapping[str, Any], folder: Path, where: str) -> Entry | Fault:
     except RuntimeError:
         return Fault(where, f"It names the folder of a user who is not here: {file}.")
     return Entry(path, text, speaker, seconds)
+
+
+class Names:
+    """Finds files whose names a table writes as another system does.
+
+    macOS takes letters apart from their marks (NFD) where others do not (NFC), and Windows puts
+    backslashes between folders. Folders are listed once.
+    """
+
+    def __init__(self) -> None:
+        self._listed: dict[Path, dict[str, str]] = {}
+
+    def find(self, path: Path) -> Path:
+        """The file that is meant; the path itself, where there is none.
+
+        Parameters
+        ----------
+        path : Path
+            As the table has it, absolute.
+        """
+        if os.path.lexists(path):
+            return path
+        parts = Path(os.path.normpath(str(path).replace("\\", "/"))).parts
+        found = Path(parts[0])
+        for part in parts[1:]:
+            if not os.path.lexists(found / part):
+                part = self._names(found).get(same_letters(part), part)
+            found /= part
+        return found if os.path.lexists(found) else path
+
+    def _names(self, folder: Path) -> Mapping[str, str]:
+        if folder not in self._listed:
+            try:
+                names = os.listdir(folder)
+            except OSError:
+                names = []
+            self._listed[folder] = {same_letters(name): name for name in names}
+        return self._listed[folder]
 
 
 def read_bytes(path: Path) -> bytes:

@@ -1,10 +1,11 @@
 """Reference transcripts from whatever a person has: a text, lines of text, a table."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from analysis.errors import UserError
 from analysis.evaluation.corpus_tables import READERS, Entry, Fault, read_text
+from analysis.speech.letters import same_letters
 
 
 def read_references(given: str, audio_paths: Sequence[Path]) -> list[str]:
@@ -40,8 +41,9 @@ def read_references(given: str, audio_paths: Sequence[Path]) -> list[str]:
     if path.suffix.lower() in (".csv", ".jsonl"):
         return _from_table(path, audio_paths)
     lines = [line.strip() for line in read_text(path, path.name).split("\n") if line.strip()]
-    named = dict(line.split(maxsplit=1) for line in lines if len(line.split(maxsplit=1)) == 2)
-    if all(audio.stem in named or audio.name in named for audio in audio_paths):
+    pairs = [line.split(maxsplit=1) for line in lines if len(line.split(maxsplit=1)) == 2]
+    named = {same_letters(name): text for name, text in pairs}
+    if all(_text_of(audio, named) is not None for audio in audio_paths):
         return _pick(named, audio_paths, path.name)
     if len(audio_paths) == 1:
         return [" ".join(lines)]
@@ -65,7 +67,7 @@ def _from_table(table: Path, audio_paths: Sequence[Path]) -> list[str]:
     read = READERS["manifest" if table.suffix.lower() == ".jsonl" else "audiofolder"]
     found = list(read(table, table.name))
     named = {
-        entry.path.name: " ".join(entry.text.splitlines())
+        _last(str(entry.path)): " ".join(entry.text.splitlines())
         for entry in found
         if isinstance(entry, Entry)
     }
@@ -81,8 +83,17 @@ def _pick(
 ) -> list[str]:
     texts = []
     for audio in audio_paths:
-        text = named.get(audio.name, named.get(audio.stem))
+        text = _text_of(audio, named)
         if text is None:
             raise UserError(f"{name} has no transcript for {audio.name}.", remedy)
         texts.append(text)
     return texts
+
+
+def _text_of(audio: Path, named: Mapping[str, str]) -> str | None:
+    return named.get(same_letters(audio.name), named.get(same_letters(audio.stem)))
+
+
+def _last(path: str) -> str:
+    """The name of a file, whatever system wrote its path."""
+    return same_letters(PurePosixPath(path.replace("\\", "/")).name)

@@ -5,19 +5,23 @@ its own. Alignment is jiwer's (minimum edit distance over words).
 """
 
 import math
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal, cast
 
 import jiwer
-from transformers.models.whisper.english_normalizer import (
-    BasicTextNormalizer,
-    EnglishTextNormalizer,
-)
+from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 
 from analysis.errors import UserError
 from analysis.plan.choices import NORMALISERS
+from analysis.speech.letters import one_apostrophe, same_letters
+
+_REMARK = re.compile(r"[<\[][^>\]]*[>\]]|\([^)]+?\)")
+_JOINERS = "\u200c\u200d"
+"""Zero-width (non-)joiners: invisible, and part of the spelling of Persian and of Indic scripts."""
 
 SpanKind = Literal["equal", "substitute", "insert", "delete"]
 
@@ -93,6 +97,8 @@ def normalise(text: str, normaliser: str) -> str:
     'mister quilter is 21'
     >>> normalise("Grüß Gott, (lacht) Anna!", "basic")
     'grüß gott anna'
+    >>> normalise("हिन्दी में!", "basic")
+    'हिन्दी में'
     >>> normalise(" As  it is. ", "none")
     'As it is.'
     """
@@ -100,11 +106,30 @@ def normalise(text: str, normaliser: str) -> str:
         raise UserError(
             f"There is no normaliser “{normaliser}”.", f"Choose one of {', '.join(NORMALISERS)}."
         )
+    text = same_letters(text)
     if normaliser == "whisper-english":
-        text = _whisper_english()(text)
+        text = _whisper_english()(one_apostrophe(text))
     elif normaliser == "basic":
-        text = BasicTextNormalizer()(text)
-    return " ".join(text.split())
+        text = _basic(one_apostrophe(text))
+    return " ".join(same_letters(text).split())
+
+
+def _basic(text: str) -> str:
+    """Whisper's rules for all languages, but for the marks, which it takes for punctuation.
+
+    A mark belongs to the letter before it: an accent, a vowel sign, a virama. One that follows a
+    symbol goes with the symbol.
+    """
+    kept: list[str] = []
+    for letter in unicodedata.normalize("NFKC", _REMARK.sub("", text.lower())).lower():
+        category = unicodedata.category(letter)
+        if category[0] in "SPZ":
+            kept.append(" ")
+        elif category[0] == "M":
+            kept.extend(letter if kept and kept[-1] != " " else "")
+        elif category != "Cf" or letter in _JOINERS:
+            kept.append(letter)
+    return "".join(kept)
 
 
 @cache

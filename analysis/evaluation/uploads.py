@@ -1,6 +1,6 @@
 """A corpus that was uploaded: clips and tables, loose or in ZIP files, laid out as a folder."""
 
-import re
+import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator
 from io import BytesIO
@@ -8,12 +8,13 @@ from pathlib import Path, PurePosixPath
 
 from analysis.errors import UserError
 from analysis.speech.audio import SUPPORTED_EXTENSIONS
+from analysis.speech.letters import same_letters
 
 TABLE_EXTENSIONS = (".csv", ".jsonl", ".txt")
 MAX_BYTES = 4_000_000_000
 """Unpacked; LibriSpeech's test-clean has 350 MB."""
 
-_UNSAFE = re.compile(r"[^\w .,()+'&=@-]")
+_SAFE = frozenset(" _.,()+'&=@-")
 _LONGEST_PART = 100
 
 
@@ -84,8 +85,14 @@ def _wanted(name: str) -> bool:
 
 
 def _safe_parts(name: str) -> list[str]:
-    parts = [part for part in name.replace("\\", "/").split("/") if part.strip(". ")]
-    return [_UNSAFE.sub("_", part)[-_LONGEST_PART:].lstrip(".") for part in parts] or ["file"]
+    parts = [part for part in same_letters(name).replace("\\", "/").split("/") if part.strip(". ")]
+    safe = ["".join(c if _is_safe(c) else "_" for c in part) for part in parts]
+    return [part[-_LONGEST_PART:].lstrip(".") for part in safe] or ["file"]
+
+
+def _is_safe(letter: str) -> bool:
+    """Whether a file may be called so: letters with their marks, digits, a few signs."""
+    return letter.isalnum() or letter in _SAFE or unicodedata.category(letter)[0] == "M"
 
 
 def _too_much() -> UserError:

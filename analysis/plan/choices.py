@@ -152,12 +152,20 @@ Normaliser = Literal["whisper-english", "basic", "none"]
 NORMALISERS: Mapping[str, str] = {
     "whisper-english": (
         "Whisper's English rules: lower case, no punctuation, “uh” and “um” dropped, "
-        "contractions written out, numbers as figures; British spellings stay."
+        "contractions written out, numbers as figures; British spellings stay. Accents and vowel "
+        "signs are dropped, so it is for English alone."
     ),
-    "basic": "Any language: lower case, punctuation and bracketed remarks removed.",
-    "none": "As written; only runs of white space count as one.",
+    "basic": (
+        "Any language: lower case, punctuation and bracketed remarks removed. Accents and vowel "
+        "signs count."
+    ),
+    "none": (
+        "As written; only runs of white space count as one. Accents and vowel signs count, and so "
+        "do case and punctuation."
+    ),
 }
-"""What is done to both texts before they are compared."""
+"""What is done to both texts before they are compared. All compare letters with their marks in one
+form (NFC); all but "none" take every apostrophe for the same."""
 
 TASKS = ("transcribe", "translate")
 """What a Whisper can be asked to do: write what is said, or write it in English."""

@@ -1,28 +1,40 @@
 """Reads whatever sound file a person has and hands the models one thing: mono float32 at 16 kHz.
 
-The content decides how a file is decoded, never its extension. libsndfile (through soundfile) reads
-WAV, FLAC, Ogg, MP3 and AIFF; FFmpeg (through PyAV) reads M4A, AAC, MP4 and WebM and is the second
-try for anything that libsndfile refuses. Files are decoded, mixed down and resampled block by
-block, so that memory grows with the seconds of speech, not with channels and sampling rate.
+The content decides how a file is decoded, never its extension or what its header claims. Files are
+decoded, mixed down and resampled block by block, so that memory grows with the seconds of speech,
+not with channels and sampling rate. What a person should know of the way a file was read, the
+`notes` of its `Audio` say.
 """
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
-import av
 import numpy as np
-import numpy.typing as npt
-import soundfile
 import soxr
 
 from analysis.errors import UserError
+from analysis.progress import UNWATCHED, Watch
+from analysis.speech.decoding import (
+    Decoder,
+    Findings,
+    NoSoundTrack,
+    Samples,
+    TooLong,
+    Unreadable,
+    decode,
+    decoders,
+)
+from analysis.speech.mixing import Mixer
+
+__all__ = ["Audio", "Samples", "read_audio"]
 
 SAMPLING_RATE = 16_000
 """Samples per second of every `Audio`; what all supported models were trained on."""
+READING = "2"
+"""To be raised when a file gives other samples than before: what was transcribed is then old."""
 MAX_SECONDS = 3600.0
 """Longest file read by default: one hour, 230 MB of samples."""
 MIN_SECONDS = 0.1
@@ -36,15 +48,13 @@ SUPPORTED_EXTENSIONS: tuple[str, ...] = (
 )
 """What a file chooser offers. Reading does not look at it."""
 
-_FORMATS_READ = "WAV, FLAC, OGG, OPUS, MP3, AIFF, M4A, AAC, MP4 or WebM"
-# FFmpeg also "demuxes" playlists (HLS, concat, DASH, SDP), which name other files and addresses for
-# it to open. A stranger's upload must not be able to do that, so only self-contained formats pass.
-_FFMPEG_FORMATS = "aac,ac3,aiff,amr,asf,avi,caf,flac,matroska,mov,mp3,mp4,ogg,w64,wav,webm"
-_BLOCK_FRAMES = 1 << 18
-_UNKNOWN_LENGTH = 1 << 60  # libsndfile says 2**63 - 1 where a header holds no length
-_LONGEST_NAME = 120
+FAR_BEYOND = 2.0
+"""Peak amplitude from which on samples are scaled down: lossy formats and mixing overshoot full
+scale by less, and files of floating-point numbers may have any scale."""
 
-Samples = npt.NDArray[np.float32]
+_FORMATS_READ = "WAV, FLAC, OGG, OPUS, MP3, AIFF, M4A, AAC, MP4 or WebM"
+_LONGEST_NAME = 120
+_NOTHING: Samples = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,15 +68,22 @@ class Audio:
     samples : ndarray of float32, shape (n,)
         Mono at `SAMPLING_RATE`, full scale ±1.
     original_sampling_rate : int
-        Hz, in the file.
+        Hz, in the file; at its beginning, where it changes.
     original_channels : int
-        In the file.
+        In the file, likewise.
+    notes : tuple of str
+        Sentences that a person should see beside the sound: what the file lacks, and what was done
+        to read it.
+    is_whole : bool
+        Whether all of the sound is there that the file promises; if not, the first note says why.
     """
 
     name: str
     samples: Samples
     original_sampling_rate: int
     original_channels: int
+    notes: tuple[str, ...] = ()
+    is_whole: bool = True
 
     @property
     def duration(self) -> float:
@@ -75,7 +92,11 @@ class Audio:
 
 
 def read_audio(
-    source: str | Path | bytes, *, name: str | None = None, max_seconds: float = MAX_SECONDS
+    source: str | Path | bytes,
+    *,
+    name: str | None = None,
+    max_seconds: float = MAX_SECONDS,
+    watch: Watch = UNWATCHED,
 ) -> Audio:
     """Decode a sound file, mix it down to one channel and resample it to 16 kHz.
 
@@ -86,7 +107,10 @@ def read_audio(
     name : str, optional
         Label; by default the file's name. Directories and control characters are cut off it.
     max_seconds : float
-        Longer audio is refused, before it is decoded wherever the file states its length.
+        Longer audio is refused as soon as that much of it has been decoded; WAV and its like
+        before that.
+    watch : Watch
+        Cancelling works between blocks.
 
     Returns
     -------
@@ -97,15 +121,16 @@ def read_audio(
     UserError
         Where there is no usable sound: no such file, empty, not audio, damaged, no sound track, no
         samples, NaN or infinite samples, too short, too long, silent.
+    Cancelled
     """
     if isinstance(source, bytes):
         label = _label(name or "audio")
-        return _read(BytesIO(source), label, max_seconds)
+        return _read(BytesIO(source), label, max_seconds, watch)
     path = Path(os.path.expanduser(source))
     label = _label(name or path.name)
     try:
         with path.open("rb") as stream:
-            return _read(stream, label, max_seconds)
+            return _read(stream, label, max_seconds, watch)
     except OSError as error:
         raise UserError(
             f"The file “{label}” cannot be opened.",
@@ -120,115 +145,157 @@ def _label(name: str) -> str:
     return "".join(c for c in last if c.isprintable())[:_LONGEST_NAME] or "audio"
 
 
-class _Block(NamedTuple):
-    """A stretch of decoded sound, already mixed down."""
-
-    mono: Samples
-    sampling_rate: int
-    channels: int
-
-
-def _read(stream: BinaryIO, label: str, max_seconds: float) -> Audio:
+def _read(stream: BinaryIO, label: str, max_seconds: float, watch: Watch) -> Audio:
     if not stream.read(1):
         raise UserError(
             f"The file “{label}” is empty.", "Check that the recording or upload was complete."
         )
-    stream.seek(0)
-    try:
-        audio = _join(_soundfile_blocks(stream, label, max_seconds), label, max_seconds)
-    except soundfile.SoundFileError as refusal:
-        stream.seek(0)
+    refusals: list[str] = []
+    for decoder in decoders(stream):
         try:
-            audio = _join(_ffmpeg_blocks(stream, label, max_seconds), label, max_seconds)
-        except av.error.FFmpegError as error:
-            raise UserError(
-                f"The file “{label}” is not audio that can be read, or it is damaged.",
-                f"Convert it to {_FORMATS_READ}; if it is one of these, copy or upload it again.",
-                f"libsndfile: {refusal}; FFmpeg: {error}",
-            ) from error
-    _check_heard(audio)
-    return audio
-
-
-def _soundfile_blocks(stream: BinaryIO, label: str, max_seconds: float) -> Iterator[_Block]:
-    with soundfile.SoundFile(stream) as file:
-        rate = file.samplerate
-        if file.frames < _UNKNOWN_LENGTH:
-            _check_not_too_long(file.frames / rate, label, max_seconds)
-        while len(frames := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
-            yield _Block(frames.mean(axis=1), rate, file.channels)
-
-
-def _ffmpeg_blocks(stream: BinaryIO, label: str, max_seconds: float) -> Iterator[_Block]:
-    options = {"format_whitelist": _FFMPEG_FORMATS}
-    with av.open(stream, "r", metadata_errors="replace", options=options) as container:
-        if not container.streams.audio:
+            sound = _join(stream, decoder, Mixer(), max_seconds, watch)
+            if sound.mixer.cancels:
+                alone = Mixer(sound.mixer.loudest)
+                sound = _join(stream, decoder, alone, max_seconds, watch)
+        except Unreadable as refusal:
+            refusals.append(str(refusal))
+        except NoSoundTrack:
             raise UserError(
                 f"The file “{label}” has no sound track.", "Choose a file that holds sound."
-            )
-        if container.duration is not None:  # a browser's own recording (WebM) does not say
-            _check_not_too_long(container.duration / av.time_base, label, max_seconds)
-        to_float = av.AudioResampler(format="flt")  # changes the sample format, nothing else
-        for frame in container.decode(audio=0):
-            channels = frame.layout.nb_channels
-            for part in to_float.resample(frame):
-                interleaved = part.to_ndarray().reshape(-1, channels)
-                yield _Block(interleaved.mean(axis=1), frame.sample_rate, channels)
+            ) from None
+        except TooLong:
+            raise UserError(
+                f"The file “{label}” is longer than the limit of {_spoken(max_seconds)}.",
+                f"Cut it into pieces of at most {_spoken(max_seconds)}.",
+            ) from None
+        else:
+            return _checked(sound, label)
+    raise UserError(
+        f"The file “{label}” is not audio that can be read, or it is damaged.",
+        f"Convert it to {_FORMATS_READ}; if it is one of these, copy or upload it again.",
+        "; ".join(refusals),
+    )
 
 
-def _join(blocks: Iterator[_Block], label: str, max_seconds: float) -> Audio:
-    """Check the blocks, resample them as one stream and put them together."""
-    first: _Block | None = None
-    n_frames = 0
-    resampled: list[Samples] = []
-    for block in blocks:
-        if first is None:
-            first = block
-            stream = soxr.ResampleStream(first.sampling_rate, SAMPLING_RATE, 1, dtype="float32")
-        elif (block.sampling_rate, block.channels) != (first.sampling_rate, first.channels):
-            raise UserError(
-                f"The file “{label}” changes its sampling rate or its channels midway.",
-                "Convert it to WAV first.",
-            )
-        if not np.isfinite(block.mono).all():
-            raise UserError(
-                f"The file “{label}” holds samples that are not numbers (NaN or infinite).",
-                "Export it again, as 16-bit WAV or FLAC.",
-            )
-        n_frames += len(block.mono)
-        # Again while decoding: headers are missing, and headers lie.
-        _check_not_too_long(n_frames / block.sampling_rate, label, max_seconds)
-        resampled.append(stream.resample_chunk(block.mono))
-    if first is None:
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    """All of a file, before anybody has judged it."""
+
+    samples: Samples
+    seconds: float
+    formats: list[tuple[int, int]]  # sampling rate and channels, from one change to the next
+    mixer: Mixer
+    findings: Findings
+
+    @property
+    def difference(self) -> float:
+        """Seconds that it holds more than its headers state; 0 where that is not known, or little.
+
+        Encoders round up to frames, and MP3's state those that they put before and behind.
+        """
+        stated = self.findings.stated_seconds
+        tolerance = max(MIN_SECONDS, 3 * 1152 / self.formats[0][0]) if self.formats else 0.0
+        difference = 0.0 if stated is None else self.seconds - stated
+        return difference if abs(difference) > tolerance else 0.0
+
+
+def _join(
+    stream: BinaryIO, decoder: Decoder, mixer: Mixer, max_seconds: float, watch: Watch
+) -> _Sound:
+    """Decode a file, mix its blocks down and resample them as one stream at each rate."""
+    findings, seconds = Findings(), 0.0
+    formats: list[tuple[int, int]] = []
+    resampled = [_NOTHING]
+    resampler: soxr.ResampleStream | None = None
+    for block in decode(stream, decoder, findings, max_seconds):
+        watch.check()
+        rate, found = block.sampling_rate, (block.sampling_rate, block.frames.shape[1])
+        if not formats or found != formats[-1]:
+            if resampler is not None and rate != formats[-1][0]:
+                resampled.append(resampler.resample_chunk(_NOTHING, last=True))
+                resampler = None
+            formats.append(found)
+        if resampler is None:
+            resampler = soxr.ResampleStream(rate, SAMPLING_RATE, 1, dtype="float32")
+        resampled.append(resampler.resample_chunk(mixer.mix(block.frames)))
+        seconds += len(block.frames) / rate
+    if resampler is not None:
+        resampled.append(resampler.resample_chunk(_NOTHING, last=True))
+    return _Sound(np.concatenate(resampled), seconds, formats, mixer, findings)
+
+
+def _checked(sound: _Sound, label: str) -> Audio:
+    """Refuse what no model can make words of; note what a person should know of the rest."""
+    samples, mixer = sound.samples, sound.mixer
+    if not sound.seconds:
         raise UserError(
             f"The file “{label}” holds no samples.", "Check that the recording was complete."
         )
-    resampled.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
-    return Audio(label, np.concatenate(resampled), first.sampling_rate, first.channels)
-
-
-def _check_not_too_long(seconds: float, label: str, max_seconds: float) -> None:
-    if seconds > max_seconds:
+    if sound.seconds < MIN_SECONDS:
         raise UserError(
-            f"The file “{label}” is longer than the limit of {_spoken(max_seconds)}.",
-            f"Cut it into pieces of at most {_spoken(max_seconds)}.",
-            f"{seconds:.1f} s against {max_seconds:.1f} s",
-        )
-
-
-def _check_heard(audio: Audio) -> None:
-    """Refuse what no model can make words of: a click, or silence."""
-    if audio.duration < MIN_SECONDS:
-        raise UserError(
-            f"The file “{audio.name}” lasts only {1000 * audio.duration:.0f} ms.",
+            f"The file “{label}” lasts only {1000 * sound.seconds:.0f} ms.",
             f"Choose one of at least {MIN_SECONDS} s.",
         )
-    # Half the range, not the largest magnitude: a constant offset is silence too.
-    if np.ptp(audio.samples) / 2 < SILENCE_PEAK:
+    if not np.isfinite([mixer.low, mixer.high, samples.min(), samples.max()]).all():
         raise UserError(
-            f"The file “{audio.name}” is silent: nothing in it is louder than -80 dB.",
+            f"The file “{label}” holds samples that are not numbers (NaN or infinite).",
+            "Export it again, as 16-bit WAV or FLAC.",
+        )
+    if mixer.peak > FAR_BEYOND:
+        samples = samples / np.float32(mixer.peak)
+    lacks = _lacks(sound)
+    audio = Audio(label, samples, *sound.formats[0], (*lacks, *_notes(sound)), not lacks)
+    # Half the range, not the largest magnitude: a constant offset is silence too, and resampling
+    # makes it ring at its ends.
+    full_scale = mixer.peak if mixer.peak > FAR_BEYOND else 1.0
+    if min(np.ptp(samples), (mixer.high - mixer.low) / full_scale) / 2 < SILENCE_PEAK:
+        raise UserError(
+            f"The file “{label}” is silent: nothing in it is louder than -80 dB.",
             "Check the microphone, or choose another file.",
         )
+    return audio
+
+
+def _lacks(sound: _Sound) -> list[str]:
+    """What is missing of the sound, in sentences."""
+    findings, sentences = sound.findings, []
+    if findings.is_cut:
+        sentences.append("The file was cut short: the end of its stream is missing.")
+    elif sound.difference < 0:
+        sentences.append(
+            f"The file was cut short: its header states {findings.stated_seconds:.1f} s, and it"
+            f" holds {sound.seconds:.1f} s."
+        )
+    if findings.n_damaged:
+        sentences.append("Damaged pieces of the file were left out.")
+    return sentences
+
+
+def _notes(sound: _Sound) -> list[str]:
+    """What was done that a person may not expect, in sentences."""
+    findings, mixer, sentences = sound.findings, sound.mixer, []
+    if findings.n_parts > 1:
+        sentences.append(f"The file is {findings.n_parts} recordings in a row; all were read.")
+    elif sound.difference > 0:
+        sentences.append(
+            f"The header of the file states {findings.stated_seconds:.1f} s, but it holds"
+            f" {sound.seconds:.1f} s; all of it was read."
+        )
+    if len(sound.formats) > 1:
+        sentences.append(
+            "The file changes its sampling rate or its channels midway; all of it was read."
+        )
+    if mixer.alone:
+        taken = " and ".join(f"{n + 1} of {of}" for of, n in sorted(mixer.alone.items()))
+        sentences.append(
+            f"The channels cancel each other when they are mixed, so channel {taken} was taken"
+            " alone."
+        )
+    if mixer.peak > FAR_BEYOND:
+        sentences.append(
+            f"The samples reach {mixer.peak:.4g}, where 1 is full scale; they were scaled down."
+        )
+    return sentences
 
 
 def _spoken(seconds: float) -> str:

@@ -1,6 +1,7 @@
 """Utterances as training examples: token ids a model can learn, batches of like length."""
 
 import copy
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -15,6 +16,7 @@ from analysis.errors import UserError
 from analysis.evaluation.corpora import Corpus, Fault, Utterance
 from analysis.models.speech_model import SpeechModel
 from analysis.speech.audio import SAMPLING_RATE
+from analysis.speech.letters import one_apostrophe, same_letters
 
 IGNORED = -100
 """Label that no loss counts."""
@@ -139,15 +141,24 @@ def _ctc_tokens(model: SpeechModel, corpus: Corpus) -> Tokenise:
     """To ids of a CTC vocabulary, in the case that it is written in; or why not."""
     tokenizer = model.processor.tokenizer
     known = {token for token in tokenizer.get_vocab() if len(token) == 1}
-    letters = [letter for text in corpus.references[:1000] for letter in text if letter.isalpha()]
+    sample = [same_letters(text) for text in corpus.references[:1000]]
+    letters = [letter for text in sample for letter in text if letter.isalpha()]
     cases: tuple[Callable[[str], str], ...] = (str, str.lower, str.upper)
     case = max(cases, key=lambda change: sum(change(letter) in known for letter in letters))
 
+    def strange(text: str) -> set[str]:
+        return {c for c in text if _is_said(c) and c not in known}
+
     def tokenise(text: str) -> list[int] | str:
-        changed = case(text)
-        strange = {c for c in changed if c.isalnum() and c not in known}
-        if strange:
-            return f"The vocabulary has no “{min(strange)}”, as in “{text[:40]}”."
+        # A vocabulary holds letters with their marks, or both apart, or one of each kind.
+        forms = [unicodedata.normalize(form, case(text)) for form in ("NFC", "NFD")] + [case(text)]
+        changed = min(forms, key=lambda form: len(strange(form)))
+        if strange(changed):
+            least = min(strange(changed))
+            letter = f"◌{least}" if unicodedata.category(least)[0] == "M" else least
+            return f"The vocabulary has no “{letter}”, as in “{text[:40]}”."
+        if "'" in known:
+            changed = "".join(c if c in known else one_apostrophe(c) for c in changed)
         spelled = "".join(c if c in known or c == " " else " " for c in changed)
         words = spelled.split()
         if not words:
@@ -156,6 +167,11 @@ def _ctc_tokens(model: SpeechModel, corpus: Corpus) -> Tokenise:
         return list(tokenizer(tokenizer.word_delimiter_token.join(words)).input_ids)
 
     return tokenise
+
+
+def _is_said(letter: str) -> bool:
+    """Whether leaving it out of a transcript changes what is said: letters, marks and digits."""
+    return letter.isalnum() or unicodedata.category(letter)[0] == "M"
 
 
 def _seq2seq_tokens(model: SpeechModel, corpus: Corpus, language: str | None) -> Tokenise:
@@ -178,6 +194,7 @@ def _seq2seq_tokens(model: SpeechModel, corpus: Corpus, language: str | None) ->
     start = model.config.decoder_start_token_id
 
     def tokenise(text: str) -> list[int] | str:
+        text = same_letters(text)
         ids = list(tokenizer(text.lower() if shouted else text).input_ids)
         return ids[1:] if ids[0] == start else ids  # the model itself puts the start before labels
 

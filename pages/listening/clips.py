@@ -138,7 +138,9 @@ def read(session: Session, sources: Sequence[Source]) -> None:
             watch.check()
             watch.progress(done, len(sources), name)
             try:
-                audio = read_audio(source, name=name)
+                audio = read_audio(
+                    source, name=name, watch=Watch(should_cancel=watch.should_cancel)
+                )
             except UserError as error:
                 outcomes.append(error)
             else:
@@ -154,7 +156,7 @@ def read(session: Session, sources: Sequence[Source]) -> None:
                 session.current_clip = clip.id
 
     if sources:
-        session.jobs.start(READ_SLOT, Job("Reading audio", work, deliver), lane="listen")
+        session.jobs.start(READ_SLOT, Job("Reading audio", work, deliver), lane="read")
 
 
 def _clip_id(audio: Audio) -> str:

@@ -28,6 +28,8 @@ def draw_player(clip: Clip) -> None:
         )
         if len(played) < len(audio.samples):
             st.caption(f"The player holds the first {seconds(PLAYER_SECONDS)}.")
+        for note in audio.notes:
+            st.caption(f":material/info: {note}")
     with right:
         _reference(clip)
 

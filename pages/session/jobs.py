@@ -24,6 +24,10 @@ T = TypeVar("T")
 SETTLE_SECONDS = 0.4
 """A job that is done this fast is shown at once, without ever drawing a progress bar."""
 
+LANE_WORKERS = {"read": 4}
+"""Jobs that a lane runs at once; one, where nothing is said. Reading takes little memory, and one
+visitor's long recording must not hold up all others."""
+
 POLL_SECONDS = 0.3
 """How often a running job's progress is drawn again."""
 
@@ -137,7 +141,7 @@ class Jobs:
             Names what the job is for; a newer job for the same slot cancels the older one.
         job : Job
         lane : str
-            Jobs of one lane run one after the other, whoever asked for them.
+            Jobs of one lane run one after the other, whoever asked for them; see `LANE_WORKERS`.
         """
         self.cancel(slot)
         self.problems.pop(slot, None)
@@ -203,8 +207,8 @@ class Jobs:
 
 @st.cache_resource(show_spinner=False)
 def _lane(name: str) -> ThreadPoolExecutor:
-    """One worker for all sessions: models are too big to work on many at a time."""
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"coalesce-{name}")
+    """Workers for all sessions, mostly one: models are too big to work on many at a time."""
+    return ThreadPoolExecutor(LANE_WORKERS.get(name, 1), thread_name_prefix=f"coalesce-{name}")
 
 
 def _server_stops() -> bool:
