@@ -110,7 +110,7 @@ def normalise(text: str, normaliser: str) -> str:
     if normaliser == "whisper-english":
         text = _whisper_english()(one_apostrophe(text))
     elif normaliser == "basic":
-        text = _basic(one_apostrophe(text))
+        text = _basic(text)
     return " ".join(same_letters(text).split())
 
 
@@ -121,7 +121,8 @@ def _basic(text: str) -> str:
     symbol goes with the symbol.
     """
     kept: list[str] = []
-    for letter in unicodedata.normalize("NFKC", _REMARK.sub("", text.lower())).lower():
+    compatible = unicodedata.normalize("NFKC", _REMARK.sub("", text.lower())).lower()
+    for letter in one_apostrophe(compatible):
         category = unicodedata.category(letter)
         if category[0] in "SPZ":
             kept.append(" ")

@@ -248,7 +248,7 @@ def _checked(sound: _Sound, label: str) -> Audio:
     # Half the range, not the largest magnitude: a constant offset is silence too, and resampling
     # makes it ring at its ends.
     full_scale = mixer.peak if mixer.peak > FAR_BEYOND else 1.0
-    if min(np.ptp(samples), (mixer.high - mixer.low) / full_scale) / 2 < SILENCE_PEAK:
+    if min(float(np.ptp(samples)), (mixer.high - mixer.low) / full_scale) / 2 < SILENCE_PEAK:
         raise UserError(
             f"The file “{label}” is silent: nothing in it is louder than -80 dB.",
             "Check the microphone, or choose another file.",

@@ -3,8 +3,10 @@
 import errno
 import json
 import os
+import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analysis.errors import Cancelled, UserError
@@ -12,6 +14,7 @@ from analysis.evaluation.corpora import Fault, read_corpus
 from analysis.progress import Watch
 from tests.helpers.corpora import clip
 from tests.helpers.places import HELDOUT, TESTBED
+from tests.helpers.sounds import written
 
 
 @pytest.fixture
@@ -350,3 +353,61 @@ def test_a_folder_that_cannot_be_listed_is_named(
     assert read_corpus(tmp_path).faults == (
         Fault("closed", "The folder cannot be opened: Permission denied."),
     )
+
+
+def test_a_clip_that_was_cut_short_is_a_fault(tmp_path: Path) -> None:
+    whole = clip(tmp_path / "whole.wav", 1.0).read_bytes()
+    (tmp_path / "cut.wav").write_bytes(whole[:16_000])
+    sound = np.random.default_rng(0).normal(0, 0.1, 4 * 48_000)
+    ogg = written(sound, 48_000, "OGG", "OPUS")
+    (tmp_path / "cut.opus").write_bytes(ogg[: len(ogg) // 2])
+    (tmp_path / "metadata.csv").write_text(
+        "file_name,transcription\nwhole.wav,all of it\ncut.wav,all of it\ncut.opus,all of it\n"
+    )
+    corpus = read_corpus(tmp_path)
+    assert [u.id for u in corpus.utterances] == ["whole.wav"]
+    assert corpus.faults == (
+        Fault("cut.opus", "The file was cut short: the end of its stream is missing."),
+        Fault("cut.wav", "The file was cut short: its header states 1.0 s, and it holds 0.5 s."),
+    )
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("in_table", ["NFC", "NFD"])
+@pytest.mark.parametrize("separator", ["/", "\\"])
+def test_names_match_however_a_system_writes_them(
+    tmp_path: Path, on_disk: str, in_table: str, separator: str
+) -> None:
+    def form(text: str, name: str) -> str:
+        return unicodedata.normalize(name, text)  # type: ignore[arg-type]
+
+    path = clip(tmp_path / form("école", on_disk) / form("été.wav", on_disk))
+    named = form("école", in_table) + separator + form("été.wav", in_table)
+    rows = [{"audio_filepath": named, "text": "oui"}, {"audio_filepath": named, "text": "non"}]
+    (tmp_path / "manifest.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    corpus = read_corpus(tmp_path)
+    assert [(u.path, u.text) for u in corpus.utterances] == [(path, "oui")]
+    assert [fault.reason for fault in corpus.faults] == ["It is named twice."]
+
+
+def test_a_backslash_may_be_part_of_a_name(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a\\b.wav")
+    clip(tmp_path / "a" / "b.wav")
+    (tmp_path / "manifest.jsonl").write_text(
+        json.dumps({"audio_filepath": "a\\b.wav", "text": "yes"})
+    )
+    assert [u.path for u in read_corpus(tmp_path).utterances] == [path]
+
+
+def test_librispeech_names_match_in_both_forms(tmp_path: Path) -> None:
+    clip(tmp_path / "e\u0301-1-0.flac")
+    (tmp_path / "x.trans.txt").write_text("\u00e9-1-0 OUI\n")
+    assert [u.text for u in read_corpus(tmp_path).utterances] == ["OUI"]
+
+
+def test_checking_a_long_clip_can_be_cancelled_within_it(tmp_path: Path) -> None:
+    clip(tmp_path / "long.wav", 40.0)
+    (tmp_path / "metadata.csv").write_text("file_name,transcription\nlong.wav,a\n")
+    asked = iter([False, False])  # before the clip, and at its first block
+    with pytest.raises(Cancelled):
+        read_corpus(tmp_path, watch=Watch(should_cancel=lambda: next(asked, True)))

@@ -104,3 +104,15 @@ def test_lines_end_at_line_feeds_only(tmp_path: Path) -> None:
 
 def test_text_that_begins_like_a_home_folder_is_a_text() -> None:
     assert read_references("~nobody-here said so", [Path("a.wav")]) == ["~nobody-here said so"]
+
+
+def test_names_match_in_both_unicode_forms_and_with_backslashes(tmp_path: Path) -> None:
+    table = tmp_path / "metadata.csv"
+    table.write_text("file_name,transcription\nclips\\\u00e9t\u00e9.wav,oui\n")
+    assert read_references(str(table), [Path("e\u0301te\u0301.wav")]) == ["oui"]
+    lines = tmp_path / "lines.txt"
+    lines.write_text("\u00e9t\u00e9 oui\nb non\n")
+    assert read_references(str(lines), [Path("b.wav"), Path("e\u0301te\u0301.wav")]) == [
+        "non",
+        "oui",
+    ]

@@ -1,8 +1,11 @@
 """Error rates against alignments worked out by hand."""
 
 import math
+import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis.errors import UserError
 from analysis.evaluation.scoring import (
@@ -109,6 +112,15 @@ def test_corpus_needs_pairs(references: list[str], hypotheses: list[str]) -> Non
         ("um, TWENTY  one [noise] dogs", "whisper-english", "21 dogs"),
         ("Ça va? (rires) Très bien.", "basic", "ça va très bien"),
         ("Mr. Smith", "basic", "mr smith"),
+        ("हिन्दी में, क़लम!", "basic", "हिन्दी में क़लम"),
+        ("สวัสดี ครับ", "basic", "สวัสดี ครับ"),
+        ("شُكْرًا، می‌خواهم", "basic", "شُكْرًا می‌خواهم"),
+        ("I ❤️ you 👍🏽 \u200eOK\u00adAY", "basic", "i you okay"),
+        ("L’été, l'été", "basic", "l été l été"),
+        ("Don’t; we‘ll; can`t", "whisper-english", "do not we will can not"),
+        ("Crème brûlée", "whisper-english", "creme brulee"),
+        ("Cre\u0300me", "none", "Crème"),
+        ("It’s", "none", "It’s"),
         ("  Mr.\tSmith ", "none", "Mr. Smith"),
     ],
 )
@@ -144,3 +156,46 @@ def test_unknown_normaliser_names_the_known() -> None:
     with pytest.raises(UserError, match="german") as caught:
         score("a", "a", "german")
     assert all(name in caught.value.remedy for name in NORMALISERS)
+
+
+def test_words_that_differ_in_their_marks_differ() -> None:
+    # कि, की and कु are three words: with marks taken for spaces, all of them would be क.
+    result = score("कि की कु में", "कु कि की में", "basic")
+    assert (result.wer, result.words) == (2 / 4, 4)
+    assert score("कि की कु", "का के को", "basic").wer == 1
+    assert score("el niño está", "el nino esta", "basic").wer == 2 / 3
+
+
+def test_a_typographic_apostrophe_is_an_apostrophe() -> None:
+    said, written = "I don't know, we'll see, it's John's.", "I don’t know, we’ll see, it’s John’s."
+    for normaliser in ("whisper-english", "basic"):
+        assert score(said, written, normaliser).wer == 0
+
+
+@given(st.text(), st.sampled_from(sorted(NORMALISERS)), st.sampled_from(["NFC", "NFD"]))
+def test_how_letters_are_composed_changes_no_score(text: str, normaliser: str, form: str) -> None:
+    composed = unicodedata.normalize(form, text)  # type: ignore[arg-type]
+    assert normalise(composed, normaliser) == normalise(text, normaliser)
+    result = score(composed, text, normaliser)
+    assert (result.wer, result.cer) == (0, 0)
+
+
+@given(st.text(st.characters(categories=["L", "M", "N", "P", "Zs"])))
+def test_basic_keeps_letters_and_marks_and_changes_nothing_twice(text: str) -> None:
+    once = normalise(text, "basic")
+    assert normalise(once, "basic") == once
+    assert not any(unicodedata.category(letter)[0] in "PS" for letter in once)
+
+
+WORDS = st.lists(st.sampled_from(["ab", "cd", "ef", "कि", "की"]), max_size=8)
+
+
+@given(WORDS, WORDS)
+def test_counts_belong_together(said: list[str], written: list[str]) -> None:
+    there = score(" ".join(said), " ".join(written), "basic")
+    back = score(" ".join(written), " ".join(said), "basic")
+    errors = there.substitutions + there.insertions + there.deletions
+    assert errors == back.substitutions + back.insertions + back.deletions
+    assert len(written) - len(said) == there.insertions - there.deletions
+    assert abs(len(written) - len(said)) <= errors <= max(len(said), len(written))
+    assert (errors == 0) == (said == written)

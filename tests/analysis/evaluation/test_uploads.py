@@ -100,3 +100,12 @@ def test_two_files_of_one_name_are_refused(folder: Path) -> None:
 def test_a_damaged_archive_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match=r"“broken\.zip” cannot be unpacked"):
         lay_out_upload([("broken.zip", b"PK no")], folder)
+
+
+def test_letters_with_marks_stay_in_names(folder: Path, sound: bytes) -> None:
+    table = "file_name,transcription\nहिन्दी.flac,एक\n\u00e9t\u00e9.flac,oui\n".encode()
+    files = [("हिन्दी.flac", sound), ("e\u0301te\u0301.flac", sound), ("metadata.csv", table)]
+    assert lay_out_upload(files, folder) == 3
+    corpus = read_corpus(folder)
+    assert [u.text for u in corpus.utterances] == ["oui", "एक"]
+    assert corpus.faults == ()

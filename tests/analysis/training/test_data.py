@@ -1,10 +1,14 @@
 """Training data: what is learned, what cannot be, and the order of the epochs."""
 
+import json
+import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from transformers import Wav2Vec2CTCTokenizer, Wav2Vec2Processor
 
 from analysis.errors import UserError
 from analysis.evaluation.corpora import Corpus, read_corpus
@@ -85,3 +89,59 @@ def test_epochs_differ_and_repeat(hubert: SpeechModel, corpus: Corpus) -> None:
     here, later = (data[number] for number in (3, 3 + len(WORDS)))
     assert here["labels"] == later["labels"]
     np.testing.assert_array_equal(here["samples"], later["samples"])
+
+
+def spelling(hubert: SpeechModel, letters: str, folder: Path) -> SpeechModel:
+    """The tiny HuBERT with another vocabulary: these letters."""
+    folder.mkdir()
+    tokens = ["<pad>", "<s>", "</s>", "<unk>", "|", *letters]
+    (folder / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}))
+    tokenizer = Wav2Vec2CTCTokenizer(str(folder / "vocab.json"))
+    return replace(
+        hubert, processor=Wav2Vec2Processor(hubert.processor.feature_extractor, tokenizer)
+    )
+
+
+def labels(model: SpeechModel, folder: Path, *texts: str) -> list[str]:
+    """What a model learns of each text, or why it learns nothing."""
+    data = training_data(model, write_clips(folder, (*texts, "a")))
+    faults = {fault.where: fault.reason for fault in data.faults}
+    convert = model.processor.tokenizer.convert_ids_to_tokens
+    learned = iter(data.labels)
+    return [
+        faults.get(f"{index}.wav") or "".join(convert(list(next(learned))))
+        for index in range(len(texts))
+    ]
+
+
+def test_labels_keep_the_marks_of_their_letters(hubert: SpeechModel, tmp_path: Path) -> None:
+    model = spelling(hubert, "aकहनदमि\u0940\u0947\u094d\u0902", tmp_path / "hindi")
+    assert labels(model, tmp_path / "clips", "हिन्दी में") == ["हिन्दी|में"]
+
+
+def test_a_mark_that_the_vocabulary_lacks_is_a_fault(hubert: SpeechModel, tmp_path: Path) -> None:
+    model = spelling(hubert, "aकहनदम", tmp_path / "poor")
+    [reason] = labels(model, tmp_path / "clips", "कि")
+    assert reason == "The vocabulary has no “◌ि”, as in “कि”."
+
+
+@pytest.mark.parametrize("vocabulary", ["NFC", "NFD"])
+@pytest.mark.parametrize("text", ["NFC", "NFD"])
+def test_letters_are_found_however_they_are_composed(
+    hubert: SpeechModel, tmp_path: Path, vocabulary: str, text: str
+) -> None:
+    letters = unicodedata.normalize(vocabulary, "é")  # type: ignore[arg-type]
+    model = spelling(hubert, f"at{letters}", tmp_path / "v")
+    said = unicodedata.normalize(text, "été")  # type: ignore[arg-type]
+    [learned] = labels(model, tmp_path / "clips", said)
+    assert learned == unicodedata.normalize(vocabulary, "été")  # type: ignore[arg-type]
+
+
+def test_labels_keep_typographic_apostrophes(hubert: SpeechModel, tmp_path: Path) -> None:
+    model = spelling(hubert, "adont'", tmp_path / "english")
+    assert labels(model, tmp_path / "clips", "don’t", "don't") == ["don't", "don't"]
+
+
+def test_whisper_learns_the_same_of_both_forms(whisper: SpeechModel, tmp_path: Path) -> None:
+    data = training_data(whisper, write_clips(tmp_path, ("caf\u00e9", "cafe\u0301")))
+    assert data.labels[0] == data.labels[1]
