@@ -115,7 +115,7 @@ def row(result: ScoredTranscript) -> dict[str, object]:
         "peak_memory_bytes": values["peak_memory"],
         "peak_memory_of": values["memory_kind"],
         "windows": values["n_windows"],
-        "notes": " ".join(values["notes"]) or None,
+        "notes": " ".join((*result.clip.audio.notes, *values["notes"])) or None,
     }
 
 

@@ -14,6 +14,7 @@ from analysis.models.loading import DEMO_MODELS
 from analysis.speech.audio import SAMPLING_RATE
 from pages.listening.bundled import bundled_clips
 from pages.listening.results import to_csv, to_json
+from tests.helpers.sounds import encoded, tone
 from tests.helpers.streamlit_app import compress, pick, session_of, settle
 
 
@@ -108,19 +109,23 @@ def test_hostile_reference_and_file_name_are_shown_never_interpreted(page: AppTe
     assert not any(text.proto.allow_html for text in page.caption)
 
 
-def test_bad_files_are_named_and_the_good_one_is_kept(page: AppTest) -> None:
+def test_bad_files_are_named_and_the_good_ones_are_kept(page: AppTest) -> None:
+    odd = encoded(tone(500, 44_100, 1), 44_100, "adts", "aac")
+    odd += encoded(tone(500, 16_000, 1), 16_000, "adts", "aac")
     upload(
         page,
         ("empty.wav", b""),
         ("text.wav", b"this is no sound at all" * 50),
         ("silent.wav", wav(1.0, amplitude=0.0)),
         ("mislabelled.mp3", wav(1.2)),
+        ("another rate midway.aac", odd),
     )
     assert len(page.error) == 3
     for name, error in zip(("empty", "text", "silent"), page.error, strict=True):
         assert name in error.value
-    (clip,) = session_of(page).clips.values()
-    assert clip.audio.name == "mislabelled.mp3"
+    clips = session_of(page).clips.values()
+    assert [c.audio.name for c in clips] == ["mislabelled.mp3", "another rate midway.aac"]
+    assert any("changes its sampling rate" in text.value for text in page.caption)
     assert len(session_of(page).variants) == 1
     page.button(key="dismiss:files").click().run()
     assert not page.error

@@ -127,3 +127,15 @@ def test_jobs_of_a_session_that_is_gone_are_cancelled() -> None:
     del jobs
     gc.collect()
     assert stopped.wait(5)
+
+
+def test_reading_waits_for_nobody_elses_recording() -> None:
+    long, short, started = Jobs(), Jobs(), threading.Event()
+    got: list[str] = []
+    long.start("x", Job("Reading", until_cancelled(started), got.append), lane="read")
+    assert started.wait(5)
+    short.start("x", Job("Reading", lambda watch: "short", got.append), lane="read")
+    collect(short, "x")
+    assert got == ["short"]
+    assert long.running("x") is not None
+    long.stop("x")
