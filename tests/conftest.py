@@ -26,7 +26,7 @@ torch.set_num_threads(1)
 # The same examples in every run: a test that fails fails again. More are tried with
 # `pytest --hypothesis-profile=long`.
 settings.register_profile("short", max_examples=25, derandomize=True, database=None, deadline=None)
-settings.register_profile("long", max_examples=2_000, database=None, deadline=None)
+settings.register_profile("long", max_examples=500, database=None, deadline=None)
 settings.load_profile("short")
 
 

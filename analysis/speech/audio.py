@@ -292,8 +292,9 @@ def _notes(sound: _Sound) -> list[str]:
             " alone."
         )
     if mixer.peak > FAR_BEYOND:
+        reach = f"{mixer.peak:,.0f}" if 10 <= mixer.peak < 1e9 else f"{mixer.peak:.2g}"
         sentences.append(
-            f"The samples reach {mixer.peak:.4g}, where 1 is full scale; they were scaled down."
+            f"The samples reach {reach}, where 1 is full scale; they were scaled down."
         )
     return sentences
 

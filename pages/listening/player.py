@@ -28,8 +28,6 @@ def draw_player(clip: Clip) -> None:
         )
         if len(played) < len(audio.samples):
             st.caption(f"The player holds the first {seconds(PLAYER_SECONDS)}.")
-        for note in audio.notes:
-            st.caption(f":material/info: {note}")
     with right:
         _reference(clip)
 
@@ -83,3 +81,5 @@ def _reference(clip: Clip) -> None:
         f"{seconds(audio.duration)} · {audio.original_sampling_rate / 1000:g} kHz · {channels}."
         f"{thinned}"
     )
+    if audio.notes:
+        st.caption("  \n".join(f":material/info: {note}" for note in audio.notes))
