@@ -17,6 +17,7 @@ _UNKNOWN_SIZE = {"I": 0x7FFF0000, "Q": 1 << 62}
 FFmpeg and GStreamer each write another one into a pipe."""
 _WINDOW = 1 << 16
 _FARTHEST = 1 << 62
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 
 
@@ -88,6 +89,8 @@ def find_parts(stream: BinaryIO) -> list[Part]:
         return list(_ogg_parts(stream, start, end))
     if _at(stream, start + 4, 4) == b"ftyp":
         return _mp4_parts(stream, start, end)
+    if magic == _EBML:
+        return [Part(start, end, is_cut=_matroska_end(stream, start) > end)]
     return [Part(start if magic in KNOWN_TO_LIBSNDFILE else 0, end)]
 
 
@@ -277,4 +280,27 @@ def _mp4_parts(stream: BinaryIO, start: int, end: int) -> list[Part]:
         if size < 8:  # 0: the box goes on to the end
             break
         position += size
-    return [Part(a, b) for a, b in zip(starts, [*starts[1:], end], strict=True)]
+    stops = [*starts[1:], end]
+    return [Part(a, b, is_cut=b == end < position) for a, b in zip(starts, stops, strict=True)]
+
+
+def _matroska_end(stream: BinaryIO, start: int) -> int:
+    """Where a Matroska or WebM file says that it ends; 0 where a recorder did not know it."""
+    size, content = _ebml_size(stream, start + len(_EBML))
+    segment = content + (size or 0)
+    if size is None or _at(stream, segment, 4) != _SEGMENT:
+        return 0
+    size, content = _ebml_size(stream, segment + len(_SEGMENT))
+    return 0 if size is None else content + size
+
+
+def _ebml_size(stream: BinaryIO, position: int) -> tuple[int | None, int]:
+    """A size, as many bytes long as its first one has leading zeros and one more; what follows it.
+
+    All bits set mean that the size is not known.
+    """
+    first = int.from_bytes(_at(stream, position, 1), "big")
+    length = 9 - first.bit_length()
+    bits = (1 << 7 * length) - 1
+    size = int.from_bytes(_at(stream, position, length), "big") & bits
+    return (size if first and size != bits else None), position + length

@@ -58,6 +58,26 @@ def encoded(
     return buffer.getvalue()
 
 
+def film(signal: Signal, rate: int, container: str, *, seconds: int = 4) -> bytes:
+    """A film of noise that long, with samples of shape (n,) as its sound track."""
+    buffer = BytesIO()
+    with av.open(buffer, "w", format=container) as output:
+        picture = output.add_stream("mpeg4", rate=10)
+        track = output.add_stream("aac", rate=rate)
+        assert isinstance(picture, av.VideoStream)
+        assert isinstance(track, av.AudioStream)
+        picture.width = picture.height = 32
+        track.layout = "mono"
+        generator = np.random.default_rng(0)
+        for _ in range(10 * seconds):
+            pixels = generator.integers(0, 255, (32, 32, 3)).astype(np.uint8)
+            output.mux(picture.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+        frame = av.AudioFrame.from_ndarray(signal.astype(np.float32)[None], "fltp", "mono")
+        frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), 0
+        output.mux([*picture.encode(None), *track.encode(frame), *track.encode(None)])
+    return buffer.getvalue()
+
+
 def mp3(signal: Signal, rate: int, *, xing: bool = True, variable: bool = False) -> bytes:
     """An MP3, with or without the header that counts its frames, of constant or variable rate."""
     quality = {"flags": "+qscale", "global_quality": "236"} if variable else {}

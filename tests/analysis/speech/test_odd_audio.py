@@ -17,6 +17,7 @@ from tests.helpers.sounds import (
     claiming,
     counting,
     encoded,
+    film,
     id3v2,
     mp3,
     pitches,
@@ -146,6 +147,7 @@ CUT: dict[str, Callable[[], bytes]] = {
     "opus": lambda: cut(written(noise(48_000), 48_000, "OGG", "OPUS")),
     "vorbis": lambda: cut(written(noise(), 16_000, "OGG", "VORBIS")),
     "webm": lambda: cut(encoded(noise(48_000), 48_000, "webm", "libopus")),
+    "film": lambda: cut(film(noise(), 16_000, "matroska")),
     "opus, its second link": lambda: (
         written(low(48_000), 48_000, "OGG", "OPUS")
         + cut(written(noise(48_000), 48_000, "OGG", "OPUS"))
@@ -179,6 +181,9 @@ WHOLE: dict[str, Callable[[], bytes]] = {
     "wav and a list": lambda: written(low(), 16_000) + b"LIST\4\0\0\0INFO",
     "wav and zeros": lambda: written(low(), 16_000) + bytes(3000),
     "mp3 behind rubbish": lambda: bytes(5000) + mp3(low(), 16_000),
+    "mp4 with a longer film": lambda: film(low(), 16_000, "mp4"),
+    "matroska with a longer film": lambda: film(low(), 16_000, "matroska"),
+    "avi": lambda: film(low(), 16_000, "avi"),
     "192 kHz": lambda: written(low(192_000), 192_000),
 }
 
