@@ -1,5 +1,6 @@
 """The functions of `coalesce`: the way from a model to a smaller one, each step one call."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -221,7 +222,7 @@ def transcribe(
     Returns
     -------
     Transcript
-        The text, and what it cost.
+        The text, what it cost, and notes: on the sound first, then on the text.
 
     Raises
     ------
@@ -236,7 +237,8 @@ def transcribe(
     'set the alarm for twenty seven minutes to one'
     """
     sound = audio if isinstance(audio, Audio) else read_audio(audio)
-    return transcribe_audio(model, sound, TranscriptionOptions(language=language))
+    transcript = transcribe_audio(model, sound, TranscriptionOptions(language=language))
+    return replace(transcript, notes=(*sound.notes, *transcript.notes))
 
 
 def evaluate(

@@ -90,6 +90,14 @@ def test_paths_may_be_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert len(coalesce.evaluate(model, data, limit=2).scores) == 2
 
 
+def test_what_is_odd_about_the_sound_is_noted() -> None:
+    model = coalesce.load("demo-hubert")
+    whole = (coalesce.CLIPS / "set.flac").read_bytes()
+    transcript = coalesce.transcribe(model, whole[: len(whole) // 2])
+    assert "cut short" in transcript.notes[0]
+    assert coalesce.transcribe(model, whole).notes == ()
+
+
 def test_own_clips_are_listened_to(tmp_path: Path) -> None:
     model = coalesce.load("demo-hubert")
     clip = coalesce.CLIPS / "set.flac"
