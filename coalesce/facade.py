@@ -217,7 +217,8 @@ def transcribe(
     audio : str, Path, bytes or Audio
         The path of a file, the content of one, or sound that is read already.
     language : str, optional
-        The language of the speech, for multilingual models; it is detected if it is not given.
+        The language of the speech, for multilingual models; by default the one that the
+        checkpoint presets, else it is detected.
 
     Returns
     -------

@@ -11,7 +11,7 @@ from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import NORMALISERS
 from analysis.progress import Watch
-from analysis.speech.languages import languages
+from analysis.speech.languages import language_name, languages, presets
 from analysis.speech.recognition import LongForm
 from analysis.speech.transcription import Transcript, TranscriptionOptions, transcribe
 from pages.frame.frame import run_page
@@ -145,13 +145,17 @@ def _choices(session: Session, model: SpeechModel) -> tuple[list[Contender], Tra
 
 
 def _options(model: SpeechModel) -> TranscriptionOptions:
-    known = languages(model)
-    spoken, mode_key = ["detected", *known], f"long-form:{model.weight_hash[:16]}"
+    known, own = languages(model), presets(model)
+    # what the checkpoint says is chosen at first, and holds as long as nobody chooses otherwise
+    preset = language_name(own.language) if own.language else "detected"
+    spoken = list(known) if preset in known else [preset, *known]
+    own_task = own.task or "transcribe"
+    mode_key = f"long-form:{model.weight_hash[:16]}"
     language_key, task_key = (f"{name}:{model.weight_hash[:16]}" for name in ("language", "task"))
     language = st.selectbox(
         "Language",
         spoken,
-        index=spoken.index(held(language_key, spoken[0])),
+        index=spoken.index(held(language_key, preset)),
         key=language_key,
         persist_state="session",
         disabled=not known,
@@ -160,7 +164,7 @@ def _options(model: SpeechModel) -> TranscriptionOptions:
     task = st.segmented_control(
         "Task",
         ["transcribe", "translate"],
-        default=held(task_key, "transcribe"),
+        default=held(task_key, own_task),
         required=True,
         key=task_key,
         persist_state="session",
@@ -181,8 +185,8 @@ def _options(model: SpeechModel) -> TranscriptionOptions:
         ),
     )
     return TranscriptionOptions(
-        language=None if language == "detected" else language,
-        task=task or "transcribe",
+        language=None if language == preset else language,
+        task=None if task in (None, own_task) else task,
         long_form=long_form,
     )
 

@@ -22,6 +22,7 @@ from analysis.plan.training_settings import SYNTHESISED, GateSettings, TrainingS
 
 _DATA_HELP = "LibriSpeech folder, folder with metadata.csv, JSONL manifest, or ID:CONFIG:SPLIT"
 _DTYPE_HELP = "float32, float16, bfloat16; int8 to transcribe on a CPU; default suits the device"
+_LANGUAGE_HELP = "of the speech; default: as the model's own config says, else it is detected"
 _MODEL_HELP = "demo-whisper, demo-hubert, a folder, or a hub id"
 
 
@@ -162,8 +163,8 @@ def _parser() -> argparse.ArgumentParser:
         "--reference", metavar="TEXT|FILE", help="what was said; a file holds a line per clip"
     )
     _add_normaliser(transcribe)
-    transcribe.add_argument("--language", help="of the speech, for multilingual models")
-    transcribe.add_argument("--task", choices=TASKS, default="transcribe")
+    transcribe.add_argument("--language", help=_LANGUAGE_HELP)
+    transcribe.add_argument("--task", choices=TASKS, help="default: as the model's own config says")
     _add_loading(transcribe)
 
     evaluate = subparsers.add_parser("evaluate", help="WER of a model on a corpus, with confidence")
@@ -214,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_recognition(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="N utterances from all over")
-    parser.add_argument("--language", help="of the speech, for multilingual models")
+    parser.add_argument("--language", help=_LANGUAGE_HELP)
     parser.add_argument("--num-beams", type=int, help="default: as the model's own config says")
     parser.add_argument(
         "--max-new-tokens",

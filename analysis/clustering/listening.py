@@ -19,7 +19,7 @@ from analysis.progress import (
 from analysis.speech.audio import SAMPLING_RATE, Samples
 from analysis.speech.excitation import Excitation
 from analysis.speech.languages import language_tokens
-from analysis.speech.recognition import TranscriptionOptions
+from analysis.speech.recognition import TranscriptionOptions, configuration
 from analysis.speech.seq2seq import Seq2SeqRecogniser
 from analysis.speech.windows import quiet_windows
 
@@ -323,13 +323,13 @@ def _write_batch(
 ) -> list[tuple[int, list[int]]]:
     """As `write_down`, of clips in one language that lie in memory together."""
     longest = max(len(clip) for clip in clips) / SAMPLING_RATE
-    known = language if f"<|{language}|>" in language_tokens(model) else None
+    token = f"<|{language}|>"
+    known = token if token in language_tokens(model) else None
     options = TranscriptionOptions(
         num_beams=1,
-        language=known,
         max_new_tokens=_TOKENS_AT_LEAST + round(_TOKENS_PER_SECOND * longest),
     )
-    recogniser = Seq2SeqRecogniser(model, options, watch.should_cancel)
+    recogniser = Seq2SeqRecogniser(model, options, watch.should_cancel, known)
     with model.lock, torch.inference_mode():
         return recogniser.tokens(clips, whole=whole)
 
@@ -337,6 +337,10 @@ def _write_batch(
 def statistics_folder(model: SpeechModel, excitation: Excitation) -> Path:
     """Where what a model does on an excitation is kept."""
     dtype = str(model.dtype).removeprefix("torch.")
-    return (
-        cache_folder("contributions") / _REVISION / model.weight_hash / dtype / excitation.identity
-    )
+    folder = cache_folder("contributions") / _REVISION / model.weight_hash / dtype
+    return folder / heard_identity(model, excitation)
+
+
+def heard_identity(model: SpeechModel, excitation: Excitation) -> str:
+    """What a model makes of an excitation, beside its weights: the sound, and how it decodes."""
+    return f"{excitation.identity}-{configuration(model)[:16]}"

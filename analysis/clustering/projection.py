@@ -17,6 +17,7 @@ from scipy.sparse.linalg import eigsh
 
 from analysis.cache import cache_folder, cached
 from analysis.clustering.distances import distance_weights
+from analysis.clustering.listening import heard_identity
 from analysis.clustering.unit_space import UnitSpace
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
@@ -322,7 +323,7 @@ def _folder(
     space: UnitSpace,
 ) -> Path:
     dtype = str(model.dtype).removeprefix("torch.")
-    heard = f"-{space.excitation.identity}" if space.excitation else ""
+    heard = f"-{heard_identity(model, space.excitation)}" if space.excitation else ""
     ids = "+".join(group.id for group in groups)
     name = ids if len(groups) == 1 else hashlib.sha256(ids.encode()).hexdigest()[:16]
     return cache_folder("projections") / model.weight_hash / dtype / (space.distance + heard) / name

@@ -17,6 +17,7 @@ from analysis.clustering.contributions import (
 )
 from analysis.clustering.distances import SquaredDistances, squared_distances, unit_vectors
 from analysis.clustering.influence import influence_root
+from analysis.clustering.listening import heard_identity
 from analysis.clustering.merge_tree import MergeTree, Removal, ward_tree
 from analysis.clustering.removal import removal_order
 from analysis.models.speech_model import SpeechModel
@@ -141,7 +142,8 @@ class UnitSpace:
 
     def _path(self, model: SpeechModel, group: UnitGroup, excitation: Excitation) -> Path:
         """Where a group's tree is kept, in a space that listens."""
-        return _folder(model) / f"{self.distance}-2" / excitation.identity / f"{group.id}.npz"
+        heard = heard_identity(model, excitation)
+        return _folder(model) / f"{self.distance}-3" / heard / f"{group.id}.npz"
 
     def _output(
         self, model: SpeechModel, group: UnitGroup, excitation: Excitation, watch: Watch

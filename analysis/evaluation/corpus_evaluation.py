@@ -31,7 +31,7 @@ from analysis.progress import (
     Watch,
 )
 from analysis.speech.audio import READING
-from analysis.speech.recognition import TranscriptionOptions
+from analysis.speech.recognition import TranscriptionOptions, configuration
 from analysis.speech.transcription import transcribe_batch
 
 if TYPE_CHECKING:
@@ -107,16 +107,8 @@ def run_of(model: SpeechModel, options: TranscriptionOptions, plan: str | None =
     decisive = asdict(replace(options, warm_up=True))
     settings = {name: str(value) for name, value in decisive.items()}
     settings |= {"dtype": str(model.dtype), "device": model.device.type}
-    settings |= {"revision": REVISION, "reading": READING, "configuration": _configuration(model)}
+    settings |= {"revision": REVISION, "reading": READING, "configuration": configuration(model)}
     return Run(model.name, model.weight_hash, plan, settings)
-
-
-def _configuration(model: SpeechModel) -> str:
-    """SHA-256 of what decides a transcript beside weights and options."""
-    parts = [model.processor.feature_extractor.to_json_string()]
-    if model.architecture.decoding == "seq2seq":
-        parts.append(model.model.generation_config.to_json_string())
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def recognise(

@@ -22,6 +22,7 @@ from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe, complete
 from analysis.progress import UNWATCHED, Watch
 from analysis.speech.audio import Audio
+from analysis.speech.recognition import configuration
 from analysis.speech.transcription import TranscriptionOptions, transcribe
 
 Side = Literal["original", "merged", "pruned"]
@@ -135,9 +136,10 @@ class Ladder:
         return predict_footprint(self._model, self._base, plan.n_clusters)
 
     def _path(self, audio: Audio, plan: CompressionPlan | None) -> Path:
-        """By all that changes the words: weights, their dtype and device, plan, samples."""
+        """By all that changes the words: weights, their dtype, device, settings, plan, samples."""
         model = self._model
         digest = hashlib.sha256(plan.identity.encode() if plan else b"original")
+        digest.update(configuration(model).encode())
         digest.update(audio.samples.tobytes())
         lies = f"{model.device.type}-{model.dtype}".replace("torch.", "")
         folder = cache_folder("transcripts") / model.weight_hash / lies

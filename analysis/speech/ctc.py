@@ -54,7 +54,7 @@ class CtcRecogniser:
 
     def __post_init__(self) -> None:
         """Check the options against the model."""
-        if self.options.language is not None or self.options.task != "transcribe":
+        if self.options.language is not None or self.options.task == "translate":
             raise UserError(
                 f"{self.model.name} has no choice of language or task.",
                 "Leave the language open and choose the task “transcribe”.",

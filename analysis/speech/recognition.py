@@ -1,11 +1,13 @@
 """What the two ways of recognising speech (seq2seq, CTC) are asked, and what they answer."""
 
+import hashlib
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from analysis.errors import UserError
+from analysis.models.speech_model import SpeechModel
 from analysis.progress import Progress
 from analysis.speech.audio import Samples
 
@@ -21,9 +23,11 @@ class TranscriptionOptions:
     Parameters
     ----------
     language : str, optional
-        Spoken language, as a name or a code, for multilingual models; detected if not given.
-    task : {"transcribe", "translate"}
-        Write down the words, or (multilingual Whisper) their translation into English.
+        Spoken language, as a name or a code, for multilingual models; if not given, the one that
+        the checkpoint presets, else it is detected.
+    task : {"transcribe", "translate"}, optional
+        Write down the words, or (multilingual Whisper) their translation into English; if not
+        given, what the checkpoint presets.
     long_form : {"auto", "timestamps", "windows"}
         How an encoder-decoder hears audio beyond its window. "timestamps": Whisper's sequential
         algorithm, which moves on to where the model says a sentence ended. "windows": pieces cut
@@ -49,7 +53,7 @@ class TranscriptionOptions:
     """
 
     language: str | None = None
-    task: str = "transcribe"
+    task: str | None = None
     long_form: LongForm = "auto"
     num_beams: int | None = None
     max_new_tokens: int | None = None
@@ -85,6 +89,24 @@ class Recognised:
     text: str
     n_windows: int = 1
     notes: tuple[str, ...] = ()
+
+
+def configuration(model: SpeechModel) -> str:
+    """SHA-256 of what decides a transcript beside weights and options.
+
+    Parameters
+    ----------
+    model : SpeechModel
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    parts = [model.processor.feature_extractor.to_json_string()]
+    if model.architecture.decoding == "seq2seq":
+        parts.append(model.model.generation_config.to_json_string())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 class Recogniser(Protocol):

@@ -1,5 +1,6 @@
 """Whisper's way to text: an encoder hears a window, a decoder writes until it thinks it is done."""
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from typing import Any, cast
 import torch
 from transformers import (
     BatchFeature,
+    LogitsProcessor,
     StoppingCriteria,
     StoppingCriteriaList,
     WhisperForConditionalGeneration,
@@ -18,7 +20,7 @@ from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel
 from analysis.speech.audio import SAMPLING_RATE, SILENCE_PEAK, Samples
-from analysis.speech.languages import language_token, language_tokens
+from analysis.speech.languages import language_token, language_tokens, presets
 from analysis.speech.recognition import Recognised, TranscriptionOptions, join_texts
 from analysis.speech.repetition import StopInLoops, loop_start
 from analysis.speech.windows import batches, quiet_windows
@@ -52,6 +54,16 @@ class _Cancellation(StoppingCriteria):
         return cast(torch.BoolTensor, go_on)
 
 
+class _Prompt(LogitsProcessor):
+    """Sees how many tokens `generate` puts before the first word."""
+
+    length = 0
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        self.length = self.length or input_ids.shape[1]
+        return scores
+
+
 @dataclass(slots=True)
 class Seq2SeqRecogniser:
     """Transcribes with an encoder-decoder; see `recognition.Recogniser`.
@@ -63,6 +75,9 @@ class Seq2SeqRecogniser:
     options : TranscriptionOptions
     should_cancel : callable
         Polled between tokens.
+    detected : str or None
+        Token of the language that is known to be spoken, so that it need not be detected; it holds
+        where neither the options nor the checkpoint name one.
 
     Raises
     ------
@@ -73,20 +88,25 @@ class Seq2SeqRecogniser:
     model: SpeechModel
     options: TranscriptionOptions
     should_cancel: ShouldCancel = never_cancel
+    detected: str | None = None
 
     equal_lengths = False  # every clip is padded to the full window anyway
 
     def __post_init__(self) -> None:
         """Check the options against the model."""
         language_token(self.model, self.options.language)
-        if self.options.task not in TASK_IDS:
-            raise UserError(
-                f"There is no task “{self.options.task}”.", f"Choose one of {', '.join(TASK_IDS)}."
-            )
-        if self.options.task != "transcribe" and not language_tokens(self.model):
+        task = self.options.task
+        if task not in (None, *TASK_IDS):
+            raise UserError(f"There is no task “{task}”.", f"Choose one of {', '.join(TASK_IDS)}.")
+        if task not in (None, "transcribe") and not self._has_choice:
             raise UserError(
                 f"{self.model.name} cannot translate: it knows one language only.",
                 "Choose the task “transcribe”, or a multilingual Whisper.",
+            )
+        if task is not None and not hasattr(self._config, "task_to_id") and self._has_choice:
+            raise UserError(
+                f"{self.model.name} cannot be told a task: its generation_config.json lists none.",
+                "Leave the task open, or add task_to_id to that file.",
             )
         if self.options.long_form == "timestamps" and self._first_timestamp is None:
             raise UserError(
@@ -107,7 +127,7 @@ class Seq2SeqRecogniser:
     def recognise(self, clips: Sequence[Samples]) -> list[Recognised]:
         """Transcribe a batch of clips, none longer than `longest`."""
         limits = [self._token_limit(len(clip)) for clip in clips]
-        rows = self._generate_once(self._features(clips), max(limits))
+        rows = [row for _, row in self._generate_once(self._features(clips), max(limits))]
         return [self._recognised(row, limit) for row, limit in zip(rows, limits, strict=True)]
 
     def recognise_long(self, samples: Samples, progress: Progress) -> Recognised:
@@ -144,15 +164,11 @@ class Seq2SeqRecogniser:
             Of each clip the length of the prompt, and the prompt with what follows it.
         """
         limit = max(self._token_limit(len(clip)) for clip in clips)
-        rows = self._generate_once(self._features(clips), limit, stop_in_loops=True)
-        written = []
-        for clip, row in zip(clips, rows, strict=True):
-            prompt = self._prompt(clip)
-            if self._says_no_timestamps:
-                prompt.append(self._config.no_timestamps_token_id)
-            end = None if whole else loop_start(row)
-            written.append((len(prompt), prompt + row[:end]))
-        return written
+        written = self._generate_once(self._features(clips), limit, stop_in_loops=True)
+        return [
+            (len(prompt), prompt + row[: None if whole else loop_start(row)])
+            for prompt, row in written
+        ]
 
     def _recognise_by_timestamps(self, samples: Samples, progress: Progress) -> Recognised:
         """Run the sequential long-form algorithm (Whisper paper, section 3.8)."""
@@ -172,15 +188,14 @@ class Seq2SeqRecogniser:
         limit = self._token_limit(self.longest)
         rows = self._generate(features, limit, return_timestamps=True, monitor_progress=watch)
         note = f"Longer than the model's {self._window}: heard in {n_calls} parts, by timestamps."
-        return Recognised(self._text(rows[0]), n_calls, (note,))
+        return Recognised(self._text(self._without_end(rows[0])), n_calls, (note,))
 
     def _recognise_by_windows(self, samples: Samples, progress: Progress) -> Recognised:
         windows = quiet_windows(samples, self.longest)
         pieces = [samples[window.start : window.stop] for window in windows]
         # On silence Whisper is known to invent "Thank you."; nothing was said, so nothing is asked.
         heard = [piece for piece in pieces if abs(piece).max() >= SILENCE_PEAK]
-        language = self._language(heard[0]) if heard else None
-        recogniser = replace(self, options=replace(self.options, language=language))
+        recogniser = replace(self, detected=self._language(heard[0]) if heard else None)
         parts: list[Recognised] = [Recognised("")] * len(heard)
         n_done = 0
         lengths = [len(piece) for piece in heard]
@@ -218,28 +233,22 @@ class Seq2SeqRecogniser:
 
     def _prompt(self, window: Samples) -> list[int]:
         """What the decoder starts from, as far as every mode shares it: start, language, task."""
-        config = self._config
-        prompt = [config.decoder_start_token_id]
-        if token := self._language(window):
-            prompt += [config.lang_to_id[token], config.task_to_id[self.options.task]]
-        return prompt
-
-    @property
-    def _says_no_timestamps(self) -> bool:
-        """Whether the prompt ends with the token that forbids timestamps."""
-        known = getattr(self._config, "no_timestamps_token_id", None) is not None
-        return known and not self._config.return_timestamps
+        prompt, _ = self._generate_once(self._features([window]), 1)[0]
+        return [token for token in prompt if token != self._no_timestamps]
 
     def _language(self, window: Samples) -> str | None:
-        """The language to write all of a long clip in: as asked, or as the first window sounds."""
-        tokens = language_tokens(self.model)
-        if not tokens:
+        """The language to write all of a long clip in, where the first window decides on it."""
+        tokens = {index: token for token, index in language_tokens(self.model).items()}
+        if not tokens or self._named_language:
             return None
-        if token := language_token(self.model, self.options.language):
-            return token
-        features = self._features([window]).input_features
-        detected = self._network.detect_language(input_features=features).item()
-        return next(token for token, index in tokens.items() if index == detected)
+        return self.detected or next(
+            (tokens[index] for index in self._prompt(window) if index in tokens), None
+        )
+
+    @property
+    def _named_language(self) -> str | None:
+        """Token of the language that was asked for, else of the one that the checkpoint says."""
+        return language_token(self.model, self.options.language) or presets(self.model).language
 
     def _features(self, clips: Sequence[Samples], **settings: object) -> BatchFeature:
         """Log-mel spectrograms, (clips, mel bins, frames), where the model wants them."""
@@ -254,21 +263,23 @@ class Seq2SeqRecogniser:
 
     def _generate_once(
         self, features: BatchFeature, max_new_tokens: int, *, stop_in_loops: bool = False
-    ) -> list[list[int]]:
-        """Token ids of clips within the window, by one call of the decoder's loop.
+    ) -> list[tuple[list[int], list[int]]]:
+        """Prompt and words of clips within the window, by one call of the decoder's loop.
 
         Left to itself `generate` goes back to the last timestamp, also where none was asked for; a
         damaged model that writes one of 0.00 s would keep it there for ever.
         """
+        prompt = _Prompt()
         rows = self._generate(
             features,
             max_new_tokens,
             stop_in_loops=stop_in_loops,
             force_unique_generate_call=True,
+            logits_processor=[prompt],
         )
         # unlike otherwise, they begin with the prompt
-        n_prompt = 1 + 2 * bool(language_tokens(self.model)) + self._says_no_timestamps
-        return [row[n_prompt:] for row in rows]
+        n = prompt.length
+        return [(row[:n], self._without_end(row[n:])) for row in rows]
 
     def _generate(
         self,
@@ -278,7 +289,7 @@ class Seq2SeqRecogniser:
         stop_in_loops: bool = False,
         **settings: Any,
     ) -> list[list[int]]:
-        """Token ids per clip, without the prompt and the padding."""
+        """Token ids per clip, with the padding."""
         config = self._config
         # The checkpoint's own limit holds too. It is expressed in one of two ways, of which the
         # other must stay unset: given both, `generate` warns.
@@ -288,24 +299,53 @@ class Seq2SeqRecogniser:
             settings["max_length"] = max_new_tokens
         if self.options.num_beams is not None:
             settings["num_beams"] = self.options.num_beams
-        if language_tokens(self.model):
-            settings |= {
-                "language": language_token(self.model, self.options.language),
-                "task": self.options.task,
-            }
         criteria: list[StoppingCriteria] = [StopInLoops()] if stop_in_loops else []
         if self.should_cancel is not never_cancel:
             criteria.append(_Cancellation(self.should_cancel))
         if criteria:
             settings["stopping_criteria"] = StoppingCriteriaList(criteria)
         ids = self._network.generate(
-            features.input_features, attention_mask=features.attention_mask, **settings
+            features.input_features,
+            attention_mask=features.attention_mask,
+            **settings,
+            **self._asked(),
         )
         rows: list[list[int]] = ids.tolist()
-        for row in rows:
-            while row and row[-1] in (config.pad_token_id, config.eos_token_id):
-                row.pop()
         return rows
+
+    def _asked(self) -> dict[str, Any]:
+        """What `generate` is told about language and task; the checkpoint decides on the rest.
+
+        Only where somebody names one of the two is a word said about them: from then on `generate`
+        passes over the old `forced_decoder_ids`, so that what they say of the other is said again.
+        """
+        own = presets(self.model)
+        language, task = language_token(self.model, self.options.language), self.options.task
+        if not self._has_choice:
+            return {}
+        if language or task:
+            language, task = language or own.language or self.detected, task or own.task
+            told = {"language": language, "task": task}
+            return {name: value for name, value in told.items() if value}
+        if self.detected is None or own.language:
+            return {}
+        if getattr(self._config, "task", None):
+            return {"language": self.detected}
+        # named by itself, a language would bring the task along, which `generate` may leave out
+        settings = copy.deepcopy(self._config)
+        behind = own.forced[1:]
+        forced = (language_tokens(self.model)[self.detected], *behind)
+        settings.forced_decoder_ids = [list(place) for place in enumerate(forced, start=1)]
+        return {"generation_config": settings}
+
+    def _without_end(self, row: list[int]) -> list[int]:
+        """A row without what ends it and the padding behind."""
+        ends = self._config.eos_token_id
+        ends = {self._config.pad_token_id, *(ends if isinstance(ends, list) else [ends])}
+        length = len(row)
+        while length and row[length - 1] in ends:
+            length -= 1
+        return row[:length]
 
     def _recognised(self, row: list[int], limit: int) -> Recognised:
         # In a batch the longest clip sets the limit; cut to what the clip would have got alone.
@@ -322,13 +362,23 @@ class Seq2SeqRecogniser:
         )
         own = self._config.max_length or self._network.config.max_target_positions
         # Prompt: start, language and task (if multilingual), no-timestamps.
-        room = self._network.config.max_target_positions - (4 if language_tokens(self.model) else 2)
-        return min(limit, own, room)
+        prompt = max(4 if self._has_choice else 2, 2 + len(presets(self.model).forced))
+        return min(limit, own, self._network.config.max_target_positions - prompt)
+
+    @property
+    def _has_choice(self) -> bool:
+        """Whether the model was trained on more than one language."""
+        return bool(language_tokens(self.model))
+
+    @property
+    def _no_timestamps(self) -> int | None:
+        """Id of the token that forbids timestamps, where the vocabulary has it."""
+        return getattr(self._config, "no_timestamps_token_id", None)
 
     @property
     def _first_timestamp(self) -> int | None:
         """Id of ``<|0.00|>``, where the vocabulary has it."""
-        before = getattr(self._config, "no_timestamps_token_id", None)
+        before = self._no_timestamps
         if before is None or before + 1 >= self._network.config.vocab_size:
             return None
         return before + 1

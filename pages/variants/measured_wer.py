@@ -75,7 +75,7 @@ def _heard(session: Session, model: SpeechModel) -> Mapping[TranscriptionOptions
     found: dict[TranscriptionOptions, list[Clip]] = {}
     for clip_id, identity, options in session.transcripts:
         clip = session.clips.get(clip_id)
-        if clip is None or not clip.reference.strip() or options.task != "transcribe":
+        if clip is None or not clip.reference.strip() or options.task == "translate":
             continue
         if identity == model_id(model):
             found.setdefault(options, []).append(clip)

@@ -126,6 +126,8 @@ def tiny_whisper(
     if multilingual:
         settings["lang_to_id"] = {token: ids[token] for token in LANGUAGE_TOKENS}
         settings["task_to_id"] = {task: ids[f"<|{task}|>"] for task in ("transcribe", "translate")}
+        # as published checkpoints have it: detect the language, then transcribe
+        settings["forced_decoder_ids"] = [[1, None], [2, ids["<|transcribe|>"]]]
     network.generation_config = GenerationConfig(**settings)
     extractor = WhisperFeatureExtractor(feature_size=80, chunk_length=WINDOW_SECONDS)
     return _wrapped(network, WhisperProcessor(extractor, tokenizer))
