@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.cli.flags import read_flags
-from analysis.cli.terminal import print_json, progress_bar
+from analysis.cli.terminal import print_json, progress_bar, say_notes
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.trees import build_trees
 from analysis.compression.allocation import achieved_sparsity
@@ -20,7 +20,7 @@ from analysis.compression.guard import examined
 from analysis.compression.planner import Planner
 from analysis.compression.stock import level, require_whole_heads, stock_widths
 from analysis.compression.tree_choice import TreeChoice
-from analysis.delivery.saving import check_target, save
+from analysis.delivery.saving import check_target, in_dtype, save
 from analysis.errors import UserError
 from analysis.evaluation.corpora import read_corpus
 from analysis.evaluation.corpus_evaluation import wer_rise
@@ -91,8 +91,9 @@ def compress(options: argparse.Namespace) -> None:
             model, plan, trees=trees, excitation=excitation, watch=Watch(progress)
         )
         result = examined(result, model, trees, watch=Watch(progress))
-    folder = save(result.model, out, overwrite=options.overwrite)
-    before, after = footprint(model), footprint(result.model)
+    smaller = in_dtype(result.model, options.save_dtype)
+    folder = save(smaller, out, overwrite=options.overwrite)
+    before, after = footprint(model), footprint(smaller)
     achieved = achieved_sparsity(groups, plan.n_clusters, plan.recipe.components)
     stock = stock_widths(result.model) is not None
     health = result.model.health
@@ -128,7 +129,9 @@ def compress(options: argparse.Namespace) -> None:
 
 
 def _load(source: str, options: argparse.Namespace) -> SpeechModel:
-    return load(source, revision=options.revision, device=options.device, dtype=options.dtype)
+    model = load(source, revision=options.revision, device=options.device, dtype=options.dtype)
+    say_notes(model)
+    return model
 
 
 def _plan(
@@ -295,6 +298,6 @@ def _describe_group(
 
 def _cost_line(cost: Footprint) -> str:
     return (
-        f"{cost.parameters / 1e6:.2f} M parameters, {cost.bytes / 1e6:.1f} MB, "
-        f"{cost.macs / 1e6:.0f} M MAC per second of audio"
+        f"{cost.parameters / 1e6:.2f} M parameters, {cost.saved_bytes / 1e6:.1f} MB in a file and "
+        f"{cost.bytes / 1e6:.1f} MB in memory, {cost.macs / 1e6:.0f} M MAC per second of audio"
     )

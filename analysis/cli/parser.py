@@ -15,6 +15,8 @@ from analysis.plan.choices import (
     EXPORT_FORMATS,
     EXPORT_PRECISIONS,
     NORMALISERS,
+    SAVE_DTYPES,
+    STORED,
     TASKS,
 )
 from analysis.plan.recipe import Recipe
@@ -272,6 +274,12 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--revision", help="branch, tag or commit of a hub id")
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
     parser.add_argument("--overwrite", action="store_true", help="replace a checkpoint at OUT")
+    parser.add_argument(
+        "--save-dtype",
+        choices=tuple(SAVE_DTYPES),
+        default=STORED,
+        help="of the weights in the file; stored (default): as the original has them",
+    )
     parser.add_argument("--json", action="store_true", help="print results as JSON")
 
 
@@ -299,3 +307,9 @@ def _add_compression(parser: argparse.ArgumentParser) -> None:
         help="a plan in JSON or a checkpoint's coalesce.json, instead of the options",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a checkpoint at OUT")
+    parser.add_argument(
+        "--save-dtype",
+        choices=tuple(SAVE_DTYPES),
+        default=STORED,
+        help="of the weights in the file; stored (default): as the original has them",
+    )

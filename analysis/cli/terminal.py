@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
+from analysis.models.speech_model import SpeechModel
 from analysis.progress import Progress
 
 
@@ -21,6 +22,12 @@ def progress_bar(label: str) -> Iterator[Progress]:
             bar.update(done - bar.n)
 
         yield report
+
+
+def say_notes(model: SpeechModel) -> None:
+    """What a checkpoint stores and Coalesce does not use, on stderr."""
+    for note in model.notes:
+        print(f"{model.name}: {note}", file=sys.stderr)
 
 
 def print_json(value: object) -> None:

@@ -69,7 +69,7 @@ def _run(options: argparse.Namespace, gates: GateSettings | None) -> None:
     with bar(f"{task.method} of {model.name}", state) as progress:
         trained = train(model, task, state_folder(out), teacher=teacher, progress=progress)
     if state.is_main_process:
-        save(trained, out, overwrite=options.overwrite)
+        save(trained, out, dtype=options.save_dtype, overwrite=options.overwrite)
         clear_state(state_folder(out))
         _report(model, trained, out, options)
 
@@ -180,8 +180,8 @@ def _report(
         f"against {record.validation_against} ({record.label})"
     )
     print(
-        f"before: {before.parameters / 1e6:.2f} M parameters, {before.bytes / 1e6:.1f} MB\n"
-        f"after:  {after.parameters / 1e6:.2f} M parameters, {after.bytes / 1e6:.1f} MB"
+        f"before: {before.parameters / 1e6:.2f} M parameters, {before.saved_bytes / 1e6:.1f} MB\n"
+        f"after:  {after.parameters / 1e6:.2f} M parameters, {after.saved_bytes / 1e6:.1f} MB"
     )
     if record.sparsity is not None and record.sparse_bytes is not None:
         for path, share in record.sparsities.items():

@@ -28,7 +28,7 @@ MOST = 0.9
 _GRID = 100  # steps of sparsity, one per cent each
 
 _COSTS: Mapping[str, Callable[[Footprint], float]] = {
-    "max_size": lambda cost: cost.bytes,
+    "max_size": lambda cost: cost.saved_bytes,
     "max_parameters": lambda cost: cost.parameters,
     "max_macs": lambda cost: cost.macs,
 }

@@ -15,7 +15,7 @@ from analysis.delivery.onnx import export_onnx
 from analysis.delivery.saving import save
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
-from analysis.plan.choices import EXPORT_FORMATS, EXPORT_PRECISIONS
+from analysis.plan.choices import EXPORT_FORMATS, EXPORT_PRECISIONS, SAVE_DTYPES
 
 CHECKPOINT = "transformers"
 
@@ -34,8 +34,12 @@ _LEFT_OUT = 1980, 1, 1, 0, 0, 0  # no clock in the archive: the same model is th
 
 
 def precisions(format_name: str) -> tuple[str, ...]:
-    """Precisions that a format can be written in; none where it keeps the model's own."""
-    return {"ctranslate2": EXPORT_PRECISIONS, "onnx": ("float32",)}.get(format_name, ())
+    """Precisions that a format can be written in, the usual one first."""
+    return {
+        CHECKPOINT: tuple(SAVE_DTYPES),
+        "ctranslate2": EXPORT_PRECISIONS,
+        "onnx": ("float32",),
+    }.get(format_name, ())
 
 
 def require_format(model: SpeechModel, format_name: str) -> None:
@@ -66,7 +70,7 @@ def deliver(
     model: SpeechModel,
     folder: Path,
     format_name: str,
-    precision: str = "float32",
+    precision: str = "",
     *,
     overwrite: bool = False,
     measured: Sequence[Measurement] = (),
@@ -81,7 +85,7 @@ def deliver(
     format_name : str
         See `FORMATS`.
     precision : str
-        Of the weights, where the format has a choice (`precisions`).
+        Of the weights, one of `precisions`; by default the first.
     overwrite : bool
         Whether a model that is already there may be replaced.
     measured : sequence of Measurement
@@ -98,18 +102,19 @@ def deliver(
         When the format cannot hold the model, the folder is taken or the disk is full.
     """
     require_format(model, format_name)
+    precision = precision or precisions(format_name)[0]
     if format_name == "ctranslate2":
         return export_ctranslate2(model, folder, precision=precision, overwrite=overwrite).folder
     if format_name == "onnx":
         return export_onnx(model, folder, overwrite=overwrite).folder
-    return save(model, folder, overwrite=overwrite, measured=measured)
+    return save(model, folder, dtype=precision, overwrite=overwrite, measured=measured)
 
 
 def archive(
     model: SpeechModel,
     name: str,
     format_name: str = CHECKPOINT,
-    precision: str = "float32",
+    precision: str = "",
     *,
     measured: Sequence[Measurement] = (),
 ) -> io.BufferedReader:

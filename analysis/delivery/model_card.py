@@ -9,7 +9,7 @@ from analysis.compression.lineage import history
 from analysis.compression.stock import stock_widths
 from analysis.models.building import MERGED_UNITS
 from analysis.models.footprint import footprint
-from analysis.models.speech_model import SpeechModel
+from analysis.models.speech_model import SpeechModel, dtype_name
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.health import Health
 from analysis.plan.training_record import TRAINING_METHODS, TrainingRecord
@@ -85,9 +85,9 @@ def _front_matter(model: SpeechModel) -> str:
 
 def _summary(model: SpeechModel) -> str:
     cost = footprint(model)
-    dtype = str(model.dtype).removeprefix("torch.")
+    dtype = dtype_name(model.saved_dtype)
     size = (
-        f"{cost.parameters:,} parameters, {cost.bytes / 1e6:.1f} MB in {dtype}, "
+        f"{cost.parameters:,} parameters, {cost.saved_bytes / 1e6:.1f} MB in {dtype}, "
         f"{cost.macs / 1e6:,.0f} M multiply-accumulates per second of audio."
     )
     if model.plan is None:

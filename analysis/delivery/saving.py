@@ -1,12 +1,15 @@
 """Writing a compressed model to a folder, whole or not at all."""
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from torch import nn
 from transformers import PreTrainedModel
 
 from analysis import __version__
@@ -16,16 +19,20 @@ from analysis.errors import UserError
 from analysis.files import atomic_folder, clear_leftovers
 from analysis.models.building import MERGED_UNITS, model_class
 from analysis.models.checkpoint_files import PLAN_FILE
+from analysis.models.companions import copy_companion
 from analysis.models.footprint import footprint
 from analysis.models.modules import share_modules
 from analysis.models.quantising import is_quantised
-from analysis.models.speech_model import SpeechModel
+from analysis.models.speech_model import DTYPES, SpeechModel, dtype_name
+from analysis.models.weight_hash import model_hash
+from analysis.plan.choices import SAVE_DTYPES, STORED
 
 
 def save(
     model: SpeechModel,
     folder: str | Path,
     *,
+    dtype: str = STORED,
     overwrite: bool = False,
     measured: Sequence[Measurement] = (),
 ) -> Path:
@@ -41,6 +48,8 @@ def save(
         Usually a compressed one.
     folder : str or Path
         Where to; the parent must exist.
+    dtype : {"stored", "float32", "float16", "bfloat16"}
+        Of the weights in the file; see `analysis.plan.choices.SAVE_DTYPES`.
     overwrite : bool
         Whether a checkpoint that is already there may be replaced.
     measured : sequence of Measurement
@@ -64,8 +73,56 @@ def save(
     folder = Path(folder).expanduser().resolve()
     check_target(folder, overwrite=overwrite)
     with atomic_folder(folder) as temporary:
-        write_checkpoint(model, temporary, measured=measured)
+        write_checkpoint(in_dtype(model, dtype), temporary, measured=measured)
     return folder
+
+
+def in_dtype(model: SpeechModel, dtype: str) -> SpeechModel:
+    """A model that is to be saved in a dtype; in memory it stays as it is.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    dtype : str
+        Of `analysis.plan.choices.SAVE_DTYPES`.
+
+    Raises
+    ------
+    UserError
+        For a dtype that there is not.
+    """
+    if dtype not in SAVE_DTYPES:
+        raise UserError(
+            f"A checkpoint cannot be saved as {dtype!r}.",
+            f"Choose one of {', '.join(SAVE_DTYPES)}.",
+        )
+    return model if dtype == STORED else replace(model, stored_dtype=DTYPES[dtype])
+
+
+def _converted(model: SpeechModel) -> SpeechModel:
+    """A model whose numbers lie in memory as they are to be saved."""
+    wanted = model.saved_dtype
+    tensors = [*model.model.parameters(), *model.model.buffers()]
+    if all(tensor.dtype == wanted for tensor in tensors if tensor.is_floating_point()):
+        return model
+
+    def convert(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.dtype == wanted or not tensor.is_floating_point():
+            return tensor
+        moved = tensor.detach().to(wanted)
+        if tensor.isfinite().all() and not moved.isfinite().all():
+            raise UserError(
+                f"{model.name} holds numbers that are too large for {dtype_name(wanted)}.",
+                "Save it as float32 or bfloat16.",
+            )
+        return nn.Parameter(moved, requires_grad=False) if _is_weight(tensor) else moved
+
+    module = share_modules(model.model, convert)
+    return replace(model, model=module, weight_hash=model_hash(module), lock=threading.Lock())
+
+
+def _is_weight(tensor: torch.Tensor) -> bool:
+    return isinstance(tensor, nn.Parameter)
 
 
 def write_checkpoint(
@@ -79,6 +136,7 @@ def write_checkpoint(
     folder : Path
     measured : sequence of Measurement
     """
+    model = _converted(model)
     try:
         _storable(model).save_pretrained(folder)
         model.processor.save_pretrained(folder)
@@ -90,6 +148,8 @@ def write_checkpoint(
         ) from error
     for weights in folder.glob("*.safetensors"):
         weights.chmod(0o644)  # safetensors makes private files; the others can be read by all
+    for companion in model.companions:
+        copy_companion(companion, folder)
     _drop_foreign_code(folder)
     (folder / "README.md").write_text(model_card(model, measured), encoding="utf-8")
     if model.plan is not None:

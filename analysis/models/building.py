@@ -11,6 +11,7 @@ from analysis.errors import UserError
 from analysis.models import modeling_merged_units
 from analysis.models.architectures import Architecture
 from analysis.models.checkpoint_files import CheckpointFiles, read_json
+from analysis.models.unused_tensors import refuse_foreign_tensors, refuse_wrapped
 
 MERGED_UNITS = "merged_units"
 """Field of `config.json`: a table of unit group id → K, for the groups that were made smaller."""
@@ -110,7 +111,7 @@ def build(
     config: PretrainedConfig,
     dtype: torch.dtype,
     name: str,
-) -> PreTrainedModel:
+) -> tuple[PreTrainedModel, set[str]]:
     """The model, its stored shapes checked against the configuration before any is read.
 
     Parameters
@@ -124,10 +125,16 @@ def build(
     name : str
         Of the model, for messages.
 
+    Returns
+    -------
+    tuple of PreTrainedModel and set of str
+        With it the names of stored tensors that it does not use.
+
     Raises
     ------
     UserError
-        When weights and configuration disagree, or tensors are missing.
+        When weights and configuration disagree, tensors are missing, or others are stored that
+        would make another model.
     """
     found = model_class(architecture, merged=bool(getattr(config, MERGED_UNITS, None)))
     _check_shapes(files, found, config, name)
@@ -149,8 +156,10 @@ def build(
     for key in unused:
         # drawn at random otherwise, so that what is saved from it would differ each time
         model.get_parameter(key).data.zero_()
+    if missing - unused:
+        refuse_wrapped(files.shapes(), {key for key, _ in model.named_parameters()}, name)
     _require_complete(missing - unused, architecture, name)
-    return model
+    return model, set(loaded[1]["unexpected_keys"])
 
 
 def _check_shapes(
@@ -174,6 +183,7 @@ def _check_shapes(
             empty = found._from_config(config)
     except Exception as error:  # transformers raises many types for a bad field
         raise _bad_configuration(name, error) from error
+    refuse_foreign_tensors(files.dtypes(), {key for key, _ in empty.named_parameters()}, name)
     for key, tensor in empty.state_dict().items():
         if key in stored and stored[key] != tuple(tensor.shape):
             raise _misfit(name, f"{key} has shape {stored[key]}, not {tuple(tensor.shape)}")

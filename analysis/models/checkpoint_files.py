@@ -1,8 +1,10 @@
 """What lies in a checkpoint folder, checked before anything is built or allocated from it."""
 
 import json
+import math
 import struct
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +14,15 @@ from huggingface_hub import metadata_load
 from safetensors import SafetensorError, safe_open
 
 from analysis.errors import UserError
+from analysis.models.foreign import refuse_foreign
 from analysis.models.weight_hash import tensor_digest
 
 PLAN_FILE = "coalesce.json"
 """The file in a compressed checkpoint that carries its plan."""
 
-_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors library itself
 _MAX_JSON_BYTES = 16_000_000  # config.json and coalesce.json take some kilobytes
+_DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _MAX_COMPRESSIONS = 100  # in a row; each lost units, so that a longer list is no lineage
 
 
@@ -59,15 +62,37 @@ class CheckpointFiles:
         """Shape of every stored tensor by name; reads the headers only."""
         return {key: tuple(file.get_slice(key).get_shape()) for file, key in _stored(self.weights)}
 
-    def digests(self) -> tuple[dict[str, bytes], dict[str, str]]:
+    def dtypes(self) -> dict[str, str]:
+        """Dtype of every stored tensor by name, e.g. "F16"; reads the headers only."""
+        return {key: file.get_slice(key).get_dtype() for file, key in _stored(self.weights)}
+
+    def main_dtype(self) -> torch.dtype | None:
+        """In which most numbers are stored, of those that a model is saved in."""
+        held: Counter[str] = Counter()
+        shapes = self.shapes()
+        for key, dtype in self.dtypes().items():
+            held[dtype] += math.prod(shapes[key])
+        known = [(count, _DTYPES[dtype]) for dtype, count in held.items() if dtype in _DTYPES]
+        return max(known, key=lambda pair: pair[0])[1] if known else None
+
+    def digests(
+        self, check: Callable[[str, torch.Tensor], None] | None = None
+    ) -> tuple[dict[str, bytes], dict[str, str]]:
         """Digest and dtype of every stored tensor by name; see `analysis.models.weight_hash`.
 
         The same whatever dtype and device they are loaded to, and however they are split over
         files.
+
+        Parameters
+        ----------
+        check : callable, optional
+            Is shown every tensor by its name, while it is read anyway.
         """
         digests, dtypes = {}, {}
         for file, key in _stored(self.weights):
             tensor: torch.Tensor = file.get_tensor(key)
+            if check is not None:
+                check(key, tensor)
             digests[key], dtypes[key] = tensor_digest(tensor), str(tensor.dtype)
         return digests, dtypes
 
@@ -99,6 +124,7 @@ def inspect_folder(folder: Path, name: str) -> CheckpointFiles:
         When config.json is missing or broken, there are no weights, they are pickled, or a file is
         cut short.
     """
+    refuse_foreign([path.name for path in folder.iterdir()], name, folder)
     config = read_json(folder / "config.json", name)
     if config is None:
         raise UserError(f"{name} holds no config.json.", "Give a folder in save_pretrained layout.")
@@ -222,12 +248,6 @@ def _find_weights(folder: Path, name: str) -> tuple[Path, ...]:
                 "Download the missing files.",
             )
         return paths
-    pickled = sorted(p.name for p in folder.iterdir() if p.suffix in _PICKLED)
-    if pickled:
-        raise UserError(
-            f"The weights of {name} are pickled ({pickled[0]}); a pickle can run any program.",
-            "Convert it to safetensors where you trust it (model.save_pretrained), then load that.",
-        )
     raise UserError(f"{name} holds no weights.", "Put model.safetensors beside config.json.")
 
 

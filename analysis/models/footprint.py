@@ -30,7 +30,9 @@ class Footprint:
     mergeable_parameters : int
         Those that belong to attention heads and FFN channels.
     bytes : int
-        Of the unique parameters, in their dtype.
+        Of the unique parameters in memory, in their dtype.
+    saved_bytes : int
+        Of the same once they are saved, in the dtype that they were stored in.
     encoder_macs, decoder_macs : float
         Multiply-accumulates per second of audio in linear maps, convolutions and attention. An
         encoder-decoder is charged for full windows and `TOKENS_PER_SECOND`, a CTC model for clips
@@ -40,6 +42,7 @@ class Footprint:
     parameters: int
     mergeable_parameters: int
     bytes: int
+    saved_bytes: int
     encoder_macs: float
     decoder_macs: float
 
@@ -80,6 +83,7 @@ def footprint(model: SpeechModel) -> Footprint:
         parameters=sum(p.numel() for p in parameters),
         mergeable_parameters=sum(group.n_parameters for group in model.groups),
         bytes=n_bytes,
+        saved_bytes=sum(p.numel() for p in parameters) * model.saved_dtype.itemsize,
         encoder_macs=encoder,
         decoder_macs=decoder,
     )
@@ -115,6 +119,7 @@ def predict_footprint(
         parameters=base.parameters - removed,
         mergeable_parameters=base.mergeable_parameters - removed,
         bytes=base.bytes - removed * model.dtype.itemsize,
+        saved_bytes=base.saved_bytes - removed * model.saved_dtype.itemsize,
         encoder_macs=macs["encoder"],
         decoder_macs=macs["decoder"],
     )

@@ -3,6 +3,7 @@
 import errno
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,9 +22,19 @@ from analysis.files import PROJECT
 from analysis.models.architectures import ARCHITECTURES, Architecture
 from analysis.models.building import build, load_processor, read_config
 from analysis.models.checkpoint_files import PLAN_FILE, CheckpointFiles, inspect_folder
+from analysis.models.companions import COMPANIONS, find_companions
+from analysis.models.foreign import refuse_file, refuse_foreign
 from analysis.models.quantising import INT8, quantise
+from analysis.models.settings import (
+    check_config,
+    check_files,
+    check_generation,
+    check_numbers,
+    check_processor,
+)
 from analysis.models.speech_model import DTYPES, SpeechModel, available_devices, default_dtype
 from analysis.models.unit_groups import UnitGroup, locate_groups
+from analysis.models.unused_tensors import note_unused
 from analysis.models.weight_hash import combine, remember
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.health import Health
@@ -68,7 +79,8 @@ def load(
     device : {"cpu", "cuda", "mps"}
         Where to put the weights.
     dtype : {"float32", "float16", "bfloat16", "int8"}, optional
-        Of the weights; by default what suits the device (`default_dtype`). "int8" is the dynamic
+        Of the weights in memory, and in what is saved; by default what suits the device
+        (`default_dtype`), and what is saved has the dtype of the checkpoint. "int8" is the dynamic
         quantisation of `analysis.models.quantising`, to recognise speech with and nothing else.
 
     Returns
@@ -81,7 +93,7 @@ def load(
         For an unknown family, a folder without weights, a truncated or pickled checkpoint, a hub
         id that cannot be reached, a device that is not there.
     """
-    dtype = dtype or default_dtype(device)
+    asked, dtype = dtype, dtype or default_dtype(device)
     if device not in available_devices():
         raise UserError(
             f"This machine has no {device}.", f"Choose one of {', '.join(available_devices())}."
@@ -91,12 +103,18 @@ def load(
     folder, name, origin, revision = _resolve(str(source), revision)
     files = inspect_folder(folder, name)
     architecture = _architecture(files, name)
+    check_files(files, name)
     config = read_config(files, architecture, name)
+    check_config(config, architecture, name)
     processor = load_processor(files, architecture, config, name)
+    check_processor(processor, config, architecture, name)
+    numbers = DTYPES.get(dtype, torch.float32)
     with _BUILDING:
-        model = build(files, architecture, config, DTYPES.get(dtype, torch.float32), name)
-    digests, dtypes = files.digests()
+        model, unused = build(files, architecture, config, numbers, name)
+    dropped = check_generation(model, name)
+    digests, dtypes = files.digests(partial(check_numbers, dtype=numbers, name=name))
     remember(model, digests, dtypes)
+    companions, said = find_companions(folder)
     model = model.to(device)  # type: ignore[arg-type]
     model.eval().requires_grad_(False)
     plans = _read_plans(files, locate_groups(model, architecture), name)
@@ -113,6 +131,9 @@ def load(
         training=tuple(TrainingRecord.from_dict(record, name) for record in files.training),
         health=Health.from_dict(files.health, name) if files.health else None,
         licence=files.licence or (_DEMO_LICENCE if origin in DEMO_MODELS else None),
+        stored_dtype=None if asked else files.main_dtype(),
+        notes=(*note_unused(unused), *dropped, *said),
+        companions=companions,
     )
     return quantise(loaded) if dtype == INT8 else loaded
 
@@ -136,9 +157,7 @@ def _resolve(source: str, revision: str | None) -> tuple[Path, str, str, str | N
         resolved = folder.resolve()
         return resolved, resolved.name, str(resolved), None
     if exists:
-        raise UserError(
-            f"{source} is a file, not a model.", "Give the folder that holds config.json."
-        )
+        refuse_file(folder)
     looks_like_path = folder.is_absolute() or source.startswith((".", "~")) or source.count("/") > 1
     if looks_like_path or not source:
         raise UserError(
@@ -206,7 +225,7 @@ def download(repository: str, revision: str | None) -> tuple[Path, str | None]:
         # model_info asks once; listing the files would retry for half a minute when offline
         info = HfApi().model_info(repository, revision=revision, timeout=_TIMEOUT_S)
         names = [sibling.rfilename for sibling in info.siblings or ()]
-        patterns = [*_SMALL_FILES, *_weight_patterns(names, where)]
+        patterns = [*_SMALL_FILES, *COMPANIONS, *_weight_patterns(names, where)]
         folder = snapshot_download(repository, revision=info.sha, allow_patterns=patterns)
         return Path(folder), info.sha
     except GatedRepoError as error:
@@ -240,6 +259,8 @@ def download(repository: str, revision: str | None) -> tuple[Path, str | None]:
 
 def _weight_patterns(names: list[str], where: str) -> list[str]:
     """The weight files to fetch: one file, else the shards of the index; other formats stay."""
+    if not any(name.endswith(".bin") and "pytorch" in name for name in names):
+        refuse_foreign(names, where)
     if "model.safetensors" in names:
         return ["model.safetensors"]
     if "model.safetensors.index.json" in names:
@@ -247,6 +268,7 @@ def _weight_patterns(names: list[str], where: str) -> list[str]:
     raise UserError(
         f"{where} holds no model.safetensors; other formats are pickled and can run any program.",
         "Choose a revision with safetensors (often refs/pr/…), or convert it where you trust it.",
+        ", ".join(names[:20]),
     )
 
 

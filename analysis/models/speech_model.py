@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from transformers import PretrainedConfig, PreTrainedModel, ProcessorMixin
@@ -18,6 +19,11 @@ DTYPES: Mapping[str, torch.dtype] = {
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
 }
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """What people call a dtype, e.g. "float16"."""
+    return str(dtype).removeprefix("torch.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +57,13 @@ class SpeechModel:
         Of a compressed model that was checked: how far it is from its original.
     licence : str or None
         Of the weights, where their source states one, e.g. "apache-2.0".
+    stored_dtype : torch.dtype or None
+        In which most of the weights were stored; None where they are to be saved as they lie in
+        memory.
+    notes : tuple of str
+        Sentences on what its checkpoint stores and Coalesce does not use.
+    companions : tuple of Path
+        Files and folders beside the weights that belong to the model and are saved with it.
     lock : threading.Lock
         Held while the model infers.
     """
@@ -67,6 +80,9 @@ class SpeechModel:
     training: tuple[TrainingRecord, ...] = ()
     health: Health | None = None
     licence: str | None = None
+    stored_dtype: torch.dtype | None = None
+    notes: tuple[str, ...] = ()
+    companions: tuple[Path, ...] = ()
     lock: threading.Lock = field(default_factory=threading.Lock)
     _groups: list[tuple[UnitGroup, ...]] = field(default_factory=list, init=False, repr=False)
 
@@ -102,6 +118,11 @@ class SpeechModel:
     def dtype(self) -> torch.dtype:
         """Of the weights."""
         return self.model.dtype
+
+    @property
+    def saved_dtype(self) -> torch.dtype:
+        """Of the weights once they are saved, unless another is asked for."""
+        return self.stored_dtype or self.dtype
 
     @property
     def config(self) -> PretrainedConfig:

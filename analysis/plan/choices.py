@@ -170,6 +170,16 @@ form (NFC); all but "none" take every apostrophe for the same."""
 TASKS = ("transcribe", "translate")
 """What a Whisper can be asked to do: write what is said, or write it in English."""
 
+STORED: Final = "stored"
+
+SAVE_DTYPES: Mapping[str, str] = {
+    STORED: "As the original is stored; or as it was loaded, where that was chosen.",
+    "float32": "Four bytes a number.",
+    "float16": "Two bytes a number, none beyond 65,504.",
+    "bfloat16": "Two bytes a number, with the range of float32 and fewer digits.",
+}
+"""In which numbers a checkpoint is saved."""
+
 ExportFormat = Literal["ctranslate2", "onnx"]
 
 EXPORT_FORMATS: Mapping[str, str] = {

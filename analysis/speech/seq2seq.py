@@ -23,6 +23,7 @@ from analysis.speech.audio import SAMPLING_RATE, SILENCE_PEAK, Samples
 from analysis.speech.languages import language_token, language_tokens, presets
 from analysis.speech.recognition import Recognised, TranscriptionOptions, join_texts
 from analysis.speech.repetition import StopInLoops, loop_start
+from analysis.speech.timestamps import timestamps_of
 from analysis.speech.windows import batches, quiet_windows
 
 # A full 30 s window leaves Whisper 444 tokens, 15 a second. Per second of audio we allow more than
@@ -108,9 +109,10 @@ class Seq2SeqRecogniser:
                 f"{self.model.name} cannot be told a task: its generation_config.json lists none.",
                 "Leave the task open, or add task_to_id to that file.",
             )
-        if self.options.long_form == "timestamps" and self._first_timestamp is None:
+        obstacle = timestamps_of(self.model).obstacle
+        if self.options.long_form == "timestamps" and obstacle:
             raise UserError(
-                f"{self.model.name} has no timestamp tokens.",
+                f"{self.model.name} {obstacle}.",
                 "Choose the long-form mode “windows” or “auto”.",
             )
 
@@ -218,8 +220,8 @@ class Seq2SeqRecogniser:
 
     def _predicts_timestamps(self, window: Samples) -> bool:
         """Whether the model, free to start with a timestamp, gives timestamps more than words."""
-        first = self._first_timestamp
-        if first is None:
+        times = timestamps_of(self.model)
+        if times.obstacle:
             return False
         prompt = self._prompt(window)
         logits = self._network(
@@ -227,7 +229,8 @@ class Seq2SeqRecogniser:
             decoder_input_ids=torch.tensor([prompt], device=self.model.device),
         ).logits[0, -1]
         probabilities = logits.float().softmax(dim=-1)
-        timestamps = probabilities[first:].sum()
+        first, end = times.tokens.start, times.tokens.stop
+        timestamps = probabilities[first:end].sum()
         probabilities[self.model.processor.tokenizer.all_special_ids] = 0
         return bool(timestamps > probabilities[:first].sum())
 
@@ -374,14 +377,6 @@ class Seq2SeqRecogniser:
     def _no_timestamps(self) -> int | None:
         """Id of the token that forbids timestamps, where the vocabulary has it."""
         return getattr(self._config, "no_timestamps_token_id", None)
-
-    @property
-    def _first_timestamp(self) -> int | None:
-        """Id of ``<|0.00|>``, where the vocabulary has it."""
-        before = self._no_timestamps
-        if before is None or before + 1 >= self._network.config.vocab_size:
-            return None
-        return before + 1
 
     @property
     def _network(self) -> WhisperForConditionalGeneration:

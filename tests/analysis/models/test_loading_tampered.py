@@ -98,7 +98,7 @@ def test_a_plan_of_other_weights_is_noticed(merged_copy: Path) -> None:
 
 def test_generation_config_that_is_no_json(merged_copy: Path) -> None:
     (merged_copy / "generation_config.json").write_text("{")
-    assert "configuration of merged-whisper" in refusal(merged_copy).message
+    assert "generation_config.json of merged-whisper" in refusal(merged_copy).message
 
 
 def test_foreign_code_in_a_configuration_is_not_run(copy: Path, tmp_path: Path) -> None:
