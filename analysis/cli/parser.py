@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from analysis import __version__
 from analysis.cli.flags import add_flags
-from analysis.errors import Cancelled, UserError
+from analysis.errors import Cancelled, UserError, unexpected
 from analysis.plan.budget import Budget
 from analysis.plan.choices import (
     ALLOCATIONS,
@@ -46,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when it worked, 2 on bad input and where the system refuses a file, 130 when interrupted,
-        141 when nobody reads the output any more.
+        0 when it worked, 1 on a fault that nobody foresaw, 2 on bad input and where the system
+        refuses a file, 130 when interrupted, 141 when nobody reads the output any more.
     """
     options = _parser().parse_args(arguments)
     command = _command(options.command)
@@ -55,8 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command(options)
         sys.stdout.flush()
     except UserError as error:
-        print(f"coalesce {options.command}: {error}", file=sys.stderr)
-        return 2
+        return _fail(options, error, 2)
     except BrokenPipeError:  # as after `| head`
         _drop_output()
         return 141
@@ -67,7 +66,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, Cancelled):
         print("coalesce: stopped", file=sys.stderr)
         return 130
+    except Exception as error:  # a traceback helps those who report it, and them only
+        return _fail(options, unexpected("It", error), 1)
     return 0
+
+
+def _fail(options: argparse.Namespace, error: UserError, code: int) -> int:
+    """One line for everybody; the technical detail for those who ask."""
+    more = " (--verbose tells the detail)" if error.detail and not options.verbose else ""
+    print(f"coalesce {options.command}: {error}{more}", file=sys.stderr)
+    if error.detail and options.verbose:
+        print(error.detail, file=sys.stderr)
+    return code
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], None]:
@@ -212,6 +222,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     for action in (show, clear):
         action.add_argument("--json", action="store_true", help="print one JSON object")
+    for command in subparsers.choices.values():
+        command.add_argument(
+            "--verbose", action="store_true", help="with a fault, its technical detail"
+        )
     return parser
 
 

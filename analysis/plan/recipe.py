@@ -167,7 +167,7 @@ class Recipe(Checked):
     ] = "k-means++"
     n_init: Annotated[
         int,
-        Field(ge=1, le=1_000_000),
+        Field(ge=1, le=1_000),
         Option("k-means restarts", "How often the k-means engine starts anew."),
     ] = 1
     seed: Annotated[

@@ -109,8 +109,8 @@ class Seq2SeqRecogniser:
                 f"{self.model.name} cannot be told a task: its generation_config.json lists none.",
                 "Leave the task open, or add task_to_id to that file.",
             )
-        obstacle = timestamps_of(self.model).obstacle
-        if self.options.long_form == "timestamps" and obstacle:
+        by_time = self.options.long_form == "timestamps"
+        if by_time and (obstacle := timestamps_of(self.model).obstacle):
             raise UserError(
                 f"{self.model.name} {obstacle}.",
                 "Choose the long-form mode “windows” or “auto”.",

@@ -26,8 +26,8 @@ class Timestamps:
 def timestamps_of(model: SpeechModel) -> Timestamps:
     """Find the timestamps, and check that nothing else stands where transformers reads them.
 
-    Its long-form algorithm takes every token behind ``<|notimestamps|>`` for a time. A word that was
-    added to the vocabulary behind them, or in their place, would be one.
+    Its long-form algorithm takes every token behind ``<|notimestamps|>`` for a time. A word that
+    was added to the vocabulary behind them, or in their place, would be one.
 
     Parameters
     ----------
@@ -44,8 +44,10 @@ def timestamps_of(model: SpeechModel) -> Timestamps:
         return Timestamps(range(0), "has no timestamp tokens")
     first = before + 1
     tokens = range(first, min(first + config.max_source_positions + 1, config.vocab_size))
-    for token, index in model.processor.tokenizer.get_vocab().items():
-        if first <= index < config.vocab_size and token != _name(index - first):
+    tokenizer = model.processor.tokenizer  # old ones end before the timestamps
+    known = range(first, max(first, min(config.vocab_size, len(tokenizer))))
+    for index, token in zip(known, tokenizer.convert_ids_to_tokens(list(known)), strict=True):
+        if token and token != _name(index - first):
             return Timestamps(tokens, f"has the word “{token}” where timestamps are read")
     return Timestamps(tokens)
 

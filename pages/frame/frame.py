@@ -91,10 +91,18 @@ def run_page(draw: "Callable[[Session, SpeechModel], None]") -> None:
     Parameters
     ----------
     draw : callable
-        Given the visitor's session and the model in use.
+        Given the visitor's session and the model in use. What it raises is shown on the page.
     """
     inside = _inside.get()
     if inside is None:
         main()
-    else:
+        return
+    from analysis.errors import UserError, unexpected
+    from pages.widgets.basics import show_error
+
+    try:
         draw(*inside)
+    except UserError as error:
+        show_error(error)
+    except Exception as error:  # one page's fault leaves the others, and what was made, in reach
+        show_error(unexpected("This page", error))

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import streamlit as st
 from streamlit import runtime
 
-from analysis.errors import Cancelled, UserError
+from analysis.errors import Cancelled, UserError, unexpected
 from analysis.progress import Watch
 from pages.widgets.formatting import seconds
 
@@ -193,12 +193,17 @@ class Jobs:
                     "Check that the disk has room and that the folder may be written to.",
                     repr(error),
                 )
-            except (RuntimeError, MemoryError) as error:
-                # Out of memory on a GPU arrives as a RuntimeError of torch.
-                self.problems[slot] = UserError(
-                    f"{job.title} failed.",
-                    "Try a shorter clip, a smaller model or another device.",
-                    repr(error),
+            except Exception as error:  # what nobody foresaw must not take the page with it
+                # Out of memory arrives as a RuntimeError of torch, on a GPU and on the CPU.
+                full = isinstance(error, MemoryError) or "memory" in str(error).lower()
+                self.problems[slot] = (
+                    UserError(
+                        f"{job.title} failed: the memory is full.",
+                        "Try a shorter clip, a smaller model or another device.",
+                        repr(error),
+                    )
+                    if full
+                    else unexpected(job.title, error)
                 )
 
     def _note_cancelled(self, slot: str, job: Job) -> None:

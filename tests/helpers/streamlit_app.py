@@ -6,6 +6,7 @@ from collections.abc import Callable
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Slider
 
+from analysis.errors import UNKNOWN
 from pages.planning.settings import widget_key
 from pages.session.session import Session
 
@@ -24,6 +25,7 @@ def settle(app: AppTest, seconds: float = 120) -> AppTest:
         app.run()
     app.run()
     assert not app.exception, app.exception
+    assert not [error for error in app.error if UNKNOWN in error.value], app.code
     return app
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -185,7 +186,7 @@ def test_another_sampling_rate_is_refused(copy: Path) -> None:
     assert "trained on audio of 8000 Hz" in refusal(copy).message
 
 
-DAMAGED = {
+DAMAGED: dict[str, list[dict[str, Any]]] = {
     "config.json": [
         {"is_encoder_decoder": False},
         {"dropout": float("inf")},

@@ -1,5 +1,6 @@
 """Whisper beyond one window, with timestamps and without, and where it does not end."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from analysis.errors import UserError
 from analysis.speech.audio import SAMPLING_RATE, Audio
+from analysis.speech.timestamps import timestamps_of
 from analysis.speech.transcription import transcribe
 from analysis.speech.windows import quiet_windows
 from tests.helpers.talking_models import WINDOW_SECONDS, audio, sound, tiny_whisper
@@ -82,6 +84,34 @@ def test_a_model_without_timestamp_tokens_says_so() -> None:
     del network.generation_config.no_timestamps_token_id
     with pytest.raises(UserError, match="no timestamp tokens"):
         transcribe(model, audio(5), replace(COLD, long_form="timestamps"))
+    assert "cut at pauses" in transcribe(model, audio(5), COLD).notes[0]
+
+
+@pytest.mark.parametrize("place", ["behind the timestamps", "in their place"])
+def test_a_word_is_not_taken_for_a_timestamp(place: str) -> None:
+    """transformers takes every token behind <|notimestamps|> for a time."""
+    model = tiny_whisper(timestamps=0.05)
+    network: Any = model.model
+    if place == "in their place":
+        vocabulary = model.processor.tokenizer.get_vocab()
+        network.generation_config.no_timestamps_token_id = vocabulary["<|nospeech|>"]
+        word = "<|notimestamps|>"
+    else:
+        word = "coalesce"
+        model.processor.tokenizer.add_tokens([word])
+        network.resize_token_embeddings(len(model.processor.tokenizer))
+    with pytest.raises(UserError, match=re.escape(f"has the word “{word}” where")):
+        transcribe(model, audio(5), replace(COLD, long_form="timestamps"))
+    assert "cut at pauses" in transcribe(model, audio(5), COLD).notes[0]
+
+
+def test_rows_that_pad_a_vocabulary_are_no_timestamps() -> None:
+    model = tiny_whisper(timestamps=-1.0)
+    network: Any = model.model
+    known = len(model.processor.tokenizer)
+    network.resize_token_embeddings(known + 8)
+    network.get_output_embeddings().weight.data[known:, 0] = 9.0  # likelier than anything
+    assert timestamps_of(model).tokens.stop == known
     assert "cut at pauses" in transcribe(model, audio(5), COLD).notes[0]
 
 

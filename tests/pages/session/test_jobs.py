@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from streamlit import runtime
 
-from analysis.errors import UserError
+from analysis.errors import UNKNOWN, UserError
 from analysis.progress import Watch
 from pages.session.jobs import Job, Jobs
 
@@ -100,7 +100,10 @@ def test_newer_job_replaces_the_elder_and_its_result_is_thrown_away() -> None:
     [
         (UserError("Too long.", "Cut it."), "Too long."),
         (OSError(28, "No space left on device"), "Saving stopped: No space left on device."),
-        (RuntimeError("CUDA out of memory"), "Saving failed."),
+        (RuntimeError("CUDA out of memory"), "Saving failed: the memory is full."),
+        (MemoryError(), "Saving failed: the memory is full."),
+        (KeyError("x"), f"Saving {UNKNOWN} (KeyError: 'x')."),
+        (RuntimeError("sizes differ"), f"Saving {UNKNOWN} (RuntimeError: sizes differ)."),
     ],
 )
 def test_errors_are_kept_for_the_page(error: Exception, message: str) -> None:
