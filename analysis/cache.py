@@ -207,6 +207,14 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     make_room(cache_root(), _folders(get_args(Computed)), limit, written)
 
 
+def tidy() -> None:
+    """Remove what killed processes left half written, once for each process that calls it.
+
+    Only files that nobody has written to for an hour go; results above the limit go with them.
+    """
+    make_room(cache_root(), _folders(get_args(Computed)), _limit(), 0)
+
+
 def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> int:
     """Save through a temporary sibling; returns bytes, 0 where that was not possible."""
     temporary: Path | None = None

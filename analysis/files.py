@@ -114,14 +114,31 @@ def _put_in_place(temporary: Path, folder: Path) -> None:
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Undo what a killed save of this machine left beside `folder`."""
-    owner = re.escape(platform.node())
-    pattern = re.compile(rf"\.{re.escape(folder.name)}\.(new|old)-{owner}-(\d+)-\w+")
-    for path in folder.parent.iterdir():
+    """Undo what killed saves of this machine left in a folder, whatever they were to write.
+
+    Parameters
+    ----------
+    folder : Path
+        In which models are saved; what a process that is alive may own stays.
+    """
+    pattern = re.compile(rf"\.(.+)\.(new|old)-{re.escape(platform.node())}-(\d+)-\w+")
+    for path in folder.iterdir():
         found = pattern.fullmatch(path.name)
-        if found is None or psutil.pid_exists(int(found[2])):
+        if found is None or _is_owned(path, int(found[3])):
             continue
-        before = path / folder.name
-        if found[1] == "old" and before.exists() and not folder.exists():
-            before.replace(folder)  # killed between the two renames
+        target = folder / found[1]
+        before = path / target.name
+        if found[2] == "old" and before.exists() and not target.exists():
+            before.replace(target)  # killed between the two renames
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_owned(path: Path, pid: int) -> bool:
+    """Whether the process that made a temporary folder may still be writing into it."""
+    try:
+        # a number that was given anew belongs to a process that is younger than the folder
+        return psutil.Process(pid).create_time() <= path.stat().st_mtime + 1
+    except psutil.NoSuchProcess:
+        return False
+    except (psutil.Error, OSError):
+        return True

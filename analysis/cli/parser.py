@@ -94,6 +94,9 @@ def _command(name: str) -> Callable[[argparse.Namespace], None]:
         from analysis.cli.app import app
 
         return app
+    from analysis.cache import tidy
+
+    tidy()
     from analysis.cli import evaluation as evaluation_commands
     from analysis.cli import export as export_commands
     from analysis.cli import models as commands

@@ -174,7 +174,7 @@ def check_target(folder: str | Path, *, overwrite: bool) -> None:
     folder = Path(folder).expanduser().resolve()
     if not folder.parent.is_dir():
         raise UserError(f"There is no folder {folder.parent}.", "Make it first, or choose another.")
-    clear_leftovers(folder)
+    clear_leftovers(folder.parent)
     if not folder.exists():
         return
     ours = folder.is_dir() and (folder / "config.json").is_file()

@@ -60,11 +60,13 @@ def main() -> None:
     with st.spinner("Starting: the speech libraries are loaded once, in a few seconds."):
         # Imported here, not above: they take seconds, in which the frame is already drawn, and a
         # first visitor can play the clip.
+        from analysis.cache import tidy
         from pages.frame import sidebar, tour
         from pages.frame.collecting import spare_libraries
         from pages.session import session as sessions
 
         spare_libraries()
+        tidy()
     session = sessions.current()
     session.jobs.collect()
     with st.sidebar:

@@ -27,6 +27,7 @@ from analysis.cache import (
     usage,
     write_arrays,
 )
+from analysis.cli.parser import main
 from analysis.errors import Cancelled, UserError
 
 ARRAYS = {"linkage": np.arange(8.0).reshape(2, 4), "norms": np.array([1.0, 2.0, 3.0])}
@@ -407,3 +408,19 @@ def test_clear_leaves_what_cannot_be_made_again_unless_told(limited: Path) -> No
     assert clear(everything=True) == Cleared(7, 0)
     assert not cache_folder("training").exists()
     assert clear(everything=True) == Cleared(0, 0)
+
+
+def test_what_a_kill_left_half_written_goes_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At the start of a command that writes nothing; what may still be written to stays."""
+    monkeypatch.setenv("COALESCE_CACHE", str(tmp_path / "own"))
+    folder = cache_folder("trees") / "model"
+    folder.mkdir(parents=True)
+    old, new = folder / "tmpabcd.tmp", folder / "tmpefgh.tmp"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    assert main(["inspect", str(tmp_path / "nowhere")]) == 2
+    assert not old.exists()
+    assert new.exists()

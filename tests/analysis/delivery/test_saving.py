@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -242,3 +244,26 @@ def test_all_files_can_be_read_by_others(hubert: SpeechModel, tmp_path: Path) ->
     folder = save(hubert, tmp_path / "model")
     modes = {path.name: path.stat().st_mode & 0o044 for path in folder.iterdir()}
     assert set(modes.values()) == {0o044}, modes
+
+
+def test_what_a_kill_left_beside_another_target_is_undone(
+    hubert: SpeechModel, tmp_path: Path
+) -> None:
+    """The folder of a process that lives stays; a number that was given anew owns nothing."""
+    gone, host = 2**22 + 1, platform.node()  # beyond the largest number of a process
+    for name in (
+        f".out.new-{host}-{gone}-aaaa",
+        f".out.new-{host}-{os.getpid()}-bbbb",
+        f".out.new-{host}-{os.getpid()}-cccc",
+        f".model.old-{host}-{gone}-dddd/model",
+        ".out.new-elsewhere-1-eeee",
+    ):
+        (tmp_path / name).mkdir(parents=True)
+    os.utime(tmp_path / f".out.new-{host}-{os.getpid()}-cccc", (0, 0))
+    save(hubert, tmp_path / "other")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "model",
+        "other",
+        f".out.new-{host}-{os.getpid()}-bbbb",
+        ".out.new-elsewhere-1-eeee",
+    }
