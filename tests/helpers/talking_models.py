@@ -73,6 +73,8 @@ def tiny_whisper(
     hesitation: float = 0.0,
     end: bool = True,
     max_length: int = 60,
+    mels: int = 80,
+    decoder_layers: int = 2,
 ) -> SpeechModel:
     """A Whisper of 2 s and 60 tokens with random weights, whose words are random letters.
 
@@ -85,8 +87,9 @@ def tiny_whisper(
     ids: dict[str, int] = tokenizer.get_vocab()
     eos: int = ids["<|endoftext|>"]
     config = WhisperConfig(
-        vocab_size=len(tokenizer), d_model=32, num_mel_bins=80,
-        encoder_layers=2, decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2,
+        vocab_size=len(tokenizer), d_model=32, num_mel_bins=mels,
+        encoder_layers=2, decoder_layers=decoder_layers,
+        encoder_attention_heads=2, decoder_attention_heads=2,
         encoder_ffn_dim=48, decoder_ffn_dim=48,
         max_source_positions=50 * WINDOW_SECONDS, max_target_positions=60,
         decoder_start_token_id=ids["<|startoftranscript|>"],
@@ -129,7 +132,7 @@ def tiny_whisper(
         # as published checkpoints have it: detect the language, then transcribe
         settings["forced_decoder_ids"] = [[1, None], [2, ids["<|transcribe|>"]]]
     network.generation_config = GenerationConfig(**settings)
-    extractor = WhisperFeatureExtractor(feature_size=80, chunk_length=WINDOW_SECONDS)
+    extractor = WhisperFeatureExtractor(feature_size=mels, chunk_length=WINDOW_SECONDS)
     return _wrapped(network, WhisperProcessor(extractor, tokenizer))
 
 
