@@ -19,7 +19,7 @@ from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.plan.budget import Budget
-from analysis.plan.choices import CALIBRATED
+from analysis.plan.choices import CALIBRATED, STORED
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import complete
 from analysis.speech.audio import Audio, read_audio
@@ -171,7 +171,9 @@ def compress(
     return examined(made, model).model
 
 
-def save(model: SpeechModel, folder: str | Path, *, overwrite: bool = False) -> Path:
+def save(
+    model: SpeechModel, folder: str | Path, *, dtype: str = STORED, overwrite: bool = False
+) -> Path:
     """Save a model as a checkpoint, with a model card and the plan that made it.
 
     Parameters
@@ -180,6 +182,8 @@ def save(model: SpeechModel, folder: str | Path, *, overwrite: bool = False) -> 
         Usually a compressed one.
     folder : str or Path
         The folder to make; its parent must exist.
+    dtype : {"stored", "float32", "float16", "bfloat16"}
+        Of the weights in the file; by default the one that the original is stored in.
     overwrite : bool
         Whether a checkpoint that is already there may be replaced.
 
@@ -202,7 +206,7 @@ def save(model: SpeechModel, folder: str | Path, *, overwrite: bool = False) -> 
     ...     coalesce.groups(coalesce.load(folder)) == coalesce.groups(model)
     True
     """
-    return save_model(model, folder, overwrite=overwrite)
+    return save_model(model, folder, dtype=dtype, overwrite=overwrite)
 
 
 def transcribe(

@@ -10,7 +10,8 @@ from analysis.clustering.curves import REDUNDANCY_DEFINITION, redundancy
 from analysis.clustering.merge_tree import MergeTree
 from analysis.figures.treemap import TREEMAP_HEIGHT, parameter_treemap
 from analysis.models.anatomy import Part, parameter_parts
-from analysis.models.speech_model import SpeechModel
+from analysis.models.footprint import Footprint
+from analysis.models.speech_model import SpeechModel, dtype_name
 from analysis.models.statistics import STATISTICS, UNITS
 from analysis.models.unit_groups import BLOCK_TITLES, UnitGroup
 from pages.exploring.measurements import (
@@ -104,7 +105,7 @@ def draw(session: Session, model: SpeechModel) -> None:
     _table(model, groups, table)
     left, right = st.columns(2, gap="large")
     with left:
-        _origin(model, base.bytes)
+        _origin(model, base)
     with right:
         _configuration(model)
     lineage_panel.draw(model)
@@ -253,14 +254,14 @@ def _table(model: SpeechModel, groups: Sequence[UnitGroup], table: pd.DataFrame)
     st.caption("A row that is chosen here is the selected group on the other pages.")
 
 
-def _origin(model: SpeechModel, n_bytes: int) -> None:
+def _origin(model: SpeechModel, cost: Footprint) -> None:
     """Where the weights came from, so that a figure can be traced back to them."""
     st.subheader("Where it came from")
-    dtype = str(model.dtype).removeprefix("torch.")
     facts = {
         "Source": model.source,
         "Revision": model.revision or "–",
-        "Number format": f"{dtype}, {size(n_bytes)}",
+        "In a file": f"{dtype_name(model.saved_dtype)}, {size(cost.saved_bytes)}",
+        "In memory": f"{dtype_name(model.dtype)}, {size(cost.bytes)}",
         "Device": DEVICE_NAMES.get(model.device.type, model.device.type),
         "SHA-256": model.weight_hash,
     }
@@ -271,6 +272,8 @@ def _origin(model: SpeechModel, n_bytes: int) -> None:
                 f":small[:gray[{name}]]  {escape_markdown(shown)}",
                 help=escape_markdown(fact) if shown != fact else None,
             )
+    for note in model.notes:
+        st.caption(f":material/info: {escape_markdown(note)}")
 
 
 def _configuration(model: SpeechModel) -> None:

@@ -3,6 +3,7 @@
 `analysis.compression.budget` finds the sparsity that meets it.
 """
 
+import math
 import re
 from typing import Annotated
 
@@ -37,7 +38,7 @@ def amount(text: str, whole: float) -> float:
     (100000000.0, 20000000.0, 15.0)
     """
     found = _AMOUNT.fullmatch(text.strip())
-    if found is None:
+    if found is None or not math.isfinite(float(found[1])):
         raise UserError(
             f"{text!r} is no amount.", "Write it like “100 MB”, “20M” or “50%” of the original."
         )

@@ -104,7 +104,9 @@ class CompressionPlan(Checked, title="plan"):
             if k is None:
                 raise UserError(f"The plan gives no K for {name}.", f"Add one, 1 to {n}.")
             if not 1 <= k <= n:
-                raise UserError(f"K = {k} is out of range for {name}.", f"Choose K from 1 to {n}.")
+                raise UserError(
+                    f"K = {shown(k)} is out of range for {name}.", f"Choose K from 1 to {n}."
+                )
 
     def with_clusters(self, n_clusters: Mapping[str, int]) -> "CompressionPlan":
         """The same plan with other K."""

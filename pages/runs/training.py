@@ -13,7 +13,7 @@ from analysis.delivery.saving import save
 from analysis.errors import UserError
 from analysis.files import files_below
 from analysis.models.loading import DEMO_MODELS
-from analysis.models.speech_model import SpeechModel
+from analysis.models.speech_model import SpeechModel, dtype_name
 from analysis.plan.training_settings import SYNTHESISED
 from analysis.progress import ShouldCancel, Watch
 from analysis.training.finishing import falls_short, reached_sparsity
@@ -198,7 +198,7 @@ def _saved(model: SpeechModel) -> Path:
     """A variant as a checkpoint that another process can read."""
     folder = cache_folder("training") / f"start-{model.weight_hash[:16]}"
     if not (folder / "config.json").is_file():
-        save(model, folder)
+        save(model, folder, dtype=dtype_name(model.dtype))  # it goes on with these very numbers
     return folder
 
 

@@ -76,7 +76,8 @@ def draw(session: Session, model: SpeechModel) -> None:
             choices or ("as it is",),
             key=f"save:precision:{format_name}",
             disabled=len(choices) < 2,
-            help="Of the stored weights. int8 keeps a scale for every row.",
+            help="Of the weights in the file. stored: as the original has them. int8 keeps a scale"
+            " for every row.",
         )
         obstacle = _obstacle(variant, format_name)
         st.caption(obstacle or _sentence(variant, format_name))
@@ -179,7 +180,7 @@ def _download(
     session: Session, variant: Variant, format_name: str, precision: str, *, possible: bool
 ) -> None:
     """One archive, built when it is asked for."""
-    too_large = variant.footprint.bytes > MOST_DOWNLOADED
+    too_large = variant.footprint.saved_bytes > MOST_DOWNLOADED
     slug = file_slug(variant.name)
     st.download_button(
         "Download (ZIP)",

@@ -5,9 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from analysis.cli import parser as cli
+from analysis.delivery.saving import save
 from analysis.models.loading import load
+from analysis.models.speech_model import SpeechModel
 
 Shell = Callable[..., str]
 
@@ -132,3 +135,19 @@ def test_a_broken_model_is_saved_and_said_to_be_broken(
     broken = carried["health"]["verdict"] == "broken"
     assert ("is broken" in captured.err) == broken
     assert ("check: " in captured.out) != broken
+
+
+def test_both_sizes_are_said_and_the_stored_dtype_is_kept(
+    shell: Shell, hubert: SpeechModel, tmp_path: Path
+) -> None:
+    half = save(hubert, tmp_path / "half", dtype="float16")
+    asked = ("--sparsity", "0.3", "--distance", "weights", "--method", "cluster")
+    facts = json.loads(shell("compress", half, tmp_path / "out", *asked, "--json"))
+    for name in ("before", "after"):
+        assert facts[name]["bytes"] == 2 * facts[name]["saved_bytes"]
+    assert (tmp_path / "out" / "model.safetensors").stat().st_size < (
+        half / "model.safetensors"
+    ).stat().st_size
+    assert "MB in a file and" in shell("inspect", half)
+    shell("compress", half, tmp_path / "whole", *asked, "--save-dtype", "float32")
+    assert load(tmp_path / "whole").saved_dtype == torch.float32

@@ -151,6 +151,7 @@ def test_other_k_in_the_same_plan(plan: CompressionPlan) -> None:
         ("sparsity", -0.1),
         ("sparsity", float("nan")),
         ("n_init", 0),
+        ("n_init", 10**9),
         ("seed", -1),
         ("seed", 2**32),
     ],
@@ -239,3 +240,19 @@ def test_surgeon_and_output_error_need_contributions(hubert: SpeechModel) -> Non
 def test_the_plan_of_a_checkpoint_is_taken(plan: CompressionPlan) -> None:
     described = {"coalesce": "0.1.0", "plan": plan.to_dict(), "earlier_plans": []}
     assert CompressionPlan.from_json(json.dumps(described)) == plan
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400)])
+def test_endless_numbers_are_refused_in_a_short_sentence(
+    whisper: SpeechModel, plan: CompressionPlan, number: int
+) -> None:
+    for field, values in (
+        ("recipe", {"sparsity": number}),
+        ("n_clusters", {"encoder.0.ffn": number}),
+    ):
+        content = plan.to_dict()
+        content[field] = {**content[field], **values}
+        with pytest.raises(UserError) as caught:
+            read = CompressionPlan.from_json(json.dumps(content))
+            read.validate_for(n_units(whisper), whisper.weight_hash)
+        assert len(str(caught.value)) < 300
