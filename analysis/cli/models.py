@@ -20,7 +20,7 @@ from analysis.compression.guard import examined
 from analysis.compression.planner import Planner
 from analysis.compression.stock import level, require_whole_heads, stock_widths
 from analysis.compression.tree_choice import TreeChoice
-from analysis.delivery.saving import check_target, in_dtype, save
+from analysis.delivery.saving import check_settings, check_target, in_dtype, save
 from analysis.errors import UserError
 from analysis.evaluation.corpora import read_corpus
 from analysis.evaluation.corpus_evaluation import wer_rise
@@ -82,6 +82,7 @@ def compress(options: argparse.Namespace) -> None:
     out = Path(options.out)
     check_target(out, overwrite=options.overwrite)
     model = _load(options.model, options)
+    check_settings(model)
     groups = model.groups
     if options.stock:
         require_whole_heads(groups, model.config.hidden_size)

@@ -10,7 +10,7 @@ from accelerate import PartialState
 from analysis.cli.evaluation import bar, checked_corpus, processes
 from analysis.cli.flags import read_flags
 from analysis.cli.terminal import print_json
-from analysis.delivery.saving import check_target, save
+from analysis.delivery.saving import check_settings, check_target, save
 from analysis.errors import UserError
 from analysis.evaluation.corpora import Corpus
 from analysis.models.footprint import footprint
@@ -57,6 +57,7 @@ def _run(options: argparse.Namespace, gates: GateSettings | None) -> None:
     state = processes(options.device)
     check_target(out, overwrite=options.overwrite)
     model = _load(options.model, options.revision, options.device)
+    check_settings(model)
     teacher = None
     if options.teacher:
         teacher = _load(options.teacher, options.teacher_revision, options.device)

@@ -1,8 +1,10 @@
 """Writing a compressed model to a folder, whole or not at all."""
 
 import json
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -137,15 +139,9 @@ def write_checkpoint(
     measured : sequence of Measurement
     """
     model = _converted(model)
-    try:
+    with _refusing(model):
         _storable(model).save_pretrained(folder)
         model.processor.save_pretrained(folder)
-    except ValueError as error:  # settings that contradict, names that point out of the folder
-        raise UserError(
-            f"The settings of {model.name} cannot be saved.",
-            "Correct the generation_config.json or the tokenizer_config.json of the original.",
-            str(error),
-        ) from error
     for weights in folder.glob("*.safetensors"):
         weights.chmod(0o644)  # safetensors makes private files; the others can be read by all
     for companion in model.companions:
@@ -155,6 +151,38 @@ def write_checkpoint(
     if model.plan is not None:
         text = json.dumps(_describe(model), indent=2) + "\n"
         (folder / PLAN_FILE).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _refusing(model: SpeechModel) -> Iterator[None]:
+    """Tell settings that transformers does not save: contradictions, names that point elsewhere."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(
+            f"The settings of {model.name} cannot be saved.",
+            "Correct the generation_config.json or the tokenizer_config.json of the original.",
+            str(error),
+        ) from error
+
+
+def check_settings(model: SpeechModel) -> None:
+    """Refuse a model whose settings could not be saved, before anything is computed for it.
+
+    Parameters
+    ----------
+    model : SpeechModel
+
+    Raises
+    ------
+    UserError
+    """
+    settings = getattr(model.model, "generation_config", None)
+    with tempfile.TemporaryDirectory() as scratch, _refusing(model):
+        model.config.save_pretrained(scratch)
+        model.processor.save_pretrained(scratch)
+        if settings is not None:
+            settings.save_pretrained(scratch)
 
 
 def check_target(folder: str | Path, *, overwrite: bool) -> None:

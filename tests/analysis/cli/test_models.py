@@ -1,6 +1,7 @@
 """The shell's commands on models, run in the process as a person would call them."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from analysis.cli import parser as cli
 from analysis.delivery.saving import save
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
+from tests.helpers.checkpoints import edit
 
 Shell = Callable[..., str]
 
@@ -151,3 +153,23 @@ def test_both_sizes_are_said_and_the_stored_dtype_is_kept(
     assert "MB in a file and" in shell("inspect", half)
     shell("compress", half, tmp_path / "whole", *asked, "--save-dtype", "float32")
     assert load(tmp_path / "whole").saved_dtype == torch.float32
+
+
+def test_settings_that_cannot_be_saved_are_refused_before_anything_is_computed(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A tokenizer's template whose name points out of the folder."""
+    shutil.copytree(folder, tmp_path / "odd")
+    edit(
+        tmp_path / "odd" / "tokenizer_config.json",
+        chat_template=[
+            {"name": "default", "template": "x"},
+            {"name": "../../outside", "template": "x"},
+        ],
+    )
+    monkeypatch.setattr("analysis.cli.models._plan", None)
+    assert cli.main(["compress", str(tmp_path / "odd"), str(tmp_path / "out")]) == 2
+    assert "cannot be saved" in capsys.readouterr().err
