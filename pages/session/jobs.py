@@ -5,6 +5,7 @@ moment may run in it. A job runs in a worker thread, which never touches Streaml
 handed to the session by `collect`, in the session's own script run.
 """
 
+import math
 import threading
 import time
 import weakref
@@ -30,6 +31,9 @@ visitor's long recording must not hold up all others."""
 
 POLL_SECONDS = 0.3
 """How often a running job's progress is drawn again."""
+
+_ON_TIME = 0.8  # of the time foreseen: so far the bar follows the clock, then it slows down
+_WAITING = 0.8  # of the bar of a job that has to wait for another one
 
 
 class Parts:
@@ -58,6 +62,14 @@ class Job(Generic[T]):
         What a person who cancelled it should know.
     parts : Parts, optional
         That the work counts.
+    stages : int
+        How often the work counts from nothing to all: each time gets an equal part of the bar,
+        which never runs back.
+    foreseen : float
+        Seconds that it should take; 0 where nobody knows. Where they are known, the bar shows the
+        time that is gone of them.
+    after : Job, optional
+        An earlier job, for which this one has to wait.
     """
 
     def __init__(
@@ -68,12 +80,17 @@ class Job(Generic[T]):
         *,
         after_cancel: str = "Nothing was changed; start it again when you like.",
         parts: Parts | None = None,
+        stages: int = 1,
+        foreseen: float = 0.0,
+        after: "Job | None" = None,
     ) -> None:
         self.title = title
         self.after_cancel = after_cancel
         self.deliver = deliver
         self.done, self.total, self.note = 0, 0, ""
         self.parts = parts or Parts()
+        self._floor, self._stages_left = 0.0, stages
+        self._foreseen, self._after = foreseen, after
         self._work = work
         self._cancelled = threading.Event()
         self._started: float | None = None
@@ -100,24 +117,51 @@ class Job(Generic[T]):
 
     @property
     def fraction(self) -> float:
-        """Progress from 0 to 1."""
-        return min(1.0, self.done / self.total) if self.total else 0.0
+        """Progress from 0 to 1; it never falls."""
+        if self._after is None:
+            return self._own_fraction
+        begun = self._started is not None or self._after.finished
+        waited = 1.0 if begun else self._after.fraction
+        return _WAITING * waited + (1 - _WAITING) * self._own_fraction
+
+    @property
+    def _own_fraction(self) -> float:
+        if self._foreseen:
+            gone = self._elapsed / self._foreseen
+            rest = 1 - _ON_TIME
+            return gone if gone < _ON_TIME else 1 - rest * math.exp((_ON_TIME - gone) / rest)
+        done = min(1.0, self.done / self.total) if self.total else 0.0
+        return self._floor + (1 - self._floor) * done / max(1, self._stages_left)
+
+    @property
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._started if self._started is not None else 0.0
+
+    @property
+    def _seconds_left(self) -> float:
+        """As far as they can be foreseen; 0 where they cannot."""
+        if self._foreseen:
+            return self._foreseen - self._elapsed
+        done = self._own_fraction
+        return self._elapsed / done * (1 - done) if 0 < done < 1 else 0.0
 
     def describe(self) -> str:
         """One line for the progress bar: title, step, time left."""
         if self._started is None:
+            if self._after is not None and not self._after.finished:
+                return f"{self.title}: first {self._after.describe()}"
             return f"{self.title}: waiting for another job to finish"
         parts = [self.title]
         if self.note:
             parts.append(self.note)
-        if self.done and self.total and self.done < self.total:
-            elapsed = time.monotonic() - self._started
-            left = elapsed / self.done * (self.total - self.done)
-            if left >= 1:
-                parts.append(f"about {seconds(left)} left")
+        if (left := self._seconds_left) >= 1:
+            parts.append(f"about {seconds(left) if left >= 60 else f'{left:.0f} s'} left")
         return " · ".join(parts)
 
     def _progress(self, done: int, total: int, note: str) -> None:
+        if self.total and (done < self.done or total != self.total):  # it counts anew
+            self._floor = self._own_fraction
+            self._stages_left -= 1
         self.done, self.total = done, total
         if not self._cancelled.is_set():
             self.note = note

@@ -142,3 +142,40 @@ def test_reading_waits_for_nobody_elses_recording() -> None:
     assert got == ["short"]
     assert long.running("x") is not None
     long.stop("x")
+
+
+def test_a_bar_never_runs_back_however_often_the_work_counts_anew() -> None:
+    job = Job("Working", lambda watch: None, lambda nothing: None, stages=3)
+    seen = [job.fraction]
+    for total in (4, 0, 10, 2, 5):
+        for done in range(total + 1):
+            job._progress(done, total, "")
+            seen.append(job.fraction)
+    assert seen == sorted(seen)
+    assert seen[5] == pytest.approx(1 / 3)
+    assert 0.9 < seen[-1] <= 1
+
+
+def test_where_the_time_is_foreseen_the_bar_follows_the_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("pages.session.jobs.time.monotonic", lambda: now)
+    listening = Job("Listening", lambda watch: None, lambda nothing: None, foreseen=40.0)
+    following = Job("Compressing", lambda watch: None, lambda nothing: None, after=listening)
+    assert following.fraction == 0
+    listening.run()
+    fractions = []
+    for second in range(120):
+        now = 100.0 + second
+        listening._progress(second % 7, 7, "again and again")
+        fractions.append((listening.fraction, following.fraction))
+    own, waits = zip(*fractions, strict=True)
+    assert own[20] == pytest.approx(0.5)
+    assert list(own) == sorted(own)
+    assert own[-1] < 1
+    assert list(waits) == sorted(waits)
+    assert following.describe().startswith("Compressing: first Listening · again")
+    before = following.fraction
+    following.run()
+    assert following.fraction >= before
