@@ -54,14 +54,8 @@ from pages.exploring.cluster_selection import (
 )
 from pages.exploring.measurements import find_trees, tree_slot
 from pages.frame.frame import run_page
-from pages.planning.settings import (
-    MANUAL,
-    Settings,
-    choose_n_clusters,
-    read_settings,
-    widget_key,
-    write_setting,
-)
+from pages.planning.locks import set_k
+from pages.planning.settings import Settings, choose_n_clusters, read_settings, widget_key
 from pages.session.job_box import job_slot, show_problem
 from pages.session.link import write_address
 from pages.session.session import Session
@@ -227,9 +221,11 @@ def _plan_buttons(
     plan: Mapping[str, int],
 ) -> None:
     def take_over() -> None:
-        session.n_clusters[model.weight_hash] = {**plan, group.id: k}
-        write_setting(model, "allocation", MANUAL)
-        st.toast(f"K = {k:,} is in the plan for {group.title}.", icon=":material/check:")
+        session.n_clusters[model.weight_hash] = dict(plan)
+        set_k(session, model, {group.id: k})
+        st.toast(
+            f"K = {k:,} is in the plan for {group.title}, and locked.", icon=":material/check:"
+        )
 
     def to_knee() -> None:
         st.session_state[k_key(model, group)] = bend
@@ -241,8 +237,8 @@ def _plan_buttons(
             icon=":material/check:",
             on_click=take_over,
             disabled=plan[group.id] == k,
-            help="Takes K into the plan: sets it on the Compress page, whose allocation becomes"
-            " manual.",
+            help="Takes K into the plan: sets and locks it on the Compress page; the other groups"
+            " then meet the budget in its stead.",
         )
 
 

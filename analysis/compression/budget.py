@@ -26,6 +26,7 @@ MOST = 0.9
 """The largest sparsity that is tried: beyond it nothing of a model is left."""
 
 _GRID = 100  # steps of sparsity, one per cent each
+_HALVINGS = math.ceil(math.log2(_GRID * MOST + 1))  # sparsities that are measured at most
 
 _COSTS: Mapping[str, Callable[[Footprint], float]] = {
     "max_size": lambda cost: cost.saved_bytes,
@@ -180,7 +181,7 @@ def fit(
 
     limits: list[tuple[float, str, Measure]] = []
     if budget.max_divergence is not None:
-        limits.append((budget.max_divergence, "nats", _divergence_from(model, watch)))
+        limits.append((budget.max_divergence, "nats", divergence_from(model, watch=watch)))
     if budget.max_wer_rise is not None:
         if wer_rise is None:
             raise ValueError("nothing measures the word error rate")
@@ -201,23 +202,29 @@ def fit(
     return recipe.changed(sparsity=sparsity, swaps=may_trade)
 
 
-def fit_divergence(
+def fit_measured(
     model: SpeechModel,
     most: float,
+    what: str,
+    measure: Measure,
     plan: Callable[[float], CompressionPlan],
     *,
     trees: Mapping[str, MergeTree] | None = None,
     excitation: Excitation | None = None,
     watch: Watch = UNWATCHED,
 ) -> float:
-    """The largest sparsity, in whole per cents, whose model diverges by no more than a limit.
+    """The largest sparsity, in whole per cents, whose model is no further off than a limit.
 
     Parameters
     ----------
     model : SpeechModel
         The original.
     most : float
-        Nats per word or CTC frame.
+        That is near enough.
+    what : str
+        Unit of the limit, for the message.
+    measure : callable
+        How far a compressed model is from the original: `divergence_from`, or points of WER.
     plan : callable
         The plan at a sparsity.
     trees, excitation
@@ -228,28 +235,38 @@ def fit_divergence(
     Raises
     ------
     UserError
-        Where one per cent is too much, or the voices to check on are not installed.
+        Where one per cent is too much.
     Cancelled
     """
-    measure = _divergence_from(model, watch)
+    n_measured = 0
 
     def distance(sparsity: float) -> float:
+        nonlocal n_measured
         watch.check()
-        watch.progress(0, 0, f"Measuring {sparsity:.0%} sparsity")
+        watch.progress(n_measured, _HALVINGS, f"Measuring {sparsity:.0%} sparsity")
         quiet = Watch(should_cancel=watch.should_cancel)
         made = compress(model, plan(sparsity), trees=trees, excitation=excitation, watch=quiet)
+        n_measured += 1
         return measure(made.model)
 
-    return largest_sparsity(distance, most, "nats")
+    return largest_sparsity(distance, most, what)
 
 
-def _largest(
-    made: Callable[[float], SpeechModel], most: float, what: str, measure: Measure
-) -> float:
-    return largest_sparsity(lambda sparsity: measure(made(sparsity)), most, what)
+def divergence_from(model: SpeechModel, *, watch: Watch = UNWATCHED) -> Measure:
+    """What measures how far a compressed model diverges: nats per word or CTC frame.
 
+    Parameters
+    ----------
+    model : SpeechModel
+        The original, to which the voices to check on are played at once.
+    watch : Watch
 
-def _divergence_from(model: SpeechModel, watch: Watch) -> Measure:
+    Raises
+    ------
+    UserError
+        Where these voices are not installed.
+    Cancelled
+    """
     guard = Guard.of(model, watch=watch)
     if guard is None:
         raise UserError(
@@ -257,6 +274,12 @@ def _divergence_from(model: SpeechModel, watch: Watch) -> Measure:
             "Install Coalesce with its demo folder, or leave out the divergence.",
         )
     return lambda changed: divergence(changed, changed.model, guard.clips, guard.expected)
+
+
+def _largest(
+    made: Callable[[float], SpeechModel], most: float, what: str, measure: Measure
+) -> float:
+    return largest_sparsity(lambda sparsity: measure(made(sparsity)), most, what)
 
 
 def _rounded_up(number: float) -> str:

@@ -84,6 +84,29 @@ def extend_to_stacks(groups: Sequence[UnitGroup], changes: Mapping[str, int]) ->
     return found
 
 
+def whole_stacks(groups: Sequence[UnitGroup], locked: Mapping[str, int]) -> dict[str, int]:
+    """Of K that are locked, those that a stock class can hold: one K for all FFNs of a stack.
+
+    Parameters
+    ----------
+    groups : sequence of UnitGroup
+        All groups of the model.
+    locked : mapping of str to int
+        K by group id.
+
+    Returns
+    -------
+    dict of str to int
+        K by group id, for stacks of which every FFN is locked at the same K.
+    """
+    found: dict[str, int] = {}
+    for members in _ffn_stacks(groups):
+        own = {group.id: locked[group.id] for group in members if group.id in locked}
+        if len(own) == len(members) and len(set(own.values())) == 1:
+            found |= own
+    return found
+
+
 def require_whole_heads(groups: Sequence[UnitGroup], hidden_size: int) -> None:
     """Refuse a model that stock classes cannot hold whatever is done to its FFNs.
 

@@ -9,7 +9,7 @@ from analysis.figures.layout import MANY_LAYERS, kind_of, lay_out
 from analysis.figures.palette import NEUTRAL, ORIGINAL, VARIANTS, with_alpha
 from analysis.models.unit_groups import UnitGroup
 
-KEPT_UNITS_HEIGHT = 290
+KEPT_UNITS_HEIGHT = 300
 
 ERROR_CURVE_HEIGHT = 300
 
@@ -49,13 +49,13 @@ def kept_units_chart(
         rows=1,
         cols=len(facets),
         horizontal_spacing=0.4 / max(len(facets), 3) ** 1.1,
-        subplot_titles=[f"{stack.capitalize()} {kind_of(block)}" for stack, block in facets],
+        subplot_titles=[f"{stack.capitalize()}<br>{kind_of(block)}" for stack, block in facets],
     )
     for column, members in enumerate(facets.values(), start=1):
         _kept_facet(figure, column, members, n_clusters, selected, color)
     figure.update_annotations(font_size=13)
     lay_out(figure, KEPT_UNITS_HEIGHT, _kept_title(groups, n_clusters, color))
-    figure.update_layout(barmode="overlay", margin_t=72, clickmode="event+select")
+    figure.update_layout(barmode="overlay", margin_t=90, clickmode="event+select")
     # bars of a few pixels leave no room for gaps and outlines
     narrow = max(len(members) for members in facets.values()) > MANY_LAYERS
     figure.update_layout(bargap=0 if narrow else 0.25)
@@ -109,8 +109,10 @@ def _kept_facet(
         row=1,
         col=column,
     )
+    # said once for every kind: on a projector there is no room between the facets
+    titles = {1: "units (count)"}
     figure.update_yaxes(
-        title_text="channels (count)" if members[0].component == "ffn" else "heads (count)",
+        title_text=titles.get(column),
         title_standoff=4,
         range=[0, 1.05 * max(group.n_units for group in members)],
         nticks=5,
@@ -200,8 +202,9 @@ def _kept_title(groups: Sequence[UnitGroup], n_clusters: Mapping[str, int], colo
     for component, name in (("heads", "heads"), ("ffn", "channels")):
         own = [shares[group.id] for group in groups if group.component == component]
         if own and max(own) - min(own) < EVEN_WITHIN:
-            even.append(f"{sum(own) / len(own):.0%} of its {name}")
+            even.append(name)
     if len(even) == len({group.component for group in groups}):
-        return f"Every layer keeps {' and '.join(even)}{key}"
+        return f"Every layer keeps the same share of its {' and '.join(even)}{key}"
     least = min(groups, key=lambda group: shares[group.id])
-    return f"{least.title} lose most: {shares[least.id]:.0%} kept{key}"
+    kept = f"{n_clusters[least.id]:,} of {least.n_units:,}"
+    return f"{least.title} lose most: {kept} kept{key}"

@@ -67,9 +67,18 @@ def tree_slot(choice: TreeChoice) -> str:
 
 
 def find_trees(
-    session: Session, model: SpeechModel, choice: TreeChoice
+    session: Session, model: SpeechModel, choice: TreeChoice, *, foreseen: float = 0.0
 ) -> Mapping[str, MergeTree] | None:
-    """Merge trees of all groups; starts building them where there are none yet."""
+    """Merge trees of all groups; starts building them where there are none yet.
+
+    Parameters
+    ----------
+    session : Session
+    model : SpeechModel
+    choice : TreeChoice
+    foreseen : float
+        Seconds that it should take; 0 where nobody knows.
+    """
     shelf, key = tree_shelf(), tree_key(model, choice)
     slot = tree_slot(choice)
     found = shelf.find(key)
@@ -80,7 +89,8 @@ def find_trees(
 
         # whoever chose another distance waits for its trees, not for those of the last one
         session.jobs.cancel_others(slot, _TREES)
-        session.jobs.start(slot, Job("Building merge trees", work, lambda trees: None))
+        job = Job("Building merge trees", work, lambda trees: None, foreseen=foreseen)
+        session.jobs.start(slot, job)
         found = shelf.find(key)
     return found
 

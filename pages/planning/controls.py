@@ -17,7 +17,7 @@ from analysis.plan.choices import (
     SURGEON,
 )
 from analysis.plan.options import option_of
-from analysis.plan.recipe import Recipe
+from analysis.plan.recipe import Recipe, complete
 from pages.planning.settings import (
     MAX_SPARSITY,
     held_setting,
@@ -31,18 +31,29 @@ from pages.session.shelves import footprint_of
 COMPONENT_NAMES = {"ffn": "FFN channels", "heads": "attention heads"}
 """What people call the two kinds of unit."""
 
-SENTENCE_HEIGHT = 92
-"""Four lines in a narrow column, in pixels: a longer sentence must not push the page down."""
+CHOICE_WIDTH = 228
+"""Pixels of a choice: on a projector two stand in a row, and no name is cut."""
+
+SENTENCE_HEIGHT = 72
+"""Three lines in a narrow column, in pixels: a longer sentence must not push the page down."""
 
 
 def draw_sparsity(model: SpeechModel) -> None:
-    """The one slider that moves everything."""
-    by_hand = held_setting(model, "allocation") == MANUAL
+    """The one slider that moves everything; where K is set by hand, the way back to it."""
+    if held_setting(model, "allocation") == MANUAL:
+        st.caption("K of every group is set by hand, so no sparsity divides it.")
+        st.button(
+            "Use a sparsity again",
+            icon=":material/tune:",
+            key=widget_key(model, "use-sparsity"),
+            on_click=_leave_manual,
+            args=(model,),
+            help="Chooses the allocation that suits the method; locked groups keep their K.",
+        )
+        return
     option = option_of(Recipe, "sparsity").option
     st.slider(
-        option.label
-        if not by_hand
-        else f"{option.label} (K is set by hand; choose an allocation to use it)",
+        option.label,
         0,
         MAX_SPARSITY,
         held_setting(model, "sparsity"),
@@ -50,7 +61,6 @@ def draw_sparsity(model: SpeechModel) -> None:
         format="%d %%",
         key=widget_key(model, "sparsity"),
         persist_state="session",
-        disabled=by_hand,
         help=(
             f"{option.help} Without training, models bear about 10 %; beyond 20 % most collapse."
             " Heads are few, so what is achieved differs."
@@ -58,27 +68,43 @@ def draw_sparsity(model: SpeechModel) -> None:
     )
 
 
+def _leave_manual(model: SpeechModel) -> None:
+    """Callback: let an allocation divide the sparsity again."""
+    method, distance = held_setting(model, "method"), held_setting(model, "distance")
+    write_setting(model, "allocation", complete(method=method, distance=distance).allocation)
+
+
 def draw_choices(model: SpeechModel) -> None:
-    """Four choices in a row, each with a sentence on what is chosen."""
-    for column, name in zip(
-        st.columns(4), ("method", "allocation", "distance", "merge"), strict=True
-    ):
-        with column:
+    """Choices in a row, as many as have a part, each with a sentence on what is chosen."""
+    names = ["method", "allocation", "distance"]
+    if held_setting(model, "method") == "cluster":  # else no cluster becomes one unit
+        names.append("merge")
+    grid = st.grid(len(names), min_column_width=CHOICE_WIDTH)
+    for name in names:
+        with grid.cell():
             _choice(model, name, height=SENTENCE_HEIGHT)
 
 
 def draw_repair(model: SpeechModel) -> None:
     """What is done about the changed layers' outputs, and what is listened to for it."""
-    with st.popover("Repair", icon=":material/hearing:", width="stretch"):
+    with st.popover("Repair", icon=":material/hearing:"):
         _choice(model, "repair")
-        _switch(model, "sequential", disabled=held_setting(model, "repair") == "none")
+        repairs = held_setting(model, "repair") != "none"
+        if repairs:
+            _switch(model, "sequential")
+        layer_by_layer = repairs and held_setting(model, "sequential")
         by_words = held_setting(model, "allocation") == END_TO_END
-        _switch(model, "swaps", disabled=held_setting(model, "sequential") or not by_words)
+        if by_words and not layer_by_layer and not held_setting(model, "stock"):
+            _switch(model, "swaps")
+        if not (repairs or held_setting(model, "distance") in LISTENING):
+            st.caption("With these settings nothing is listened to.")
+            return
         session = current()
         here = session.current_clip in session.clips
         _choice(model, "excitation", without=() if here else (CALIBRATED,))
-        _choice(model, "level")
-        _draw_times(model)
+        if held_setting(model, "excitation") == "speech":
+            _choice(model, "level")
+            _draw_times(model)
         st.caption(
             "Repairs and the distances “influence” and “contribution” hear this sound. “calibrated”"
             " is the clip on show on Transcribe."
@@ -89,8 +115,6 @@ def _draw_times(model: SpeechModel) -> None:
     """How long each level listens to this model here, before it is chosen."""
     settings = read_settings(model)
     recipe, cost = settings.recipe, footprint_of(model)
-    if not recipe.listens or recipe.excitation != "speech":
-        return
     times = [
         f"{level} {about(listening_seconds(model, cost, recipe.changed(level=level)))}"
         for level in option_of(Recipe, "level").option.choices
@@ -101,32 +125,42 @@ def _draw_times(model: SpeechModel) -> None:
 
 
 def draw_more(model: SpeechModel) -> None:
-    """What most people leave alone, folded away."""
-    with st.popover("More", icon=":material/tune:", width="stretch"):
-        components = option_of(Recipe, "components").option
-        st.pills(
-            components.label,
-            list(components.choices),
-            selection_mode="multi",
-            default=held_setting(model, "components"),
-            format_func=lambda name: COMPONENT_NAMES[name],
-            key=widget_key(model, "components"),
-            persist_state="session",
-            disabled=held_setting(model, "stock"),
-            help=" ".join(components.choices.values()),
-        )
-        _switch(model, "align_heads")
-        _switch(model, "refine")
-        _choice(model, "engine")
-        _choice(model, "seeding")
-        left, right = st.columns(2)
-        with left:
-            _number(model, "n_init")
-        with right:
+    """What most people leave alone, folded away, as far as it has a part."""
+    recipe, stock = read_settings(model).recipe, held_setting(model, "stock")
+    clusters = recipe.method == "cluster"
+    if stock and not clusters and not recipe.draws:
+        return
+    with st.popover("More", icon=":material/tune:"):
+        if not stock:
+            _components(model)
+        if clusters:
+            _switch(model, "align_heads")
+            _choice(model, "engine")
+            if recipe.engine == "kmeans":
+                _choice(model, "seeding")
+                _number(model, "n_init")
+            else:
+                _switch(model, "refine")
+        if recipe.draws:
             _number(model, "seed")
 
 
-def _switch(model: SpeechModel, name: str, *, disabled: bool = False) -> None:
+def _components(model: SpeechModel) -> None:
+    """Which kinds of unit may go."""
+    components = option_of(Recipe, "components").option
+    st.pills(
+        components.label,
+        list(components.choices),
+        selection_mode="multi",
+        default=held_setting(model, "components"),
+        format_func=lambda name: COMPONENT_NAMES[name],
+        key=widget_key(model, "components"),
+        persist_state="session",
+        help=" ".join(components.choices.values()),
+    )
+
+
+def _switch(model: SpeechModel, name: str) -> None:
     """A toggle for an option that is on or off."""
     option = option_of(Recipe, name).option
     st.toggle(
@@ -134,7 +168,6 @@ def _switch(model: SpeechModel, name: str, *, disabled: bool = False) -> None:
         value=held_setting(model, name),
         key=widget_key(model, name),
         persist_state="session",
-        disabled=disabled,
         help=option.help,
     )
 

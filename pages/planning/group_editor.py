@@ -7,22 +7,22 @@ import streamlit as st
 
 from analysis.clustering.merge_tree import MergeTree
 from analysis.compression.forecast import error_curve
-from analysis.compression.stock import extend_to_stacks
 from analysis.compression.worth import position_of, worth_of
 from analysis.errors import UserError
 from analysis.figures.kept_units import error_curve_chart
 from analysis.figures.worth import worth_curve
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import BLOCK_TITLES, UnitGroup
-from analysis.plan.choices import END_TO_END, MANUAL
+from analysis.plan.choices import END_TO_END
 from pages.planning.draft import Draft
 from pages.planning.group_choice import pick_group, selected_group
-from pages.planning.settings import read_settings, widget_key, write_setting
+from pages.planning.locks import set_k, set_lock
+from pages.planning.settings import read_settings, widget_key
 from pages.session.job_box import show_problem
 from pages.session.session import Session
 from pages.widgets.basics import figure
 from pages.widgets.exports import draw_exports
-from pages.widgets.formatting import count, error_percent, percent
+from pages.widgets.formatting import count
 
 TABLE_HEIGHT = 460
 
@@ -73,17 +73,10 @@ def take_edits(session: Session, model: SpeechModel, groups: Sequence[UnitGroup]
                 f"Choose a whole number from 1 to {group.n_units}; K stays {before[group.id]}.",
             )
     if changes:
-        _set_k(session, model, groups, changes)
+        set_k(session, model, changes)
     for (row, name), value in fresh.items():
         if name == "Lock":
             set_lock(session, model, groups[row].id, bool(value))
-
-
-def set_lock(session: Session, model: SpeechModel, group_id: str, locked: bool) -> None:
-    """Hold a group's K, or give it back to the allocation; from a callback or before drawing."""
-    others = {k: v for k, v in read_settings(model).locked.items() if k != group_id}
-    held = {group_id: session.n_clusters[model.weight_hash][group_id]} if locked else {}
-    write_setting(model, "locked", others | held)
 
 
 def draw_table(draft: Draft) -> None:
@@ -112,18 +105,17 @@ def draw_table(draft: Draft) -> None:
         whole = {g.id: 0.0 for g in groups if draft.n_clusters[g.id] == g.n_units}
         errors = pd.Series([(measured | whole).get(g.id) for g in groups], dtype=float)
         rows.insert(6, "Output error", 100 * errors)
+    hidden = {"Kept"} if measured else set()
+    if draft.settings.stock:  # no group has a lock of its own
+        hidden.add("Lock")
     numbers = st.column_config.NumberColumn
     st.data_editor(
         rows,
         key=key,
         height=TABLE_HEIGHT,
         hide_index=True,
-        column_order=[name for name in rows.columns if not (measured and name == "Kept")],
-        disabled=[
-            name
-            for name in rows.columns
-            if name not in _EDITABLE or (name == "Lock" and draft.settings.stock)
-        ],
+        column_order=[name for name in rows.columns if name not in hidden],
+        disabled=[name for name in rows.columns if name not in _EDITABLE],
         column_config={
             "Group": st.column_config.TextColumn(width=180),
             "Layer": numbers(width=50, help="Counted from the input, from 0."),
@@ -136,8 +128,8 @@ def draw_table(draft: Draft) -> None:
                 step=1,
                 required=True,
                 width=72,
-                help="Units afterwards, 1 to n. Double-click to change; allocation becomes manual,"
-                " unless the group is locked.",
+                help="Units afterwards, 1 to n. Double-click to change: the group is then locked"
+                " at it.",
             ),
             "Lock": st.column_config.CheckboxColumn(
                 width=62, help="Holds this K: the other groups meet the budget in its stead."
@@ -177,29 +169,33 @@ def draw_selected(draft: Draft) -> None:
     def moved() -> None:
         now = session.n_clusters[model.weight_hash][chosen.id]
         if key == _current_slider_key(model, chosen) and st.session_state[key] != now:
-            _set_k(session, model, draft.groups, {chosen.id: st.session_state[key]})
+            set_k(session, model, {chosen.id: st.session_state[key]})
 
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.slider(
-            f"K of {chosen.n_units:,}",
-            min_value=1,
-            # A slider cannot have one value only; a group of one unit gets one that stays put.
-            max_value=max(2, chosen.n_units),
-            value=k,
-            step=1,
-            key=key,
-            disabled=chosen.n_units == 1 or (draft.settings.stock and chosen.component == "heads"),
-            on_change=moved,
-            help="Clusters that the group's units fall into; moving it makes the allocation manual,"
-            " unless the group is locked.",
-        )
-        _lock_button(draft, chosen)
+    if obstacle := _why_k_stays(draft, chosen):
+        st.caption(obstacle)
+    else:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.slider(
+                f"K of {chosen.n_units:,}",
+                min_value=1,
+                max_value=chosen.n_units,
+                value=k,
+                step=1,
+                key=key,
+                on_change=moved,
+                help="Clusters that the group's units fall into. When you let go of it, the group"
+                " is locked at that K, and the other groups meet the budget in its stead.",
+            )
+            _lock_button(draft, chosen)
     saved = (chosen.n_units - k) * chosen.parameters_per_unit
-    error = error_percent(draft.expected.errors[chosen.id]) if draft.expected else "…"
-    st.markdown(
-        f"**{percent(k / chosen.n_units)}** kept · **{count(saved)}** of"
-        f" {count(chosen.n_parameters)} parameters saved · merge error **{error}**"
-    )
+    st.markdown(f"**{count(saved)}** of {count(chosen.n_parameters)} parameters saved")
+
+
+def _why_k_stays(draft: Draft, group: UnitGroup) -> str:
+    """Why a group's K cannot be set by hand; empty where it can."""
+    if draft.settings.stock and group.component == "heads":
+        return "Stock classes hold all heads, so K of heads stays."
+    return "A group of one unit keeps it." if group.n_units == 1 else ""
 
 
 def draw_selected_curve(draft: Draft) -> None:
@@ -250,10 +246,10 @@ def _lock_button(draft: Draft, group: UnitGroup) -> None:
         icon=":material/lock:" if locked else ":material/lock_open:",
         key=widget_key(draft.model, "lock"),
         type="primary" if locked else "secondary",
-        disabled=draft.settings.stock,
         on_click=set_lock,
         args=(draft.session, draft.model, group.id, not locked),
-        help="A locked group keeps its K, and the other groups meet the budget in its stead.",
+        help="A locked group keeps its K, and the other groups meet the budget in its stead."
+        " With stock classes it is the whole stack.",
     )
 
 
@@ -261,24 +257,6 @@ def _output_errors(draft: Draft) -> dict[str, float]:
     """What was measured of the variant with just this plan, by group id."""
     made = draft.made.groups.values() if draft.made else ()
     return {g.group.id: g.output_error for g in made if g.output_error is not None}
-
-
-def _set_k(
-    session: Session, model: SpeechModel, groups: Sequence[UnitGroup], changes: Mapping[str, int]
-) -> None:
-    """Take over K set by hand, before widgets are drawn.
-
-    Where all of them are locked, the other groups make up for them; else the others keep theirs.
-    With stock classes a stack's FFNs change together, and heads do not.
-    """
-    settings, before = read_settings(model), session.n_clusters[model.weight_hash]
-    if settings.stock:
-        changes = extend_to_stacks(groups, changes)
-    session.n_clusters[model.weight_hash] = {**before, **changes}
-    locked = settings.locked
-    write_setting(model, "locked", {name: changes.get(name, k) for name, k in locked.items()})
-    if not changes.keys() <= locked.keys():
-        write_setting(model, "allocation", MANUAL)
 
 
 def _table_key(model: SpeechModel) -> str:

@@ -32,26 +32,26 @@ from pages.widgets.formatting import count, percent
 
 TABLE, CURVES, STRATEGIES = "Table", "Error curves", "Allocations compared"
 
-LINE_HEIGHT = 40
-"""One line, in pixels: what it says about locks must not push the page down."""
+TABLE_WIDTH = 560
+"""Pixels in which all columns of the table can be seen."""
 
 
 def draw(draft: Draft) -> None:
     """The chosen view of all groups, under what is locked."""
-    left, right = st.columns([1, 2], vertical_alignment="bottom")
-    left.subheader("Every group")
-    with right.container(horizontal=True, horizontal_alignment="right"):
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        st.subheader("Every group", width="content")
         view = choose_one(
             "View of every group",
             [TABLE, CURVES, STRATEGIES],
             key=widget_key(draft.model, "view"),
         )
-    _lock_line(draft)
+    draw_locks(draft)
     if view == TABLE:
-        table, one = st.columns([2.3, 1], gap="medium")
-        with table:
+        # beside each other where there is room for the whole table, else below each other
+        grid = st.grid(3, min_column_width=TABLE_WIDTH // 2, gap="medium")
+        with grid.cell(column_span=2):
             draw_table(draft)
-        with one:
+        with grid.cell():
             draw_selected(draft)
             draw_selected_curve(draft)
         return
@@ -67,14 +67,15 @@ def draw(draft: Draft) -> None:
     draw_selected(draft)
 
 
-def _lock_line(draft: Draft) -> None:
+def draw_locks(draft: Draft) -> None:
     """How many groups are locked, and whether the others can meet the budget."""
     settings, locked = draft.settings, draft.settings.locked
-    with st.container(
-        height=LINE_HEIGHT, border=False, horizontal=True, vertical_alignment="center"
-    ):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if not locked:
-            st.caption("Lock a group to hold its K: the others then meet the budget in its stead.")
+            st.caption(
+                "Set a K, or lock one, to hold it: the other groups then meet the budget in its"
+                " stead."
+            )
             return
         number = "1 group is" if len(locked) == 1 else f"{len(locked)} groups are"
         if settings.recipe.allocation == MANUAL:

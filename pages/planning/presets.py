@@ -59,7 +59,7 @@ PRESETS: tuple[Preset, ...] = (
 
 def draw(model: SpeechModel) -> None:
     """A popover with a button per preset."""
-    with st.popover("Presets", width="stretch"):
+    with st.popover("Presets"):
         for preset in PRESETS:
             st.button(
                 preset.name,

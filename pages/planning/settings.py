@@ -8,7 +8,7 @@ import streamlit as st
 
 from analysis.clustering.merge_tree import MergeTree
 from analysis.compression.locked_allocation import allocate_around
-from analysis.compression.stock import level
+from analysis.compression.stock import level, whole_stacks
 from analysis.compression.tree_choice import TreeChoice
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
@@ -83,8 +83,8 @@ def read_settings(model: SpeechModel) -> Settings:
         for name, default in defaults.items()
     }
     locked, stock = values.pop("locked"), values.pop("stock")
-    if stock:  # no group has a K of its own that could be locked
-        values["components"], locked = STOCK_COMPONENTS, {}
+    if stock:  # no group has a K of its own that could be locked, but a whole stack has
+        values["components"], locked = STOCK_COMPONENTS, whole_stacks(model.groups, locked)
     values["sparsity"] /= 100
     values["components"] = tuple(values["components"])
     values["sequential"] = values["sequential"] and values["repair"] != "none"

@@ -1,6 +1,7 @@
 """Models and merge trees that all sessions of this server share, loaded once and read-only."""
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ class Shelf(Generic[K, V]):
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._values: OrderedDict[K, V] = OrderedDict()
+        self._seconds: dict[K, float] = {}
         self._making: dict[K, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -87,6 +89,11 @@ class Shelf(Generic[K, V]):
         with self._lock:
             return list(self._values)
 
+    def seconds(self, key: K) -> float:
+        """How long it took to make a value that is kept, or to read it from disk."""
+        with self._lock:
+            return self._seconds.get(key, 0.0)
+
     def get(self, key: K, make: Callable[[], V]) -> V:
         """The value, made by the first who asks; the others wait for it."""
         with self._lock:
@@ -95,11 +102,14 @@ class Shelf(Generic[K, V]):
             with making:
                 value = self.find(key)
                 if value is None:
+                    began = time.perf_counter()
                     value = make()
                     with self._lock:
                         self._values[key] = value
+                        self._seconds[key] = time.perf_counter() - began
                         while len(self._values) > self._capacity:
-                            self._values.popitem(last=False)
+                            gone, _ = self._values.popitem(last=False)
+                            del self._seconds[gone]
                 return value
         finally:
             with self._lock:

@@ -71,14 +71,15 @@ def draw(session: Session, model: SpeechModel) -> None:
             persist_state="session",
         )
         choices = precisions(format_name)
-        precision = right.selectbox(
-            "Precision",
-            choices or ("as it is",),
-            key=f"save:precision:{format_name}",
-            disabled=len(choices) < 2,
-            help="Of the weights in the file. stored: as the original has them. int8 keeps a scale"
-            " for every row.",
-        )
+        precision = choices[0] if choices else "as it is"
+        if len(choices) > 1:
+            precision = right.selectbox(
+                "Precision",
+                choices,
+                key=f"save:precision:{format_name}",
+                help="Of the weights in the file. stored: as the original has them. int8 keeps a"
+                " scale for every row.",
+            )
         obstacle = _obstacle(variant, format_name)
         st.caption(obstacle or _sentence(variant, format_name))
         _to_folder(session, variant, format_name, precision, possible=not obstacle)

@@ -20,19 +20,9 @@ from pages.variants.measured_wer import measure_wer
 from pages.widgets.basics import swatch
 from pages.widgets.formatting import count, error_percent, escape_markdown, percent, seconds, size
 
-_WIDTHS = (3.0, 2.5, 1.4, 1.7, 1.3, 1.1, 1.1, 1.1, 1.3, 1.0)
-_HEADS = (
-    "Name",
-    "Method, allocation",
-    "Removed",
-    "Parameters",
-    "MACs/s",
-    "Error",
-    "Drift",
-    "WER",
-    "Encoder",
-    "",
-)
+_HEADS = ("Removed", "Parameters", "MACs/s", "Error", "Drift", "WER", "Encoder")
+_FACT_WIDTH = 104
+"""Pixels of a fact: on a projector and on a phone they stand in several rows."""
 _NOTES: Mapping[str, str] = {
     "Removed": "achieved sparsity, the share of the heads' and channels' parameters.",
     "Parameters": "unique parameters of the whole model, and their bytes.",
@@ -58,8 +48,6 @@ def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGro
             " and reproduced from its recipe."
         )
     with st.container(border=True, key="variants", gap="xsmall"):
-        for column, head in zip(st.columns(_WIDTHS, gap="xsmall"), _HEADS, strict=True):
-            column.markdown(f":small[:gray[{head}]]")
         base = footprint_of(model)
         speed = session.speeds.get(model_id(model))
         time = seconds(speed.seconds) if speed else ""
@@ -122,13 +110,17 @@ def _row(
     wer: str,
     time: str,
 ) -> st.delta_generator.DeltaGenerator:
-    columns = st.columns(_WIDTHS, gap="xsmall", vertical_alignment="center")
+    title = st.container(horizontal=True, vertical_alignment="center")
+    title.markdown(f"{name}  \n:small[:gray[{how}]]")
     weights = f"{count(cost.parameters)}  \n:small[:gray[{size(cost.bytes)}]]"
-    texts = (name, how, removed, weights, count(cost.macs), error, drift, wer, time)
-    for column, text in zip(columns, texts, strict=False):
-        # a number and its unit stay on one line
-        column.markdown(text.replace(" %", "\N{NO-BREAK SPACE}%") or "–")
-    return columns[-1]
+    texts = (removed, weights, count(cost.macs), error, drift, wer, time)
+    grid = st.grid(len(_HEADS), min_column_width=_FACT_WIDTH, gap="xsmall")
+    for head, text in zip(_HEADS, texts, strict=True):
+        with grid.cell(), st.container(gap=None):
+            st.markdown(f":small[:gray[{head}]]")
+            # a number and its unit stay on one line
+            st.markdown(text.replace(" %", "\N{NO-BREAK SPACE}%") or "–")
+    return title
 
 
 def _actions(session: Session, model: SpeechModel, variant: Variant) -> None:

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.helpers.chromium import choose, take_the_papers_recipe
+from tests.helpers.chromium import choose, cut, percentages, settle, take_the_papers_recipe
 
 FFN = "Encoder 1 · FFN channels"
 
@@ -34,12 +34,13 @@ def test_a_plan_is_edited_undone_locked_and_made(page: Page, server: str) -> Non
         page.keyboard.press("ArrowLeft")
         page.wait_for_timeout(60)
     expect(chart(page, "K = 688 of 768")).to_be_visible()
-    expect(sentence(page)).to_contain_text("set by hand")
+    locked = page.get_by_text("1 group is locked; the others meet the budget.")
+    expect(locked).to_be_visible()
 
     undo = page.get_by_role("button", name="Undo")
     for _ in range(3):  # the browser may have sent one step or three
         expect(undo).to_be_visible()
-        if undo.is_enabled() and "set by hand" in sentence(page).inner_text():
+        if undo.is_enabled() and locked.is_visible():
             undo.click()
             page.wait_for_timeout(1500)
     expect(sentence(page)).to_contain_text("Merge 10 %")
@@ -47,7 +48,7 @@ def test_a_plan_is_edited_undone_locked_and_made(page: Page, server: str) -> Non
     expect(page.get_by_role("button", name="Redo")).to_be_enabled()
 
     page.get_by_role("button", name="Lock", exact=True).click()
-    expect(page.get_by_text("1 group is locked; the others meet the budget.")).to_be_visible()
+    expect(locked).to_be_visible()
     sparsity = page.get_by_role("slider", name="Sparsity")
     sparsity.focus()
     for _ in range(5):
@@ -56,8 +57,11 @@ def test_a_plan_is_edited_undone_locked_and_made(page: Page, server: str) -> Non
     expect(sentence(page)).to_contain_text("Merge 15 %")
     expect(slider).to_have_value("691")
 
-    page.get_by_role("button", name="Compress").click()
+    compress = page.get_by_role("button", name="Compress")
+    place = compress.bounding_box()
+    compress.click()
     expect(page.get_by_text("has these settings")).to_be_visible()
+    assert page.get_by_role("button", name="Listen to it").bounding_box() == place
     expect(chart(page, "is the smallest")).to_be_visible()
     page.get_by_role("button", name="Measure the drift of 1 variant").click()
     expect(chart(page, "of its norm")).to_be_visible()
@@ -97,3 +101,19 @@ def test_a_click_on_an_error_curve_selects_its_group(page: Page, server: str) ->
     expect(page.get_by_role("combobox", name=re.compile("Selected group"))).to_have_value(
         "Encoder 2 · FFN channels"
     )
+
+
+def test_nothing_is_cut_and_percentages_are_few_on_every_screen(page: Page, server: str) -> None:
+    page.goto(f"{server}/compress")
+    take_the_papers_recipe(page)
+    for mode in ("Expert", "Simple"):
+        page.get_by_role("radio", name=mode).click(force=True)
+        settle(page)
+        expect(page).to_have_url(re.compile(f"mode={mode}"))
+        for width, height in ((1440, 900), (1024, 768), (390, 844)):
+            page.set_viewport_size({"width": width, "height": height})
+            settle(page)
+            assert cut(page) == [], f"{mode}, {width} pixels wide"
+            assert 2 <= len(percentages(page)) <= 4, percentages(page)
+    page.reload()
+    expect(page.get_by_role("radio", name="Simple")).to_be_checked()

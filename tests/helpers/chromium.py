@@ -62,7 +62,8 @@ def page(chromium: BrowserContext) -> Iterator[Page]:
 
 
 def take_the_papers_recipe(page: Page) -> None:
-    """On Compress: 10 % by the weights alone, the same share of every layer."""
+    """On Compress, with all controls: 10 % by the weights alone, the same share of every layer."""
+    page.get_by_role("radio", name="Expert").click(force=True)
     page.get_by_role("button", name="Presets").click()
     page.get_by_role("button", name="The papers' 10 %").click()
     page.keyboard.press("Escape")
@@ -87,6 +88,52 @@ def settle(page: Page) -> None:
     page.wait_for_timeout(500)
     app = page.get_by_test_id("stApp")
     expect(app).to_have_attribute("data-test-script-state", "notRunning")
+
+
+_CUT = """() => [...document.querySelectorAll('[data-testid=stMain] *')].filter(element => {
+  const own = element.getBoundingClientRect(), style = getComputedStyle(element);
+  const said = [...element.childNodes].some(n => n.nodeType === 3 && n.data.trim());
+  const shown = style.visibility === 'visible' && own.width > 4 && own.height > 4;
+  if (!(said || element.matches('button, input')) || !shown) return false;
+  if (element.closest('.js-plotly-plot, .katex, [data-testid=stIconMaterial]') ||
+      element.closest('[data-testid=stDataFrame]') ||
+      element.matches('[data-testid=stSlider] input, [data-testid=stCheckbox] input'))
+    return false;
+  if (style.overflowX !== 'visible' && element.scrollWidth > element.clientWidth + 1) return true;
+  for (let box = element.parentElement; box; box = box.parentElement) {
+    const flow = getComputedStyle(box).overflowX, around = box.getBoundingClientRect();
+    if (flow === 'auto' || flow === 'scroll') return false;
+    if (flow !== 'visible' && (own.right > around.right + 1 || own.left < around.left - 1))
+      return true;
+  }
+  return false;
+}).map(element => element.innerText || element.value || element.tagName)"""
+
+_PERCENTAGES = """() => {
+  const main = document.querySelector('[data-testid=stMain]'), found = [];
+  const walker = document.createTreeWalker(main, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const inside = walker.currentNode.parentElement, own = inside.getBoundingClientRect();
+    const unseen = inside.closest('[data-testid=stSliderTickBar]');
+    if (unseen || !inside.checkVisibility({opacityProperty: true, visibilityProperty: true}))
+      continue;
+    if (own.bottom <= 0 || own.top >= innerHeight) continue;
+    found.push(...(walker.currentNode.data.match(/[\\d.,]+\\s?%/g) || []));
+  }
+  return found;
+}"""
+
+
+def cut(page: Page) -> list[str]:
+    """The texts and controls of the page that are wider than what they are shown in."""
+    found: list[str] = page.evaluate(_CUT)
+    return found
+
+
+def percentages(page: Page) -> list[str]:
+    """Those that stand on the screen, beside the sidebar."""
+    found: list[str] = page.evaluate(_PERCENTAGES)
+    return found
 
 
 def edit_cell(page: Page, table: Locator, position: Position, text: str, shown: Locator) -> None:

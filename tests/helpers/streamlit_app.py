@@ -68,6 +68,13 @@ def compress(app: AppTest) -> AppTest:
     return settle(app)
 
 
+def is_made(app: AppTest) -> bool:
+    """Whether there is a variant of the plan on Compress: the way to its sound is then offered."""
+    drawn = {button.key for button in app.button} & {"compress", "listen"}
+    assert len(drawn) == 1
+    return drawn == {"listen"}
+
+
 def pick(app: AppTest, file_name: str) -> AppTest:
     app.button(key=f"card:{file_name}").click()
     return settle(app)

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from analysis.models.loading import DEMO_MODELS
 from analysis.plan.recipe import complete
 from pages.listening.rehearsal import Rehearsal
+from pages.planning.mode import EXPERT, MODE_KEY
 from pages.planning.settings import in_widgets, widget_key
 from pages.session.shelves import model_shelf
 from tests.helpers.places import ROOT
@@ -16,7 +17,10 @@ from tests.helpers.streamlit_app import Visit, settle
 
 @pytest.fixture
 def open_app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    """Open the app, or a link, as another visitor, who takes the papers' recipe on Compress."""
+    """Open the app, or a link, as another visitor, who takes the papers' recipe on Compress.
+
+    All controls are shown.
+    """
     if not (DEMO_MODELS["demo-whisper"] / "model.safetensors").is_file():
         pytest.skip("the bundled model demo-whisper has not been built")
     monkeypatch.setenv("COALESCE_MODEL", "demo-whisper")
@@ -27,6 +31,7 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
             app.query_params[name] = text
         settle(app.switch_page("pages/overview.py") if link else app)  # it follows no link
         model = app.session_state["session"].model
+        app.session_state[MODE_KEY] = EXPERT
         for name, value in in_widgets(complete(distance="weights")).items():
             app.session_state[widget_key(model, name)] = value
         return settle(app.switch_page("pages/compress.py"))

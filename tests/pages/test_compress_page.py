@@ -1,16 +1,27 @@
 """The Compress page: everything follows from K, nothing is lost, every error says what to do."""
 
 import json
+import threading
 from collections.abc import Callable
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
+from analysis.clustering.trees import build_trees
+from analysis.compression.allocation import allocate
+from analysis.compression.tree_choice import TreeChoice
+from analysis.errors import Cancelled
 from analysis.models.footprint import predict_footprint
+from analysis.models.speech_model import SpeechModel
+from analysis.progress import Watch
+from pages.planning.mode import MODE_KEY, SIMPLE
 from pages.session.shelves import footprint_of
-from pages.widgets.formatting import count, escape_markdown
+from pages.widgets.formatting import count, escape_markdown, percent
 from tests.helpers.streamlit_app import (
+    click,
     compress,
     edit_table,
+    is_made,
     k_slider,
     key,
     n_clusters,
@@ -45,15 +56,103 @@ def test_every_slider_answers_at_once_with_all_numbers(app: AppTest) -> None:
     assert app.metric[3].value == "0.0 %"
 
 
-def test_selected_groups_slider_changes_that_group_and_makes_k_manual(app: AppTest) -> None:
+def test_a_k_set_by_hand_is_locked_and_the_others_meet_the_budget(app: AppTest) -> None:
     before = dict(n_clusters(app))
+    removed = app.metric[3].value
     app.selectbox(key=key(app, "group")).select("decoder.1.ffn").run()
-    k_slider(app, "decoder.1.ffn").set_value(100).run()
-    assert n_clusters(app) == {**before, "decoder.1.ffn": 100}
-    assert app.selectbox(key=key(app, "allocation")).value == "manual"
-    assert app.slider(key=key(app, "sparsity")).disabled
-    app.selectbox(key=key(app, "allocation")).select("uniform").run()
+    k_slider(app, "decoder.1.ffn").set_value(500).run()
+    assert n_clusters(app)["decoder.1.ffn"] == 500
+    assert app.selectbox(key=key(app, "allocation")).value == "uniform"
+    assert app.slider(key=key(app, "sparsity")).value == 10
+    assert abs(float(app.metric[3].value.split()[0]) - 10) < 0.1 < float(removed.split()[0]) - 10
+    assert app.button(key=key(app, "lock")).label == "Unlock"
+    click(app, key(app, "lock"))
     assert n_clusters(app) == before
+
+
+def test_where_k_is_set_by_hand_no_slider_stands_and_a_button_leads_back(app: AppTest) -> None:
+    before = dict(n_clusters(app))
+    app.selectbox(key=key(app, "allocation")).select("manual").run()
+    assert n_clusters(app) == before
+    assert key(app, "sparsity") not in {slider.key for slider in app.slider}
+    assert key(app, "budget:limit") not in {box.key for box in app.selectbox}
+    click(app, key(app, "use-sparsity"))
+    assert app.selectbox(key=key(app, "allocation")).value == "uniform"
+    assert app.slider(key=key(app, "sparsity")).value == 10
+
+
+def test_controls_without_a_part_are_hidden(app: AppTest) -> None:
+    def drawn() -> set[str]:
+        shown = [*app.selectbox, *app.toggle, *app.number_input]
+        return {(widget.key or "").removeprefix(key(app, "")) for widget in shown}
+
+    assert {"merge", "refine", "align_heads"} <= drawn()
+    assert not {"seeding", "n_init", "seed", "excitation", "level", "sequential"} & drawn()
+    app.selectbox(key=key(app, "engine")).select("kmeans").run()
+    assert {"seeding", "n_init", "seed"} <= drawn()
+    assert "refine" not in drawn()
+    app.selectbox(key=key(app, "repair")).select("refit").run()
+    assert {"excitation", "level", "sequential"} <= drawn()
+    assert "swaps" not in drawn(), "groups trade where the words are measured"
+    app.selectbox(key=key(app, "method")).select("magnitude").run()
+    assert not {"merge", "engine", "seeding", "seed", "align_heads"} & drawn()
+
+
+def test_simple_says_what_it_means_and_leads_to_the_sound(app: AppTest) -> None:
+    sentence = app.markdown[0].value
+    app.segmented_control(key=MODE_KEY).set_value(SIMPLE)
+    settle(app)
+    assert not app.data_editor
+    assert app.query_params["mode"] == SIMPLE
+    whole = sentence.replace(" (uniform allocation, distance: weights)", "")
+    assert whole.startswith(app.markdown[0].value.rstrip("."))
+    smaller, hit = app.metric
+    model = session_of(app).model
+    assert model is not None
+    base = footprint_of(model)
+    cost = predict_footprint(model, base, n_clusters(app))
+    assert smaller.value == percent(1 - cost.bytes / base.bytes)
+    assert hit.value == percent(5 / 6) + " kept"
+    assert is_made(compress(app))
+    session = session_of(app)
+    app.button(key="listen").click().run()
+    assert [head.value for head in app.title] == ["Transcribe"]
+    assert len(session.clips) == 1, "there is something to hear"
+
+
+def test_a_link_opens_the_page_as_it_was(open_app: Callable[..., AppTest]) -> None:
+    assert open_app().data_editor
+    assert not open_app(model="demo-whisper", mode="Simple").data_editor
+
+
+def test_while_the_recipe_listens_a_preview_by_weights_answers(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = session_of(app).model
+    assert model is not None
+    app.slider(key=key(app, "sparsity")).set_value(30).run()
+    release = threading.Event()
+
+    def slow(self: TreeChoice, model: SpeechModel, *, watch: Watch) -> object:
+        assert release.wait(60)
+        raise Cancelled
+
+    monkeypatch.setattr(TreeChoice, "build", slow)
+    app.session_state[key(app, "excitation")] = "sounds"  # to which nobody listens
+    app.selectbox(key=key(app, "allocation")).select("end-to-end").run()
+    try:
+        app.run()
+        said = " ".join(caption.value for caption in app.caption)
+        assert "**Preview by weights**, ready in" in said
+        assert "by influence: " in said
+        by_weights = build_trees(model)
+        assert n_clusters(app) == allocate(
+            model.groups, sparsity=0.3, strategy="distortion", trees=by_weights
+        )
+        assert "…" not in [metric.value for metric in app.metric]
+    finally:
+        release.set()
+    settle(app)
 
 
 def test_late_answer_of_the_browser_is_not_taken_for_a_hand_on_the_slider(app: AppTest) -> None:
@@ -118,9 +217,9 @@ def test_the_same_settings_are_not_compressed_twice(app: AppTest) -> None:
     compress(app)
     (variant,) = session_of(app).variants
     assert variant.name == "mine *1*"
-    assert app.button(key="compress").disabled
+    assert is_made(app)
     app.slider(key=key(app, "sparsity")).set_value(11).run()
-    assert not app.button(key="compress").disabled
+    assert not is_made(app)
 
 
 def test_renaming_to_a_taken_name_gets_a_number(app: AppTest) -> None:
@@ -211,7 +310,7 @@ def test_compress_pressed_before_the_trees_are_there_makes_what_was_asked_for(
     app: AppTest,
 ) -> None:
     app.selectbox(key=key(app, "allocation")).select("output-error")
-    app.selectbox(key=key(app, "excitation")).select("sounds")  # to which nobody has listened yet
+    app.session_state[key(app, "excitation")] = "sounds"  # to which nobody has listened yet
     app.session_state[key(app, "pressed")] = True
     settle(app)
     (variant,) = session_of(app).variants
@@ -219,4 +318,4 @@ def test_compress_pressed_before_the_trees_are_there_makes_what_was_asked_for(
     assert plan.recipe.allocation == "output-error"
     assert plan.n_clusters == session_of(app).n_clusters[plan.origin.weight_hash]
     assert len({k for name, k in plan.n_clusters.items() if name.endswith("ffn")}) > 1
-    assert app.button(key="compress").disabled, "the page shows the plan that was made"
+    assert is_made(app), "the page shows the plan that was made"

@@ -1,17 +1,24 @@
 """Compress: locks, undo, presets, all groups at once, drift and comparison of variants."""
 
+from collections.abc import Callable, Sequence
+
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from analysis.compression.allocation import achieved_sparsity, allocate
 from analysis.compression.compress import Compression
 from analysis.models.footprint import predict_footprint
+from analysis.models.speech_model import SpeechModel
 from pages.listening.bundled import bundled_clips
+from pages.listening.clips import take_bundled
+from pages.planning import budgets
 from pages.planning.settings import MAX_SPARSITY
 from pages.session.shelves import footprint_of, model_id, variances_of
 from tests.helpers.streamlit_app import (
     click,
     compress,
     edit_table,
+    is_made,
     k_slider,
     key,
     n_clusters,
@@ -91,10 +98,11 @@ def test_undo_and_redo_go_through_every_kind_of_edit(app: AppTest) -> None:
     seen.append(dict(n_clusters(app)))
     click(app, key(app, "preset:The papers' 50 %"))
     seen.append(dict(n_clusters(app)))
+    app.selectbox(key=key(app, "group")).select("decoder.1.ffn").run()
     click(app, key(app, "lock"))
-    assert app.data_editor[0].value["Lock"].any()
+    assert app.data_editor[0].value["Lock"].sum() == 2, "a K that was set is locked, too"
     click(app, key(app, "undo"))
-    assert not app.data_editor[0].value["Lock"].any()
+    assert app.data_editor[0].value["Lock"].sum() == 1
     for before in reversed(seen[:-1]):
         click(app, key(app, "undo"))
         assert n_clusters(app) == before
@@ -222,7 +230,7 @@ def test_a_lock_and_compress_in_one_breath_make_the_locked_plan(app: AppTest) ->
     (variant,) = session_of(app).variants
     assert n_clusters(app) != before
     assert dict(variant.compression.plan.n_clusters) == n_clusters(app)
-    assert app.button(key="compress").disabled
+    assert is_made(app)
 
 
 def test_a_variants_allocation_can_be_edited_again(app: AppTest) -> None:
@@ -230,8 +238,8 @@ def test_a_variants_allocation_can_be_edited_again(app: AppTest) -> None:
     app.slider(key=key(app, "sparsity")).set_value(20).run()
     compress(app)
     made = dict(n_clusters(app))
+    app.selectbox(key=key(app, "allocation")).select("manual").run()
     edit_table(app, 1, 99)
-    assert app.selectbox(key=key(app, "allocation")).value == "manual"
     click(app, f"edit:{session_of(app).variants[0].id}")
     assert app.selectbox(key=key(app, "allocation")).value == "distortion"
     assert app.slider(key=key(app, "sparsity")).value == 20
@@ -248,7 +256,10 @@ def test_a_variants_settings_can_be_edited_again(app: AppTest) -> None:
     assert n_clusters(app) != dict(made.plan.n_clusters)
     click(app, f"edit:{session_of(app).variants[0].id}")
     assert n_clusters(app) == dict(made.plan.n_clusters)
-    assert app.button(key="compress").disabled
+    assert is_made(app)
+    assert app.selectbox(key=key(app, "allocation")).value == "uniform"
+    assert list(app.data_editor[0].value["Lock"]).index(True) == 1, "the K that was set is locked"
+    assert app.data_editor[0].value["Lock"].sum() == 1
 
 
 def test_a_budget_moves_the_slider_to_where_it_is_met(app: AppTest) -> None:
@@ -277,3 +288,51 @@ def test_a_variant_says_whether_it_still_works(app: AppTest) -> None:
     assert variant.model.health.verdict == "broken"
     assert any(":material/dangerous: **broken**:" in text.value for text in app.caption)
     assert any("Checked: :material/dangerous: **broken**" in text.value for text in app.markdown)
+
+
+def test_measured_budgets_are_fitted_by_a_job(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = session_of(app)
+    model = session.model
+    assert model is not None
+    total = sum(group.n_parameters for group in model.groups)
+
+    def share_gone(changed: SpeechModel) -> float:
+        return 1 - sum(group.n_parameters for group in changed.groups) / total
+
+    def by_words(
+        original: SpeechModel,
+        clips: object,
+        references: Sequence[str],
+        *rest: object,
+        **kept: object,
+    ) -> Callable[[SpeechModel], float]:
+        assert list(references) == [clip.reference for clip in session.clips.values()]
+        return lambda changed: 100 * share_gone(changed)
+
+    # measuring takes long, and is tested where it is done
+    monkeypatch.setattr(budgets, "divergence_from", lambda model, watch: share_gone)
+    monkeypatch.setattr(budgets, "wer_rise_on", by_words)
+    limits = app.selectbox(key=key(app, "budget:limit"))
+    assert "WER rise" not in limits.options
+    assert "once a clip on Transcribe has a reference" in captions(app)
+    limits.select("max_divergence").run()
+    app.number_input(key=key(app, "budget:max_divergence")).set_value(0.2).run()
+    click(app, key(app, "budget:fit"))
+    found = app.slider(key=key(app, "sparsity")).value
+    assert isinstance(found, int)
+    at, beyond = (
+        achieved_sparsity(model.groups, allocate(model.groups, sparsity=percent / 100))
+        for percent in (found, found + 1)
+    )
+    assert at <= 0.2 < beyond
+
+    take_bundled(session, bundled_clips()[0])
+    app.run()
+    app.selectbox(key=key(app, "budget:limit")).select("max_wer_rise").run()
+    assert "Measured on 1 clip of yours" in captions(app)
+    app.number_input(key=key(app, "budget:max_wer_rise")).set_value(0.001).run()
+    click(app, key(app, "budget:fit"))
+    assert "points of WER already" in " ".join(error.value for error in app.error)
+    assert app.slider(key=key(app, "sparsity")).value == found

@@ -5,13 +5,21 @@ import re
 import pytest
 
 from analysis.compression.allocation import allocate
-from analysis.compression.budget import MOST, fit, largest_sparsity, smallest_sparsity
+from analysis.compression.budget import (
+    MOST,
+    fit,
+    fit_measured,
+    largest_sparsity,
+    smallest_sparsity,
+)
 from analysis.compression.planner import Planner
 from analysis.errors import UserError
 from analysis.models.footprint import footprint, predict_footprint
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.budget import Budget, amount
 from analysis.plan.recipe import Recipe
+from analysis.progress import Watch
+from tests.helpers.tiny_models import make_plan
 
 
 def _uniform(model: SpeechModel, sparsity: float) -> dict[str, int]:
@@ -100,3 +108,27 @@ def test_amounts() -> None:
     assert amount("1.5k", 0.0) == 1500
     assert amount("25 %", 80.0) == 20
     assert amount("3 GB", 0.0) == 3e9
+
+
+def test_what_is_measured_is_met_and_each_measurement_is_counted(hubert: SpeechModel) -> None:
+    told: list[tuple[int, int]] = []
+
+    def removed(model: SpeechModel) -> float:
+        return float(sum(g.n_units for g in hubert.groups) - sum(g.n_units for g in model.groups))
+
+    found = fit_measured(
+        hubert,
+        9.0,
+        "units",
+        removed,
+        lambda sparsity: make_plan(hubert, n_clusters=_uniform(hubert, sparsity)),
+        watch=Watch(lambda done, total, note: told.append((done, total))),
+    )
+
+    def gone(sparsity: float) -> int:
+        kept = _uniform(hubert, sparsity)
+        return sum(g.n_units - kept[g.id] for g in hubert.groups)
+
+    assert gone(found) <= 9 < gone(found + 0.01)
+    assert [done for done, _ in told] == list(range(len(told)))
+    assert len(told) <= told[0][1]

@@ -5,7 +5,13 @@ import pytest
 from analysis.clustering.trees import build_trees
 from analysis.compression.allocation import allocate
 from analysis.compression.compress import compress
-from analysis.compression.stock import extend_to_stacks, level, require_whole_heads, stock_widths
+from analysis.compression.stock import (
+    extend_to_stacks,
+    level,
+    require_whole_heads,
+    stock_widths,
+    whole_stacks,
+)
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import STOCK_COMPONENTS
@@ -55,3 +61,16 @@ def test_lost_heads_are_named(whisper: SpeechModel) -> None:
     fewer = compress(whisper, make_plan(whisper, n_clusters={"decoder.1.self_attention": 1})).model
     with pytest.raises(UserError, match="Decoder 1 · self-attention"):
         require_whole_heads(fewer.groups, hidden)
+
+
+def test_a_lock_of_a_whole_stack_survives_levelling(whisper: SpeechModel) -> None:
+    groups = whisper.groups
+    stack = [g.id for g in groups if g.id.startswith("encoder") and g.component == "ffn"]
+    assert len(stack) > 1
+    whole = dict.fromkeys(stack, 5)
+    heads = {g.id: 1 for g in groups if g.component == "heads"}
+    assert whole_stacks(groups, whole | heads) == whole
+    assert whole_stacks(groups, whole | {stack[0]: 6}) == {}
+    assert whole_stacks(groups, {stack[0]: 5}) == {}
+    free = {g.id: g.n_units for g in groups}
+    assert {level(groups, free | whole)[name] for name in stack} == {5}

@@ -18,7 +18,8 @@ def test_kept_units_draws_every_group_before_and_after(whisper: SpeechModel) -> 
             assert tall == data[3]
         assert new.marker.color == palette.VERMILLION
         assert old.marker.line.color == palette.ORIGINAL
-    assert all(title.endswith(("(count)", "(index)")) for title in axis_titles(figure))
+    said = [title for title in axis_titles(figure) if title is not None]
+    assert set(said) == {"units (count)", "layer (index)"}
 
 
 def test_kept_units_title_names_the_group_that_loses_most(whisper: SpeechModel) -> None:
@@ -27,7 +28,10 @@ def test_kept_units_title_names_the_group_that_loses_most(whisper: SpeechModel) 
     assert kept_units_chart(groups, full).layout.title.text.startswith("Every group keeps all")
     ffn = next(g for g in groups if g.component == "ffn")
     title = kept_units_chart(groups, {**full, ffn.id: 1}).layout.title.text
-    assert title.startswith(f"{ffn.title} lose most: {1 / ffn.n_units:.0%} kept")
+    assert title.startswith(f"{ffn.title} lose most: 1 of {ffn.n_units} kept")
+    half = {g.id: g.n_units // 2 for g in groups}
+    even = kept_units_chart(groups, half).layout.title.text
+    assert even.startswith("Every layer keeps the same share of its heads and channels")
 
 
 def test_figures_keep_their_height_whatever_they_show(whisper: SpeechModel) -> None:

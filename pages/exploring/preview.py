@@ -1,0 +1,105 @@
+"""A plan by weights alone, there in a moment, while the recipe's own trees still listen."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import streamlit as st
+
+from analysis.clustering.merge_tree import MergeTree
+from analysis.clustering.unit_space import UnitSpace
+from analysis.compression.effort import about
+from analysis.compression.tree_choice import TreeChoice
+from analysis.models.speech_model import SpeechModel
+from analysis.plan.choices import BY_TREES, LISTENING
+from analysis.progress import Watch
+from pages.exploring.measurements import tree_slot
+from pages.planning.settings import Settings, allocate_by
+from pages.session.jobs import Job
+from pages.session.session import Session
+from pages.session.shelves import load_trees, tree_key, tree_shelf
+from pages.widgets.formatting import seconds
+
+SLOT = "preview"
+
+_CHOICE = TreeChoice(UnitSpace())
+
+
+def find_preview(
+    session: Session, model: SpeechModel, settings: Settings
+) -> Mapping[str, MergeTree] | None:
+    """Trees by weights, where the recipe listens; starts building them where there are none yet.
+
+    Parameters
+    ----------
+    session : Session
+    model : SpeechModel
+    settings : Settings
+        Whose own trees are being built; the page is drawn anew when the preview is there.
+
+    Returns
+    -------
+    mapping of str to MergeTree, or None
+    """
+    if settings.recipe.distance not in LISTENING:  # its own trees are there as soon
+        return None
+    shelf, jobs = tree_shelf(), session.jobs
+    found = shelf.find(tree_key(model, _CHOICE))
+    if found is not None or jobs.running(SLOT) is not None or SLOT in jobs.problems:
+        return found
+    better = jobs.running(tree_slot(settings.trees))
+
+    def work(watch: Watch) -> None:
+        load_trees(shelf, model, _CHOICE, watch)
+        if better is not None:
+            better.parts.one_is_ready()
+
+    # a lane of its own: the trees that listen are at work in the other one
+    jobs.start(SLOT, Job("Previewing by weights", work, lambda nothing: None), lane="measure")
+    return shelf.find(tree_key(model, _CHOICE))
+
+
+def preview_n_clusters(
+    model: SpeechModel, settings: Settings, trees: Mapping[str, MergeTree]
+) -> dict[str, int] | None:
+    """K by group id as the cheapest merges by weights have it; None where K needs no trees."""
+    if settings.recipe.allocation not in BY_TREES:
+        return None
+    merging = replace(settings, recipe=settings.recipe.changed(method="cluster"))
+    return allocate_by("distortion", model.groups, merging, trees, None)
+
+
+def draw_sources(
+    model: SpeechModel, settings: Settings, *, ready: bool, preview: bool, foreseen: float
+) -> None:
+    """One line: what the numbers on show come from, and how long each takes or took.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    settings : Settings
+    ready : bool
+        Whether the recipe's own trees are there.
+    preview : bool
+        Whether the numbers are those of the preview.
+    foreseen : float
+        Seconds that the recipe listens.
+    """
+    distance = settings.recipe.distance
+    listens = distance in LISTENING
+    icon = ":material/hearing:" if listens else ":material/bolt:"
+    if ready:
+        text = f"{icon} By {distance}, {_took(model, settings.trees)}"
+    elif not listens:
+        text = f"{icon} By {distance}: being computed"
+    else:
+        by_weights = (
+            f"**Preview by weights**, {_took(model, _CHOICE)}"
+            if preview
+            else "A preview by weights comes in a moment"
+        )
+        text = f":material/bolt: {by_weights} · {icon} by {distance}: {about(foreseen)}"
+    st.caption(text)
+
+
+def _took(model: SpeechModel, choice: TreeChoice) -> str:
+    return f"ready in {seconds(tree_shelf().seconds(tree_key(model, choice)))}"
