@@ -13,7 +13,7 @@ from analysis.figures.palette import NEUTRAL, ORIGINAL, variant_color
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
 from pages.frame.frame import run_page
-from pages.frame.sidebar import SMALL_WHISPER, SMALL_WHISPER_BYTES, suggest_whisper
+from pages.frame.model_choice import SMALL_WHISPER, SMALL_WHISPER_BYTES, suggest_whisper
 from pages.listening.bundled import BundledClip
 from pages.listening.opening import CLIP_PARAMETER, clip_on_show
 from pages.listening.rehearsal import SLOT, Rehearsal, server_rehearsal

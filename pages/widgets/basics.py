@@ -26,10 +26,13 @@ def primary_button(label: str, icon: str, *, key: str, **options: Any) -> bool:
 
     Streamlit writes it in white, which the dark theme's light accent gives no contrast.
     """
-    text = f":material/{icon}: {label}"
-    if not options.get("disabled"):
-        text = f':color[{text}]{{foreground="{BACKGROUNDS[theme()][0]}"}}'
+    text = f":material/{icon}: {label}" if options.get("disabled") else primary_label(label, icon)
     return st.button(text, type="primary", key=key, **options)
+
+
+def primary_label(label: str, icon: str) -> str:
+    """Text for a button in the accent colour that can be read in both themes."""
+    return f':color[:material/{icon}: {label}]{{foreground="{BACKGROUNDS[theme()][0]}"}}'
 
 
 def show_error(error: UserError) -> None:
