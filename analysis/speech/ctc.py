@@ -17,14 +17,17 @@ from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel
 from analysis.speech.audio import SAMPLING_RATE, Samples
-from analysis.speech.recognition import Recognised, TranscriptionOptions
+from analysis.speech.recognition import Recognised, TranscriptionOptions, Word
 from analysis.speech.windows import batches, overlapping_windows
+from analysis.speech.word_times import ctc_words
 
 WINDOW_SECONDS = 30
 OVERLAP_SECONDS = 5
 """Context on each side of a window; a sixth of it, as in the `transformers` pipeline."""
 # Activations of the first convolution take 6.5 MB per second of audio, several times over.
 _MOST_BATCH_SECONDS = 120
+
+_Frames = tuple[torch.Tensor, torch.Tensor]  # likeliest tokens and their probabilities, (frames,)
 
 
 @dataclass(slots=True)
@@ -78,7 +81,10 @@ class CtcRecogniser:
 
     def recognise(self, clips: Sequence[Samples]) -> list[Recognised]:
         """Transcribe a batch of clips, none longer than `longest`."""
-        return [Recognised(self._text(frames)) for frames in self._frames(clips)]
+        return [
+            Recognised(self._text(frames), words=self._words(frames, likely))
+            for frames, likely in self._frames(clips)
+        ]
 
     def recognise_long(self, samples: Samples, progress: Progress) -> Recognised:
         """Transcribe a clip of any length."""
@@ -86,26 +92,27 @@ class CtcRecogniser:
         windows = overlapping_windows(
             len(samples), self.longest, OVERLAP_SECONDS * SAMPLING_RATE, align
         )
-        kept: list[torch.Tensor] = [torch.empty(0)] * len(windows)
+        kept: list[_Frames] = [(torch.empty(0), torch.empty(0))] * len(windows)
         n_done = 0
         lengths = [window.stop - window.start for window in windows]
         for batch in batches(lengths, self.options.batch_size, self.batch_samples, equal=True):
             progress(n_done, len(windows), f"Transcribing window {n_done + 1} of {len(windows)}")
             check_cancelled(self.should_cancel)
             clips = [samples[windows[index].start : windows[index].stop] for index in batch]
-            for index, frames in zip(batch, self._frames(clips), strict=True):
+            for index, (frames, likely) in zip(batch, self._frames(clips), strict=True):
                 window = windows[index]
                 begin = (window.keep_start - window.start) // align
                 # The last window keeps all its frames: rounding must not lose one.
-                end = (window.keep_stop - window.start) // align
-                kept[index] = frames[begin:] if window is windows[-1] else frames[begin:end]
+                end = None if window is windows[-1] else (window.keep_stop - window.start) // align
+                kept[index] = frames[begin:end], likely[begin:end]
             n_done += len(batch)
         progress(n_done, len(windows), "Transcribed")
         note = f"Heard in {len(windows)} overlapping windows of {WINDOW_SECONDS} s."
-        return Recognised(self._text(torch.cat(kept)), len(windows), (note,))
+        frames, likely = (torch.cat(parts) for parts in zip(*kept, strict=True))
+        return Recognised(self._text(frames), len(windows), (note,), self._words(frames, likely))
 
-    def _frames(self, clips: Sequence[Samples]) -> list[torch.Tensor]:
-        """Likeliest token of each frame, shape (frames,), of each clip."""
+    def _frames(self, clips: Sequence[Samples]) -> list[_Frames]:
+        """Of each clip, the likeliest token of each frame, and its probability."""
         # The families share no base class, but all have what wav2vec2 has.
         network = cast(Wav2Vec2ForCTC, self.model.model)
         padded = len({len(clip) for clip in clips}) > 1
@@ -116,13 +123,24 @@ class CtcRecogniser:
             padding=padded,
             return_attention_mask=padded,
         ).to(device=self.model.device, dtype=self.model.dtype)
-        tokens = network(**inputs).logits.argmax(dim=-1).cpu()
+        logits = network(**inputs).logits
+        tokens = logits.argmax(dim=-1)
+        likely = torch.zeros(tokens.shape)
+        if self.options.word_times:
+            likely = logits.float().softmax(dim=-1).gather(-1, tokens[..., None])[..., 0].cpu()
+        tokens = tokens.cpu()
         lengths = torch.LongTensor([len(clip) for clip in clips])
         n_frames = network._get_feat_extract_output_lengths(lengths).tolist()
-        return [row[:n] for row, n in zip(tokens, n_frames, strict=True)]
+        return [(row[:n], own[:n]) for row, own, n in zip(tokens, likely, n_frames, strict=True)]
 
     def _text(self, frames: torch.Tensor) -> str:
         return self.model.processor.tokenizer.decode(frames.tolist()).strip()
+
+    def _words(self, frames: torch.Tensor, likely: torch.Tensor) -> tuple[Word, ...]:
+        if not self.options.word_times:
+            return ()
+        step = self._samples_per_frame / SAMPLING_RATE
+        return ctc_words(self.model.processor.tokenizer, frames.tolist(), likely.tolist(), step)
 
     @property
     def _samples_per_frame(self) -> int:

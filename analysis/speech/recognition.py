@@ -3,7 +3,7 @@
 import hashlib
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from analysis.errors import UserError
@@ -45,6 +45,9 @@ class TranscriptionOptions:
         Run each model once, untimed, before its first timed run.
     batch_size : int
         Most windows or clips that go through the model together.
+    word_times : bool
+        Tell when each word is said, and how likely it is (`analysis.speech.word_times`). A Whisper
+        goes through encoder and decoder once more for it.
 
     Raises
     ------
@@ -59,6 +62,7 @@ class TranscriptionOptions:
     max_new_tokens: int | None = None
     warm_up: bool = True
     batch_size: int = 8
+    word_times: bool = False
 
     def __post_init__(self) -> None:
         """Check what can be checked without a model."""
@@ -74,6 +78,30 @@ class TranscriptionOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """One word, and when it is said.
+
+    Parameters
+    ----------
+    text : str
+        As the model wrote it, with its punctuation.
+    start, stop : float
+        Seconds from the beginning of the clip.
+    confidence : float
+        Mean probability of its tokens, in 0..1.
+    """
+
+    text: str
+    start: float
+    stop: float
+    confidence: float
+
+    def later(self, seconds: float) -> "Word":
+        """The same word, where its window began so many seconds into the clip."""
+        return replace(self, start=self.start + seconds, stop=self.stop + seconds)
+
+
+@dataclass(frozen=True, slots=True)
 class Recognised:
     """The words of one clip.
 
@@ -84,11 +112,14 @@ class Recognised:
         Pieces that went through the model.
     notes : tuple of str
         Sentences on what a reader of the text should know.
+    words : tuple of Word
+        Empty unless `word_times` was asked for.
     """
 
     text: str
     n_windows: int = 1
     notes: tuple[str, ...] = ()
+    words: tuple[Word, ...] = ()
 
 
 def configuration(model: SpeechModel) -> str:

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -21,10 +21,11 @@ from analysis.models.speech_model import SpeechModel
 from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel
 from analysis.speech.audio import SAMPLING_RATE, SILENCE_PEAK, Samples
 from analysis.speech.languages import language_token, language_tokens, presets
-from analysis.speech.recognition import Recognised, TranscriptionOptions, join_texts
+from analysis.speech.recognition import Recognised, TranscriptionOptions, Word, join_texts
 from analysis.speech.repetition import StopInLoops, loop_start
 from analysis.speech.timestamps import timestamps_of
 from analysis.speech.windows import batches, quiet_windows
+from analysis.speech.word_times import tokens_by_call, whisper_words
 
 # A full 30 s window leaves Whisper 444 tokens, 15 a second. Per second of audio we allow more than
 # that, and some for the start, so the limit binds only where a short clip makes a broken decoder
@@ -129,8 +130,12 @@ class Seq2SeqRecogniser:
     def recognise(self, clips: Sequence[Samples]) -> list[Recognised]:
         """Transcribe a batch of clips, none longer than `longest`."""
         limits = [self._token_limit(len(clip)) for clip in clips]
-        rows = [row for _, row in self._generate_once(self._features(clips), max(limits))]
-        return [self._recognised(row, limit) for row, limit in zip(rows, limits, strict=True)]
+        features = self._features(clips)
+        written = self._generate_once(features, max(limits))
+        return [
+            self._recognised(features.input_features[[index]], clip, *row, limit)
+            for index, (clip, row, limit) in enumerate(zip(clips, written, limits, strict=True))
+        ]
 
     def recognise_long(self, samples: Samples, progress: Progress) -> Recognised:
         """Transcribe a clip of any length."""
@@ -174,29 +179,37 @@ class Seq2SeqRecogniser:
 
     def _recognise_by_timestamps(self, samples: Samples, progress: Progress) -> Recognised:
         """Run the sequential long-form algorithm (Whisper paper, section 3.8)."""
-        n_calls = 0
+        starts: list[int] = []  # of each call, the first frame that it hears
         most_calls = _CALLS_PER_WINDOW * math.ceil(len(samples) / self.longest)
 
         def watch(position: torch.Tensor) -> None:
-            nonlocal n_calls
-            n_calls += 1
-            if n_calls > most_calls:
+            frame, n_frames = (int(number) for number in position[0].tolist())
+            starts.append(frame)
+            if len(starts) > most_calls:
                 raise _RunawayTimestamps
             check_cancelled(self.should_cancel)
-            frame, n_frames = position[0].tolist()
-            progress(int(frame), int(n_frames), f"Transcribing, part {n_calls}")
+            progress(frame, n_frames, f"Transcribing, part {len(starts)}")
 
         features = self._features([samples], truncation=False, padding="longest")
-        limit = self._token_limit(self.longest)
-        rows = self._generate(features, limit, return_timestamps=True, monitor_progress=watch)
+        written = self._generate(
+            features,
+            self._token_limit(self.longest),
+            return_timestamps=True,
+            return_segments=True,
+            monitor_progress=watch,
+        )
+        n_calls = len(starts)
         note = f"Longer than the model's {self._window}: heard in {n_calls} parts, by timestamps."
-        return Recognised(self._text(self._without_end(rows[0])), n_calls, (note,))
+        words = self._words_of_segments(samples, written["segments"][0], starts)
+        text = self._text(self._without_end(written["sequences"][0].tolist()))
+        return Recognised(text, n_calls, (note,), words)
 
     def _recognise_by_windows(self, samples: Samples, progress: Progress) -> Recognised:
         windows = quiet_windows(samples, self.longest)
         pieces = [samples[window.start : window.stop] for window in windows]
         # On silence Whisper is known to invent "Thank you."; nothing was said, so nothing is asked.
-        heard = [piece for piece in pieces if abs(piece).max() >= SILENCE_PEAK]
+        audible = [place for place, piece in enumerate(pieces) if abs(piece).max() >= SILENCE_PEAK]
+        heard = [pieces[place] for place in audible]
         recogniser = replace(self, detected=self._language(heard[0]) if heard else None)
         parts: list[Recognised] = [Recognised("")] * len(heard)
         n_done = 0
@@ -216,7 +229,39 @@ class Seq2SeqRecogniser:
         if len(heard) < len(windows):
             notes.append(f"{len(windows) - len(heard)} silent windows were left out.")
         notes.extend(dict.fromkeys(note for part in parts for note in part.notes))
-        return Recognised(join_texts([part.text for part in parts]), len(windows), tuple(notes))
+        words = tuple(
+            word.later(windows[place].start / SAMPLING_RATE)
+            for place, part in zip(audible, parts, strict=True)
+            for word in part.words
+        )
+        text = join_texts([part.text for part in parts])
+        return Recognised(text, len(windows), tuple(notes), words)
+
+    def _words_of_segments(
+        self, samples: Samples, segments: Sequence[Mapping[str, Any]], starts: Sequence[int]
+    ) -> tuple[Word, ...]:
+        """Times of what the sequential algorithm wrote, of the tokens of each call together."""
+        if not self.options.word_times:
+            return ()
+        hop = self.model.processor.feature_extractor.hop_length
+        prompt = self._prompt(samples[: self.longest])
+        words: list[Word] = []
+        for call, tokens in tokens_by_call(segments, starts, SAMPLING_RATE / hop).items():
+            window = samples[call * hop : call * hop + self.longest]
+            features = self._features([window]).input_features
+            found = self._words(features, window, prompt, tokens)
+            words += [word.later(call * hop / SAMPLING_RATE) for word in found]
+        return tuple(words)
+
+    def _words(
+        self, features: torch.Tensor, clip: Samples, prompt: Sequence[int], row: Sequence[int]
+    ) -> tuple[Word, ...]:
+        """Times of what was written of one window, from its beginning."""
+        if not self.options.word_times:
+            return ()
+        n_frames = math.ceil(len(clip) / self.model.processor.feature_extractor.hop_length)
+        tokenizer = self.model.processor.tokenizer
+        return whisper_words(self._network, tokenizer, features, n_frames, prompt, row)
 
     def _predicts_timestamps(self, window: Samples) -> bool:
         """Whether the model, free to start with a timestamp, gives timestamps more than words."""
@@ -273,7 +318,7 @@ class Seq2SeqRecogniser:
         damaged model that writes one of 0.00 s would keep it there for ever.
         """
         prompt = _Prompt()
-        rows = self._generate(
+        ids = self._generate(
             features,
             max_new_tokens,
             stop_in_loops=stop_in_loops,
@@ -282,7 +327,7 @@ class Seq2SeqRecogniser:
         )
         # unlike otherwise, they begin with the prompt
         n = prompt.length
-        return [(row[:n], self._without_end(row[n:])) for row in rows]
+        return [(row[:n], self._without_end(row[n:])) for row in ids.tolist()]
 
     def _generate(
         self,
@@ -291,8 +336,8 @@ class Seq2SeqRecogniser:
         *,
         stop_in_loops: bool = False,
         **settings: Any,
-    ) -> list[list[int]]:
-        """Token ids per clip, with the padding."""
+    ) -> Any:  # a tensor of token ids, or what `return_segments` makes of it
+        """What `generate` gives, asked as the options say."""
         config = self._config
         # The checkpoint's own limit holds too. It is expressed in one of two ways, of which the
         # other must stay unset: given both, `generate` warns.
@@ -307,14 +352,12 @@ class Seq2SeqRecogniser:
             criteria.append(_Cancellation(self.should_cancel))
         if criteria:
             settings["stopping_criteria"] = StoppingCriteriaList(criteria)
-        ids = self._network.generate(
+        return self._network.generate(
             features.input_features,
             attention_mask=features.attention_mask,
             **settings,
             **self._asked(),
         )
-        rows: list[list[int]] = ids.tolist()
-        return rows
 
     def _asked(self) -> dict[str, Any]:
         """What `generate` is told about language and task; the checkpoint decides on the rest.
@@ -350,10 +393,14 @@ class Seq2SeqRecogniser:
             length -= 1
         return row[:length]
 
-    def _recognised(self, row: list[int], limit: int) -> Recognised:
+    def _recognised(
+        self, features: torch.Tensor, clip: Samples, prompt: list[int], row: list[int], limit: int
+    ) -> Recognised:
         # In a batch the longest clip sets the limit; cut to what the clip would have got alone.
         row = row[:limit]
-        return Recognised(self._text(row), notes=(_NO_END,) if len(row) == limit else ())
+        notes = (_NO_END,) if len(row) == limit else ()
+        words = self._words(features, clip, prompt, row)
+        return Recognised(self._text(row), notes=notes, words=words)
 
     def _text(self, row: list[int]) -> str:
         return self.model.processor.tokenizer.decode(row, skip_special_tokens=True).strip()

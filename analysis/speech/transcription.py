@@ -24,11 +24,18 @@ from analysis.progress import (
 from analysis.speech.audio import SAMPLING_RATE, Audio
 from analysis.speech.ctc import CtcRecogniser
 from analysis.speech.languages import languages
-from analysis.speech.recognition import Recogniser, TranscriptionOptions
+from analysis.speech.recognition import Recogniser, TranscriptionOptions, Word
 from analysis.speech.seq2seq import Seq2SeqRecogniser
 from analysis.speech.windows import batches
 
-__all__ = ["Transcript", "TranscriptionOptions", "languages", "transcribe", "transcribe_batch"]
+__all__ = [
+    "Transcript",
+    "TranscriptionOptions",
+    "Word",
+    "languages",
+    "transcribe",
+    "transcribe_batch",
+]
 
 MemoryKind = Literal["process", "cuda", "none"]
 
@@ -65,6 +72,8 @@ class Transcript:
         Pieces in which the model heard the clip.
     notes : tuple of str
         Sentences that belong beside the text.
+    words : tuple of Word
+        The words of the text with their times; empty unless `word_times` was asked for.
     """
 
     audio: str
@@ -77,6 +86,7 @@ class Transcript:
     memory_kind: MemoryKind
     n_windows: int
     notes: tuple[str, ...]
+    words: tuple[Word, ...] = ()
 
 
 def transcribe(
@@ -233,9 +243,15 @@ def _timed(
             memory_kind=memory.kind,
             n_windows=result.n_windows,
             notes=result.notes + together,
+            words=tuple(_within(word, audio.duration) for word in result.words),
         )
         for audio, result in zip(audios, recognised, strict=True)
     ]
+
+
+def _within(word: Word, seconds: float) -> Word:
+    """The same word; the last frame of a clip may reach beyond its end."""
+    return replace(word, start=min(word.start, seconds), stop=min(word.stop, seconds))
 
 
 class _PeakMemory:
