@@ -8,11 +8,11 @@ from analysis.compression.compress import Compression
 from analysis.errors import UserError
 from analysis.evaluation.sweep_spec import SweepSpec, read_way
 from analysis.evaluation.uploads import TABLE_EXTENSIONS
-from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
-from analysis.plan.choices import ALLOCATIONS, NORMALISERS
+from analysis.plan.choices import ALLOCATIONS
 from analysis.speech.audio import SUPPORTED_EXTENSIONS
 from pages.frame.frame import run_page
+from pages.listening.normaliser import choose_normaliser
 from pages.runs.sweep_results import draw_results
 from pages.runs.sweeps import (
     ALLOCATIONS_KEY,
@@ -35,8 +35,6 @@ from pages.widgets.formatting import escape_markdown
 
 SPARSITIES = (5, 10, 15, 20, 30, 40, 50, 60)
 _BUNDLED, _NAMED, _UPLOADED = "Held-out set", "Path or id", "Upload"
-
-_DEFAULT = "whisper-english"
 
 EXPLANATION = (
     "**Word error rate** over the whole corpus: substitutions, insertions and deletions of all"
@@ -131,14 +129,7 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
             persist_state="session",
             help="\n".join(f"- **{name}**: {text}" for name, text in ALLOCATIONS.items()),
         )
-        normaliser = st.selectbox(
-            "Normaliser",
-            list(NORMALISERS),
-            index=list(NORMALISERS).index("none" if model.source in DEMO_MODELS else _DEFAULT),
-            key=f"sweep-normaliser:{model.weight_hash[:16]}",
-            persist_state="session",
-            help="\n".join(f"- **{name}**: {text}" for name, text in NORMALISERS.items()),
-        )
+        normaliser = choose_normaliser(model)
     if not (source and methods and sparsities and allocations):
         return None, None, problem
     try:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import streamlit as st
 
 from analysis.evaluation.ladder import PERCENTS, SIDES, Heard, Side
-from analysis.evaluation.scoring import Score, score
+from analysis.evaluation.scoring import Score, default_normaliser, score
+from analysis.figures.marked_words import legend, marked_transcript
 from analysis.figures.palette import NEUTRAL, ORIGINAL, variant_color
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
@@ -24,10 +25,8 @@ from pages.session.session import DEFAULT_MODEL, Session, on_best_device
 from pages.widgets.basics import explain, swatch
 from pages.widgets.choices import held
 from pages.widgets.formatting import count, escape_markdown, number_of, percent, size
-from pages.widgets.marked_words import legend, marked_transcript
 
-NORMALISER = "basic"
-"""The bundled models write numbers as words, and so does the clips' reference."""
+NORMALISER = default_normaliser(DEFAULT_MODEL)
 
 FIRST_PERCENT = 50
 WORDS_HEIGHT = 150

@@ -2,11 +2,10 @@
 
 import streamlit as st
 
-from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
-from analysis.plan.choices import NORMALISERS
 from analysis.plan.training_settings import DISTILLING, SYNTHESISED, TrainingSettings
 from pages.frame.frame import run_page
+from pages.listening.normaliser import normaliser_of
 from pages.runs.training import (
     FINE_TUNING,
     SLOT,
@@ -126,7 +125,6 @@ def _draw_choices(
             help="Half of the loss is the distance to the original's outputs and hidden states.",
         )
         language = None if data_free else _draw_language(model)
-    normaliser = "none" if model.source in DEMO_MODELS else next(iter(NORMALISERS))
     share = 0.0 if method == FINE_TUNING else sparsity / 100
     chosen = Choices(
         method=method,
@@ -137,7 +135,7 @@ def _draw_choices(
         batch_size=batch,
         sparsity=share,
         distil=distil,
-        normaliser=normaliser,
+        normaliser=normaliser_of(model),
         language=language,
     )
     obstacle = None if data or n_clips else "Name the data to train on."

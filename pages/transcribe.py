@@ -3,29 +3,27 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import pandas as pd
 import streamlit as st
 
+from analysis.figures.marked_words import legend
 from analysis.figures.palette import ORIGINAL
+from analysis.figures.words import Lane
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
-from analysis.plan.choices import NORMALISERS
 from analysis.progress import Watch
 from analysis.speech.languages import language_name, languages, presets
 from analysis.speech.recognition import LongForm
 from analysis.speech.transcription import Transcript, TranscriptionOptions, transcribe
 from pages.frame.frame import run_page
-from pages.listening.clips import READ_SLOT, choose_clip, draw_sources
-from pages.listening.player import draw_player
-from pages.listening.results import (
-    ScoredTranscript,
-    overall,
-    row,
-    score_transcripts,
-    to_csv,
-    to_json,
-)
-from pages.listening.side_by_side import Contender, draw_side_by_side
+from pages.listening.bundled import bundled_clips, title_of
+from pages.listening.clips import READ_SLOT, choose_clip, draw_sources, pick
+from pages.listening.normaliser import choose_normaliser
+from pages.listening.player import draw_player, draw_spectrogram, draw_waveform
+from pages.listening.report import draw_report
+from pages.listening.results import ScoredTranscript, score_transcripts
+from pages.listening.said import draw_words
+from pages.listening.side_by_side import DIFFERENCES, Contender, choose_view, draw_side_by_side
+from pages.listening.table import draw_table
 from pages.session.job_box import job_box, show_problem
 from pages.session.jobs import Job, Parts
 from pages.session.session import Clip, Session, TranscriptKey
@@ -33,7 +31,7 @@ from pages.session.shelves import model_id
 from pages.variants.drift import draw_drift
 from pages.widgets.basics import explain, primary_button
 from pages.widgets.choices import held
-from pages.widgets.formatting import escape_markdown, number_of, percent, seconds
+from pages.widgets.formatting import escape_markdown, seconds
 
 AUTO_SECONDS = 90.0
 """Audio times models that is transcribed without asking; more waits for the button."""
@@ -53,7 +51,12 @@ EXPLANATION = (
     "**Divergence.** Without a reference nobody knows what is right. Then the variants are"
     " compared with the original's words: a divergence of 0 % says that compression changed"
     " nothing, not that either is correct.",
-    "**Real-time factor** is computing time over audio time: 0.1 is ten times faster than speech.",
+    "**Word by word.** A CTC model says a word in the frames whose likeliest token spells it. A"
+    " Whisper tells no times; the cross-attention of a few of its decoder's heads follows what is"
+    " written, and is aligned with the words by dynamic time warping. **Sure** is the mean"
+    " probability of a word's tokens, each given those before it; a model can be sure and wrong.",
+    "**Speed** is not shown here: a single run on a machine that does other things says little."
+    " Compress times the encoders of all variants, in turns.",
 )
 
 
@@ -65,10 +68,9 @@ def draw(session: Session, model: SpeechModel) -> None:
         " compressed variant makes of it."
     )
     draw_sources(session)
-    clip = choose_clip(session)
+    clip = _strip(session)
     if clip is None:
-        with st.container(border=True):
-            job_box(session.jobs, (READ_SLOT,), _invite, wide=True)
+        _invite(session)
         explain(EXPLANATION)
         return
     if clip.origin != "bundled" and model.source in DEMO_MODELS:
@@ -76,72 +78,100 @@ def draw(session: Session, model: SpeechModel) -> None:
             "This small model knows commands and numbers; load a Whisper for open speech.",
             icon=":material/record_voice_over:",
         )
-    draw_player(clip)
-    contenders, options = _choices(session, model)
-    normaliser = st.session_state["normaliser"]
-    _run(session, clip, contenders, options)
+    contenders = _contenders(session, model)
+    left, right = st.columns([2, 3], vertical_alignment="center")
+    with right.container(horizontal=True, horizontal_alignment="right"):
+        view = choose_view()
+        with st.popover("Options", icon=":material/tune:"):
+            normaliser = choose_normaliser(model)
+            options = _options(model)
+    with left:
+        _run(session, clip, contenders, options)
     results = [
         result
         for each in session.clips.values()
         for result in _results(session, each, contenders, options, normaliser)
     ]
-    draw_side_by_side(clip, contenders, results)
+    draw_side_by_side(session, clip, contenders, results, normaliser, view)
+    shown = [result for result in results if result.clip is clip]
+    lanes = _lanes(contenders, shown)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container():
+            if view == DIFFERENCES and any(result.score for result in shown):
+                st.html(legend())
+        draw_report(session, model, clip, contenders, shown, lanes)
+    draw_words(clip, lanes)
+    draw_spectrogram(clip)
     _drift(session, model, clip, contenders)
-    _table(session, contenders, results, normaliser, options)
+    draw_table(results, normaliser)
     explain(EXPLANATION)
 
 
-def _invite() -> None:
-    st.markdown(
-        "**Here will be the transcripts, side by side.** Pick a bundled clip above to start;"
-        " nothing leaves this server."
-    )
+def _invite(session: Session) -> None:
+    first = bundled_clips()[0]
+    with st.container(border=True):
+        st.markdown(
+            "**Here will be the transcripts, side by side.** Upload, record or choose a clip above;"
+            " nothing leaves this server."
+        )
+        job_box(
+            session.jobs,
+            (READ_SLOT,),
+            lambda: primary_button(
+                f"Start with {title_of(first).lower()}",
+                "play_arrow",
+                key="first-clip",
+                on_click=lambda: pick(session, first),
+            ),
+            wide=True,
+        )
 
 
-def _choices(session: Session, model: SpeechModel) -> tuple[list[Contender], TranscriptionOptions]:
-    """Which variants to compare, and how."""
+def _strip(session: Session) -> Clip | None:
+    """The clip on show with its player, beside its waveform."""
+    if not session.clips:
+        return None
+    left, right = st.columns(2, gap="medium", vertical_alignment="center")
+    with left:
+        clip = choose_clip(session)
+        assert clip is not None
+        draw_player(clip)
+    with right:
+        draw_waveform(clip)
+    return clip
+
+
+def _contenders(session: Session, model: SpeechModel) -> list[Contender]:
+    """The original and the variants to compare it with."""
     variants = session.variants_of(model)
     by_id = {variant.id: variant for variant in variants}
-    left, middle, right = st.columns([3, 1.2, 1], vertical_alignment="bottom")
-    with left:
-        # New variants, new pills: a late answer of the old ones must not hide what is new.
-        key = f"compare:{','.join(variant.id for variant in variants)}"
+    # New variants, new pills: a late answer of the old ones must not hide what is new.
+    key = f"compare:{','.join(variant.id for variant in variants)}"
 
-        def changed() -> None:
-            session.hidden_variants = set(by_id) - set(st.session_state[key])
+    def changed() -> None:
+        session.hidden_variants = set(by_id) - set(st.session_state[key])
 
-        if variants:
-            st.pills(
-                "Compare the original with",
-                list(by_id),
-                selection_mode="multi",
-                default=[name for name in by_id if name not in session.hidden_variants],
-                format_func=lambda name: escape_markdown(by_id[name].name) if name in by_id else "",
-                key=key,
-                on_change=changed,
-            )
-        else:
-            st.page_link(
-                "pages/compress.py",
-                label="No variant yet: make one on Compress, then compare it here",
-                icon=":material/compress:",
-            )
-    with middle:
-        names = list(NORMALISERS)
-        st.selectbox(
-            "Normaliser",
-            names,
-            index=names.index(held("normaliser", names[0])),
-            key="normaliser",
-            persist_state="session",
-            help="  \n".join(f"**{name}**: {text}" for name, text in NORMALISERS.items()),
+    if variants:
+        st.pills(
+            "Compare the original with",
+            list(by_id),
+            selection_mode="multi",
+            default=[name for name in by_id if name not in session.hidden_variants],
+            format_func=lambda name: escape_markdown(by_id[name].name) if name in by_id else "",
+            key=key,
+            on_change=changed,
+            wrap=True,
         )
-    with right, st.popover("Options", icon=":material/tune:", width="stretch"):
-        options = _options(model)
+    else:
+        st.page_link(
+            "pages/compress.py",
+            label="No variant yet: make one on Compress, then compare it here",
+            icon=":material/compress:",
+        )
     chosen = [by_id[name] for name in by_id if name not in session.hidden_variants]
     contenders = [("original", ORIGINAL, model)]
     contenders += [(variant.name, variant.color, variant.model) for variant in chosen]
-    return contenders, options
+    return contenders
 
 
 def _options(model: SpeechModel) -> TranscriptionOptions:
@@ -188,6 +218,7 @@ def _options(model: SpeechModel) -> TranscriptionOptions:
         language=None if language == preset else language,
         task=None if task in (None, own_task) else task,
         long_form=long_form,
+        word_times=True,
     )
 
 
@@ -299,6 +330,12 @@ def _results(
     ]
 
 
+def _lanes(contenders: Sequence[Contender], results: Sequence[ScoredTranscript]) -> list[Lane]:
+    """The words of one clip, by model."""
+    colors = {name: color for name, color, _ in contenders}
+    return [Lane(own.model, colors[own.model], own.transcript.words) for own in results]
+
+
 def _drift(
     session: Session, model: SpeechModel, clip: Clip, contenders: Sequence[Contender]
 ) -> None:
@@ -308,73 +345,6 @@ def _drift(
     if variants:
         st.subheader("Where the merge hurts")
         draw_drift(session, model, variants, clip)
-
-
-def _table(
-    session: Session,
-    contenders: Sequence[Contender],
-    results: Sequence[ScoredTranscript],
-    normaliser: str,
-    options: TranscriptionOptions,
-) -> None:
-    """All clips of the session, and the way out for the numbers."""
-    if not results:
-        return
-    left, middle, right = st.columns([3, 1, 1], vertical_alignment="bottom")
-    left.subheader("All clips")
-    middle.download_button(
-        "CSV",
-        to_csv(results),
-        file_name="coalesce-transcripts.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        width="stretch",
-    )
-    right.download_button(
-        "JSON",
-        to_json(results),
-        file_name="coalesce-transcripts.json",
-        mime="application/json",
-        icon=":material/download:",
-        on_click="ignore",
-        width="stretch",
-        help="With the word alignment of every transcript.",
-    )
-    scores = overall(results, normaliser)
-    if scores:
-        st.caption(
-            "Over all clips with a reference, every word counting alike: "
-            + " · ".join(
-                f"{escape_markdown(name)} WER **{percent(own.wer)}** of"
-                f" {number_of(own.words, 'word')}"
-                for name, own in scores.items()
-            )
-        )
-    rows = pd.DataFrame([row(result) for result in results])
-    numbers = st.column_config.NumberColumn
-    st.dataframe(
-        rows.assign(wer=100 * rows["wer"].astype(float), cer=100 * rows["cer"].astype(float)),
-        hide_index=True,
-        column_order=[
-            *("clip", "model", "wer", "cer", "substitutions", "insertions", "deletions"),
-            *("compared_with", "text", "real_time_factor"),
-        ],
-        column_config={
-            "clip": st.column_config.TextColumn("Clip", width=150),
-            "model": st.column_config.TextColumn("Model", width=170),
-            "text": st.column_config.TextColumn("Transcript", width=300),
-            "compared_with": st.column_config.TextColumn("Against", width=85),
-            "wer": numbers("WER or divergence (%)", format="%.1f", width=150),
-            "cer": numbers("CER (%)", format="%.1f", width=70),
-            "substitutions": numbers("S", width=45),
-            "insertions": numbers("I", width=45),
-            "deletions": numbers("D", width=45),
-            "real_time_factor": numbers("Real-time factor", format="%.3f"),
-        },
-        key="all-clips",
-        alt="Transcripts and errors of all clips and models.",
-    )
 
 
 run_page(draw)

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 from analysis.errors import UserError
 from analysis.evaluation.corpus_tables import READERS, Entry, Fault, read_text
 from analysis.speech.letters import same_letters
+
+_TABLES = (".csv", ".jsonl")
 
 
 def read_references(given: str, audio_paths: Sequence[Path]) -> list[str]:
@@ -38,11 +41,10 @@ def read_references(given: str, audio_paths: Sequence[Path]) -> list[str]:
                 "Give a file with a line per clip.",
             )
         return [given]
-    if path.suffix.lower() in (".csv", ".jsonl"):
+    if path.suffix.lower() in _TABLES:
         return _from_table(path, audio_paths)
     lines = [line.strip() for line in read_text(path, path.name).split("\n") if line.strip()]
-    pairs = [line.split(maxsplit=1) for line in lines if len(line.split(maxsplit=1)) == 2]
-    named = {same_letters(name): text for name, text in pairs}
+    named = _by_first_word(lines)
     if all(_text_of(audio, named) is not None for audio in audio_paths):
         return _pick(named, audio_paths, path.name)
     if len(audio_paths) == 1:
@@ -55,6 +57,60 @@ def read_references(given: str, audio_paths: Sequence[Path]) -> list[str]:
     )
 
 
+def references_by_name(table: str, content: bytes, clips: Sequence[str]) -> dict[str, str]:
+    """What an uploaded table says of some clips, matched by their file names.
+
+    Parameters
+    ----------
+    table : str
+        File name of the upload: ``*.csv``, ``*.jsonl`` as `read_references` reads them; any other
+        is text, of lines that start with a clip's name, or the words of the one clip that has its
+        name.
+    content : bytes
+    clips : sequence of str
+        File names, with or without their endings.
+
+    Returns
+    -------
+    dict of str to str
+        Clip → text, of those that the table names.
+
+    Raises
+    ------
+    UserError
+        Where it cannot be read, or names none of the clips.
+    """
+    suffix, faults = Path(table).suffix.lower(), list[str]()
+    with TemporaryDirectory() as folder:
+        path = Path(folder, f"table{suffix if suffix in _TABLES else '.txt'}")
+        path.write_bytes(content)
+        if suffix in _TABLES:
+            named, faults = _read_table(path, table)
+        else:
+            lines = [line.strip() for line in read_text(path, table).split("\n")]
+            whole = " ".join(filter(None, lines))
+            named = _by_first_word(lines) | (
+                {same_letters(Path(table).stem): whole} if whole else {}
+            )
+    found = {clip: _text_of(Path(clip), named) for clip in clips}
+    texts = {clip: text for clip, text in found.items() if text is not None}
+    if not texts:
+        raise UserError(
+            f"{table} names none of the clips that are loaded.",
+            faults[0]
+            if faults
+            else "Load the clips first, or together with it; give each clip's file name in it, or"
+            " call a text file as its one clip is called.",
+        )
+    return texts
+
+
+def _by_first_word(lines: Sequence[str]) -> dict[str, str]:
+    """Lines of ``name text``."""
+    pairs = [line.split(maxsplit=1) for line in lines if len(line.split(maxsplit=1)) == 2]
+    return {same_letters(name): text for name, text in pairs}
+
+
 def _as_file(given: str) -> Path | None:
     try:
         path = Path(given).expanduser()
@@ -64,15 +120,21 @@ def _as_file(given: str) -> Path | None:
 
 
 def _from_table(table: Path, audio_paths: Sequence[Path]) -> list[str]:
+    named, faults = _read_table(table, table.name)
+    return _pick(named, audio_paths, table.name, *faults[:1])
+
+
+def _read_table(table: Path, name: str) -> tuple[dict[str, str], list[str]]:
+    """Texts by file name, and what is wrong with other lines."""
     read = READERS["manifest" if table.suffix.lower() == ".jsonl" else "audiofolder"]
-    found = list(read(table, table.name))
+    found = list(read(table, name))
     named = {
         _last(str(entry.path)): " ".join(entry.text.splitlines())
         for entry in found
         if isinstance(entry, Entry)
     }
     faults = [f"{fault.where}: {fault.reason}" for fault in found if isinstance(fault, Fault)]
-    return _pick(named, audio_paths, table.name, *faults[:1])
+    return named, faults
 
 
 def _pick(

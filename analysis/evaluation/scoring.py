@@ -16,6 +16,7 @@ import jiwer
 from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 
 from analysis.errors import UserError
+from analysis.models.loading import DEMO_MODELS
 from analysis.plan.choices import NORMALISERS
 from analysis.speech.letters import one_apostrophe, same_letters
 
@@ -131,6 +132,28 @@ def _basic(text: str) -> str:
         elif category != "Cf" or letter in _JOINERS:
             kept.append(letter)
     return "".join(kept)
+
+
+def default_normaliser(source: str) -> str:
+    """The normaliser that suits a model where nobody chose one.
+
+    Parameters
+    ----------
+    source : str
+        Demo name, folder or hub id.
+
+    Returns
+    -------
+    str
+        "basic" for the bundled models, which write numbers as words, as their references do; else
+        "whisper-english", as in the papers' tables.
+
+    Examples
+    --------
+    >>> default_normaliser("demo-whisper"), default_normaliser("openai/whisper-tiny.en")
+    ('basic', 'whisper-english')
+    """
+    return "basic" if source in DEMO_MODELS else "whisper-english"
 
 
 @cache

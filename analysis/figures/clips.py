@@ -6,7 +6,8 @@ import plotly.graph_objects as go
 from analysis.figures.layout import lay_out
 from analysis.figures.palette import NEUTRAL, SEQUENTIAL
 
-WAVEFORM_HEIGHT = 140
+WAVEFORM_HEIGHT = 120
+"""As high as the choice of a clip and its player together."""
 
 SPECTROGRAM_HEIGHT = 190
 

@@ -2,6 +2,7 @@
 
 import plotly.graph_objects as go
 
+from analysis.figures.palette import NEUTRAL
 from analysis.models.unit_groups import BLOCK_TITLES
 
 MANY_LAYERS = 12
@@ -22,5 +23,6 @@ def lay_out(figure: go.Figure, height: int, title: str | None) -> None:
         margin={"l": 8, "r": 8, "t": 44 if title else 8, "b": 8},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": NEUTRAL, "activecolor": NEUTRAL},
         uirevision="constant",
     )

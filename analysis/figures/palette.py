@@ -41,6 +41,9 @@ BACKGROUNDS: Mapping[str, tuple[str, ...]] = {
 }
 """Page and panel background by theme, as in ``.streamlit/config.toml``."""
 
+TEXTS: Mapping[str, str] = {"light": "#0E161E", "dark": "#E6EBF0"}
+"""Text by theme, as in ``.streamlit/config.toml``."""
+
 INKS: Mapping[str, str] = {"light": "#4A5663", "dark": "#B8C2CC"}
 """Labels of axes by theme: at least 7:1, to be read on a projector."""
 

@@ -44,11 +44,11 @@ def bundled_clips() -> list[BundledClip]:
     return clips
 
 
+def short_title(clip: BundledClip) -> str:
+    """The title up to its first comma: what fits a list on a phone."""
+    return title_of(clip).split(",")[0]
+
+
 def title_of(clip: BundledClip) -> str:
     """A bundled clip's name for people."""
     return clip.description[:1].upper() + clip.description[1:]
-
-
-def short_title(clip: BundledClip) -> str:
-    """The title up to its first comma or colon: what fits a card."""
-    return title_of(clip).split(",")[0].split(":")[0]

@@ -7,41 +7,40 @@ from pathlib import Path
 import streamlit as st
 
 from analysis.errors import UserError
+from analysis.evaluation.references import references_by_name
+from analysis.evaluation.uploads import TABLE_EXTENSIONS
 from analysis.progress import Watch
 from analysis.speech.audio import SUPPORTED_EXTENSIONS, Audio, read_audio
-from pages.listening.bundled import BundledClip, bundled_clips, short_title, title_of
+from pages.listening.bundled import BundledClip, bundled_clips, title_of
 from pages.session.job_box import show_problem
 from pages.session.jobs import Job
 from pages.session.session import Clip, Session
 from pages.widgets.basics import show_error
-from pages.widgets.formatting import seconds
-
-CARDS_HEIGHT = 268
-"""Of the box that the cards scroll in, in pixels; as high as the upload and the microphone."""
+from pages.widgets.formatting import elide, seconds
 
 READ_SLOT = "read"
 
+LONGEST_NAME = 24
+"""Characters of a clip's name in its list; the middle of a longer one is left out."""
 
 Source = tuple[Path | bytes, str, str, str]
 """What to read, its name for people, reference text, origin."""
 
 Outcome = Clip | UserError
 
+Table = tuple[str, bytes]
+"""File name and content of a table that says what is said in clips."""
+
 
 def draw_sources(session: Session) -> None:
-    """Upload and microphone beside the bundled clips."""
-    left, right = st.columns([1, 2], gap="large")
+    """Upload, microphone and bundled clips, in one row."""
+    left, middle, right = st.columns(3)
     with left:
         draw_upload(session)
+    with middle:
         _microphone(session)
     with right:
-        st.markdown(":small[Or a bundled clip]")
-        with (
-            st.container(height=CARDS_HEIGHT, border=False, key="cards"),
-            st.grid(3, min_column_width=150, gap="xsmall"),
-        ):
-            for clip in bundled_clips():
-                _card(session, clip)
+        _bundled(session)
     _outcomes(session)
 
 
@@ -68,38 +67,90 @@ def choose_clip(session: Session) -> Clip | None:
         if session.current_clip == shown:
             session.current_clip = st.session_state[key]
 
+    assert session.current_clip is not None
+    clip = session.clips[session.current_clip]
     st.selectbox(
         f"Clip on show ({len(ids)} loaded)",
         ids,
-        index=ids.index(session.current_clip or ids[-1]),
+        index=ids.index(clip.id),
         format_func=lambda clip: _label(session.clips[clip]) if clip in session.clips else "",
         key=key,
         on_change=changed,
         help="Every clip that was uploaded, recorded or picked in this session.",
     )
-    assert session.current_clip is not None
-    return session.clips[session.current_clip]
+    return clip
+
+
+def edit_clip(session: Session, clip: Clip) -> None:
+    """Behind a button: what is said in the clip, and the way to be rid of it."""
+    key = reference_key(clip)
+
+    def changed() -> None:
+        clip.reference = st.session_state[key]
+
+    with st.popover("Edit clip", icon=":material/edit:"):
+        st.text_area(
+            "Reference text",
+            value=clip.reference,
+            key=key,
+            on_change=changed,
+            height=132,
+            placeholder="What is said, if you know it: then errors are counted against it.",
+            help="Without it, variants are compared with the original's transcript.",
+        )
+        st.button(
+            "Remove the clip",
+            icon=":material/delete:",
+            key=f"remove:{clip.id}",
+            on_click=lambda: remove(session, clip),
+            help="Forgets it, its transcripts and its drift.",
+        )
+
+
+def remove(session: Session, clip: Clip) -> None:
+    """Forget a clip, and what was heard and measured on it."""
+    session.clips.pop(clip.id, None)
+    session.transcripts = {k: v for k, v in session.transcripts.items() if k[0] != clip.id}
+    session.drifts = {k: v for k, v in session.drifts.items() if k[0] != clip.id}
 
 
 def _label(clip: Clip) -> str:
-    return f"{clip.audio.name} · {seconds(clip.audio.duration)}"
+    return f"{elide(clip.audio.name, LONGEST_NAME)} · {seconds(clip.audio.duration)}"
 
 
-def _card(session: Session, clip: BundledClip) -> None:
-    title = title_of(clip)
-    voices = clip.voice.split()
-    voice = voices[0] if len(voices) == 1 else f"{len(set(voices))} voices"
-    st.button(
-        f":small[{short_title(clip)}]  \n:small[:gray[{seconds(clip.duration)}]]",
-        key=f"card:{clip.path.name}",
-        help=f"{title}. Synthesised by {voice}.",
-        width="stretch",
-        on_click=lambda: read(session, [(clip.path, title, clip.reference, "bundled")]),
+def _bundled(session: Session) -> None:
+    """A list that reads what is chosen, and is then open for another choice."""
+    version = st.session_state.setdefault("bundled:version", 0)
+    clips = {clip.path.name: clip for clip in bundled_clips()}
+    key = f"bundled:{version}"
+
+    def chosen() -> None:
+        name = st.session_state[key]
+        st.session_state["bundled:version"] += 1
+        if name in clips:
+            pick(session, clips[name])
+
+    st.selectbox(
+        "Or a bundled clip",
+        list(clips),
+        index=None,
+        format_func=lambda name: (
+            f"{title_of(clips[name])} · {seconds(clips[name].duration)}" if name in clips else ""
+        ),
+        key=key,
+        on_change=chosen,
+        placeholder=f"Choose one of {len(clips)}",
+        help="Synthesised speech of what the bundled models know, with its reference.",
     )
 
 
+def pick(session: Session, clip: BundledClip) -> None:
+    """Make a bundled clip the one on show."""
+    read(session, [(clip.path, title_of(clip), clip.reference, "bundled")])
+
+
 def draw_upload(session: Session) -> None:
-    """A drop zone; what is dropped becomes the session's."""
+    """A drop zone for clips, which become the session's, and for tables of what is said in them."""
     version = st.session_state.setdefault("upload:version", 0)
     key = f"upload:{version}"
 
@@ -107,16 +158,25 @@ def draw_upload(session: Session) -> None:
         files = st.session_state[key]
         # Taken over by the session: the drop zone starts empty again.
         st.session_state["upload:version"] += 1
-        read(session, [(file.getvalue(), file.name, "", "upload") for file in files])
+        given = [(file.name, file.getvalue()) for file in files]
+        tables = [(name, content) for name, content in given if _is_table(name)]
+        sounds = [(content, name, "", "upload") for name, content in given if not _is_table(name)]
+        read(session, sounds, tables)
 
     # No `type` filter: content decides what can be read, not the extension.
     st.file_uploader(
-        "Upload audio",
+        "Audio and references",
         accept_multiple_files=True,
         key=key,
         on_change=uploaded,
-        help=f"Up to an hour each; {', '.join(e.lstrip('.') for e in SUPPORTED_EXTENSIONS)}.",
+        help=f"Audio: up to an hour each; {', '.join(e.lstrip('.') for e in SUPPORTED_EXTENSIONS)}."
+        "  \nReferences, matched by file name: a text that is called as its clip is; lines of"
+        " “name words”; a CSV with file\\_name and transcription; a JSONL manifest.",
     )
+
+
+def _is_table(name: str) -> bool:
+    return name.lower().endswith(TABLE_EXTENSIONS)
 
 
 def _microphone(session: Session) -> None:
@@ -129,8 +189,11 @@ def _microphone(session: Session) -> None:
     st.audio_input("Record with the microphone", key="microphone", on_change=recorded)
 
 
-def read(session: Session, sources: Sequence[Source]) -> None:
-    """Decode files in the background; the last one becomes the clip on show."""
+def read(session: Session, sources: Sequence[Source], tables: Sequence[Table] = ()) -> None:
+    """Decode files in the background; the last one becomes the clip on show.
+
+    Then tables are matched with all clips of the session by file name.
+    """
 
     def work(watch: Watch) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -154,9 +217,34 @@ def read(session: Session, sources: Sequence[Source]) -> None:
                 known = session.clips.get(clip.id)
                 session.clips[clip.id] = known or clip
                 session.current_clip = clip.id
+        for table in tables:
+            _refer(session, *table)
 
-    if sources:
+    if sources or tables:
         session.jobs.start(READ_SLOT, Job("Reading audio", work, deliver), lane="read")
+
+
+def _refer(session: Session, table: str, content: bytes) -> None:
+    """Take over the references of one table."""
+    names = [clip.audio.name for clip in session.clips.values()]
+    try:
+        texts = references_by_name(table, content, names)
+    except UserError as error:
+        session.file_problems.append(error)
+        return
+    for clip in session.clips.values():
+        if clip.audio.name in texts:
+            set_reference(clip, texts[clip.audio.name])
+
+
+def reference_key(clip: Clip) -> str:
+    """Key of the box that a clip's reference is typed in."""
+    return f"reference:{clip.id}"
+
+
+def set_reference(clip: Clip, text: str) -> None:
+    """Say what is said in a clip; its box shows it, too."""
+    clip.reference = st.session_state[reference_key(clip)] = text
 
 
 def _clip_id(audio: Audio) -> str:

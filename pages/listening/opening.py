@@ -5,7 +5,7 @@ Those take seconds at a server's first visit. What is drawn here needs none of t
 
 import streamlit as st
 
-from pages.listening.bundled import BundledClip, bundled_clips, title_of
+from pages.listening.bundled import BundledClip, bundled_clips, short_title, title_of
 from pages.session.link import opened
 from pages.widgets.choices import held
 from pages.widgets.formatting import escape_markdown
@@ -18,6 +18,9 @@ FIRST_CLIP = "shopping.flac"
 
 LONGEST_REFERENCE = 96
 """Characters of what is said that stand beside the player; more is cut and shown on hover."""
+
+CLIP_WIDTH = 320
+"""Pixels that the longest title of a clip needs beside the arrow of its list."""
 
 _TAKEN = "listen:link"
 
@@ -32,19 +35,20 @@ def draw() -> None:
     _take_link()
     clips = {clip.path.name: clip for clip in bundled_clips()}
     with st.container(border=True):
-        left, right = st.columns([2, 3], vertical_alignment="center")
-        with left:
+        # On a projector the clip's title gets a line of its own, for it is not to be cut.
+        row = st.grid(2, min_column_width=CLIP_WIDTH, gap="xsmall", vertical_alignment="center")
+        with row.cell():
             names = list(clips)
             name = st.selectbox(
                 "Clip",
                 names,
                 index=names.index(held(CLIP_KEY, FIRST_CLIP)),
-                format_func=lambda name: title_of(clips[name]),
+                format_func=lambda name: short_title(clips[name]),
                 key=CLIP_KEY,
                 persist_state="session",
                 label_visibility="collapsed",
             )
-        with right:
+        with row.cell():
             st.audio(clips[name].path, format="audio/flac", alt=f"Player: {title_of(clips[name])}")
         _said(clips[name])
 

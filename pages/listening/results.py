@@ -110,10 +110,6 @@ def row(result: ScoredTranscript) -> dict[str, object]:
         "comparison_text": result.compared_with or None,
         **rates,
         "duration_seconds": values["duration"],
-        "processing_seconds": values["processing_time"],
-        "real_time_factor": values["real_time_factor"],
-        "peak_memory_bytes": values["peak_memory"],
-        "peak_memory_of": values["memory_kind"],
         "windows": values["n_windows"],
         "notes": " ".join((*result.clip.audio.notes, *values["notes"])) or None,
     }
@@ -128,10 +124,11 @@ def to_csv(results: Iterable[ScoredTranscript]) -> str:
 
 
 def to_json(results: Iterable[ScoredTranscript]) -> str:
-    """The rows as JSON, with the word alignment of each."""
+    """The rows as JSON, with the alignment of each, and when its words are said."""
     rows = [
         row(result)
         | {"alignment": [asdict(span) for span in result.score.alignment] if result.score else []}
+        | {"words": [asdict(word) for word in result.transcript.words]}
         for result in results
     ]
     return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"

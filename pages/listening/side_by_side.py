@@ -1,93 +1,121 @@
-"""One clip's transcripts beside each other, a card per model."""
+"""One clip's transcripts beside each other, a card per model, under what is said in it."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
+from analysis.evaluation.scoring import normalise
+from analysis.figures.marked_words import marked_transcript, plain_transcript, reference_text
 from analysis.models.speech_model import SpeechModel
+from pages.listening.clips import edit_clip
 from pages.listening.results import ScoredTranscript
-from pages.session.session import Clip
+from pages.session.session import Clip, Session
 from pages.session.shelves import footprint_of
 from pages.widgets.basics import swatch
-from pages.widgets.formatting import escape_markdown, number_of, percent, seconds, size
-from pages.widgets.marked_words import legend, marked_transcript, plain_transcript
+from pages.widgets.formatting import escape_markdown, number_of, percent, size
 
-TRANSCRIPT_HEIGHT = 170
-COLUMN_WIDTH = 250
+COLUMN_WIDTH = 232
+
+REFERENCE_HEIGHT = 94
+"""Of a long reference, which scrolls in three lines: the transcripts stay on the first screen."""
+
+SHORT_REFERENCE = 160
+"""Characters of a reference that is shown as high as it is."""
+
+DIFFERENCES, AS_WRITTEN = "Differences", "As written"
 
 Contender = tuple[str, str, SpeechModel]
 """Name for people, colour, model."""
 
 
+def choose_view() -> str:
+    """Whether words are compared, or shown as they were written."""
+    view = st.segmented_control(
+        "View",
+        [DIFFERENCES, AS_WRITTEN],
+        default=DIFFERENCES,
+        required=True,
+        key="view",
+        label_visibility="collapsed",
+        help="Differences: both sides normalised alike, changed words marked. As written: the"
+        " reference as it was given, each transcript as its model wrote it.",
+    )
+    return view or DIFFERENCES
+
+
 def draw_side_by_side(
-    clip: Clip, contenders: Sequence[Contender], results: Sequence[ScoredTranscript]
+    session: Session,
+    clip: Clip,
+    contenders: Sequence[Contender],
+    results: Sequence[ScoredTranscript],
+    normaliser: str,
+    view: str,
 ) -> None:
-    """A card per model: its transcript with marked words, its errors, what it cost.
+    """The reference, and a card per model: its transcript with marked words, and its errors.
 
     Parameters
     ----------
+    session : Session
     clip : Clip
     contenders : sequence of Contender
         The original first.
     results : sequence of ScoredTranscript
         Of any clips; those of `clip` are shown.
+    normaliser : str
+        What both sides go through where differences are shown.
+    view : str
+        `DIFFERENCES` or `AS_WRITTEN`.
     """
     by_model = {result.model: result for result in results if result.clip is clip}
-    left, right = st.columns([3, 2], vertical_alignment="center")
-    left.subheader("Side by side")
-    with right.container(horizontal=True, horizontal_alignment="right"):
-        view = st.segmented_control(
-            "View",
-            ["Differences", "As written"],
-            default="Differences",
-            required=True,
-            key="view",
-            label_visibility="collapsed",
-            help="Differences are marked on normalised words; as written is the model's own text.",
-        )
-    if view == "Differences" and any(result.score for result in by_model.values()):
-        st.html(legend())
-    with st.grid(max(2, min(3, len(contenders))), min_column_width=COLUMN_WIDTH):
+    text = normaliser if view == DIFFERENCES else "none"
+    _reference(session, clip, text)
+    with st.grid(max(2, min(4, len(contenders))), min_column_width=COLUMN_WIDTH):
         for name, color, model in contenders:
-            with st.container(border=True):
-                st.markdown(f"{swatch(color)} **{escape_markdown(name)}**")
-                _card(by_model.get(name), model, view == "Differences")
+            with st.container(border=True, gap="xsmall"):
+                _card(name, color, by_model.get(name), model, text, view)
 
 
-def _card(result: ScoredTranscript | None, model: SpeechModel, differences: bool) -> None:
-    """One model's transcript, its errors and what it cost."""
-    with st.container(height=TRANSCRIPT_HEIGHT, border=False, gap="xxsmall"):
-        for note in result.transcript.notes if result else ():
-            st.caption(escape_markdown(note))
-        if result is None:
-            st.caption("Not transcribed yet.")
-        elif differences and result.score is not None:
-            st.html(marked_transcript(result.score.alignment))
-        else:
-            st.html(plain_transcript(result.transcript.text))
+def _reference(session: Session, clip: Clip, normaliser: str) -> None:
+    """What is said in the clip, to be compared with by eye, and the way to change it."""
+    with st.container(border=True):
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        with left.container(gap=None):
+            st.markdown(":small[**Reference**]")
+            said = normalise(clip.reference, normaliser)
+            if said:
+                is_long = len(said) > SHORT_REFERENCE
+                with st.container(height=REFERENCE_HEIGHT if is_long else "content", border=False):
+                    st.html(reference_text(said))
+            else:
+                st.caption("Not given: variants are compared with the original's words.")
+        with right.container(horizontal=True, horizontal_alignment="right"):
+            edit_clip(session, clip)
+
+
+def _card(
+    name: str,
+    color: str,
+    result: ScoredTranscript | None,
+    model: SpeechModel,
+    normaliser: str,
+    view: str,
+) -> None:
+    """One model's name and error, its words, and what lies behind the error."""
     label, value, counts = _error(result)
-    first, second = st.columns(2)
-    first.metric(
-        label,
-        value,
+    st.markdown(f"{swatch(color)} **{escape_markdown(name)}**")
+    st.markdown(
+        f"{label} **{value}**",
         help="(S + I + D) / words of the reference; divergence: the same against the original.",
     )
-    second.metric(
-        "RTF",
-        f"{result.transcript.real_time_factor:.3f}" if result else "–",
-        help="Real-time factor: computing time over audio time; below 1 is faster than speech.",
-    )
-    weights = size(footprint_of(model).bytes)
     if result is None:
-        st.caption(f"{counts}  \n{weights} of weights")
-        return
-    transcript = result.transcript
-    memory = ""
-    if transcript.peak_memory is not None:
-        whose = "process" if transcript.memory_kind == "process" else "GPU"
-        memory = f" · {whose} peak {size(transcript.peak_memory)}"
-    took = seconds(transcript.processing_time)
-    st.caption(f"{counts}  \n{took} computing · {weights} of weights{memory}")
+        st.caption("Not transcribed yet.")
+    elif view == DIFFERENCES and result.score is not None:
+        st.html(marked_transcript(result.score.alignment))
+    else:
+        st.html(plain_transcript(normalise(result.transcript.text, normaliser)))
+    for note in result.transcript.notes if result else ():
+        st.caption(escape_markdown(note))
+    st.caption(f"{counts}  \n{size(footprint_of(model).bytes)} of weights")
 
 
 def _error(result: ScoredTranscript | None) -> tuple[str, str, str]:

@@ -13,6 +13,7 @@ from analysis.evaluation.sweep_tables import (
     to_markdown,
     values,
 )
+from analysis.figures.marked_words import legend, marked_transcript
 from analysis.figures.palette import ORIGINAL
 from analysis.figures.sweeps import (
     AXES,
@@ -28,7 +29,6 @@ from pages.widgets.basics import figure, swatch
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports
 from pages.widgets.formatting import escape_markdown, number_of
-from pages.widgets.marked_words import legend, marked_transcript
 
 N_WORST = 6
 _LOGARITHMIC, _LINEAR = "Logarithmic", "Linear"

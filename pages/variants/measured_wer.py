@@ -3,16 +3,13 @@
 import math
 from collections.abc import Mapping
 
-import streamlit as st
-
 from analysis.delivery.model_card import Measurement
 from analysis.evaluation.scoring import corpus_score
 from analysis.models.speech_model import SpeechModel
 from analysis.speech.transcription import TranscriptionOptions
+from pages.listening.normaliser import normaliser_of
 from pages.session.session import Clip, Session, Variant
 from pages.session.shelves import model_id
-
-_DEFAULT_NORMALISER = "whisper-english"
 
 
 def measurements_of(session: Session, variant: Variant) -> tuple[Measurement, ...]:
@@ -42,7 +39,7 @@ def measure_wer(session: Session, model: SpeechModel, base: str) -> tuple[Measur
         return ()
     clips = next(iter(heard.values()))
     options = next(iter(heard))
-    normaliser = str(st.session_state.get("normaliser", _DEFAULT_NORMALISER))
+    normaliser = normaliser_of(session.model or model)
     references = [clip.reference for clip in clips]
     own = corpus_score(
         references,

@@ -1,4 +1,4 @@
-"""What every page draws alike: numbers as words, charts, marked transcripts, choices, exports.
+"""What every page draws alike: numbers as words, charts, choices, exports.
 
 What comes in: results, and the theme of the page.
 What goes out: Streamlit elements; nothing here knows of sessions or models.

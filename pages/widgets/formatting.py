@@ -99,6 +99,19 @@ def escape_markdown(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", text.replace("\n", " "))
 
 
+def elide(text: str, longest: int) -> str:
+    """A name with its middle left out where it is too long: both ends tell files apart.
+
+    Examples
+    --------
+    >>> elide("1089-134686-0000.flac", 12), elide("short.wav", 12)
+    ('1089-1…0.flac', 'short.wav')
+    """
+    if len(text) <= longest:
+        return text
+    return f"{text[: (longest + 1) // 2]}…{text[len(text) - longest // 2 :]}"
+
+
 def file_slug(name: str) -> str:
     """A file name that every system takes.
 

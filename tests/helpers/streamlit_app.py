@@ -76,7 +76,8 @@ def is_made(app: AppTest) -> bool:
 
 
 def pick(app: AppTest, file_name: str) -> AppTest:
-    app.button(key=f"card:{file_name}").click()
+    box = next(box for box in app.selectbox if (box.key or "").startswith("bundled:"))
+    box.set_value(file_name)
     return settle(app)
 
 

@@ -44,7 +44,7 @@ def test_page_says_what_will_be_here(page: AppTest) -> None:
     assert [head.value for head in page.title] == ["Evaluate"]
     assert any("Here will be the curves" in text.value for text in page.markdown)
     assert "Evaluate 3 models" in page.button(key="start-sweep").label
-    assert page.selectbox(key=_key(page, "sweep-normaliser")).value == "none"
+    assert page.selectbox(key=_key(page, "normaliser")).value == "basic"
 
 
 def test_a_sweep_is_run_and_shown(page: AppTest) -> None:

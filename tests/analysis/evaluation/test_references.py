@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis.errors import UserError
-from analysis.evaluation.references import read_references
+from analysis.evaluation.references import read_references, references_by_name
 
 
 def test_text_is_the_reference_of_one_clip() -> None:
@@ -116,3 +116,40 @@ def test_names_match_in_both_unicode_forms_and_with_backslashes(tmp_path: Path) 
         "non",
         "oui",
     ]
+
+
+CLIPS = ["a.wav", "84-1-0001.flac", "Recording 1"]
+
+
+@pytest.mark.parametrize(
+    ("table", "content", "expected"),
+    [
+        ("metadata.csv", "file_name,transcription\nsub/a.wav,yes\nx.wav,no\n", {"a.wav": "yes"}),
+        ("m.jsonl", '{"audio_filepath": "84-1-0001", "text": "no"}', {"84-1-0001.flac": "no"}),
+        ("84-1.trans.txt", "84-1-0001 AND MORE\n84-1-0002 x\n", {"84-1-0001.flac": "AND MORE"}),
+        ("a.txt", "\ufeffyes, please\nand thanks\n", {"a.wav": "yes, please and thanks"}),
+        ("Recording 1.TXT", "hello there", {"Recording 1": "hello there"}),
+    ],
+)
+def test_an_upload_is_matched_by_file_name(
+    table: str, content: str, expected: dict[str, str]
+) -> None:
+    assert references_by_name(table, content.encode(), CLIPS) == expected
+
+
+@pytest.mark.parametrize(
+    ("table", "content", "said"),
+    [
+        ("b.txt", b"yes please", "names none of the clips"),
+        ("a.txt", b"\n  \n", "names none of the clips"),
+        ("a.txt", b"\xff\xfe\x00", "cannot be read as text"),
+        ("m.csv", b"clip,words\na.wav,yes\n", "lacks the columns"),
+        ("m.jsonl", b"[1]", "names none of the clips"),
+        ("../../m.csv", b"file_name,transcription\n", "names none of the clips"),
+    ],
+)
+def test_an_upload_that_names_no_clip_is_refused(table: str, content: bytes, said: str) -> None:
+    with pytest.raises(UserError, match=said) as caught:
+        references_by_name(table, content, CLIPS)
+    if table == "m.jsonl":
+        assert "line 1: It is no JSON object" in caught.value.remedy

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from analysis.evaluation.scoring import AlignedSpan
 from analysis.figures.palette import DIFFERENCES
 
+_STYLE = "font-size:1.1rem;line-height:1.75;margin:0;overflow-wrap:anywhere"
 _LETTERS = {"substitute": "S", "delete": "D", "insert": "I"}
 _TAGS = {"substitute": "u", "delete": "del", "insert": "ins"}
 _SHAPES = {
@@ -52,6 +53,11 @@ def plain_transcript(text: str) -> str:
     return _paragraph(html.escape(text))
 
 
+def reference_text(text: str) -> str:
+    """HTML of what is said, to be read above the transcripts; safe for `st.html`."""
+    return f"<div dir='auto' style='{_STYLE}'>{html.escape(text)}</div>"
+
+
 def legend() -> str:
     """HTML that shows each mark on its own name."""
     marks = (("substitute", "substituted"), ("insert", "inserted"), ("delete", "deleted"))
@@ -75,5 +81,4 @@ def _mark(kind: str, word: str, note: str) -> str:
 
 def _paragraph(content: str) -> str:
     inner = content or "<i>nothing was recognised</i>"
-    style = "font-size:1.1rem;line-height:1.75;margin:0;overflow-wrap:anywhere"
-    return f"<p dir='auto' style='{style}'>{inner}</p>"
+    return f"<p dir='auto' style='{_STYLE}'>{inner}</p>"

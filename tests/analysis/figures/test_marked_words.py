@@ -1,8 +1,8 @@
 """Differences are marked by tag, letter and ink; foreign words never become markup."""
 
 from analysis.evaluation.scoring import score
+from analysis.figures.marked_words import legend, marked_transcript, plain_transcript
 from analysis.figures.palette import BACKGROUNDS, DIFFERENCES, contrast_ratio
-from pages.widgets.marked_words import legend, marked_transcript, plain_transcript
 
 
 def test_each_kind_has_its_shape_and_letter() -> None:

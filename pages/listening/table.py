@@ -1,0 +1,76 @@
+"""All transcripts of a session: a table, the errors over all clips, and the files to take along."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from pages.listening.results import ScoredTranscript, overall, row, to_csv, to_json
+from pages.widgets.formatting import escape_markdown, number_of, percent
+
+
+def draw_table(results: Sequence[ScoredTranscript], normaliser: str) -> None:
+    """A row per clip and model, the errors over all clips, and both as files.
+
+    Parameters
+    ----------
+    results : sequence of ScoredTranscript
+    normaliser : str
+        Of the errors over all clips.
+    """
+    if not results:
+        return
+    left, middle, right = st.columns([3, 1, 1], vertical_alignment="bottom")
+    left.subheader("All clips")
+    middle.download_button(
+        "CSV",
+        to_csv(results),
+        file_name="coalesce-transcripts.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        width="stretch",
+    )
+    right.download_button(
+        "JSON",
+        to_json(results),
+        file_name="coalesce-transcripts.json",
+        mime="application/json",
+        icon=":material/download:",
+        on_click="ignore",
+        width="stretch",
+        help="With the word alignment of every transcript.",
+    )
+    scores = overall(results, normaliser)
+    if scores:
+        st.caption(
+            "Over all clips with a reference, every word counting alike: "
+            + " · ".join(
+                f"{escape_markdown(name)} WER **{percent(own.wer)}** of"
+                f" {number_of(own.words, 'word')}"
+                for name, own in scores.items()
+            )
+        )
+    rows = pd.DataFrame([row(result) for result in results])
+    numbers = st.column_config.NumberColumn
+    st.dataframe(
+        rows.assign(wer=100 * rows["wer"].astype(float), cer=100 * rows["cer"].astype(float)),
+        hide_index=True,
+        column_order=[
+            *("clip", "model", "wer", "cer", "substitutions", "insertions", "deletions"),
+            *("compared_with", "text"),
+        ],
+        column_config={
+            "clip": st.column_config.TextColumn("Clip", width=150),
+            "model": st.column_config.TextColumn("Model", width=170),
+            "text": st.column_config.TextColumn("Transcript", width=300),
+            "compared_with": st.column_config.TextColumn("Against", width=85),
+            "wer": numbers("WER or divergence (%)", format="%.1f", width=150),
+            "cer": numbers("CER (%)", format="%.1f", width=70),
+            "substitutions": numbers("S", width=45),
+            "insertions": numbers("I", width=45),
+            "deletions": numbers("D", width=45),
+        },
+        key="all-clips",
+        alt="Transcripts and errors of all clips and models.",
+    )
