@@ -95,10 +95,10 @@ def draw(session: Session, model: SpeechModel) -> None:
     draw_side_by_side(session, clip, contenders, results, normaliser, view)
     shown = [result for result in results if result.clip is clip]
     lanes = _lanes(contenders, shown)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        with st.container():
-            if view == DIFFERENCES and any(result.score for result in shown):
-                st.html(legend())
+    row = st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center")
+    with row:
+        if view == DIFFERENCES and any(result.score for result in shown):
+            st.html(legend())
         draw_report(session, model, clip, contenders, shown, lanes)
     draw_words(clip, lanes)
     draw_spectrogram(clip)
@@ -165,7 +165,7 @@ def _contenders(session: Session, model: SpeechModel) -> list[Contender]:
     else:
         st.page_link(
             "pages/compress.py",
-            label="No variant yet: make one on Compress, then compare it here",
+            label="No variant yet: make one on Compress",
             icon=":material/compress:",
         )
     chosen = [by_id[name] for name in by_id if name not in session.hidden_variants]
