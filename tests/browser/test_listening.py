@@ -69,5 +69,8 @@ def test_nothing_is_cut_on_a_projector_or_a_phone(page: Page, server: str) -> No
             assert box is not None
             assert box["x"] >= 0, (width, control)
             assert box["x"] + box["width"] <= width, (width, control)
+        title = page.get_by_role("combobox", name="Clip")
+        assert title.evaluate("element => element.scrollWidth - element.clientWidth") <= 0
+        assert "19 sentences" in title.input_value()
         switch = page.get_by_test_id("stButtonGroup").first
         assert switch.evaluate("element => element.scrollWidth - element.clientWidth") <= 0
