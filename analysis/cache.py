@@ -34,8 +34,9 @@ DEFAULT_LIMIT = 4_000_000_000
 
 Computed = Literal["contributions", "projections", "statistics", "transcripts", "trees"]
 """Kinds that `write_arrays` makes: what was used longest ago goes when the limit is reached."""
-Kept = Literal["corpora", "evaluations", "training"]
-"""Kinds that go only when a person says so: fetched data, evaluations, trained models."""
+Kept = Literal["corpora", "evaluations", "sessions", "training"]
+"""Kinds that no limit of the cache holds for: fetched data, evaluations, trained models, and the
+sessions of visitors, which have limits of their own (`pages.session.store`)."""
 
 Shape = tuple[int | None, ...]
 """Of an array; None stands for any length."""
@@ -250,7 +251,7 @@ def clear(*, everything: bool = False) -> Cleared:
     Parameters
     ----------
     everything : bool
-        Whether fetched data, transcripts and training runs go, too.
+        Whether fetched data, transcripts, visitors' sessions and training runs go, too.
     """
     n_bytes = failed = 0
     for path in list(_to_clear(everything)):

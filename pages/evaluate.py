@@ -21,7 +21,6 @@ from pages.runs.sweeps import (
     SLOT,
     SPARSITIES_KEY,
     WAYS_TO_COMPRESS,
-    SweepState,
     start,
     state_of,
     uploaded_folder,
@@ -29,6 +28,7 @@ from pages.runs.sweeps import (
 )
 from pages.session.job_box import job_box, show_problem
 from pages.session.session import Session
+from pages.session.sweep_state import SweepState
 from pages.widgets.basics import explain, primary_button, show_error
 from pages.widgets.choices import choose_one, held
 from pages.widgets.formatting import escape_markdown
@@ -63,7 +63,7 @@ def draw(session: Session, model: SpeechModel) -> None:
         "How many words do compressed models get wrong, on a whole corpus, and is a difference"
         " more than chance?"
     )
-    state = state_of(model)
+    state = state_of(session, model)
     spec, limit, problem = _draw_choices(model)
     made = _draw_variants(session, model)
     _draw_start(session, model, spec, made, limit)

@@ -102,10 +102,10 @@ def _words(
 ) -> None:
     """Switch and slider, and the three columns that follow them."""
     name = clip.path.name
-    left, middle, right = st.columns([2, 3, 1.1], vertical_alignment="bottom")
+    left, right = st.columns([2, 4], vertical_alignment="bottom")
     with left:
         _switch(session, shown)
-    with middle:
+    with right:
         sparsity = st.slider(
             "Heads and channels removed",
             PERCENTS[0],
@@ -116,8 +116,7 @@ def _words(
             key=_PERCENT_KEY,
             persist_state="session",
         )
-    with right.container(horizontal=True, horizontal_alignment="right"):
-        link.write_address(model, {CLIP_PARAMETER: name, "sparsity": str(sparsity)})
+    link.write_address(model, {CLIP_PARAMETER: name, "sparsity": str(sparsity)})
     heard = rehearsal.show(shown, name, sparsity)
     done, total = rehearsal.n_made(shown, name)
     if waiting and done == total:

@@ -76,7 +76,7 @@ def draw(session: Session, model: SpeechModel) -> None:
     start, choices, obstacle = _draw_choices(session, model)
     _draw_start(session, model, start, choices, obstacle)
     show_problem(session.jobs, SLOT)
-    folder = run_on_show(model)
+    folder = run_on_show(session, model)
     curves = curves_of(folder) if folder is not None else None
     if curves is not None and curves.start:
         draw_run(curves)

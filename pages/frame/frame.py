@@ -61,17 +61,22 @@ def main() -> None:
         # Imported here, not above: they take seconds, in which the frame is already drawn, and a
         # first visitor can play the clip.
         from analysis.cache import tidy
-        from pages.frame import sidebar, tour
+        from pages.frame import sharing, sidebar, tour
         from pages.frame.collecting import spare_libraries
-        from pages.session import session as sessions
+        from pages.session import visit
+        from pages.variants import remaking
 
         spare_libraries()
         tidy()
-    session = sessions.current()
+    session = visit.current()
     session.jobs.collect()
+    if session.model is not None:
+        sharing.follow(session, session.model, page.title)
+        remaking.begin(session, session.model)
     with st.sidebar:
         sidebar.draw(session)
     if session.model is None:
+        link.complete_address(None)
         if session.jobs.running("load") is None:
             st.info(
                 "No model is loaded, so there is nothing to show. Choose one with **Change model**"
@@ -82,9 +87,14 @@ def main() -> None:
     token = _inside.set((session, session.model))
     try:
         tour.draw(session, session.model, page.title)
+        if page.title in sharing.SHOW_VARIANTS:
+            remaking.draw_offer(session, session.model)
         page.run()
+        link.complete_address(session.model)
+        sharing.draw_dialog(session, session.model, page.title)
     finally:
         _inside.reset(token)
+        visit.keep(session)
 
 
 def run_page(draw: "Callable[[Session, SpeechModel], None]") -> None:

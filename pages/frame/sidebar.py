@@ -1,20 +1,22 @@
-"""The sidebar: which model is loaded, where, how big; what was made of it."""
+"""The sidebar: which model is loaded, where, how big; what was made of it; what is kept of both."""
 
 import streamlit as st
 
-from analysis.compression.allocation import achieved_sparsity
 from analysis.figures.palette import ORIGINAL
 from analysis.models.loading import DEMO_MODELS
+from pages.frame import session_box
 from pages.frame.model_choice import DEVICE_NAMES, choose_model
 from pages.session.job_box import job_line, show_problem
 from pages.session.session import Session
 from pages.session.shelves import footprint_of
+from pages.variants import rows
 from pages.widgets.basics import swatch
-from pages.widgets.formatting import count, escape_markdown, percent, size
+from pages.widgets.formatting import count, escape_markdown, size
 
 
 def draw(session: Session) -> None:
-    """Draw the model card and the variants."""
+    """Draw the model card, the variants, and the session's two buttons."""
+    session_box.offer_last_visit()
     with st.container(border=True, key="model-card", gap="xsmall"):
         _model_card(session)
     if st.button("Change model", icon=":material/swap_horiz:", width="stretch"):
@@ -23,7 +25,8 @@ def draw(session: Session) -> None:
     job_line(session.jobs, "load")
     show_problem(session.jobs, "load")
     if session.model is not None:
-        _variants(session)
+        rows.draw(session, session.model)
+    session_box.draw(session)
 
 
 def _model_card(session: Session) -> None:
@@ -53,22 +56,3 @@ def _origin(session: Session) -> str:
     parts = key.source.rstrip("/").split("/")
     short = key.source if len(parts) <= 2 else f"…/{parts[-1]}"
     return f"from {escape_markdown(short + revision)}"
-
-
-def _variants(session: Session) -> None:
-    assert session.model is not None
-    variants = session.variants_of(session.model)
-    st.markdown("**Variants**")
-    if not variants:
-        st.caption("None yet: Compress makes one.")
-    groups = session.model.groups
-    for variant in variants:
-        removed = achieved_sparsity(groups, variant.compression.plan.n_clusters)
-        facts = [size(variant.footprint.bytes), f"{percent(removed)} of units removed"]
-        # training after pinching lets zeros grow again
-        zeros = [record.sparsity for record in variant.model.training[-1:]]
-        facts += [f"{percent(share)} zeros, unstructured" for share in zeros if share is not None]
-        st.markdown(
-            f"{swatch(variant.color)} {escape_markdown(variant.name)}  \n"
-            f":small[:gray[{' · '.join(facts)}]]"
-        )

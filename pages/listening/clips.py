@@ -1,6 +1,5 @@
 """Where audio comes from: bundled clips, uploads, the microphone; and which clip is on show."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,11 +9,11 @@ from analysis.errors import UserError
 from analysis.evaluation.references import references_by_name
 from analysis.evaluation.uploads import TABLE_EXTENSIONS
 from analysis.progress import Watch
-from analysis.speech.audio import SUPPORTED_EXTENSIONS, Audio, read_audio
+from analysis.speech.audio import SUPPORTED_EXTENSIONS, read_audio
 from pages.listening.bundled import BundledClip, bundled_clips, title_of
 from pages.session.job_box import show_problem
 from pages.session.jobs import Job
-from pages.session.session import Clip, Session
+from pages.session.session import Clip, Session, clip_id
 from pages.widgets.basics import show_error
 from pages.widgets.formatting import elide, seconds
 
@@ -47,7 +46,7 @@ def draw_sources(session: Session) -> None:
 def take_bundled(session: Session, bundled: BundledClip) -> Clip:
     """Make a bundled clip the session's and the one on show, at once: they are short."""
     audio = read_audio(bundled.path, name=title_of(bundled))
-    clip = Clip(_clip_id(audio), audio, bundled.reference, "bundled")
+    clip = Clip(clip_id(audio), audio, bundled.reference, "bundled")
     session.current_clip = clip.id
     return session.clips.setdefault(clip.id, clip)
 
@@ -207,7 +206,7 @@ def read(session: Session, sources: Sequence[Source], tables: Sequence[Table] = 
             except UserError as error:
                 outcomes.append(error)
             else:
-                outcomes.append(Clip(_clip_id(audio), audio, reference, origin))
+                outcomes.append(Clip(clip_id(audio), audio, reference, origin))
         return outcomes
 
     def deliver(outcomes: list[Outcome]) -> None:
@@ -245,10 +244,6 @@ def reference_key(clip: Clip) -> str:
 def set_reference(clip: Clip, text: str) -> None:
     """Say what is said in a clip; its box shows it, too."""
     clip.reference = st.session_state[reference_key(clip)] = text
-
-
-def _clip_id(audio: Audio) -> str:
-    return hashlib.sha256(audio.samples.tobytes()).hexdigest()[:24]
 
 
 def _outcomes(session: Session) -> None:

@@ -25,8 +25,8 @@ from pages.planning.settings import (
     widget_key,
     write_setting,
 )
-from pages.session.session import current
 from pages.session.shelves import footprint_of
+from pages.session.visit import current
 
 COMPONENT_NAMES = {"ffn": "FFN channels", "heads": "attention heads"}
 """What people call the two kinds of unit."""

@@ -17,7 +17,7 @@ from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe, complete
 from analysis.speech.excitation import Excitation
 from pages.planning.hearing import find_excitation
-from pages.session.session import current
+from pages.session.visit import current
 
 MAX_SPARSITY = 90
 """Percent; beyond it nothing that was ever a speech model is left."""

@@ -24,7 +24,7 @@ from analysis.figures.sweeps import (
     pareto,
     wer_curves,
 )
-from pages.runs.sweeps import SweepState
+from pages.session.sweep_state import SweepState
 from pages.widgets.basics import figure, swatch
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports

@@ -1,7 +1,6 @@
 """The sweep of a visitor: what was asked for, the job that runs it, the rows as they come."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,8 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from analysis.cache import cache_folder
 from analysis.compression.compress import Compression
-from analysis.evaluation.corpora import Corpus, read_corpus
-from analysis.evaluation.corpus_evaluation import Evaluation
+from analysis.evaluation.corpora import read_corpus
 from analysis.evaluation.hub_corpora import fetch, is_hub_id
 from analysis.evaluation.results import ResultStore
 from analysis.evaluation.sweep import Row, Skipped
@@ -26,6 +24,7 @@ from analysis.speech.recognition import TranscriptionOptions
 from pages.session.jobs import Job, Parts
 from pages.session.session import Session
 from pages.session.shelves import model_id
+from pages.session.sweep_state import SweepState, Upload
 
 SLOT = "sweep"
 
@@ -55,50 +54,12 @@ METHODS_KEY, SPARSITIES_KEY, ALLOCATIONS_KEY = (
 )
 """Hold what the sweep runs: keys of `WAYS_TO_COMPRESS`, whole percents, names of allocations."""
 
-_Upload = tuple[tuple[str, ...], TemporaryDirectory[str]]
-
-_STATE = "sweep-states"
 _UPLOAD = "sweep-upload"
 
 
-@dataclass(slots=True, eq=False)
-class SweepState:
-    """What the visitor's sweeps have found so far.
-
-    Parameters
-    ----------
-    rows : list of Row or Skipped
-        As they come; the job adds to it.
-    corpus : Corpus or None
-        Once it has been checked.
-    upload : tuple or None
-        Holds the folder of uploaded clips, for as long as the sweep may read them.
-    """
-
-    rows: list[Row | Skipped] = field(default_factory=list)
-    corpus: Corpus | None = None
-    upload: "_Upload | None" = None
-
-    @property
-    def evaluated(self) -> list[Row]:
-        """The rows with figures; the original first."""
-        return [row for row in self.rows if isinstance(row, Row)]
-
-    @property
-    def original(self) -> Evaluation:
-        """Of the uncompressed model."""
-        return self.evaluated[0].evaluation
-
-
-def state_of(model: SpeechModel) -> SweepState:
+def state_of(session: Session, model: SpeechModel) -> SweepState:
     """The sweep on show: the last one of the model in use."""
-    return _states().setdefault(model_id(model), SweepState())
-
-
-def _states() -> dict[str, SweepState]:
-    """By `model_id`."""
-    known: dict[str, SweepState] = st.session_state.setdefault(_STATE, {})
-    return known
+    return session.sweeps.setdefault(model_id(model), SweepState())
 
 
 def use_papers(model: SpeechModel) -> None:
@@ -120,7 +81,7 @@ def uploaded_folder(files: Sequence[UploadedFile]) -> Path | None:
     if not files:
         return None
     ids = tuple(file.file_id for file in files)
-    known: _Upload | None = st.session_state.get(_UPLOAD)
+    known: Upload | None = st.session_state.get(_UPLOAD)
     if known is None or known[0] != ids:
         folder = TemporaryDirectory(prefix="coalesce-")  # removed with the object
         corpus = Path(folder.name) / "upload"
@@ -138,7 +99,7 @@ def start(
     n_utterances: int | None,
 ) -> None:
     """Start a sweep; transcripts that are there from an earlier one are not computed again."""
-    state = _states()[model_id(model)] = SweepState(upload=st.session_state.get(_UPLOAD))
+    state = session.sweeps[model_id(model)] = SweepState(upload=st.session_state.get(_UPLOAD))
     parts = Parts()
 
     def work(watch: Watch) -> None:

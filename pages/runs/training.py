@@ -32,7 +32,6 @@ WAYS_TO_TRAIN = (FINE_TUNING, SELF_PINCHING, UNIT_GATES)
 
 _SPEECH_ENGINES = ("espeak-ng", "flite")
 _TABLES = (".csv", ".jsonl", ".json", ".txt")
-_STATE = "training-run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +96,15 @@ def _stamp(data: str) -> list[tuple[str, int]]:
     return sorted((str(path), path.stat().st_mtime_ns) for path in stamped if path.exists())
 
 
-def show_run(model: SpeechModel, folder: Path | None) -> None:
+def show_run(session: Session, model: SpeechModel, folder: Path) -> None:
     """Choose the run on show, for a model."""
-    st.session_state[_STATE] = (model_id(model), folder)
+    session.training[model_id(model)] = folder.name
 
 
-def run_on_show(model: SpeechModel) -> Path | None:
+def run_on_show(session: Session, model: SpeechModel) -> Path | None:
     """The run that was started last for this model."""
-    known, folder = st.session_state.get(_STATE, (None, None))
-    return folder if known == model_id(model) else None
+    name = session.training.get(model_id(model))
+    return cache_folder("training") / name if name else None
 
 
 def curves_of(folder: Path) -> TrainingCurves:
@@ -118,7 +117,7 @@ def start_training(
 ) -> None:
     """Callback: start a run, or go on with one that was cancelled."""
     folder = run_folder(model, start, choices)
-    show_run(model, folder)
+    show_run(session, model, folder)
     origin = start.model if start is not None else model
     source = model.source if start is None else ""
     parts = Parts()
@@ -152,7 +151,7 @@ def start_training(
                     " pinched: thresholds travel little in so few steps.",
                     "Train on more clips or for more epochs.",
                 )
-        variant = session.add_variant(full, *made, None)
+        variant = session.add_variant(full, *made, None, folder=str(folder))
         st.toast(f"Trained: {escape_markdown(variant.name)}", icon=":material/check:")
 
     job: Job[Made] = Job(

@@ -172,6 +172,7 @@ class Jobs:
 
     def __init__(self) -> None:
         self._running: dict[str, Job] = {}
+        self._lock = threading.Lock()  # two tabs of one session start and collect at once
         self.problems: dict[str, UserError] = {}
         # A session that is gone for good takes its jobs with it.
         weakref.finalize(self, _cancel_all, self._running)
@@ -189,8 +190,9 @@ class Jobs:
         """
         self.cancel(slot)
         self.problems.pop(slot, None)
-        self._running[slot] = job
         job.future = _lane(lane).submit(job.run)
+        with self._lock:
+            self._running[slot] = job
         deadline = time.monotonic() + SETTLE_SECONDS
         while not job.finished and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -198,7 +200,8 @@ class Jobs:
 
     def cancel(self, slot: str) -> None:
         """Cancel the job in a slot, if there is one; its result is thrown away."""
-        job = self._running.pop(slot, None)
+        with self._lock:
+            job = self._running.pop(slot, None)
         if job is not None:
             job.cancel()
 
@@ -211,19 +214,22 @@ class Jobs:
 
     def cancel_others(self, slot: str, prefix: str) -> None:
         """Cancel the jobs of all slots that begin alike, but for one's own."""
-        for other in [name for name in self._running if name.startswith(prefix) and name != slot]:
-            self.cancel(other)
+        for other in self.slots():
+            if other.startswith(prefix) and other != slot:
+                self.cancel(other)
 
     def running(self, slot: str) -> Job | None:
         """The unfinished job in a slot."""
         return self._running.get(slot)
 
+    def slots(self) -> list[str]:
+        """Of all jobs that have not been handed over."""
+        return list(self._running)
+
     def collect(self) -> None:
         """Hand over what has finished; keep the errors for the page to show."""
-        for slot, job in list(self._running.items()):
-            if not job.finished:
-                continue
-            del self._running[slot]
+        while (taken := self._take_finished()) is not None:
+            slot, job = taken
             assert job.future is not None
             try:
                 job.deliver(job.future.result())
@@ -249,6 +255,14 @@ class Jobs:
                     if full
                     else unexpected(job.title, error)
                 )
+
+    def _take_finished(self) -> tuple[str, Job] | None:
+        """One job that has finished; each is taken once, however many tabs ask."""
+        with self._lock:
+            done = next((pair for pair in self._running.items() if pair[1].finished), None)
+            if done is not None:
+                del self._running[done[0]]
+            return done
 
     def _note_cancelled(self, slot: str, job: Job) -> None:
         self.problems[slot] = UserError(f"{job.title} was cancelled.", job.after_cancel)

@@ -22,8 +22,12 @@ if TYPE_CHECKING:  # the first page reads its link before the speech libraries a
 
 _OPENED = "link:opened"
 _ANNOUNCED = "link:announced"
+_SESSION = "link:session"
+_VIEW = "link:view"
 
 MODEL = "model"
+SESSION = "session"
+"""Parameter of the session's id; it stands in the address, and never in a link that is shared."""
 
 Reader = Callable[[str], object | None]
 """From a parameter's text, empty where there is none, to the widget's value; None: no change."""
@@ -32,6 +36,7 @@ Reader = Callable[[str], object | None]
 def receive() -> None:
     """Take note of a link that was opened or gone back to; once in every run, before all else."""
     context = get_script_run_ctx()
+    st.session_state[_VIEW] = None
     if _OPENED not in st.session_state or (context and context.is_history_navigation):
         st.session_state[_OPENED] = st.query_params.to_dict()
 
@@ -75,21 +80,43 @@ def follow(model: "SpeechModel", widgets: Mapping[str, tuple[str, Reader]]) -> N
     st.session_state[_OPENED] = {}
 
 
-def write_address(model: "SpeechModel", values: Mapping[str, str]) -> None:
-    """Write the view into the address, and offer the link.
+def carry(session_id: str) -> None:
+    """Name the session that the address stands for, which brings back what it had on a reload."""
+    st.session_state[_SESSION] = session_id
+
+
+def write_address(model: "SpeechModel | None", values: Mapping[str, str]) -> None:
+    """Write the view into the address, beside the session.
 
     Parameters
     ----------
-    model : SpeechModel
+    model : SpeechModel or None
     values : mapping of str to str
         Parameter name → text.
     """
-    view = {MODEL: model.source, **values}
-    if st.query_params.to_dict() != view:
-        st.query_params.from_dict(view)
-    with st.popover("Link", icon=":material/link:", help="A link to this very view."):
-        st.code(f"{st.context.url}?{urlencode(view)}", language=None, wrap_lines=True)
-        st.caption("It also stands in the browser's address bar.")
+    st.session_state[_VIEW] = view = ({MODEL: model.source} if model else {}) | dict(values)
+    session_id = st.session_state.get(_SESSION)
+    address = ({SESSION: session_id} if session_id else {}) | view
+    if st.query_params.to_dict() != address:
+        st.query_params.from_dict(address)
+
+
+def complete_address(model: "SpeechModel | None") -> None:
+    """At the end of a run: the address of a page that wrote none names model and session."""
+    if st.session_state.get(_VIEW) is None:
+        write_address(model, {})
+
+
+def to_share(more: Mapping[str, str]) -> str:
+    """A link to the view on show that lets nobody into the session.
+
+    Parameters
+    ----------
+    more : mapping of str to str
+        Parameters beside those of the view.
+    """
+    view = dict(st.session_state.get(_VIEW) or {}) | dict(more)
+    return f"{(st.context.url or '').partition('?')[0]}?{urlencode(view)}"
 
 
 def one_of(options: Mapping[str, object] | tuple[str, ...]) -> Reader:

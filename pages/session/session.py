@@ -2,11 +2,15 @@
 
 It lives in `st.session_state` and not in a session-scoped cache: such a cache is emptied when the
 connection drops, and a visitor whose wireless blinks must not lose variants. Streamlit lets go of
-the whole session, variants included, `server.disconnectedSessionTTL` seconds after its last tab.
+its own session `server.disconnectedSessionTTL` seconds after the last tab; `pages.session.visit`
+brings back what is kept of this one on disk.
 """
 
-import os
+import hashlib
+import secrets
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import streamlit as st
 
@@ -16,18 +20,18 @@ from analysis.evaluation.drift import Drift
 from analysis.evaluation.speed import EncoderSpeed
 from analysis.figures.palette import variant_color
 from analysis.models.footprint import Footprint
-from analysis.models.loading import DEMO_MODELS
 from analysis.models.quantising import is_quantised
 from analysis.models.speech_model import SpeechModel, available_devices, default_dtype
+from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.health import Health
 from analysis.speech.audio import Audio
 from analysis.speech.transcription import Transcript, TranscriptionOptions
 from pages.session.jobs import Job, Jobs
-from pages.session.link import MODEL, opened
 from pages.session.shelves import ModelKey, load_model, model_id, model_shelf
+from pages.session.sweep_state import SweepState
+from pages.widgets.formatting import escape_markdown, number_of
 
 DEFAULT_MODEL = "demo-whisper"
-
-_STATE = "session"
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +52,8 @@ class Variant:
         `model_id` of the original.
     color : str
         On every page.
+    folder : str or None
+        Of the checkpoint that it was read from, or that of which it was quantised.
     """
 
     id: str
@@ -57,6 +63,7 @@ class Variant:
     error: float | None
     base: str
     color: str
+    folder: str | None = None
 
     @property
     def model(self) -> SpeechModel:
@@ -67,6 +74,31 @@ class Variant:
     def is_int8(self) -> bool:
         """Whether it is another variant's model, quantised."""
         return is_quantised(self.model.model)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptVariant:
+    """A variant as its recipe: all that it takes to make the same one again.
+
+    Parameters
+    ----------
+    id, name, error, base, color, folder
+        As of `Variant`.
+    plan : CompressionPlan
+    is_int8 : bool
+    health : Health or None
+        As it was measured when it was made first.
+    """
+
+    id: str
+    name: str
+    error: float | None
+    base: str
+    color: str
+    folder: str | None
+    plan: CompressionPlan
+    is_int8: bool
+    health: Health | None
 
 
 @dataclass(slots=True, eq=False)
@@ -81,26 +113,38 @@ class Clip:
     reference : str
         What is said in it; empty where nobody told.
     origin : {"bundled", "upload", "microphone"}
+    is_shared : bool
+        Whether the visitor made a link to it: then whoever has the link may hear it.
     """
 
     id: str
     audio: Audio
     reference: str
     origin: str
+    is_shared: bool = False
+
+
+def clip_id(audio: Audio) -> str:
+    """Of a clip: by its samples."""
+    return hashlib.sha256(audio.samples.tobytes()).hexdigest()[:24]
 
 
 TranscriptKey = tuple[str, str, TranscriptionOptions]
 """Clip id, `model_id` of the model, options."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Session:
     """One visitor's things; see the module's first lines.
 
-    `drifts` go by clip id and `model_id` of the variant, `speeds` by `model_id`.
+    `drifts` go by clip id and `model_id` of the variant, `speeds`, `sweeps` and `training`, the
+    name of a run's folder, by `model_id`. `waiting` are variants of an earlier visit, or of a link,
+    that are not made yet; `choices` what widgets hold, for the next visit. `lost` says what could
+    not be brought back, `saved` what of each item is on disk; `is_forgotten` ends it in all tabs.
     """
 
     key: ModelKey
+    id: str = ""
     model: SpeechModel | None = None
     variants: list[Variant] = field(default_factory=list)
     n_variants_made: int = 0
@@ -112,6 +156,13 @@ class Session:
     transcripts: dict[TranscriptKey, Transcript] = field(default_factory=dict)
     drifts: dict[tuple[str, str], Drift] = field(default_factory=dict)
     speeds: dict[str, EncoderSpeed] = field(default_factory=dict)
+    waiting: list[KeptVariant] = field(default_factory=list)
+    sweeps: dict[str, SweepState] = field(default_factory=dict)
+    training: dict[str, str] = field(default_factory=dict)
+    choices: dict[str, Any] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
+    saved: dict[str, Hashable] = field(default_factory=dict)
+    is_forgotten: bool = False
     jobs: Jobs = field(default_factory=Jobs)
     _asked_for: ModelKey | None = None
 
@@ -125,6 +176,10 @@ class Session:
         """Variants made from a model, the oldest first."""
         return [v for v in self.variants if v.base == model_id(model)]
 
+    def waiting_of(self, model: SpeechModel) -> list[KeptVariant]:
+        """Variants of a model that are kept as recipes and not made yet."""
+        return [kept for kept in self.waiting if kept.base == model_id(model)]
+
     def add_variant(
         self,
         name: str,
@@ -132,13 +187,16 @@ class Session:
         footprint: Footprint,
         error: float | None,
         base: str | None = None,
+        *,
+        folder: str | None = None,
     ) -> Variant:
         """Keep a new variant under a name that no other has.
 
-        Without a `base` it lies where its original does, in the same dtype.
+        Without a `base` it lies where its original does, in the same dtype. A `folder` is that of
+        the checkpoint that it was read from.
         """
         variant = Variant(
-            id=f"variant-{self.n_variants_made}",
+            id=self.free_id(),
             name=self.free_name(name),
             compression=compression,
             footprint=footprint,
@@ -147,7 +205,8 @@ class Session:
             or model_id(
                 replace(compression.model, weight_hash=compression.plan.origin.weight_hash)
             ),
-            color=variant_color(self.n_variants_made),
+            color=self.next_color(),
+            folder=folder,
         )
         self.n_variants_made += 1
         self.variants.append(variant)
@@ -156,8 +215,39 @@ class Session:
     def duplicate_variant(self, variant: Variant) -> Variant:
         """The same model once more, under a name and a colour of its own."""
         return self.add_variant(
-            variant.name, variant.compression, variant.footprint, variant.error, variant.base
+            variant.name,
+            variant.compression,
+            variant.footprint,
+            variant.error,
+            variant.base,
+            folder=variant.folder,
         )
+
+    def put_back(self, kept: KeptVariant, compression: Compression, footprint: Footprint) -> None:
+        """A variant that was made again takes its old place; one that was deleted stays gone."""
+        if kept not in self.waiting:
+            return
+        self.waiting.remove(kept)
+        self.variants.append(
+            Variant(
+                kept.id,
+                kept.name,
+                compression,
+                footprint,
+                kept.error,
+                kept.base,
+                kept.color,
+                kept.folder,
+            )
+        )
+
+    def next_color(self) -> str:
+        """That the next variant gets."""
+        return variant_color(self.n_variants_made)
+
+    def free_id(self) -> str:
+        """Of a new variant; two processes that serve one session must not give the same."""
+        return f"variant-{self.n_variants_made}-{secrets.token_hex(3)}"
 
     def remove_variant(self, variant: Variant) -> None:
         """Forget a variant, its memory and what was heard and measured of it."""
@@ -172,6 +262,7 @@ class Session:
     def free_name(self, wanted: str) -> str:
         """`wanted`, with a number behind it where the name is taken."""
         taken = {variant.name for variant in self.variants} | {"original"}
+        taken |= {kept.name for kept in self.waiting}
         name, number = wanted, 2
         while name in taken:
             name, number = f"{wanted} ({number})", number + 1
@@ -181,7 +272,15 @@ class Session:
         """Start loading another model; the one in use stays until it has arrived."""
 
         def arrived(model: SpeechModel) -> None:
+            is_another = self.model is not None and model_id(self.model) != model_id(model)
             self.key, self.model = key, model
+            n_back = len(self.variants_of(model)) + len(self.waiting_of(model))
+            if is_another and n_back:
+                name = escape_markdown(model.name)
+                st.toast(
+                    f"**{name}** came back with its {number_of(n_back, 'variant')}.",
+                    icon=":material/history:",
+                )
 
         self._asked_for = key
         shelf = model_shelf()
@@ -194,23 +293,6 @@ class Session:
             ),
             lane="load",
         )
-
-
-def current() -> Session:
-    """This visitor's session, made on the first visit."""
-    if _STATE not in st.session_state:
-        source = os.environ.get("COALESCE_MODEL") or DEFAULT_MODEL
-        key = _known(opened().get(MODEL, "")) or on_best_device(source)
-        st.session_state[_STATE] = Session(key)
-        st.session_state[_STATE].use(key)
-    session: Session = st.session_state[_STATE]
-    return session
-
-
-def _known(source: str) -> ModelKey | None:
-    """The model of a link, if it is at hand: no link makes the server fetch or read anything."""
-    kept = (key for key, _ in reversed(model_shelf().keys()) if key.source == source)
-    return next(kept, on_best_device(source) if source in DEMO_MODELS else None)
 
 
 def on_best_device(source: str) -> ModelKey:

@@ -78,7 +78,7 @@ def _add(session: Session, model: SpeechModel, folder: str) -> None:
         return read_checkpoint(model, folder)
 
     def deliver(made: Made) -> None:
-        variant = session.add_variant(made[0].model.name, *made, None)
+        variant = session.add_variant(made[0].model.name, *made, None, folder=folder)
         st.session_state["add:folder"] = ""
         st.toast(f"Added: {escape_markdown(variant.name)}", icon=":material/check:")
 
@@ -94,7 +94,9 @@ def _quantise(session: Session, variant: Variant) -> None:
         return small, footprint(small.model)
 
     def deliver(made: Made) -> None:
-        added = session.add_variant(f"{variant.name} int8", *made, error, variant.base)
+        added = session.add_variant(
+            f"{variant.name} int8", *made, error, variant.base, folder=variant.folder
+        )
         st.toast(f"Added: {escape_markdown(added.name)}", icon=":material/check:")
 
     session.jobs.start(_SLOT, Job(f"Quantising {variant.name}", work, deliver))

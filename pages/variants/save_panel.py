@@ -28,6 +28,8 @@ from pages.widgets.formatting import escape_markdown, file_slug, size
 
 _SLOT = "save"
 
+_AS_IT_IS = "as it is"
+
 _FORMAT_NAMES = {
     CHECKPOINT: "transformers checkpoint",
     "ctranslate2": "CTranslate2 (faster-whisper)",
@@ -71,7 +73,7 @@ def draw(session: Session, model: SpeechModel) -> None:
             persist_state="session",
         )
         choices = precisions(format_name)
-        precision = choices[0] if choices else "as it is"
+        precision = choices[0] if choices else _AS_IT_IS
         if len(choices) > 1:
             precision = right.selectbox(
                 "Precision",
@@ -85,21 +87,33 @@ def draw(session: Session, model: SpeechModel) -> None:
         _to_folder(session, variant, format_name, precision, possible=not obstacle)
         with st.container(horizontal=True):
             _download(session, variant, format_name, precision, possible=not obstacle)
-            st.download_button(
-                "Plan (JSON)",
-                variant.compression.plan.to_json(),
-                file_name=f"{file_slug(variant.name)}.json",
-                mime="application/json",
-                icon=":material/receipt_long:",
-                on_click="ignore",
-                key=f"recipe:{variant.id}",
-                help="The plan: K of every group and all settings. The same plan gives the same"
-                " bits; what was trained besides is in the checkpoint only.",
-            )
+            _download_plan(variant)
             if can_publish() and format_name == CHECKPOINT:
                 _publish(session, variant)
         show_problem(session.jobs, _SLOT)
         job_line(session.jobs, _SLOT)
+
+
+def draw_quickly(session: Session, variant: Variant) -> None:
+    """Two ways out in one click: a checkpoint in an archive, and the plan; no others fit a menu."""
+    possible = not variant.is_int8 and not _obstacle(variant, CHECKPOINT)
+    _download(session, variant, CHECKPOINT, _AS_IT_IS, possible=possible, place="row")
+    _download_plan(variant, place="row")
+
+
+def _download_plan(variant: Variant, place: str = "panel") -> None:
+    st.download_button(
+        "Plan (JSON)",
+        variant.compression.plan.to_json(),
+        file_name=f"{file_slug(variant.name)}.json",
+        mime="application/json",
+        icon=":material/receipt_long:",
+        on_click="ignore",
+        key=f"recipe:{place}:{variant.id}",
+        width="stretch" if place == "row" else "content",
+        help="The plan: K of every group and all settings. The same plan gives the same bits; what"
+        " was trained besides is in the checkpoint only.",
+    )
 
 
 def _obstacle(variant: Variant, format_name: str) -> str:
@@ -178,7 +192,13 @@ def _save(
 
 
 def _download(
-    session: Session, variant: Variant, format_name: str, precision: str, *, possible: bool
+    session: Session,
+    variant: Variant,
+    format_name: str,
+    precision: str,
+    *,
+    possible: bool,
+    place: str = "panel",
 ) -> None:
     """One archive, built when it is asked for."""
     too_large = variant.footprint.saved_bytes > MOST_DOWNLOADED
@@ -199,7 +219,8 @@ def _download(
         icon=":material/folder_zip:",
         on_click="ignore",
         disabled=too_large or not possible,
-        key=f"zip:{variant.id}",
+        key=f"zip:{place}:{variant.id}",
+        width="stretch" if place == "row" else "content",
         help=f"More than {size(MOST_DOWNLOADED)} do not go through the browser: save to a folder."
         if too_large
         else "Everything of the chosen format in one file, built on the click.",

@@ -17,6 +17,7 @@ from pages.variants import more as more_variants
 from pages.variants.drift import drift_of
 from pages.variants.health import verdict_line
 from pages.variants.measured_wer import measure_wer
+from pages.variants.rows import NAME_LENGTH, rename
 from pages.widgets.basics import swatch
 from pages.widgets.formatting import count, error_percent, escape_markdown, percent, seconds, size
 
@@ -33,7 +34,6 @@ _NOTES: Mapping[str, str] = {
     "WER": "word error rate over the clips with a reference that it transcribed on Transcribe.",
     "Encoder": "measured time of the encoder's forward pass, of the original's beside it.",
 }
-_NAME_LENGTH = 60
 
 
 def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
@@ -126,16 +126,15 @@ def _row(
 def _actions(session: Session, model: SpeechModel, variant: Variant) -> None:
     name_key = f"name:{variant.id}"
 
-    def rename() -> None:
-        wanted = " ".join(st.session_state[name_key].split())[:_NAME_LENGTH]
-        if wanted and wanted != variant.name:
-            variant.name = session.free_name(wanted)
-
     def duplicate() -> None:
         session.duplicate_variant(variant)
 
     st.text_input(
-        "Name", value=variant.name, key=name_key, max_chars=_NAME_LENGTH, on_change=rename
+        "Name",
+        value=variant.name,
+        key=name_key,
+        max_chars=NAME_LENGTH,
+        on_change=lambda: rename(session, variant, st.session_state[name_key]),
     )
     st.button(
         "Edit its settings",

@@ -1,0 +1,199 @@
+"""Copy link: whoever opens it sees this view, and gets nothing else of the session.
+
+The link carries the page and its settings; on Transcribe the variants on show as recipes and the
+clip, on Compress the plan that is being edited. A recipe is all that it takes to make the same
+model. An uploaded clip is named by its hash, for as long as this server keeps it.
+"""
+
+import streamlit as st
+
+from analysis.errors import UserError
+from analysis.models.speech_model import SpeechModel
+from analysis.plan.choices import CALIBRATED
+from analysis.plan.tokens import LONGEST_TOKEN, NamedPlan, from_token, to_token
+from pages.listening.bundled import bundled_clips, title_of
+from pages.listening.clips import take_bundled
+from pages.planning import recipes
+from pages.planning.settings import read_settings
+from pages.session import link, records, store, visit
+from pages.session.job_box import show_problem
+from pages.session.session import KeptVariant, Session, Variant
+from pages.session.shelves import model_id
+from pages.widgets.formatting import escape_markdown
+
+RECIPES, PLAN, CLIP = "recipes", "plan", "clip"
+"""Parameters of a link."""
+
+COMPARING, PLANNING = "Transcribe", "Compress"
+"""Titles of the pages whose links carry more than what stands in the address."""
+
+SHOW_VARIANTS = (COMPARING, PLANNING, "Evaluate")
+"""Titles of the pages that show the variants."""
+
+_WANTED = "link:wanted"
+_FOLLOWED = "link:followed"
+_PROBLEM = "link"
+
+
+def draw_button() -> None:
+    """The button; the dialog comes when the page has been drawn, and its view is known."""
+    if st.button("Copy link", icon=":material/link:", width="stretch", key="copy-link"):
+        st.session_state[_WANTED] = True
+
+
+def follow(session: Session, model: SpeechModel, page: str) -> None:
+    """Set up what an opened link carries, before its page is drawn; and say where that failed.
+
+    Parameters
+    ----------
+    session : Session
+    model : SpeechModel
+        The one in use; a link made with another one waits for that.
+    page : str
+        Title of the page.
+    """
+    show_problem(session.jobs, _PROBLEM)
+    given = link.opened()
+    if page not in (COMPARING, PLANNING) or given is st.session_state.get(_FOLLOWED):
+        return
+    link.follow(model, {})
+    if given.get(link.MODEL, model.source) != model.source:
+        return
+    st.session_state[_FOLLOWED] = link.opened()
+    try:
+        if page == COMPARING and RECIPES in given:
+            _add_variants(session, model, given[RECIPES])
+        if page == COMPARING and CLIP in given:
+            _choose_clip(session, given[CLIP])
+        if page == PLANNING and PLAN in given:
+            _take_plan(session, model, given[PLAN])
+    except UserError as error:
+        session.jobs.problems[_PROBLEM] = error
+        st.rerun()
+
+
+def draw_dialog(session: Session, model: SpeechModel, page: str) -> None:
+    """The link to the view on show, if somebody asked for it; after the page."""
+    if st.session_state.pop(_WANTED, False):
+        more, left_out = _carried(session, model, page)
+        _dialog(link.to_share(more), left_out)
+
+
+@st.dialog("Copy link", icon=":material/link:")
+def _dialog(address: str, left_out: list[str]) -> None:
+    st.code(address, language=None, wrap_lines=True)
+    st.caption(
+        "Whoever opens it sees this view and can make the same variants. It does not open your"
+        " session, as the address in your browser does."
+    )
+    for sentence in left_out:
+        st.markdown(f":small[:material/info: {sentence}]")
+
+
+def _carried(session: Session, model: SpeechModel, page: str) -> tuple[dict[str, str], list[str]]:
+    """Parameters beside those in the address; and what could not be among them."""
+    more: dict[str, str] = {}
+    notes: list[str] = []
+    if page == PLANNING:
+        settings = read_settings(model)
+        if settings.recipe.excitation == CALIBRATED and settings.recipe.listens:
+            notes.append("The settings listen to a clip of your own, so they are not in the link.")
+        elif settings.recipe.components:
+            plan = settings.plan(model, session.n_clusters[model.weight_hash])
+            more[PLAN] = to_token([NamedPlan("plan", plan)])
+    if page == COMPARING:
+        shown = [v for v in session.variants_of(model) if v.id not in session.hidden_variants]
+        able = [variant for variant in shown if _fits_a_link(variant)]
+        notes += [
+            f"**{escape_markdown(variant.name)}** is more than its recipe, so it is not in the"
+            " link: save it and send the folder."
+            for variant in shown
+            if variant not in able
+        ]
+        token = to_token([NamedPlan(v.name, v.compression.plan, v.is_int8) for v in able])
+        if able and len(token) <= LONGEST_TOKEN:
+            more[RECIPES] = token
+        elif able:
+            notes.append("So many variants fit no link; hide some of them.")
+        notes += _carry_clip(session, more)
+    return more, notes
+
+
+def _fits_a_link(variant: Variant) -> bool:
+    recipe = variant.compression.plan.recipe
+    listened = recipe.listens and recipe.excitation == CALIBRATED
+    return variant.folder is None and not listened
+
+
+def _carry_clip(session: Session, more: dict[str, str]) -> list[str]:
+    """Name the clip on show: a bundled one by its file, an upload by its hash."""
+    clip = session.clips.get(session.current_clip or "")
+    if clip is None:
+        return []
+    bundled = {title_of(each): each.path.name for each in bundled_clips()}
+    if clip.origin == "bundled" and clip.audio.name in bundled:
+        more[CLIP] = bundled[clip.audio.name]
+        return []
+    clip.is_shared = True
+    visit.keep(session)
+    if records.clip_file(clip.id) not in session.saved:
+        return ["This server does not keep the clip, so it is not in the link."]
+    more[CLIP] = clip.id
+    return [
+        f"Whoever has the link can hear **{escape_markdown(clip.audio.name)}**, until you forget"
+        f" this session or do not come back to it for {store.days_kept():g} days."
+    ]
+
+
+def _add_variants(session: Session, model: SpeechModel, token: str) -> None:
+    """Let the variants of a link wait to be made, but for those that are here already."""
+    n_units = {group.id: group.n_units for group in model.groups}
+    here = [(v.compression.plan, v.is_int8) for v in session.variants_of(model)]
+    here += [(kept.plan, kept.is_int8) for kept in session.waiting_of(model)]
+    for named in from_token(token):
+        named.plan.validate_for(n_units, model.weight_hash)
+        if (named.plan, named.is_int8) in here:
+            continue
+        session.waiting.append(
+            KeptVariant(
+                id=session.free_id(),
+                name=session.free_name(named.name),
+                error=None,
+                base=model_id(model),
+                color=session.next_color(),
+                folder=None,
+                plan=named.plan,
+                is_int8=named.is_int8,
+                health=None,
+            )
+        )
+        session.n_variants_made += 1
+
+
+def _choose_clip(session: Session, name: str) -> None:
+    """Take a bundled clip, one of the session, or one that somebody of this server shares."""
+    bundled = next((each for each in bundled_clips() if each.path.name == name), None)
+    if bundled is not None:
+        take_bundled(session, bundled)
+        return
+    if name not in session.clips:
+        found = store.stores_with(records.clip_file(name))
+        clips = (records.read_clip(own, records.clip_file(name)) for own in found)
+        clip = next((clip for clip in clips if clip.is_shared), None)
+        if clip is None:
+            raise UserError(
+                "The clip of this link is not kept on this server any more.",
+                "Ask who sent the link for the sound itself.",
+            )
+        clip.is_shared = False
+        session.clips[clip.id] = clip
+    session.current_clip = name
+
+
+def _take_plan(session: Session, model: SpeechModel, token: str) -> None:
+    """Edit the plan of a link from here on."""
+    [named] = from_token(token) or (None,)
+    if named is None:
+        return
+    named.plan.validate_for({g.id: g.n_units for g in model.groups}, model.weight_hash)
+    recipes.take_over(session, model, named.plan)
