@@ -8,31 +8,39 @@ from collections.abc import Mapping
 import streamlit as st
 
 from analysis.evaluation.ladder import PERCENTS, SIDES, Heard, Side
-from analysis.evaluation.scoring import Score, default_normaliser, score
+from analysis.evaluation.scoring import Score, score
 from analysis.figures.marked_words import legend, marked_transcript
 from analysis.figures.palette import NEUTRAL, ORIGINAL, variant_color
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
+from pages.frame import tour
 from pages.frame.frame import run_page
 from pages.frame.model_choice import SMALL_WHISPER, SMALL_WHISPER_BYTES, suggest_whisper
 from pages.listening.bundled import BundledClip
-from pages.listening.opening import CLIP_PARAMETER, clip_on_show
-from pages.listening.rehearsal import SLOT, Rehearsal, server_rehearsal
+from pages.listening.opening import (
+    CLIP_PARAMETER,
+    FIRST_PERCENT,
+    PERCENT_KEY,
+    clip_on_show,
+)
+from pages.listening.rehearsal import (
+    DEMO_KEY,
+    NORMALISER,
+    SLOT,
+    Rehearsal,
+    model_on_show,
+    server_rehearsal,
+)
 from pages.session import link
 from pages.session.job_box import show_problem
 from pages.session.jobs import POLL_SECONDS
-from pages.session.session import DEFAULT_MODEL, Session, on_best_device
+from pages.session.session import Session, on_best_device
 from pages.widgets.basics import explain, swatch
 from pages.widgets.choices import held
 from pages.widgets.formatting import count, escape_markdown, number_of, percent, size
 
-NORMALISER = default_normaliser(DEFAULT_MODEL)
-
-FIRST_PERCENT = 50
 WORDS_HEIGHT = 150
 DOOR_WIDTH = 230
-
-_PERCENT_KEY, _DEMO_KEY = "listen:percent", "listen:demo"
 
 _NAMES: Mapping[Side, str] = {"original": "Original", "merged": "Merged", "pruned": "Pruned"}
 _HELP: Mapping[Side, str] = {
@@ -75,16 +83,15 @@ EXPLANATION = (
 
 def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page below the player."""
-    link.follow(model, {"sparsity": (_PERCENT_KEY, _percent_of)})
+    link.follow(model, {"sparsity": (PERCENT_KEY, _percent_of)})
     rehearsal, clip = server_rehearsal(), clip_on_show()
-    source = session.coming.source
-    shown = source if source in DEMO_MODELS else held(_DEMO_KEY, DEFAULT_MODEL)
+    shown = model_on_show(session)
     done, total = rehearsal.n_made(shown, clip.path.name)
     waiting = done < total
     # A fragment: the slider draws its words again and nothing else of the page.
     live = st.fragment(_words, run_every=POLL_SECONDS if waiting else None)
     live(session, model, rehearsal, shown, clip, waiting)
-    _doors(session)
+    _doors(session, model)
     explain(EXPLANATION)
 
 
@@ -110,10 +117,10 @@ def _words(
             "Heads and channels removed",
             PERCENTS[0],
             PERCENTS[-1],
-            held(_PERCENT_KEY, FIRST_PERCENT),
+            held(PERCENT_KEY, FIRST_PERCENT),
             step=PERCENTS[1] - PERCENTS[0],
             format="%d %%",
-            key=_PERCENT_KEY,
+            key=PERCENT_KEY,
             persist_state="session",
         )
     link.write_address(model, {CLIP_PARAMETER: name, "sparsity": str(sparsity)})
@@ -138,6 +145,7 @@ def _words(
             f"Listen plays the small bundled models; {escape_markdown(model.name)} stays loaded for"
             " the other pages."
         )
+    tour.look_again(session, model)
 
 
 def _switch(session: Session, shown: str) -> None:
@@ -154,7 +162,7 @@ def _switch(session: Session, shown: str) -> None:
         if session.coming.source in DEMO_MODELS:
             session.use(on_best_device(chosen))
         else:  # a model of the visitor's own stays loaded
-            st.session_state[_DEMO_KEY] = chosen
+            st.session_state[DEMO_KEY] = chosen
         st.rerun()
 
 
@@ -197,7 +205,7 @@ def _wrong(own: Score) -> int:
     return own.substitutions + own.insertions + own.deletions
 
 
-def _doors(session: Session) -> None:
+def _doors(session: Session, model: SpeechModel) -> None:
     """Where to go from here."""
     doors = st.grid(3, min_column_width=DOOR_WIDTH)
     if _door(
@@ -222,6 +230,7 @@ def _doors(session: Session) -> None:
         "On Clusters, see which units of a layer are alike and become one.",
     ):
         st.switch_page("pages/clusters.py")
+    tour.draw_start(model, type="tertiary")
 
 
 def _door(place: st.delta_generator.DeltaGenerator, icon: str, title: str, text: str) -> bool:

@@ -173,8 +173,7 @@ def _story(model: SpeechModel) -> None:
             if page != "pages/variance.py":
                 st.markdown("→", width="content")
             st.page_link(page, label=label, icon=f":material/{icon}:")
-        if st.button("Take the tour: four steps, five minutes", icon=":material/tour:"):
-            tour.go_to(model, 0)
+        tour.draw_start(model)
 
 
 @st.cache_data(show_spinner="Counting parameters", max_entries=64)

@@ -1,26 +1,48 @@
-"""The guided tour: four steps from variance to hearing the difference, above the pages."""
+"""The guided tour: six steps from sound to the point where the words break, above the pages.
+
+A step asks for one thing to be done, and the next one opens when it was. It sees what was done by a
+value of the page, such as where a slider stands, that differs from the one it met there.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
 from analysis.clustering.curves import knee, redundancy
 from analysis.clustering.merge_tree import MergeTree
+from analysis.evaluation.ladder import PERCENTS
+from analysis.evaluation.scoring import score
 from analysis.models.speech_model import SpeechModel
+from analysis.models.statistics import UNITS
 from analysis.models.unit_groups import UnitGroup
-from pages.exploring.cluster_selection import ONE_GROUP, VIEW_KEY
+from pages.exploring.cluster_selection import ONE_GROUP, VIEW_KEY, k_key
 from pages.exploring.measurements import STATISTIC_KEY
-from pages.planning.settings import read_settings, widget_key, write_setting
+from pages.listening.opening import FIRST_PERCENT, PERCENT_KEY, clip_on_show
+from pages.listening.rehearsal import NORMALISER, heard_on_show
+from pages.planning.settings import (
+    first_recipe,
+    in_widgets,
+    read_settings,
+    widget_key,
+    write_setting,
+)
 from pages.session.session import Session
-from pages.session.shelves import tree_key, tree_shelf
+from pages.session.shelves import model_id, tree_key, tree_shelf
 from pages.widgets.basics import primary_button
-from pages.widgets.formatting import error_percent
+from pages.widgets.choices import held
+from pages.widgets.formatting import error_percent, number_of, percent
 
 TOUR_KEY = "tour:step"
+_LABEL = "Take the tour: six steps, five minutes"
 TOUR_SPARSITY = 30  # percent; enough to be heard
-BOX_HEIGHT = 154
+BROKEN_FROM = 1 / 3
+"""Word error rate from which the tour calls a clip's words broken."""
+BOX_HEIGHT = 176
 """Pixels; the same in every step, so that the page under it stays where it is."""
+
+_MET, _DONE = "tour:met", "tour:done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +58,18 @@ class TourStep:
         What to do and to see there, from the loaded model's own numbers.
     prepare : callable
         Sets what the page shall show; called from the button that leads there.
+    sees : callable
+        What it looks at; None while there is nothing yet.
+    is_done : callable
+        Given what it met there and what it sees now.
     """
 
     page: str
     title: str
     text: Callable[[Session, SpeechModel], str]
     prepare: Callable[[SpeechModel], None]
+    sees: Callable[[Session, SpeechModel], Any]
+    is_done: Callable[[Any, Any], bool]
 
 
 def draw(session: Session, model: SpeechModel, page: str) -> None:
@@ -60,38 +88,86 @@ def draw(session: Session, model: SpeechModel, page: str) -> None:
         return
     step = STEPS[number]
     there = step.page == f"pages/{page.lower()}.py"
+    done = _look(session, model, number) if there else False
     with st.container(border=True, height=BOX_HEIGHT, key="tour"):
-        words, buttons = st.columns([4, 1], vertical_alignment="center")
+        words, buttons = st.columns([4, 1.2], vertical_alignment="center")
         with words:
             st.markdown(f":small[Tour, step {number + 1} of {len(STEPS)}]  **{step.title}**")
-            text = step.text(session, model)
-            st.markdown(text if there else "The tour waits where you left it.")
+            text = step.text(session, model) if there else "The tour waits where you left it."
+            st.markdown(text)
         with buttons:
-            _buttons(model, number, there)
+            _buttons(model, number, there, done)
 
 
-def _buttons(model: SpeechModel, number: int, there: bool) -> None:
+def look_again(session: Session, model: SpeechModel) -> None:
+    """From a part of a page that runs alone: have all drawn anew once the step has been done."""
+    number = st.session_state.get(TOUR_KEY)
+    known: set[int] = st.session_state.get(_DONE, set())
+    if number is not None and number not in known and _look(session, model, number):
+        st.rerun()
+
+
+def _look(session: Session, model: SpeechModel, number: int) -> bool:
+    """Whether a step has been done; it stays done when its visitor comes back to it."""
+    done: set[int] = st.session_state.setdefault(_DONE, set())
+    met: dict[int, Any] = st.session_state.setdefault(_MET, {})
+    now = STEPS[number].sees(session, model)
+    if now is not None and STEPS[number].is_done(met.setdefault(number, now), now):
+        done.add(number)
+    return number in done
+
+
+def _buttons(model: SpeechModel, number: int, there: bool, done: bool) -> None:
     last = number + 1 == len(STEPS)
     if not there:
-        if primary_button("Back to the tour", "undo", key="tour:back", width="stretch"):
+        if primary_button("Back to the tour", "undo", key="tour:return", width="stretch"):
             st.switch_page(STEPS[number].page)
     elif not last and primary_button(
-        "Next step", "arrow_forward", key="tour:next", width="stretch"
+        "Next step",
+        "arrow_forward",
+        key="tour:next",
+        width="stretch",
+        disabled=not done,
+        help=None if done else "It opens when this step has been done.",
     ):
-        go_to(model, number + 1)
+        _prepare(model, number + 1)
+        st.switch_page(STEPS[number + 1].page)
+    if there and number and st.button("Back", key="tour:back", width="stretch"):
+        st.session_state[TOUR_KEY] = number - 1
+        st.switch_page(STEPS[number - 1].page)
     st.button(
-        "Finish" if last and there else "End the tour",
+        "Finish" if last and there and done else "End the tour",
         key="tour:end",
-        on_click=lambda: st.session_state.pop(TOUR_KEY),
+        on_click=_end,
         width="stretch",
     )
 
 
-def go_to(model: SpeechModel, number: int) -> None:
-    """Prepare a step and switch to its page."""
+def _end() -> None:
+    for key in (TOUR_KEY, _MET, _DONE):
+        st.session_state.pop(key, None)
+
+
+def draw_start(model: SpeechModel, **options: Any) -> None:
+    """The button that begins the tour."""
+    # in a callback: on Listen, the slider that the first step sets stands above the button
+    if st.button(
+        _LABEL, icon=":material/tour:", key="tour:begin", on_click=_begin, args=(model,), **options
+    ):
+        st.switch_page(STEPS[0].page)
+
+
+def _begin(model: SpeechModel) -> None:
+    """Callback: start at the first step."""
+    _end()
+    _prepare(model, 0)
+
+
+def _prepare(model: SpeechModel, number: int) -> None:
+    """Go to a step; one that was done before stays as its visitor left it."""
     st.session_state[TOUR_KEY] = number
-    STEPS[number].prepare(model)
-    st.switch_page(STEPS[number].page)
+    if number not in st.session_state.get(_DONE, set()):
+        STEPS[number].prepare(model)
 
 
 def _known_trees(model: SpeechModel) -> Mapping[str, MergeTree] | None:
@@ -107,11 +183,19 @@ def most_redundant(groups: Sequence[UnitGroup], trees: Mapping[str, MergeTree] |
     return max(channels, key=lambda group: redundancy(trees[group.id]))
 
 
+def _on_listen(session: Session, model: SpeechModel) -> str:
+    return (
+        "Nothing is removed yet: all three models write the same. **Press play, then move the"
+        " slider** to the right. Merged units keep their words longer than pruned ones; the rest of"
+        " the tour shows why."
+    )
+
+
 def _on_variance(session: Session, model: SpeechModel) -> str:
     return (
         "Rows are layers, the input at the top; columns are their matrices. The colour says how"
         " alike each unit and its nearest neighbour are: **where it is bright, units repeat"
-        " themselves.** Click on a cell to see its numbers."
+        " themselves.** **Click on a cell** to see its numbers."
     )
 
 
@@ -131,28 +215,49 @@ def _on_clusters(session: Session, model: SpeechModel) -> str:
 
 
 def _on_compress(session: Session, model: SpeechModel) -> str:
-    if session.variants:
+    made = len(session.variants_of(model))
+    if made:
         return (
-            f"There it is, in the sidebar: **{len(session.variants)} variant"
-            f"{'s' if len(session.variants) > 1 else ''}** of the model. Now listen to it."
+            f"There it is, in the sidebar: **{number_of(made, 'variant')}** of the model. Now"
+            " listen to it."
         )
     return (
-        f"The slider stands at {TOUR_SPARSITY} %: that share of all heads and channels will be"
-        " merged into their neighbours. The line above it says what remains. **Press Compress**;"
-        " it takes no data and no training."
+        f"The slider stands at {TOUR_SPARSITY} %: that share of all heads and channels will go into"
+        " others. The line above it says what remains. **Press Compress**; it listens to"
+        " synthesised speech first, and takes no data and no training."
     )
 
 
 def _on_transcribe(session: Session, model: SpeechModel) -> str:
     return (
         "**Choose a bundled clip**, or speak into the microphone. Original and variant write what"
-        " they hear, side by side; S, D and I mark words substituted, deleted and inserted. Then"
-        " go back to Compress, move the slider, and find where the words break."
+        " they hear, side by side; S, D and I mark words substituted, deleted and inserted."
     )
+
+
+def _on_breaking(session: Session, model: SpeechModel) -> str:
+    sparsity, wer = now = _sees_words(session, model) or (0, 0.0)
+    if not _is_broken(now, now):
+        return (
+            "How far does it go? **Raise the slider until the merged model's words break**: until a"
+            " third of them is wrong."
+        )
+    if wer < BROKEN_FROM:
+        return f"Even at **{sparsity} %** this clip's words hold. Choose another clip, or finish."
+    return (
+        f"At **{sparsity} %** the merged model gets {percent(wer, 0)} of this clip's words wrong:"
+        " this is where it breaks. Compress says for each variant up to where its recipe should"
+        " hold, and Evaluate measures it on many clips."
+    )
+
+
+def _show_first_words(model: SpeechModel) -> None:
+    st.session_state[PERCENT_KEY] = PERCENTS[0]
 
 
 def _show_similarity(model: SpeechModel) -> None:
     st.session_state[STATISTIC_KEY] = "nearest_cosine"
+    st.session_state[widget_key(model, "group")] = model.groups[0].id
 
 
 def _select_channels(model: SpeechModel) -> None:
@@ -161,21 +266,117 @@ def _select_channels(model: SpeechModel) -> None:
     st.session_state[VIEW_KEY] = ONE_GROUP
 
 
-def _set_sparsity(model: SpeechModel) -> None:
-    write_setting(model, "sparsity", TOUR_SPARSITY)
-    write_setting(model, "allocation", "uniform")
-    write_setting(model, "method", "cluster")
+def _set_default_recipe(model: SpeechModel) -> None:
+    recipe = first_recipe(model).changed(sparsity=TOUR_SPARSITY / 100)
+    for name, value in in_widgets(recipe).items():
+        write_setting(model, name, value)
 
 
 def _leave_as_is(model: SpeechModel) -> None:
     """The page is right as it stands."""
 
 
+def _sees_slider(session: Session, model: SpeechModel) -> int:
+    return held(PERCENT_KEY, FIRST_PERCENT)
+
+
+def _sees_cell(session: Session, model: SpeechModel) -> tuple[str, ...]:
+    group = st.session_state.get(widget_key(model, "group"), model.groups[0].id)
+    matrices = [
+        st.session_state.get(widget_key(model, f"matrix:{component}")) or UNITS
+        for component in ("ffn", "heads")
+    ]
+    return (group, *matrices)
+
+
+def _sees_k(session: Session, model: SpeechModel) -> tuple[str, int] | None:
+    group = st.session_state.get(widget_key(model, "group"))
+    found = next((each for each in model.groups if each.id == group), None)
+    k = st.session_state.get(k_key(model, found)) if found else None
+    return None if found is None or k is None else (found.id, k)
+
+
+def _sees_variants(session: Session, model: SpeechModel) -> int:
+    return len(session.variants_of(model))
+
+
+def _sees_transcripts(session: Session, model: SpeechModel) -> int:
+    own = {model_id(variant.model) for variant in session.variants_of(model)}
+    return sum(identity in own for _, identity, _ in session.transcripts)
+
+
+def _sees_words(session: Session, model: SpeechModel) -> tuple[int, float] | None:
+    """The slider and the merged model's word error rate there, once its words are made."""
+    sparsity = held(PERCENT_KEY, FIRST_PERCENT)
+    merged = heard_on_show(session, sparsity).get("merged")
+    if merged is None:
+        return None
+    return sparsity, score(clip_on_show().reference, merged.text, NORMALISER).wer
+
+
+def _is_broken(met: tuple[int, float], now: tuple[int, float]) -> bool:
+    return now[1] >= BROKEN_FROM or now[0] == PERCENTS[-1]
+
+
+def _differs(met: object, now: object) -> bool:
+    return met != now
+
+
+def _is_further_left(met: tuple[str, int], now: tuple[str, int]) -> bool:
+    return now[0] != met[0] or now[1] < met[1]
+
+
+def _is_there(met: int, now: int) -> bool:
+    return now > 0
+
+
 STEPS: tuple[TourStep, ...] = (
     TourStep(
-        "pages/variance.py", "Which layers repeat themselves?", _on_variance, _show_similarity
+        "pages/listen.py",
+        "Hear it first",
+        _on_listen,
+        _show_first_words,
+        _sees_slider,
+        _differs,
     ),
-    TourStep("pages/clusters.py", "Who falls together?", _on_clusters, _select_channels),
-    TourStep("pages/compress.py", "Merge them", _on_compress, _set_sparsity),
-    TourStep("pages/transcribe.py", "Hear the difference", _on_transcribe, _leave_as_is),
+    TourStep(
+        "pages/variance.py",
+        "Which layers repeat themselves?",
+        _on_variance,
+        _show_similarity,
+        _sees_cell,
+        _differs,
+    ),
+    TourStep(
+        "pages/clusters.py",
+        "Who falls together?",
+        _on_clusters,
+        _select_channels,
+        _sees_k,
+        _is_further_left,
+    ),
+    TourStep(
+        "pages/compress.py",
+        "Merge them",
+        _on_compress,
+        _set_default_recipe,
+        _sees_variants,
+        _is_there,
+    ),
+    TourStep(
+        "pages/transcribe.py",
+        "Hear the difference",
+        _on_transcribe,
+        _leave_as_is,
+        _sees_transcripts,
+        _is_there,
+    ),
+    TourStep(
+        "pages/listen.py",
+        "Where the words break",
+        _on_breaking,
+        _show_first_words,
+        _sees_words,
+        _is_broken,
+    ),
 )

@@ -10,8 +10,11 @@ from pages.session.link import opened
 from pages.widgets.choices import held
 from pages.widgets.formatting import escape_markdown
 
-CLIP_KEY = "listen:clip"
+CLIP_KEY, PERCENT_KEY = "listen:clip", "listen:percent"
 CLIP_PARAMETER = "clip"
+
+FIRST_PERCENT = 50
+"""Of the units: where the slider stands at first."""
 
 FIRST_CLIP = "shopping.flac"
 """Short, and at half of the units the bundled Whisper still reads it where the pruned one fails."""

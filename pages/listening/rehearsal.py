@@ -11,15 +11,22 @@ from dataclasses import dataclass
 import streamlit as st
 
 from analysis.evaluation.ladder import PERCENTS, SIDES, Heard, Ladder, Side
+from analysis.evaluation.scoring import default_normaliser
 from analysis.models.loading import DEMO_MODELS
 from analysis.progress import Watch
 from analysis.speech.audio import Audio, read_audio
 from pages.listening.bundled import BundledClip, bundled_clips, title_of
+from pages.listening.opening import clip_on_show
 from pages.session.jobs import Job, Jobs
-from pages.session.session import on_best_device
+from pages.session.session import DEFAULT_MODEL, Session, on_best_device
 from pages.session.shelves import ModelShelf, load_model, model_shelf
+from pages.widgets.choices import held
 
 SLOT = "rehearsal"
+DEMO_KEY = "listen:demo"
+
+NORMALISER = default_normaliser(DEFAULT_MODEL)
+"""Of the error rates on Listen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +152,17 @@ class Rehearsal:
             piece.side != "original",
             abs(piece.percent - shown.percent),
         )
+
+
+def model_on_show(session: Session) -> str:
+    """The bundled model whose words Listen shows: the one in use, or the one chosen there last."""
+    source = session.coming.source
+    return source if source in DEMO_MODELS else held(DEMO_KEY, DEFAULT_MODEL)
+
+
+def heard_on_show(session: Session, percent: int) -> Mapping[Side, Heard]:
+    """What is there of the clip and the model on show, at a sparsity."""
+    return server_rehearsal().show(model_on_show(session), clip_on_show().path.name, percent)
 
 
 @st.cache_resource(show_spinner=False)
