@@ -56,8 +56,10 @@ def follow(session: Session, model: SpeechModel, page: str) -> None:
     given = link.opened()
     if page not in (COMPARING, PLANNING) or given is st.session_state.get(_FOLLOWED):
         return
-    link.follow(model, {})
-    if given.get(link.MODEL, model.source) != model.source:
+    is_of_another = given.get(link.MODEL, model.source) != model.source
+    if is_of_another or given.keys() & {RECIPES, PLAN, CLIP}:
+        link.follow(model, {})  # which says so, where it waits for another model
+    if is_of_another:
         return
     st.session_state[_FOLLOWED] = link.opened()
     try:

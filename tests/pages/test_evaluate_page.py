@@ -31,7 +31,7 @@ def evaluate(app: AppTest) -> AppTest:
 
 
 def state(app: AppTest) -> Any:
-    [only] = app.session_state["sweep-states"].values()
+    [only] = app.session_state["session"].sweeps.values()
     return only
 
 

@@ -39,8 +39,12 @@ def k_of(app: AppTest, key: str) -> int:
 
 
 def address(app: AppTest) -> dict[str, str]:
-    """Parameters in the address, which the library gives as texts or as lists of one text."""
-    return {name: "".join(text) for name, text in app.query_params.items()}
+    """Parameters of the view, which the library gives as texts or as lists of one text.
+
+    The session's own, which no copied link carries, is left out.
+    """
+    texts = {name: "".join(text) for name, text in app.query_params.items()}
+    return {name: text for name, text in texts.items() if name != "session"}
 
 
 def texts(app: AppTest) -> str:

@@ -1,12 +1,20 @@
-"""The guided tour leads through four pages, sets each up, and waits for who strays."""
+"""The guided tour starts with sound, waits for each step, and ends where the words break."""
 
+from types import SimpleNamespace
+
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from analysis.clustering.curves import knee, redundancy
 from analysis.clustering.trees import build_trees
 from analysis.clustering.unit_space import UnitSpace
-from pages.planning.settings import widget_key
-from tests.helpers.streamlit_app import Visit, settle
+from analysis.plan.recipe import complete
+from pages.exploring.cluster_selection import k_key
+from pages.frame import tour
+from pages.listening.bundled import bundled_clips
+from pages.listening.opening import FIRST_CLIP, PERCENT_KEY
+from pages.planning.settings import in_widgets, widget_key
+from tests.helpers.streamlit_app import Visit, compress, pick, session_of, settle
 
 
 def press(app: AppTest, label: str, page: str = "") -> AppTest:
@@ -22,16 +30,41 @@ def banner(app: AppTest) -> str:
     return "\n".join(element.value for element in app.markdown if "Tour, step" in element.value)
 
 
-def test_four_steps_from_variance_to_listening(visit: Visit) -> None:
+def is_blocked(app: AppTest) -> bool:
+    return app.button(key="tour:next").disabled
+
+
+@pytest.fixture
+def quick_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recipe that is on show first is one that does not listen."""
+    recipe = complete(distance="weights", allocation="distortion")
+    for place in ("pages.frame.tour", "pages.planning.settings"):
+        monkeypatch.setattr(f"{place}.first_recipe", lambda model: recipe)
+
+
+def test_each_step_opens_when_the_one_before_is_done(visit: Visit, quick_recipe: None) -> None:
     app = visit("overview")
     assert banner(app) == ""
-    app = press(app, "Take the tour", "Variance")
-    assert "step 1 of 4" in banner(app)
+    app = press(app, "Take the tour", "Listen")
+    assert "step 1 of 6" in banner(app)
+    assert app.slider(key=PERCENT_KEY).value == 0
+    assert is_blocked(app)
+    app.slider(key=PERCENT_KEY).set_value(20)
+    settle(app)
+    assert not is_blocked(app)
+
+    app = press(app, "Next step", "Variance")
+    assert "step 2 of 6" in banner(app)
+    assert is_blocked(app)
     assert app.session_state["variance:statistic"] == "nearest_cosine"
+    session = session_of(app)
+    model = session.model
+    assert model is not None
+    app.session_state[widget_key(model, "group")] = model.groups[1].id
+    settle(app)
 
     app = press(app, "Next step", "Clusters")
-    assert "step 2 of 4" in banner(app)
-    model = app.session_state["session"].model
+    assert is_blocked(app)
     trees = build_trees(model, UnitSpace())
     channels = [group for group in model.groups if group.component == "ffn"]
     best = max(channels, key=lambda group: redundancy(trees[group.id]))
@@ -39,20 +72,57 @@ def test_four_steps_from_variance_to_listening(visit: Visit) -> None:
     said = "\n".join(element.value for element in app.markdown)
     assert f"**{best.title}** are the most redundant" in said
     assert f"{knee(trees[best.id]):,} clusters, its knee" in said
+    slider = app.slider(key=k_key(model, best))
+    slider.set_value(slider.value + 1)  # to the right is not to the left
+    settle(app)
+    assert is_blocked(app)
+    app.slider(key=k_key(model, best)).set_value(10)
+    settle(app)
 
+    app = press(app, "Back", "Variance")
+    assert not is_blocked(app)  # what was done stays done
+    app = press(app, "Next step", "Clusters")
+
+    app.session_state[widget_key(model, "method")] = "magnitude"
     app = press(app, "Next step", "Compress")
-    assert any("Merge 30 %" in element.value for element in app.markdown)
+    assert is_blocked(app)
+    expected = in_widgets(tour.first_recipe(model).changed(sparsity=0.3))
+    assert {name: app.session_state[widget_key(model, name)] for name in expected} == expected
+    compress(app)
 
     app = press(app, "Next step", "Transcribe")
-    app = press(app, "Finish")
+    assert is_blocked(app)
+    pick(app, "digits.flac")
+
+    app = press(app, "Next step", "Listen")
+    assert "step 6 of 6" in banner(app)
+    app = press(app, "End the tour")
     assert banner(app) == ""
 
 
 def test_tour_waits_on_its_page(visit: Visit) -> None:
-    app = press(visit("overview"), "Take the tour", "Variance")
+    app = press(visit("overview"), "Take the tour", "Listen")
     app = settle(app.switch_page("pages/transcribe.py"))
     assert any("waits where you left it" in element.value for element in app.markdown)
-    app = press(app, "Back to the tour", "Variance")
+    app = press(app, "Back to the tour", "Listen")
     app = press(app, "End the tour")
     assert banner(app) == ""
-    assert app.title[0].value == "Variance"
+    assert app.title[0].value == "Listen"
+
+
+def test_it_ends_where_the_words_break(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = next(clip for clip in bundled_clips() if clip.path.name == FIRST_CLIP).reference
+
+    def heard(session: object, percent: int) -> dict[str, SimpleNamespace]:
+        return {"merged": SimpleNamespace(text=reference if percent < 60 else "nothing of it")}
+
+    monkeypatch.setattr("pages.frame.tour.heard_on_show", heard)
+    app = visit("listen")
+    app.session_state[tour.TOUR_KEY] = len(tour.STEPS) - 1
+    app.session_state[PERCENT_KEY] = 50
+    settle(app)
+    assert app.button(key="tour:end").label == "End the tour"
+    app.slider(key=PERCENT_KEY).set_value(60)
+    settle(app)
+    assert app.button(key="tour:end").label == "Finish"
+    assert any("this is where it breaks" in element.value for element in app.markdown)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from analysis.cache import cache_folder
 from analysis.errors import Cancelled
 from analysis.plan.training_settings import DISTILLING
 from analysis.training.log import read_log, state_folder
@@ -49,9 +50,8 @@ def choose(app: AppTest, method: str) -> AppTest:
 
 
 def folder_of(app: AppTest) -> Path:
-    known = app.session_state["training-run"][1]
-    assert isinstance(known, Path)
-    return known
+    [name] = session_of(app).training.values()
+    return cache_folder("training") / name
 
 
 def texts(app: AppTest) -> str:
