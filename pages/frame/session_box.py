@@ -7,14 +7,17 @@ from pages.frame import sharing
 from pages.session import store, visit
 from pages.session.session import Session
 from pages.widgets.basics import show_error
-from pages.widgets.formatting import number_of, size
+from pages.widgets.formatting import escape_markdown, number_of, size
 
 _DISMISSED = "visit:dismissed"
-_TOLD = "visit:told"
 
 
-def offer_last_visit() -> None:
-    """Where this browser had another session that is still kept: the way back to it."""
+def draw_arrival() -> None:
+    """What became of the session in the address; or the way back to the one of an earlier visit."""
+    if told := visit.note():
+        with st.container(border=True, key="visit-note", gap="xsmall"):
+            st.markdown(f":small[{escape_markdown(told)}]")
+            st.button("Dismiss", key="visit:read", type="tertiary", on_click=visit.drop_note)
     found = None if st.session_state.get(_DISMISSED) else visit.last_visit()
     if found is None:
         return
@@ -39,9 +42,6 @@ def draw(session: Session) -> None:
         with st.popover("Session", icon=":material/history:", width="stretch"):
             _draw_kept(session)
     _tell_browser(session)
-    if (told := visit.note()) and st.session_state.get(_TOLD) != told:
-        st.session_state[_TOLD] = told
-        st.toast(told, icon=":material/history:", duration="long")
     problem = visit.problem()
     if problem is not None:
         show_error(problem)

@@ -16,7 +16,7 @@ from pages.widgets.formatting import count, escape_markdown, size
 
 def draw(session: Session) -> None:
     """Draw the model card, the variants, and the session's two buttons."""
-    session_box.offer_last_visit()
+    session_box.draw_arrival()
     with st.container(border=True, key="model-card", gap="xsmall"):
         _model_card(session)
     if st.button("Change model", icon=":material/swap_horiz:", width="stretch"):

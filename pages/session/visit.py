@@ -89,9 +89,14 @@ def note() -> str:
     return text
 
 
+def drop_note() -> None:
+    """Callback: the note was read."""
+    st.session_state.pop(_NOTE, None)
+
+
 def last_visit() -> tuple[str, records.Head] | None:
     """The session that this browser had before, where it is another one and still kept."""
-    wanted = str(st.context.cookies.get(COOKIE, ""))
+    wanted = _cookie()
     session: Session | None = st.session_state.get(_STATE)
     if not store.is_id(wanted) or session is None or wanted == session.id or session.saved:
         return None
@@ -200,6 +205,11 @@ def _known(source: str) -> ModelKey | None:
     """The model of a link, if it is at hand: no link makes the server fetch or read anything."""
     kept = (key for key, _ in reversed(model_shelf().keys()) if key.source == source)
     return next(kept, on_best_device(source) if source in DEMO_MODELS else None)
+
+
+def _cookie() -> str:
+    """The id that this browser remembers."""
+    return str(st.context.cookies.get(COOKIE, ""))
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,19 +1,61 @@
 """Nothing is lost: a reload, a second tab, a restarted server; and a visitor may be forgotten."""
 
-from collections.abc import Callable
-from types import SimpleNamespace
+from collections.abc import Iterator, Mapping
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from analysis.compression.compress import compress
+from analysis.compression.planner import Planner
 from analysis.errors import UserError
-from pages.planning.settings import widget_key
-from pages.session import store, visit
-from pages.session.records import sound_file
-from pages.session.session import Session
-from pages.session.store import HEAD, store_of
+from analysis.models.footprint import footprint
+from analysis.models.loading import DEMO_MODELS, load
+from analysis.plan.recipe import complete
+from analysis.speech.audio import read_audio
+from analysis.speech.transcription import TranscriptionOptions, transcribe
+from pages.listening.bundled import BUNDLED_FOLDER
+from pages.planning.settings import in_widgets, widget_key
+from pages.session import visit
+from pages.session.records import items_of
+from pages.session.session import Clip, Session, clip_id, on_best_device
+from pages.session.shelves import model_id
+from pages.session.store import new_id, store_of
 from tests.helpers.places import ROOT
-from tests.helpers.streamlit_app import compress, key, pick, session_of, settle
+from tests.helpers.streamlit_app import pick, session_of, settle
+
+MODEL, NAME = "demo-hubert", "Mine, 37 %"
+
+
+@pytest.fixture(scope="module")
+def items() -> Mapping[str, bytes]:
+    """What is kept of a visitor with a variant, which heard an upload."""
+    if not (DEMO_MODELS[MODEL] / "model.safetensors").is_file():
+        pytest.skip(f"the bundled model {MODEL} has not been built")
+    model = load(MODEL)
+    recipe = complete(distance="weights", sparsity=0.37)
+    made = compress(model, Planner(model).prepare(recipe).plan)
+    session = Session(on_best_device(MODEL), new_id())
+    session.add_variant(NAME, made, footprint(made.model), 0.1)
+    audio = read_audio(BUNDLED_FOLDER / "digits.flac", name="Voice of a visitor")
+    clip = Clip(clip_id(audio), audio, "five one six eight", "upload")
+    session.clips[clip.id], session.current_clip = clip, clip.id
+    options = TranscriptionOptions()
+    for each in (model, made.model):
+        words = transcribe(each, audio, options)
+        session.transcripts[clip.id, model_id(each), options] = words
+    for name, value in in_widgets(recipe).items():
+        session.choices[widget_key(model, name)] = value
+    return {name: item.content() for name, item in items_of(session).items()}
+
+
+@pytest.fixture
+def kept(items: Mapping[str, bytes]) -> Iterator[str]:
+    """The id of a session that is on disk and in no process."""
+    session_id = new_id()
+    for name, content in items.items():
+        store_of(session_id).write(name, content)
+    yield session_id
+    store_of(session_id).forget()
 
 
 def open_address(page: str = "transcribe", **address: str) -> AppTest:
@@ -31,160 +73,12 @@ def restart_server() -> None:
 
 def sidebar(app: AppTest) -> str:
     found = [*app.sidebar.markdown, *app.sidebar.caption]
-    return "\n".join(element.value for element in found).replace("\\", "")
+    text = "\n".join(element.value for element in found)
+    return text.replace("\\", "").replace("\N{NO-BREAK SPACE}", " ")
 
 
 def transcripts(session: Session) -> list[str]:
     return sorted(transcript.text for transcript in session.transcripts.values())
-
-
-@pytest.fixture
-def app(open_app: Callable[[], AppTest]) -> AppTest:
-    """A visitor with a variant, which heard a clip."""
-    app = open_app()
-    app.session_state[key(app, "sparsity")] = 37
-    compress(settle(app))
-    pick(settle(app.switch_page("pages/transcribe.py")), "digits.flac")
-    assert len(session_of(app).transcripts) == 2
-    return app
-
-
-def test_a_second_tab_has_the_same_session(app: AppTest) -> None:
-    session = session_of(app)
-    second = open_address(session=session.id)
-    assert session_of(second) is session
-    second.text_input(key=f"row-name:{session.variants[0].id}").set_value("From the second tab")
-    settle(second)
-    assert "From the second tab" in sidebar(settle(app))
-
-
-def test_all_comes_back_after_a_restart_and_is_saved_on(app: AppTest) -> None:
-    before = session_of(app)
-    before.variants[0].name = "Mine"
-    settle(app)
-    restart_server()
-    back = open_address(session=before.id)
-    session = session_of(back)
-    assert session is not before
-    assert session.lost == []
-    assert [v.name for v in session.variants] == ["Mine"]  # made again by itself: it is small
-    assert session.variants[0].compression.plan == before.variants[0].compression.plan
-    assert session.variants[0].model.weight_hash == before.variants[0].model.weight_hash
-    assert transcripts(session) == transcripts(before)
-    assert session.current_clip == before.current_clip
-    assert back.session_state[key(back, "sparsity")] == 37
-    assert back.query_params["session"] == before.id
-    back.button(key=f"row-delete:{session.variants[0].id}").click()
-    settle(back)
-    restart_server()
-    assert not session_of(open_address(session=before.id)).variants
-
-
-def test_what_is_damaged_is_told_and_nothing_else_is_lost(app: AppTest) -> None:
-    before = session_of(app)
-    own = store_of(before.id)
-    [clip] = before.clips
-    own.write(sound_file(clip), b"RIFF, but no more")
-    restart_server()
-    back = open_address(session=before.id)
-    assert [v.name for v in session_of(back).variants] == [v.name for v in before.variants]
-    assert not session_of(back).clips
-    assert any("A digit string" in toast.value for toast in back.toast)
-
-
-def test_a_session_that_is_too_old_is_not_found(app: AppTest) -> None:
-    before = session_of(app)
-    restart_server()
-    store_of(before.id).delete(HEAD)
-    back = open_address(session=before.id)
-    assert session_of(back).id != before.id
-    assert not session_of(back).variants
-    assert any("Nothing is kept" in toast.value for toast in back.toast)
-
-
-def test_forgetting_ends_it_in_all_tabs_at_once(app: AppTest) -> None:
-    before = session_of(app)
-    second = open_address(session=before.id)
-    own = store_of(before.id)
-    assert own.exists
-    assert f"{store.days_kept()} days" in sidebar(app)
-    app.button(key="visit:forget").click()
-    settle(app)
-    assert not own.folder.exists()
-    assert session_of(app).id != before.id
-    assert not session_of(app).clips
-    settle(second)
-    assert session_of(second).id != before.id
-    assert not own.exists
-    assert session_of(open_address(session=before.id)).id != before.id
-
-
-def test_a_new_visit_is_offered_the_last_session(
-    app: AppTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = session_of(app)
-    cookies = SimpleNamespace(cookies={visit.COOKIE: before.id})
-    monkeypatch.setattr("pages.session.visit.st.context", cookies, raising=False)
-    fresh = open_address("overview")
-    assert session_of(fresh).id != before.id
-    assert "1 variant, 1 clip" in sidebar(fresh)
-    fresh.button(key="visit:restore").click()
-    settle(fresh)
-    assert session_of(fresh).id == before.id
-    assert "Your last session" not in sidebar(fresh)
-
-
-def test_a_disk_that_refuses_is_told_and_stops_nothing(
-    app: AppTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise UserError("This session cannot be saved.", "Make room.")
-
-    monkeypatch.setattr("pages.session.store.Store.write", refuse)
-    pick(app, "number.flac")
-    assert len(session_of(app).clips) == 2
-    assert any("cannot be saved" in error.value for error in settle(app).error)
-
-
-def test_variants_come_back_with_the_model_that_was_left(app: AppTest) -> None:
-    session = session_of(app)
-    [variant] = session.variants
-    first = session.key
-    session.use(visit.on_best_device("demo-hubert"))
-    settle(app)
-    assert "1 variant of **demo-whisper** will be back" in sidebar(app)
-    assert variant.name not in sidebar(app)
-    session.use(first)
-    settle(app)
-    assert f"{variant.name}" in sidebar(app)
-
-
-def test_a_row_tells_and_does(app: AppTest) -> None:
-    session = session_of(app)
-    [first] = session.variants
-    settle(app.switch_page("pages/compress.py"))
-    second = session.duplicate_variant(first)
-    settle(app)
-    assert "% WER" in sidebar(app).replace("\N{NO-BREAK SPACE}", " ")
-    app.button(key=f"row-listen:{second.id}").click().run()
-    assert app.title[0].value == "Transcribe"
-    assert session.hidden_variants == {first.id}
-    app.switch_page("pages/transcribe.py")
-    app.text_input(key=f"row-name:{second.id}").set_value(first.name)
-    settle(app)
-    assert second.name == f"{first.name} (2)"
-
-
-def test_large_models_wait_to_be_asked(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = session_of(app)
-    restart_server()
-    monkeypatch.setattr("pages.variants.remaking.QUICK_PARAMETERS", 0)
-    back = open_address(session=before.id)
-    assert not session_of(back).variants
-    assert "kept as its recipe" in sidebar(back)
-    back.button(key="remake:all").click()
-    settle(back)
-    assert len(session_of(back).variants) == 1
 
 
 def shared_link(app: AppTest) -> dict[str, str]:
@@ -194,52 +88,152 @@ def shared_link(app: AppTest) -> dict[str, str]:
     return dict(part.split("=", 1) for part in code.split("?", 1)[1].split("&"))
 
 
-def test_a_link_to_a_comparison_opens_it_for_somebody_else(app: AppTest) -> None:
+def test_all_comes_back_into_every_tab_and_is_saved_on(kept: str) -> None:
+    app = open_address(session=kept)
+    session = session_of(app)
+    model = session.model
+    assert model is not None
+    assert session.lost == []
+    [variant] = session.variants  # made again by itself: it is small
+    assert (variant.name, len(session.transcripts)) == (NAME, 2)
+    assert {model_id(model), model_id(variant.model)} == {key[1] for key in session.transcripts}
+    assert "0.0 % WER" in sidebar(app)
+    assert app.session_state[widget_key(model, "sparsity")] == 37
+    assert app.query_params["session"] == kept
+
+    second = open_address(session=kept)
+    assert session_of(second) is session
+    second.text_input(key=f"row-name:{variant.id}").set_value("From the second tab")
+    settle(second)
+    assert "From the second tab" in sidebar(settle(app))
+
+    restart_server()
+    again = session_of(open_address(session=kept))
+    assert again is not session
+    assert [each.name for each in again.variants] == ["From the second tab"]
+    again.remove_variant(again.variants[0])
+    visit.keep(again)
+    restart_server()
+    later = session_of(open_address(session=kept))
+    assert (later.variants, later.waiting) == ([], [])
+    assert len(later.transcripts) == 1
+
+
+def test_what_is_damaged_is_told_and_nothing_else_is_lost(kept: str) -> None:
+    own = store_of(kept)
+    [sound] = [name for name in own.names() if name.endswith(".sound")]
+    own.write(sound, b"RIFF, but no more")
+    app = open_address(session=kept)
+    assert [variant.name for variant in session_of(app).variants] == [NAME]
+    assert not session_of(app).clips
+    assert "“Voice of a visitor” of this session is damaged" in sidebar(app)
+    app.button(key="visit:read").click()
+    assert "damaged" not in sidebar(settle(app))
+
+
+def test_forgetting_ends_it_in_all_tabs_at_once(kept: str) -> None:
+    app, second = open_address(session=kept), open_address("train", session=kept)
+    assert "Deleted 7 days after your last visit" in sidebar(app)
+    app.button(key="visit:forget").click()
+    settle(app)
+    assert not store_of(kept).folder.exists()
+    settle(second)
+    for tab in (app, second, open_address("train", session=kept)):
+        assert session_of(tab).id != kept
+        assert not session_of(tab).clips
+    assert "Nothing is kept of the session" in sidebar(open_address("train", session=kept))
+    assert not store_of(kept).exists
+
+
+def test_a_new_visit_is_offered_the_last_session(
+    kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visit, "_cookie", lambda: kept)
+    app = open_address("train")
+    assert session_of(app).id != kept
+    assert "1 variant, 1 clip" in sidebar(app)
+    app.button(key="visit:restore").click()
+    settle(app)
+    assert session_of(app).id == kept
+    assert "Your last session" not in sidebar(app)
+
+
+def test_a_disk_that_refuses_is_told_and_stops_nothing(
+    kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise UserError("This session cannot be saved.", "Make room.")
+
+    app = open_address(session=kept)
+    monkeypatch.setattr("pages.session.store.Store.write", refuse)
+    pick(app, "number.flac")
+    assert len(session_of(app).clips) == 2
+    assert any("cannot be saved" in error.value for error in settle(app).error)
+
+
+def test_large_models_wait_to_be_asked(kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages.variants.remaking.QUICK_PARAMETERS", 0)
+    app = open_address(session=kept)
+    session = session_of(app)
+    assert not session.variants
+    assert "kept as its recipe" in sidebar(app)
+    app.button(key="remake:all").click()
+    settle(app)
+    [variant] = session.variants
+
+    session.use(on_best_device("demo-whisper"))  # its variants come back with the model
+    settle(app)
+    assert f"1 variant of **{MODEL}** will be back" in sidebar(app)
+    assert NAME not in sidebar(app)
+    session.use(on_best_device(MODEL))
+    assert NAME in sidebar(settle(app))
+
+    copy = session.duplicate_variant(variant)
+    settle(app)
+    app.button(key=f"row-listen:{copy.id}").click()
+    settle(app)
+    assert session.hidden_variants == {variant.id}
+    app.button(key=f"row-delete:{variant.id}").click()
+    settle(app)
+    assert session.variants == [copy]
+
+
+def test_a_link_to_a_comparison_opens_it_for_somebody_else(kept: str) -> None:
+    app = open_address(session=kept)
     sender = session_of(app)
+    [clip] = sender.clips
+    refused = open_address(clip=clip, model=MODEL)  # nobody has shared it yet
+    assert not session_of(refused).clips
+    assert any("not kept" in error.value for error in refused.error)
+
     link = shared_link(app)
     assert sorted(link) == ["clip", "model", "recipes"]
-    assert sender.id not in "".join(link.values())
+    assert kept not in "".join(link.values())
     guest = open_address(**link)
     session = session_of(guest)
     assert session is not sender
-    assert session.clips.keys() == sender.clips.keys()
     [variant] = session.variants
     assert variant.compression.plan == sender.variants[0].compression.plan
-    assert variant.name == sender.variants[0].name
+    assert variant.name == NAME
+    assert list(session.clips) == [clip]
     assert transcripts(session) == transcripts(sender)
-    settle(guest)
-    assert len(session.variants) == 1  # it is followed once
+    assert len(session_of(settle(guest)).variants) == 1  # it is followed once
 
-
-def test_an_upload_is_heard_by_whoever_has_the_link_until_it_is_forgotten(app: AppTest) -> None:
-    sender = session_of(app)
-    [clip] = sender.clips.values()
-    clip.origin = "upload"
-    settle(app)
-    refused = open_address(clip=clip.id, model="demo-whisper")  # nobody has shared it
-    assert not session_of(refused).clips
-    assert any("not kept" in error.value for error in refused.error)
-    link = shared_link(app)
-    assert link["clip"] == clip.id
-    assert clip.id in session_of(open_address(**link)).clips
     visit.forget(sender)
-    assert not session_of(open_address(**link)).clips
+    broken = open_address(**{**link, "recipes": link["recipes"][:-20]})
+    assert any("cannot be read" in error.value for error in broken.error)
+    gone = open_address(clip=clip, model=MODEL)
+    assert not session_of(gone).clips
 
 
-def test_a_link_to_compress_brings_its_plan(open_app: Callable[[], AppTest]) -> None:
-    app = open_app()
-    app.session_state[key(app, "sparsity")] = 42
-    link = shared_link(settle(app))
+def test_a_link_to_compress_brings_its_plan(kept: str) -> None:
+    app = open_address("compress", session=kept)
+    link = shared_link(app)
+    assert sorted(link) == ["model", "plan"]
     guest = open_address("compress", **link)
     model = session_of(guest).model
     assert model is not None
-    assert guest.session_state[widget_key(model, "sparsity")] == 42
-    assert guest.session_state[widget_key(model, "distance")] == "weights"
+    for name in ("sparsity", "distance", "method"):
+        key = widget_key(model, name)
+        assert guest.session_state[key] == app.session_state[key]
     assert session_of(guest).n_clusters == session_of(app).n_clusters
-
-
-def test_a_broken_link_says_so(app: AppTest) -> None:
-    link = shared_link(app)
-    guest = open_address(**{**link, "recipes": link["recipes"][:-20]})
-    assert any("cannot be read" in error.value for error in guest.error)
-    assert not session_of(guest).variants
