@@ -28,8 +28,8 @@ def draw() -> None:
         with st.popover("Clear", icon=":material/delete_sweep:"):
             st.caption(
                 "Deletes trees, maps and all that was measured, of every model on this computer;"
-                " it is computed again when it is needed. Fetched data, transcripts and training"
-                " runs stay."
+                " it is computed again when it is needed. Fetched data, transcripts, sessions and"
+                " training runs stay."
             )
             st.button("Clear it", key="clear-kept", on_click=_clear)
     cleared: Cleared | None = st.session_state.pop(_CLEARED, None)

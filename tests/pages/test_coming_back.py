@@ -1,58 +1,26 @@
 """Nothing is lost: a reload, a second tab, a restarted server; and a visitor may be forgotten."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from analysis.compression.compress import compress
-from analysis.compression.planner import Planner
 from analysis.errors import UserError
-from analysis.models.footprint import footprint
-from analysis.models.loading import DEMO_MODELS, load
-from analysis.plan.recipe import complete
-from analysis.speech.audio import read_audio
-from analysis.speech.transcription import TranscriptionOptions, transcribe
-from pages.listening.bundled import BUNDLED_FOLDER
-from pages.planning.settings import in_widgets, widget_key
+from pages.planning.settings import widget_key
 from pages.session import visit
-from pages.session.records import items_of
-from pages.session.session import Clip, Session, clip_id, on_best_device
+from pages.session.session import Session, on_best_device
 from pages.session.shelves import model_id
 from pages.session.store import new_id, store_of
+from tests.helpers.kept_sessions import MODEL, NAME, kept_items
 from tests.helpers.places import ROOT
 from tests.helpers.streamlit_app import pick, session_of, settle
 
-MODEL, NAME = "demo-hubert", "Mine, 37 %"
-
-
-@pytest.fixture(scope="module")
-def items() -> Mapping[str, bytes]:
-    """What is kept of a visitor with a variant, which heard an upload."""
-    if not (DEMO_MODELS[MODEL] / "model.safetensors").is_file():
-        pytest.skip(f"the bundled model {MODEL} has not been built")
-    model = load(MODEL)
-    recipe = complete(distance="weights", sparsity=0.37)
-    made = compress(model, Planner(model).prepare(recipe).plan)
-    session = Session(on_best_device(MODEL), new_id())
-    session.add_variant(NAME, made, footprint(made.model), 0.1)
-    audio = read_audio(BUNDLED_FOLDER / "digits.flac", name="Voice of a visitor")
-    clip = Clip(clip_id(audio), audio, "five one six eight", "upload")
-    session.clips[clip.id], session.current_clip = clip, clip.id
-    options = TranscriptionOptions()
-    for each in (model, made.model):
-        words = transcribe(each, audio, options)
-        session.transcripts[clip.id, model_id(each), options] = words
-    for name, value in in_widgets(recipe).items():
-        session.choices[widget_key(model, name)] = value
-    return {name: item.content() for name, item in items_of(session).items()}
-
 
 @pytest.fixture
-def kept(items: Mapping[str, bytes]) -> Iterator[str]:
+def kept() -> Iterator[str]:
     """The id of a session that is on disk and in no process."""
     session_id = new_id()
-    for name, content in items.items():
+    for name, content in kept_items().items():
         store_of(session_id).write(name, content)
     yield session_id
     store_of(session_id).forget()

@@ -39,6 +39,7 @@ def test_show_names_folder_kinds_and_limit(root: Path, capsys: pytest.CaptureFix
         "kept until `coalesce cache clear --all`:",
         "  corpora               0.0 MB  0 files",
         "  evaluations           0.0 MB  0 files",
+        "  sessions              0.0 MB  0 files",
         "  training              2.0 MB  1 file",
         "limit: 1.6 MB of 4.00 GB, which COALESCE_CACHE_LIMIT sets",
     ]
@@ -58,6 +59,7 @@ def test_show_as_json(
     assert [name for name, kind in kinds.items() if not kind["is_computed"]] == [
         "corpora",
         "evaluations",
+        "sessions",
         "training",
     ]
 

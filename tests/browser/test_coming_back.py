@@ -1,0 +1,86 @@
+"""In a real browser: a reload, a second tab, the way back, and a link for somebody else."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from pages.session.store import new_id, store_of
+from tests.helpers.chromium import settle
+from tests.helpers.kept_sessions import MODEL, NAME, kept_items
+
+
+@pytest.fixture
+def kept(own_cache: Path) -> Iterator[str]:
+    """The id of a session that the server keeps and does not know yet."""
+    session_id = new_id()
+    for name, content in kept_items().items():
+        store_of(session_id).write(name, content)
+    yield session_id
+    store_of(session_id).forget()
+
+
+@pytest.fixture
+def guest(chromium: BrowserContext) -> Iterator[Page]:
+    """Somebody else, in a browser without cookies."""
+    assert chromium.browser is not None
+    context = chromium.browser.new_context(viewport={"width": 1024, "height": 768})
+    page = context.new_page()
+    page.set_default_timeout(240_000)
+    yield page
+    context.close()
+
+
+def heard(page: Page) -> None:
+    """The comparison is there: two transcripts of the clip, and the variant's row."""
+    expect(page.get_by_test_id("stSidebar").get_by_text(NAME)).to_be_visible()
+    expect(page.locator("[data-testid=stHtml] p[dir=auto]")).to_have_count(2)
+    settle(page)
+
+
+def test_a_reload_and_a_new_visit_find_everything(page: Page, server: str, kept: str) -> None:
+    page.goto(f"{server}/transcribe?session={kept}")
+    heard(page)
+    page.reload()
+    heard(page)
+    page.get_by_role("link", name="Overview").click()
+    page.wait_for_timeout(300)
+    page.reload()  # in the middle of what the page has begun
+    expect(page.get_by_role("heading", name="Overview", exact=True)).to_be_visible()
+    expect(page.get_by_test_id("stSidebar").get_by_text(NAME)).to_be_visible()
+    expect(page).to_have_url(re.compile(kept))
+
+    page.goto(f"{server}/train")  # without the session, which the browser remembers
+    page.get_by_role("button", name="Restore").click()
+    expect(page.get_by_test_id("stSidebar").get_by_text(NAME)).to_be_visible()
+    expect(page).to_have_url(re.compile(kept))
+    page.context.clear_cookies()
+
+
+def test_a_link_shows_somebody_else_the_comparison_and_no_more(
+    page: Page, guest: Page, server: str, kept: str
+) -> None:
+    page.goto(f"{server}/transcribe?session={kept}")
+    heard(page)
+    page.get_by_role("button", name="Copy link").click()
+    shown = page.get_by_role("dialog").get_by_test_id("stCode")
+    expect(shown).to_contain_text("recipes=")
+    link = shown.inner_text().strip()
+    assert kept not in link
+    assert f"model={MODEL}" in link
+
+    guest.goto(link)
+    heard(guest)
+    expect(guest).not_to_have_url(re.compile(kept))
+    expect(guest).to_have_url(re.compile("session="))
+    row = guest.get_by_test_id("stSidebar").get_by_test_id("stPopover").first
+    row.get_by_role("button").click()
+    expect(guest.get_by_role("button", name="Listen")).to_be_visible()
+    guest.keyboard.press("Escape")
+    for place in (row, guest.get_by_role("button", name="Copy link")):
+        box = place.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 300  # of the sidebar
+    page.context.clear_cookies()
