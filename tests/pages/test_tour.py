@@ -73,6 +73,7 @@ def test_each_step_opens_when_the_one_before_is_done(visit: Visit, quick_recipe:
     assert f"**{best.title}** are the most redundant" in said
     assert f"{knee(trees[best.id]):,} clusters, its knee" in said
     slider = app.slider(key=k_key(model, best))
+    assert isinstance(slider.value, int)
     slider.set_value(slider.value + 1)  # to the right is not to the left
     settle(app)
     assert is_blocked(app)
