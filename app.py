@@ -1,6 +1,13 @@
 """Coalesce's web app; run it with ``streamlit run app.py``."""
 
-from pages.frame.frame import main
+import streamlit as st
+from starlette.middleware import Middleware
 
-if __name__ == "__main__":
+from pages.frame.base_address import PAGES, BaseAddress
+
+if __name__ == "__main__":  # a visitor's script run
+    from pages.frame.frame import main
+
     main()
+else:  # the server, which reads this file once
+    app = st.App(__file__, middleware=[Middleware(BaseAddress, pages=PAGES)])

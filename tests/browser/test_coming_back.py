@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 from pages.session.store import new_id, store_of
 from tests.helpers.chromium import settle
@@ -35,14 +35,23 @@ def guest(chromium: BrowserContext) -> Iterator[Page]:
 
 def heard(page: Page) -> None:
     """The comparison is there: two transcripts of the clip, and the variant's row."""
+    expect(page.get_by_test_id("stSidebar").get_by_text("WER")).to_be_visible()
     expect(page.get_by_test_id("stSidebar").get_by_text(NAME)).to_be_visible()
     expect(page.locator("[data-testid=stHtml] p[dir=auto]")).to_have_count(2)
     settle(page)
 
 
 def test_a_reload_and_a_new_visit_find_everything(page: Page, server: str, kept: str) -> None:
+    errors: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            errors.append(message.text)
+
+    page.on("console", note)
     page.goto(f"{server}/transcribe?session={kept}")
     heard(page)
+    assert errors == []  # two addresses that are not there, before the page named the right one
     page.reload()
     heard(page)
     page.get_by_role("link", name="Overview").click()
