@@ -88,7 +88,7 @@ def kept_units(model: SpeechModel, plan: CompressionPlan) -> go.Figure:
     >>> figure.layout.title.text.split("<")[0].strip()
     'Every layer keeps 50% of its heads and 50% of its channels'
     """
-    return kept_units_chart(model.groups, plan.n_clusters)
+    return kept_units_chart(model.groups_for(plan.recipe.components), plan.n_clusters)
 
 
 def error_curves(
@@ -120,7 +120,7 @@ def error_curves(
     """
     clips = read_calibration(calibrate) if calibrate else None
     trees = Planner(model, clips).prepare(plan.recipe).trees
-    groups = model.groups
+    groups = model.groups_for(plan.recipe.components)
     how, seed = plan.recipe.method, plan.recipe.seed
     curves = {group.id: error_curve(group, trees[group.id], how, seed=seed) for group in groups}
     errors = forecast(trees, plan.n_clusters, how, seed=seed).errors

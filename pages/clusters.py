@@ -115,7 +115,7 @@ def draw(session: Session, model: SpeechModel) -> None:
         figures = _all_heads(session, model, groups, settings)
         tables: dict[str, pd.DataFrame] = {}
     else:
-        plan = _plan(session, model, groups, trees, settings)
+        plan = _plan(session, model, trees, settings)
         group, k = choose_group(model, groups, trees, plan)
         figures, tables = _one_group(
             session, model, group, trees[group.id], k, settings=settings, plan=plan
@@ -135,7 +135,6 @@ def draw(session: Session, model: SpeechModel) -> None:
 def _plan(
     session: Session,
     model: SpeechModel,
-    groups: Sequence[UnitGroup],
     trees: Mapping[str, MergeTree],
     settings: Settings,
 ) -> Mapping[str, int]:
@@ -143,6 +142,7 @@ def _plan(
     by_variance = settings.recipe.allocation.startswith("var")
     variances = variances_of(model) if by_variance else None
     last = session.n_clusters.get(model.weight_hash)
+    groups = model.groups_for(settings.recipe.components)
     return choose_n_clusters(groups, settings, trees, variances, last)
 
 

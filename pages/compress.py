@@ -63,7 +63,8 @@ EXPLANATION = (
 def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
     mode.follow_link(model)
-    groups = model.groups
+    settings = read_settings(model)
+    groups = model.groups_for(settings.recipe.components)
     group_editor.take_edits(session, model, groups)
     settings = read_settings(model)
     recipe = settings.recipe

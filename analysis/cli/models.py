@@ -95,7 +95,8 @@ def compress(options: argparse.Namespace) -> None:
     smaller = in_dtype(result.model, options.save_dtype)
     folder = save(smaller, out, overwrite=options.overwrite)
     before, after = footprint(model), footprint(smaller)
-    achieved = achieved_sparsity(groups, plan.n_clusters, plan.recipe.components)
+    components = plan.recipe.components
+    achieved = achieved_sparsity(model.groups_for(components), plan.n_clusters, components)
     stock = stock_widths(result.model) is not None
     health = result.model.health
     if health is not None and health.verdict == "broken":
@@ -158,10 +159,11 @@ def _plan(
                 f"The plan {options.plan} cannot be read.", "Check the path.", str(error)
             ) from error
         plan = CompressionPlan.from_json(text)
-        plan.validate_for({group.id: group.n_units for group in groups}, model.weight_hash)
-        if options.stock and level(groups, plan.n_clusters) != plan.n_clusters:
+        named = model.groups_for(plan.recipe.components)
+        plan.validate_for({group.id: group.n_units for group in named}, model.weight_hash)
+        if options.stock and level(named, plan.n_clusters) != plan.n_clusters:
             raise UserError(
-                "This plan removes heads, or its FFN widths differ within a stack.",
+                "This plan removes heads or ranks, or its FFN widths differ within a stack.",
                 "Leave out --stock, or make a new plan with it.",
             )
         excitation = _excitation(model, plan.recipe, options)

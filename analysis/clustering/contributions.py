@@ -26,6 +26,7 @@ from analysis.clustering.moments import (
     unpacked,
 )
 from analysis.clustering.ridge import DEFAULT_WEIGHT, choose_ridge
+from analysis.clustering.scores import ScoreMeter, ScoreMoments, keep_scores
 from analysis.models.modules import linear_at
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
@@ -51,11 +52,14 @@ class GroupMoments:
     ridge : float
         The weight of the ridge that served voices best that the fit did not hear; see
         `analysis.clustering.ridge`.
+    scores : ScoreMoments or None
+        Of heads, where they were measured just now.
     """
 
     moments: Moments
     residual_variance: float
     ridge: float = DEFAULT_WEIGHT
+    scores: ScoreMoments | None = None
 
 
 class UnitMeter:
@@ -78,6 +82,11 @@ class UnitMeter:
                 MomentAccumulator(group.n_units * group.rows, model.device) for _ in range(2)
             ]
             for group in groups
+        }
+        self._scores = {
+            group.id: ScoreMeter(listener, group, model.device)
+            for group in groups
+            if group.component == "heads"
         }
         hidden = model.config.hidden_size
         self._layers = {
@@ -119,7 +128,9 @@ class UnitMeter:
             watch.check()
             output = read_units(self._model.model, group).output.flatten(end_dim=1)
             moments, ridge = _join(self._halves.pop(group.id), output)
-            found[group.id] = GroupMoments(moments, variance[group.layer_path], ridge)
+            meter = self._scores.pop(group.id, None)
+            scores = meter.moments() if meter else None
+            found[group.id] = GroupMoments(moments, variance[group.layer_path], ridge, scores)
         return found
 
 
@@ -198,9 +209,8 @@ def group_moments(
 
     def make() -> Mapping[str, np.ndarray]:
         measured = measure_groups(model, excitation, groups_beside(model, group), watch=watch)
-        own = measured.pop(group.id)
         keep_moments(model, excitation, measured)
-        return _to_arrays(own)
+        return _to_arrays(measured[group.id])
 
     shapes = {**packed_shapes(group.n_units * group.rows), "residual": (), "ridge": ()}
     kept = cached(folder / f"{group.id}.npz", shapes, make)
@@ -230,8 +240,11 @@ def keep_moments(
 ) -> None:
     """Keep statistics, by group id, where `group_moments` looks for them."""
     folder = statistics_folder(model, excitation)
+    groups = {group.id: group for group in model.groups}
     for name, own in measured.items():
         write_arrays(folder / f"{name}.npz", _to_arrays(own))
+        if own.scores is not None:
+            keep_scores(model, excitation, groups[name], own.scores)
 
 
 def are_kept(model: SpeechModel, excitation: Excitation, group: UnitGroup) -> bool:

@@ -146,6 +146,32 @@ def compact_labels(labels: np.ndarray) -> np.ndarray:
     return compact
 
 
+def nested_tree(norms: np.ndarray, residual_variance: float | None = None) -> MergeTree:
+    """The tree of units that go in one order whatever the method, the last one first.
+
+    Parameters
+    ----------
+    norms : ndarray of float64, (n,)
+        What each unit costs that goes, descending.
+    residual_variance : float, optional
+        See `MergeTree`.
+
+    Examples
+    --------
+    >>> nested_tree(np.array([8.0, 2.0, 1.0])).labels(2).tolist()
+    [0, 1, 1]
+    """
+    n = len(norms)
+    costs = np.asarray(norms, dtype=np.float64)[:0:-1]
+    steps = np.arange(n - 1)
+    links = np.empty((n - 1, 4))
+    links[:, 0] = np.where(steps == 0, n - 1, n + steps - 1)
+    links[:, 1] = n - 2 - steps
+    links[:, 2] = np.sqrt(2 * costs)
+    links[:, 3] = steps + 2
+    return MergeTree(links, norms, Removal(np.arange(n - 1, 0, -1), costs), residual_variance)
+
+
 def ward_tree(distances: SquaredDistances) -> MergeTree:
     """Build the Ward merge tree of a group.
 

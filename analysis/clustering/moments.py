@@ -18,8 +18,9 @@ class Moments:
     count : int
         Positions.
     mean : Tensor of float64, (width,)
+        Or (n, width), of n streams side by side.
     covariance : Tensor of float64, (width, width)
-        On the device of the model, where that has float64.
+        On the device of the model, where that has float64; or (n, width, width).
     """
 
     count: int
@@ -32,24 +33,32 @@ class MomentAccumulator:
 
     Products are taken in float32 around a point near the mean, which loses nothing where a mean is
     far larger than what moves around it, and are added up in float64 where the device has it.
+
+    Parameters
+    ----------
+    width : int
+        Of the vectors.
+    device : torch.device
+    streams : tuple of int
+        ``(n,)`` for n streams of vectors side by side, each with moments of its own.
     """
 
-    def __init__(self, width: int, device: torch.device) -> None:
+    def __init__(self, width: int, device: torch.device, streams: tuple[int, ...] = ()) -> None:
         dtype = torch.float32 if device.type == "mps" else torch.float64
         self._count = 0
         self._origin: torch.Tensor | None = None
-        self._sum = torch.zeros(width, dtype=dtype, device=device)
-        self._products = torch.zeros(width, width, dtype=dtype, device=device)
+        self._sum = torch.zeros(*streams, width, dtype=dtype, device=device)
+        self._products = torch.zeros(*streams, width, width, dtype=dtype, device=device)
 
     def update(self, vectors: torch.Tensor) -> None:
-        """Add vectors, (positions, width)."""
+        """Add vectors, (positions, width), or (n, positions, width) of n streams."""
         if self._origin is None:
-            self._origin = vectors.to(self._sum.dtype).mean(dim=0)
-        shifted = vectors.to(self._sum.dtype) - self._origin
+            self._origin = vectors.to(self._sum.dtype).mean(dim=-2)
+        shifted = vectors.to(self._sum.dtype) - self._origin.unsqueeze(-2)
         narrow = shifted if vectors.dtype == torch.float64 else shifted.float()
-        self._count += len(vectors)
-        self._sum += shifted.sum(dim=0)
-        self._products += narrow.T @ narrow
+        self._count += vectors.shape[-2]
+        self._sum += shifted.sum(dim=-2)
+        self._products += narrow.mT @ narrow
 
     @property
     def count(self) -> int:
@@ -63,7 +72,7 @@ class MomentAccumulator:
         device = algebra_device(self._sum.device)
         shift = (self._sum / self._count).to(device).double()
         covariance = (self._products / self._count).to(device).double()
-        covariance -= torch.outer(shift, shift)
+        covariance -= shift.unsqueeze(-1) * shift.unsqueeze(-2)
         return Moments(self._count, self._origin.to(device).double() + shift, covariance)
 
 

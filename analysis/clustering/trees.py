@@ -1,6 +1,6 @@
 """The merge trees of a whole model, built once and kept on disk by weight hash."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.unit_space import UnitSpace
@@ -16,6 +16,7 @@ def build_trees(
     space: UnitSpace = BY_WEIGHTS,
     *,
     removal: bool = False,
+    components: Collection[str] = (),
     watch: Watch = UNWATCHED,
 ) -> Mapping[str, MergeTree]:
     """The Ward trees of all groups of a model.
@@ -27,6 +28,8 @@ def build_trees(
         In which the units are compared.
     removal : bool
         See `UnitSpace.tree`.
+    components : collection of str
+        Units that may be removed: where ranks are among them, their trees are built, too.
     watch : Watch
         It is told after each group, and asked before each; what was built by then stays on disk.
 
@@ -40,8 +43,9 @@ def build_trees(
     Cancelled
     """
     trees: dict[str, MergeTree] = {}
-    for done, group in enumerate(model.groups, start=1):
+    groups = model.groups_for(components)
+    for done, group in enumerate(groups, start=1):
         watch.check()
         trees[group.id] = space.tree(model, group, removal=removal, watch=watch)
-        watch.progress(done, len(model.groups), group.title)
+        watch.progress(done, len(groups), group.title)
     return trees

@@ -18,11 +18,12 @@ from analysis.clustering.contributions import (
 from analysis.clustering.distances import SquaredDistances, squared_distances, unit_vectors
 from analysis.clustering.influence import influence_root
 from analysis.clustering.listening import heard_identity
-from analysis.clustering.merge_tree import MergeTree, Removal, ward_tree
+from analysis.clustering.merge_tree import MergeTree, Removal, nested_tree, ward_tree
+from analysis.clustering.ranks import RankBasis, rank_basis, ranked_units
 from analysis.clustering.removal import removal_order
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
-from analysis.models.unit_weights import read_units
+from analysis.models.unit_weights import UnitWeights, read_units
 from analysis.plan.choices import INFLUENCE, LISTENING
 from analysis.plan.recipe import Recipe
 from analysis.progress import UNWATCHED, Watch
@@ -119,6 +120,8 @@ class UnitSpace:
             When the group's weights are not finite.
         Cancelled
         """
+        if group.inside:
+            return self._rank_tree(model, group, watch)
         if self.listens:
             return self._contribution_tree(model, group, removal, watch)
         aligned = self.align_heads and group.component == "heads"
@@ -131,6 +134,12 @@ class UnitSpace:
 
         arrays = cached(path, _tree_shapes(group), make)
         return MergeTree(arrays["linkage"], arrays["norms"])
+
+    def units(self, model: SpeechModel, group: UnitGroup) -> UnitWeights:
+        """The units that go or stay: the model's own, and ranks in the basis of this space."""
+        if group.inside:
+            return ranked_units(model, group, self._basis(model, group, UNWATCHED))
+        return read_units(model.model, group)
 
     def heard(self, model: SpeechModel) -> Excitation:
         """What a model is played where the space listens: the excitation, or the shipped speech."""
@@ -154,6 +163,25 @@ class UnitSpace:
             return output
         root = influence_root(model, excitation, group, watch=watch)
         return output.to(root) @ root
+
+    def _basis(self, model: SpeechModel, ranks: UnitGroup, watch: Watch) -> RankBasis:
+        """The basis of an attention block's ranks, by the sound or by the weights alone."""
+        heard = self.heard(model) if self.listens else None
+        return rank_basis(model, heads_of(model, ranks), heard, watch=watch)
+
+    def _rank_tree(self, model: SpeechModel, ranks: UnitGroup, watch: Watch) -> MergeTree:
+        """The nested tree of an attention block's ranks.
+
+        A rank costs its share of the scores' variance, times what its head adds: to first order,
+        that is how far the output moves when scores do.
+        """
+        heads = heads_of(model, ranks)
+        basis = self._basis(model, ranks, watch)
+        shares = basis.values.square().cpu().numpy() / heads.rows
+        if not self.listens:
+            return nested_tree(shares.sum(axis=0))
+        tree = self.tree(model, heads, watch=watch)
+        return nested_tree(tree.norms @ shares, tree.residual_variance)
 
     def _contribution_tree(
         self, model: SpeechModel, group: UnitGroup, removal: bool, watch: Watch
@@ -188,6 +216,11 @@ class UnitSpace:
         order_path = path.with_suffix(_ORDER_SUFFIX)
         steps = cached(order_path, {"order": (n_steps,), "costs": (n_steps,)}, make_order)
         return replace(tree, removal=Removal(steps["order"], steps["costs"]))
+
+
+def heads_of(model: SpeechModel, ranks: UnitGroup) -> UnitGroup:
+    """The group of heads that a group of ranks lies inside."""
+    return next(group for group in model.groups if group.id == ranks.inside)
 
 
 def _folder(model: SpeechModel) -> Path:

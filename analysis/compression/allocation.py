@@ -7,7 +7,7 @@ import numpy as np
 
 from analysis.clustering.merge_tree import MergeTree
 from analysis.errors import UserError
-from analysis.models.unit_groups import UnitGroup
+from analysis.models.unit_groups import UnitGroup, kept_parameters, ranks_of, unit_parameters
 from analysis.plan.choices import ALLOCATIONS, END_TO_END, OUTPUT_ERROR
 
 MIXED_BONUS = 0.2
@@ -99,9 +99,8 @@ def achieved_sparsity(
         Groups that count as mergeable.
     """
     chosen = [group for group in groups if group.component in components]
-    total = sum(group.n_parameters for group in chosen)
-    kept = sum(n_clusters[group.id] * group.parameters_per_unit for group in chosen)
-    return 1 - kept / total if total else 0.0
+    total = kept_parameters(chosen)
+    return 1 - kept_parameters(chosen, n_clusters) / total if total else 0.0
 
 
 def variance_thirds(groups: Sequence[UnitGroup], variances: Mapping[str, float]) -> dict[str, str]:
@@ -293,22 +292,37 @@ def _cheapest_first(
     """Take steps in the order of what they cost per parameter saved, until the budget is met.
 
     The costs of a group's steps ascend, so this greedy order is optimal for nested choices.
+    Where heads and their ranks are both in it, a step saves less, the later it comes.
     """
     owners = [np.full(len(own), index) for index, own in enumerate(rates)]
     order = np.argsort(np.concatenate(rates), kind="stable")
     sequence = np.concatenate(owners)[order]
-    cost = np.array([group.parameters_per_unit for group in groups])
-    to_remove = sum(group.n_parameters for group in groups) - _budget(groups, sparsity)
-    removed = np.cumsum(cost[sequence])
+    saved = np.array([group.parameters_per_unit for group in groups])[sequence]
+    places = {group.id: index for index, group in enumerate(groups)}
+    for place, group in enumerate(groups):
+        inside = places.get(ranks_of(group).id) if group.component == "heads" else None
+        if inside is not None:
+            _count_once(saved, sequence == place, sequence == inside, group)
+    to_remove = kept_parameters(groups) - _budget(groups, sparsity)
+    removed = np.cumsum(saved)
     n_steps = int(np.searchsorted(removed, to_remove + 1e-6, side="right"))
     gone = np.bincount(sequence[:n_steps], minlength=len(groups))
     wanted = {g.id: float(g.n_units - m) for g, m in zip(groups, gone, strict=True)}
     return _round_to_budget(groups, wanted, _budget(groups, sparsity))
 
 
+def _count_once(
+    saved: np.ndarray, of_heads: np.ndarray, of_ranks: np.ndarray, heads: UnitGroup
+) -> None:
+    """Take out of what steps save, in place, what a head and a rank that both go have in common."""
+    both = of_heads | of_ranks
+    common = np.cumsum(of_heads[both]) * np.cumsum(of_ranks[both]) * heads.rank_dim
+    saved[both] -= np.diff(common, prepend=0)
+
+
 def _budget(groups: Sequence[UnitGroup], sparsity: float) -> float:
     """Parameters that may stay."""
-    return (1 - sparsity) * sum(group.n_parameters for group in groups)
+    return (1 - sparsity) * kept_parameters(groups)
 
 
 def _round_to_budget(
@@ -319,15 +333,16 @@ def _round_to_budget(
     All are rounded down, then units are given back where the most was lost, while they fit.
     """
     kept = {g.id: min(g.n_units, max(1, math.floor(wanted[g.id] + 1e-9))) for g in groups}
-    room = budget - sum(kept[g.id] * g.parameters_per_unit for g in groups)
+    room = budget - kept_parameters(groups, kept)
     by_loss = sorted(groups, key=lambda g: (kept[g.id] - wanted[g.id], g.id))
     fits = True
     while fits:
         fits = False
         for group in by_loss:
-            if kept[group.id] < group.n_units and group.parameters_per_unit <= room + 1e-6:
+            cost = unit_parameters(group, kept)
+            if kept[group.id] < group.n_units and cost <= room + 1e-6:
                 kept[group.id] += 1
-                room -= group.parameters_per_unit
+                room -= cost
                 fits = True
     largest = max(group.parameters_per_unit for group in groups)
     while room < -largest:
@@ -337,5 +352,5 @@ def _round_to_budget(
             break
         fullest = max(mergeable, key=lambda g: (kept[g.id] / g.n_units, g.id))
         kept[fullest.id] -= 1
-        room += fullest.parameters_per_unit
+        room += unit_parameters(fullest, kept)
     return kept

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from transformers import PreTrainedModel
 
 from analysis.clustering.clusterings import (
@@ -16,14 +17,15 @@ from analysis.clustering.distances import euclidean_distances
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.merging import merge_units
+from analysis.compression.nesting import within_ranks, write_changes
 from analysis.compression.repair import Change, repair
 from analysis.compression.selection import predicted_error, pruning_error, pruning_labels
 from analysis.errors import UserError
-from analysis.models.building import MERGED_UNITS
+from analysis.models.building import MERGED_RANKS, MERGED_UNITS
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import UnitGroup
-from analysis.models.unit_weights import UnitWeights, read_units, write_units
+from analysis.models.unit_groups import UnitGroup, ranks_of
+from analysis.models.unit_weights import UnitWeights, read_units
 from analysis.models.weight_hash import model_hash
 from analysis.plan.choices import SURGEON
 from analysis.plan.compression_plan import CompressionPlan
@@ -123,9 +125,10 @@ def compress(
         When the plan does not fit the model or the excitation.
     Cancelled
     """
-    groups = model.groups
+    groups = model.groups_for(plan.recipe.components)
     plan.validate_for({group.id: group.n_units for group in groups}, model.weight_hash)
     smaller = [group for group in groups if plan.n_clusters[group.id] < group.n_units]
+    smaller.sort(key=lambda group: not group.inside)  # heads are merged within the ranks that stay
     earlier = _reusable(plan, reuse)
     if plan.recipe.listens:
         excitation = _fitting(model, plan, excitation)
@@ -134,7 +137,9 @@ def compress(
     compressed: dict[str, CompressedGroup] = {}
     for done, group in enumerate(smaller, start=1):
         watch.check()
-        known = earlier.get(group.id)
+        inside = ranks_of(group).id if group.component == "heads" else ""
+        ranks = compressed.get(inside)
+        known = earlier.get(group.id) if ranks is None and inside not in earlier else None
         if known is not None and known.n_clusters == plan.n_clusters[group.id]:
             compressed[group.id] = known
         else:
@@ -144,7 +149,14 @@ def compress(
                 removal=plan.recipe.method == SURGEON,
                 watch=Watch(should_cancel=watch.should_cancel),
             )
-            compressed[group.id] = compress_group(model, group, plan, tree, excitation=excitation)
+            compressed[group.id] = compress_group(
+                model,
+                group,
+                plan,
+                tree,
+                excitation=excitation,
+                ranks=ranks.weights if ranks else None,
+            )
         watch.progress(done, len(smaller), group.title)
     if plan.recipe.repair != "none" and excitation is not None:
         fresh = [done for name, done in compressed.items() if done is not earlier.get(name)]
@@ -170,6 +182,7 @@ def compress_group(
     tree: MergeTree,
     *,
     excitation: Excitation | None = None,
+    ranks: UnitWeights | None = None,
 ) -> CompressedGroup:
     """Select and merge the units of one group, without repairing its output.
 
@@ -183,6 +196,8 @@ def compress_group(
         Of this group, under the plan's distance and head alignment.
     excitation : Excitation, optional
         For the contribution distance; the shipped speech by default.
+    ranks : UnitWeights, optional
+        Of heads: the ranks that stay, where some were cut.
 
     Returns
     -------
@@ -191,6 +206,11 @@ def compress_group(
     k = plan.n_clusters[group.id]
     recipe, space = plan.recipe, UnitSpace.of(plan.recipe, excitation)
     align = recipe.align_heads and group.component == "heads"
+    if group.inside:
+        labels = pruning_labels(tree, k, SURGEON, seed=recipe.seed, group=group.id)
+        error = predicted_error(tree, k, SURGEON, seed=recipe.seed, group=group.id)
+        kept = torch.from_numpy(np.flatnonzero(labels >= 0)).to(model.device)
+        return CompressedGroup(group, labels, error, space.units(model, group).take(kept))
     if recipe.method != "cluster":
         labels = pruning_labels(tree, k, recipe.method, seed=recipe.seed, group=group.id)
         error = (
@@ -218,8 +238,9 @@ def compress_group(
             distances = space.distances(model, group)
             labels = hartigan_refine(distances, labels)
             error = clustering_inertia(distances, labels) / (tree.total or 1.0)
+    units = read_units(model.model, group)
     merged = merge_units(
-        read_units(model.model, group),
+        within_ranks(units, ranks, group.ranks) if ranks else units,
         labels,
         recipe.merge,
         align_heads=align,
@@ -263,12 +284,17 @@ def _assemble(
 ) -> SpeechModel:
     """Build the new model around the merged groups."""
     module = share_modules(model.model)
-    for result in compressed.values():
-        write_units(module, result.group, result.weights)
-    merged = dict(getattr(model.config, MERGED_UNITS, None) or {})
-    merged |= {group_id: result.n_clusters for group_id, result in compressed.items()}
-    if merged:
-        setattr(module.config, MERGED_UNITS, merged)
+    groups = {name: result.group for name, result in compressed.items()}
+    write_changes(module, groups, {name: result.weights for name, result in compressed.items()})
+    for field in (MERGED_UNITS, MERGED_RANKS):
+        merged = dict(getattr(model.config, field, None) or {})
+        merged |= {
+            result.group.inside or name: result.n_clusters
+            for name, result in compressed.items()
+            if bool(result.group.inside) == (field == MERGED_RANKS)
+        }
+        if merged:
+            setattr(module.config, field, merged)
     _remap_alignment_heads(module, compressed)
     return replace(
         model,

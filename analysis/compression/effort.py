@@ -7,7 +7,7 @@ takes was fitted: see `SLOWER`.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from analysis.compression.divergence import CHECK_SECONDS
 from analysis.models.footprint import TOKENS_PER_SECOND, Footprint
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
-from analysis.plan.choices import END_TO_END, INFLUENCE, LISTENING
+from analysis.plan.choices import END_TO_END, INFLUENCE, LISTENING, RANKS
 from analysis.plan.recipe import Recipe
 from analysis.speech.excitation import Excitation, shipped_seconds
 from analysis.speech.languages import language_codes
@@ -133,7 +133,11 @@ def stages(
         there = _lies(folder, "sensitivity.npz")
         sound = CHECK_SECONDS
         found.append(Stage("words", *_written(model, cost, sound), there))
-        found.append(Stage("worth", *_taken_away(model, cost, sound), there))
+        found.append(Stage("worth", *_taken_away(model, cost, sound, model.groups), there))
+        if RANKS in recipe.components:
+            there = _lies(folder, "sensitivity-ranks.npz")
+            ranks = [group for group in model.groups_for(recipe.components) if group.inside]
+            found.append(Stage("worth of ranks", *_taken_away(model, cost, sound, ranks), there))
     return found
 
 
@@ -155,7 +159,7 @@ def _written(model: SpeechModel, cost: Footprint, sound: float) -> tuple[dict[st
 
 
 def _taken_away(
-    model: SpeechModel, cost: Footprint, sound: float
+    model: SpeechModel, cost: Footprint, sound: float, groups: Sequence[UnitGroup]
 ) -> tuple[dict[str, float], float]:
     """The same for units of one group after the other; what lies below it is not computed anew.
 
@@ -163,7 +167,7 @@ def _taken_away(
     """
     played, blocks = _played(model, cost, sound)
     runs = {"encoder": 0, "decoder": 0}
-    for group in model.groups:
+    for group in groups:
         runs[group.stack] += len(sensitivity.measured_points(group.n_units))
     work = {
         "encoder": runs["encoder"] * played["encoder"] / 2,

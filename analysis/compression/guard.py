@@ -222,9 +222,10 @@ def expected_to_hold(
     recipe = plan.recipe
     if recipe.allocation != END_TO_END:
         return None
+    groups = original.groups_for(recipe.components)
 
     def foreseen(n_clusters: Mapping[str, int]) -> float:
-        return foreseen_divergence(original.groups, trees, n_clusters, recipe.method)
+        return foreseen_divergence(groups, trees, n_clusters, recipe.method)
 
     here = foreseen(plan.n_clusters)
     if here <= 0 or divergence <= 0:
@@ -232,7 +233,7 @@ def expected_to_hold(
     holds = 0
     for step in range(1, _GRID):
         kept = allocate(
-            original.groups,
+            groups,
             sparsity=step / _GRID,
             strategy=recipe.allocation,
             components=recipe.components,

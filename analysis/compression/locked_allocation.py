@@ -1,10 +1,11 @@
 """K per group where some groups are locked: the others meet the budget in their stead."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from analysis.clustering.merge_tree import MergeTree
 from analysis.compression.allocation import allocate
-from analysis.models.unit_groups import UnitGroup
+from analysis.models.unit_groups import UnitGroup, kept_parameters, ranks_of, unit_parameters
 from analysis.plan.choices import UNBUDGETED
 
 
@@ -40,11 +41,11 @@ def allocate_around(
     dict of str to int
         K by group id, for every group, in their order.
     """
-    free = [group for group in groups if group.id not in locked]
+    free = [_beside(group, locked) for group in groups if group.id not in locked]
     shares = [group for group in free if group.component in components]
     wanted = sparsity
     budget = _budget(groups, locked, sparsity, components)
-    total = sum(group.n_parameters for group in shares)
+    total = kept_parameters(shares)
     if locked and strategy != UNBUDGETED and total:
         wanted = min(1.0, max(0.0, 1 - budget / total))
     found = allocate(
@@ -83,8 +84,7 @@ def budget_miss(
         0 where the budget is met as well as whole units allow, i.e. to within one of the largest.
     """
     chosen = [group for group in groups if group.component in components]
-    kept = sum(n_clusters[group.id] * group.parameters_per_unit for group in chosen)
-    over = kept - (1 - sparsity) * sum(group.n_parameters for group in chosen)
+    over = kept_parameters(chosen, n_clusters) - (1 - sparsity) * kept_parameters(chosen)
     one_unit = max((group.parameters_per_unit for group in chosen), default=0)
     return round(over) if abs(over) > one_unit else 0
 
@@ -97,28 +97,39 @@ def _budget(
 ) -> float:
     """Parameters that the groups which are not locked may keep."""
     chosen = [group for group in groups if group.component in components]
-    held = sum(locked.get(group.id, 0) * group.parameters_per_unit for group in chosen)
-    return (1 - sparsity) * sum(group.n_parameters for group in chosen) - held
+    shares = [_beside(group, locked) for group in chosen if group.id not in locked]
+    held = kept_parameters(chosen, locked) - kept_parameters(shares)
+    return (1 - sparsity) * kept_parameters(chosen) - held
+
+
+def _beside(group: UnitGroup, locked: Mapping[str, int]) -> UnitGroup:
+    """A group as large as it is where heads that hold its ranks, or ranks inside it, are locked."""
+    own = unit_parameters(group, locked)
+    if group.inside in locked:
+        return replace(group, unit_dim=own, rows=locked[group.inside])
+    if group.component == "heads" and ranks_of(group).id in locked:
+        return replace(group, unit_dim=own, ranks=0, rank_dim=0)
+    return group
 
 
 def _meet(groups: Sequence[UnitGroup], kept: dict[str, int], budget: float) -> None:
     """Move K, in place, to the budget: the fullest group gives, the emptiest one receives."""
-    over = sum(kept[g.id] * g.parameters_per_unit for g in groups) - budget
+    over = kept_parameters(groups, kept) - budget
 
     def fullness(group: UnitGroup) -> tuple[float, str]:
         return kept[group.id] / group.n_units, group.id
 
     while over > 0:
-        giving = [g for g in groups if kept[g.id] > 1 and g.parameters_per_unit / 2 <= over]
+        giving = [g for g in groups if kept[g.id] > 1 and unit_parameters(g, kept) / 2 <= over]
         if not giving:
             break
         group = max(giving, key=fullness)
         kept[group.id] -= 1
-        over -= group.parameters_per_unit
+        over -= unit_parameters(group, kept)
     while over < 0:
-        taking = [g for g in groups if kept[g.id] < g.n_units and g.parameters_per_unit <= -over]
+        taking = [g for g in groups if kept[g.id] < g.n_units and unit_parameters(g, kept) <= -over]
         if not taking:
             break
         group = min(taking, key=fullness)
+        over += unit_parameters(group, kept)
         kept[group.id] += 1
-        over += group.parameters_per_unit

@@ -50,7 +50,6 @@ class Planner:
     def __init__(self, model: SpeechModel, calibration: Excitation | None = None) -> None:
         self._model = model
         self._calibration = calibration
-        self._groups = model.groups
         self._variances: Mapping[str, float] | None = None
         self._trees: dict[Hashable, Mapping[str, MergeTree]] = {}
         self._excitations: dict[tuple[str, int, str], Excitation] = {}
@@ -89,7 +88,7 @@ class Planner:
         if recipe.allocation.startswith("variance") and self._variances is None:
             self._variances = group_variances(self._model)
         n_clusters = allocate(
-            self._groups,
+            self._model.groups_for(recipe.components),
             sparsity=recipe.sparsity,
             strategy=recipe.allocation,
             components=recipe.components,

@@ -76,7 +76,8 @@ def repair(
         The original.
     excitation : Excitation
     changes : sequence of Change
-        From the input to the output.
+        From the input to the output. Ranks have no output of their own and stay as they are; what
+        is fitted beside them hears them where it goes layer after layer.
     mode : {"mean", "refit"}
         See `analysis.plan.choices.REPAIRS`.
     sequential : bool
@@ -94,7 +95,8 @@ def repair(
     Cancelled
     """
     # no family has output projections without bias; a new bias could not be saved
-    able = [c for c in changes if linear_at(model.model, c.group.output_path).bias is not None]
+    outputs = [change for change in changes if not change.group.inside]  # ranks have no columns
+    able = [c for c in outputs if linear_at(model.model, c.group.output_path).bias is not None]
     repaired = {change.group.id: Repaired(change.units, None) for change in changes}
 
     def ridge_of(change: Change) -> float | None:
@@ -105,6 +107,10 @@ def repair(
     if sequential:
         clips = prepare(model, excitation, watch=watch)
         below = share_modules(model.model)
+        named = {change.group.id for change in changes}
+        for change in changes:
+            if change.group.inside and change.group.inside not in named:
+                write_units(below, change.group, change.units)
         for done, change in enumerate(able):
             watch.check()
             watch.progress(done, len(able), f"Repairing {change.group.title}")

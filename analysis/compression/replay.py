@@ -16,6 +16,7 @@ from analysis.clustering.listening import PreparedClip
 from analysis.compression.divergence import divergence
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import with_ranks
 
 _FRONT_END = "feature_extractor"  # the convolutions of a CTC model, below all its layers
 
@@ -77,7 +78,8 @@ class Recording:
 
     def _below(self, changed: Collection[str]) -> tuple[str, ...]:
         """The paths whose modules say what they said, whatever became of these groups."""
-        lowest = next((group for group in self.model.groups if group.id in changed), None)
+        groups = with_ranks(self.model.groups)
+        lowest = next((group for group in groups if group.id in changed), None)
         if lowest is None:
             return ()
         paths = self.stacks[lowest.stack]

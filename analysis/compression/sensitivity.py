@@ -16,13 +16,15 @@ from transformers import PreTrainedModel
 from analysis.cache import cached
 from analysis.clustering.listening import PreparedClip, statistics_folder
 from analysis.clustering.merge_tree import MergeTree
+from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.divergence import check_clips, log_probabilities
 from analysis.compression.repair import Change, repair
 from analysis.compression.replay import record
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import UnitGroup
-from analysis.models.unit_weights import read_units, write_units
+from analysis.models.unit_groups import UnitGroup, with_ranks
+from analysis.models.unit_weights import write_units
+from analysis.plan.choices import INFLUENCE
 from analysis.progress import UNWATCHED, Watch
 from analysis.speech.excitation import Excitation
 
@@ -60,7 +62,7 @@ def measure_sensitivity(
     ----------
     model : SpeechModel
     trees : mapping of str to MergeTree
-        By group id, with the surgeon's order.
+        By group id, with the surgeon's order: of the groups that are to be measured.
     excitation : Excitation
         On which the outputs are refitted.
     watch : Watch
@@ -77,17 +79,26 @@ def measure_sensitivity(
         When the speech to check on is not installed.
     Cancelled
     """
-    points = {group.id: measured_points(group.n_units) for group in model.groups}
+    groups = [group for group in with_ranks(model.groups) if group.id in trees]
+    found: dict[str, Sensitivity] = {}
+    for name, own in (
+        ("sensitivity", [group for group in groups if not group.inside]),
+        ("sensitivity-ranks", [group for group in groups if group.inside]),
+    ):
+        points = {group.id: measured_points(group.n_units) for group in own}
 
-    def make() -> Mapping[str, np.ndarray]:
-        return _measure(model, trees, excitation, check_clips(model, watch=watch), points, watch)
+        def make(own: Sequence[UnitGroup] = own) -> Mapping[str, np.ndarray]:
+            clips = check_clips(model, watch=watch)
+            return _measure(model, own, trees, excitation, clips, watch)
 
-    shapes = {name: (len(own),) for name, own in points.items()}
-    kept = cached(statistics_folder(model, excitation) / "sensitivity.npz", shapes, make)
-    return {
-        group: Sensitivity(own, tuple(float(value) for value in kept[group]))
-        for group, own in points.items()
-    }
+        if own:
+            path = statistics_folder(model, excitation) / f"{name}.npz"
+            kept = cached(path, {group: (len(at),) for group, at in points.items()}, make)
+            found |= {
+                group: Sensitivity(at, tuple(float(value) for value in kept[group]))
+                for group, at in points.items()
+            }
+    return found
 
 
 def with_sensitivity(
@@ -130,18 +141,18 @@ def measured_points(n_units: int) -> tuple[int, ...]:
 
 def _measure(
     model: SpeechModel,
+    groups: Sequence[UnitGroup],
     trees: Mapping[str, MergeTree],
     excitation: Excitation,
     clips: Sequence[PreparedClip],
-    points: Mapping[str, tuple[int, ...]],
     watch: Watch,
 ) -> Mapping[str, np.ndarray]:
     original = log_probabilities(model, model.model, clips)
     recording = record(model, model.model, clips)
     found = {}
-    for done, group in enumerate(model.groups):
+    for done, group in enumerate(groups):
         watch.check()
-        watch.progress(done, len(points), f"Hearing what {group.title} is worth")
+        watch.progress(done, len(groups), f"Hearing what {group.title} is worth")
         found[group.id] = np.array(
             [
                 recording.divergence(
@@ -149,10 +160,10 @@ def _measure(
                     [group.id],
                     original,
                 )
-                for count in points[group.id]
+                for count in measured_points(group.n_units)
             ]
         )
-    watch.progress(len(points), len(points), "Heard what every layer is worth")
+    watch.progress(len(groups), len(groups), "Heard what every layer is worth")
     return found
 
 
@@ -164,7 +175,8 @@ def _without(
         raise ValueError("the surgeon's order is not there")
     labels = tree.removal.labels(group.n_units - count)
     kept = torch.from_numpy(np.flatnonzero(labels >= 0)).to(model.device)
-    change = Change(group, labels, read_units(model.model, group).take(kept))
+    units = UnitSpace(INFLUENCE, excitation=excitation).units(model, group)
+    change = Change(group, labels, units.take(kept))
     units = repair(model, excitation, [change], "refit")[group.id].units
     module = share_modules(model.model)
     write_units(module, group, units)

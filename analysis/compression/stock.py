@@ -19,7 +19,7 @@ def stock_widths(model: SpeechModel) -> dict[str, int] | None:
     -------
     dict of str to int, or None
         E.g. ``{"encoder_ffn_dim": 1024, "decoder_ffn_dim": 1100}``; None where a layer lost heads
-        or the layers of a stack differ.
+        or ranks, or the layers of a stack differ.
     """
     fields: dict[str, str] = {
         stack.name: stack.ffn_width for stack in model.architecture.stacks(model.config)
@@ -28,7 +28,7 @@ def stock_widths(model: SpeechModel) -> dict[str, int] | None:
     for group in model.groups:
         if group.component == "ffn":
             widths[fields[group.stack]].add(group.n_units)
-        elif group.n_units * group.rows != model.config.hidden_size:
+        elif not _is_whole(group, model.config.hidden_size):
             return None
     if any(len(found) != 1 for found in widths.values()):
         return None
@@ -123,11 +123,15 @@ def require_whole_heads(groups: Sequence[UnitGroup], hidden_size: int) -> None:
         Naming the first group that lost heads before.
     """
     for group in groups:
-        if group.component == "heads" and group.n_units * group.rows != hidden_size:
+        if group.component == "heads" and not _is_whole(group, hidden_size):
             raise UserError(
-                f"{group.title} lost heads before, which stock classes cannot hold.",
+                f"{group.title} lost heads or ranks before, which stock classes cannot hold.",
                 "Start from the original, or do without stock classes.",
             )
+
+
+def _is_whole(heads: UnitGroup, hidden_size: int) -> bool:
+    return heads.n_units * heads.rows == hidden_size and heads.ranks == heads.rows
 
 
 def _ffn_stacks(groups: Sequence[UnitGroup]) -> list[list[UnitGroup]]:

@@ -15,13 +15,14 @@ from analysis.clustering.merge_tree import MergeTree
 from analysis.compression.allocation import foreseen_divergence
 from analysis.compression.compress import compress_group
 from analysis.compression.divergence import check_clips, log_probabilities
+from analysis.compression.nesting import write_changes
 from analysis.compression.repair import Change, repair
 from analysis.compression.replay import record
 from analysis.models.architectures.base import Decoding
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import UnitGroup
-from analysis.models.unit_weights import UnitWeights, write_units
+from analysis.models.unit_groups import UnitGroup, kept_parameters, ranks_of, unit_parameters
+from analysis.models.unit_weights import UnitWeights
 from analysis.plan.choices import END_TO_END
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.progress import UNWATCHED, Watch
@@ -84,8 +85,9 @@ def swap_budget(
         return plan
     workshop = _Workshop(model, plan, trees, excitation, check_clips(model, watch=watch))
     components = plan.recipe.components
-    groups = [g for g in model.groups if g.component in components and g.id not in locked]
-    total = sum(group.n_parameters for group in groups)
+    everything = model.groups_for(components)
+    groups = [g for g in everything if g.component in components and g.id not in locked]
+    total = kept_parameters(groups)
     kept = dict(plan.n_clusters)
     best = workshop.divergence(kept)
     for number, share in enumerate(STEPS, start=1):
@@ -126,7 +128,8 @@ def _foreseen(model: SpeechModel, plan: CompressionPlan, trees: Mapping[str, Mer
     """The divergence that the plan's allocation foresees; infinite where it foresees none."""
     if plan.recipe.allocation != END_TO_END:
         return math.inf
-    return foreseen_divergence(model.groups, trees, plan.n_clusters, plan.recipe.method)
+    groups = model.groups_for(plan.recipe.components)
+    return foreseen_divergence(groups, trees, plan.n_clusters, plan.recipe.method)
 
 
 def _traded(
@@ -134,7 +137,7 @@ def _traded(
 ) -> dict[str, int] | None:
     """K after a trade that adds no parameter; None where one of both cannot."""
     taken = min(amount, taker.n_units - kept[taker.id])
-    given = -(-taken * taker.parameters_per_unit // giver.parameters_per_unit)
+    given = -(-taken * unit_parameters(taker, kept) // unit_parameters(giver, kept))
     if taken < 1 or kept[giver.id] - given < 1:
         return None
     return {**kept, taker.id: kept[taker.id] + taken, giver.id: kept[giver.id] - given}
@@ -157,7 +160,8 @@ class _Workshop:
         self._excitation = excitation
         self._clips = clips
         self._original: list[torch.Tensor] = log_probabilities(model, model.model, clips)
-        self._made: dict[tuple[str, int], UnitWeights] = {}
+        self._made: dict[tuple[str, int, int], UnitWeights] = {}
+        self._groups = {g.id: g for g in model.groups_for(plan.recipe.components)}
         self.settle(plan.n_clusters)
 
     def settle(self, kept: Mapping[str, int]) -> None:
@@ -172,18 +176,26 @@ class _Workshop:
 
     def _module(self, kept: Mapping[str, int]) -> PreTrainedModel:
         module = share_modules(self._model.model)
-        for group in self._model.groups:
-            if kept[group.id] < group.n_units:
-                write_units(module, group, self._units(group, kept[group.id]))
+        smaller = [g for g in self._groups.values() if kept[g.id] < g.n_units]
+        changes = {group.id: self._units(group, kept) for group in smaller}
+        write_changes(module, self._groups, changes)
         return module
 
-    def _units(self, group: UnitGroup, n_clusters: int) -> UnitWeights:
-        key = (group.id, n_clusters)
+    def _units(self, group: UnitGroup, kept: Mapping[str, int]) -> UnitWeights:
+        ranks = self._groups.get(ranks_of(group).id) if group.component == "heads" else None
+        if ranks is not None and kept[ranks.id] == ranks.n_units:
+            ranks = None
+        key = (group.id, kept[group.id], kept[ranks.id] if ranks else 0)
         if key not in self._made:
-            plan = self._plan.with_clusters({**self._plan.n_clusters, group.id: n_clusters})
             made = compress_group(
-                self._model, group, plan, self._trees[group.id], excitation=self._excitation
+                self._model,
+                group,
+                self._plan.with_clusters(kept),
+                self._trees[group.id],
+                excitation=self._excitation,
+                ranks=self._units(ranks, kept) if ranks else None,
             )
+            plan = self._plan
             units = made.weights
             if plan.recipe.repair != "none" and self._excitation is not None:
                 change = Change(group, made.labels, units)

@@ -8,7 +8,7 @@ from analysis.clustering.trees import build_trees
 from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.sensitivity import measure_sensitivity, with_sensitivity
 from analysis.models.speech_model import SpeechModel
-from analysis.plan.choices import END_TO_END, SURGEON
+from analysis.plan.choices import END_TO_END, RANKS, SURGEON
 from analysis.plan.recipe import Recipe
 from analysis.progress import UNWATCHED, Watch
 from analysis.speech.excitation import Excitation
@@ -26,23 +26,26 @@ class TreeChoice:
         Whether the surgeon's order is wanted, too.
     measured : bool
         Whether it is wanted what each group is worth, which takes the surgeon's order.
+    ranks : bool
+        Whether the trees of the ranks of heads are wanted, too.
     """
 
     space: UnitSpace
     removal: bool = False
     measured: bool = False
+    ranks: bool = False
 
     @classmethod
     def of(cls, recipe: Recipe, heard: Excitation | None) -> "TreeChoice":
         """The trees that a recipe looks at; `heard` is the sound behind its excitation."""
         measured = recipe.allocation == END_TO_END
         removal = measured or recipe.method == SURGEON
-        return cls(UnitSpace.of(recipe, heard), removal, measured)
+        return cls(UnitSpace.of(recipe, heard), removal, measured, RANKS in recipe.components)
 
     @property
-    def identity(self) -> tuple[tuple[str, bool, str], bool, bool]:
+    def identity(self) -> tuple[tuple[str, bool, str], bool, bool, bool]:
         """Choices of one identity have the same trees."""
-        return (self.space.identity, self.removal, self.measured)
+        return (self.space.identity, self.removal, self.measured, self.ranks)
 
     def build(self, model: SpeechModel, *, watch: Watch = UNWATCHED) -> Mapping[str, MergeTree]:
         """The trees of all groups, by group id; see `analysis.clustering.trees.build_trees`.
@@ -53,7 +56,10 @@ class TreeChoice:
             When what is to be heard is not installed.
         Cancelled
         """
-        trees = build_trees(model, self.space, removal=self.removal, watch=watch)
+        components = (RANKS,) if self.ranks else ()
+        trees = build_trees(
+            model, self.space, removal=self.removal, components=components, watch=watch
+        )
         if not self.measured:
             return trees
         heard = self.space.heard(model)

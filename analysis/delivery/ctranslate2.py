@@ -2,8 +2,9 @@
 
 CTranslate2 reads each layer's FFN width from its matrices, so any is exact. The number of heads is
 one for the whole encoder and one for the whole decoder: with others a model converts, loads and is
-silently wrong, so they are refused here. Where heads were merged, it would also scale queries by
-the root of hidden size / heads; their scale is the original's, and is written explicitly.
+silently wrong, so they are refused here; so are heads that lost ranks. Where heads were merged, it
+would also scale queries by the root of hidden size / heads; their scale is the original's, and is
+written explicitly.
 """
 
 import tempfile
@@ -58,6 +59,12 @@ def uniform_heads(model: SpeechModel) -> dict[str, int]:
         )
     heads: dict[str, dict[str, int]] = {}
     for group in model.groups:
+        if group.component == "heads" and group.ranks < group.rows:
+            raise UserError(
+                f"CTranslate2 has queries and keys as wide as values, and {group.title} have "
+                f"{group.ranks} of {group.rows} ranks.",
+                "Compress without ranks, or take the checkpoint as it is.",
+            )
         if group.component == "heads":
             heads.setdefault(group.stack, {})[group.title] = group.n_units
     for stack, counts in heads.items():

@@ -7,9 +7,10 @@ from huggingface_hub import ModelCardData
 
 from analysis.compression.lineage import history
 from analysis.compression.stock import stock_widths
-from analysis.models.building import MERGED_UNITS
+from analysis.models.building import is_merged
 from analysis.models.footprint import footprint
 from analysis.models.speech_model import SpeechModel, dtype_name
+from analysis.models.unit_groups import ranks_of
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.health import Health
 from analysis.plan.training_record import TRAINING_METHODS, TrainingRecord
@@ -92,16 +93,22 @@ def _summary(model: SpeechModel) -> str:
     )
     if model.plan is None:
         return f"# {_code(model.name)}\n\n{model.architecture.title}: {size}"
-    if model.training and not getattr(model.config, MERGED_UNITS, None):
+    if model.training and not is_merged(model.config):
         return (
             f"# {_code(_origin(model))}, trained on\n\n{model.architecture.title}, made with "
             f"Coalesce: {size}"
         )
     return (
         f"# {_code(_origin(model))}, compressed\n\n"
-        f"{model.architecture.title} with fewer attention heads and FFN channels, made with "
+        f"{model.architecture.title} with fewer {_less(model)} FFN channels, made with "
         f"Coalesce (after {_PAPER}): {size}"
     )
+
+
+def _less(model: SpeechModel) -> str:
+    """What of attention there is less of than in the original."""
+    ranked = any(group.ranks < group.rows for group in model.groups if group.ranks)
+    return "attention heads, ranks and" if ranked else "attention heads and"
 
 
 def _loading(model: SpeechModel) -> str:
@@ -110,9 +117,9 @@ def _loading(model: SpeechModel) -> str:
     else:
         argument = ", trust_remote_code=True"
         why = (
-            "Heads were removed, or layers differ in width, which stock classes cannot hold: the "
-            "model class is in `modeling_merged_units.py`, beside the weights. Without "
-            "`trust_remote_code=True` loading fails with size mismatches."
+            "Heads or their ranks were removed, or layers differ in width, which stock classes "
+            "cannot hold: the model class is in `modeling_merged_units.py`, beside the weights. "
+            "Without `trust_remote_code=True` loading fails with size mismatches."
         )
     return (
         "## How to load it\n\n```python\nfrom transformers import pipeline\n\n"
@@ -159,7 +166,7 @@ def _plan_line(plan: CompressionPlan) -> str:
 
 def _groups(model: SpeechModel) -> str:
     # a stock checkpoint that is saved once more no longer knows how wide it was
-    sizes_known = bool(getattr(model.config, MERGED_UNITS, None))
+    sizes_known = is_merged(model.config)
     widths: dict[str, str] = {s.name: s.ffn_width for s in model.architecture.stacks(model.config)}
     rows, kept, before = [], 0, 0
     for group in model.groups:
@@ -169,8 +176,11 @@ def _groups(model: SpeechModel) -> str:
             n_before = getattr(model.config, widths[group.stack])
         share = f" {n_before:,} | {group.n_units / n_before:.1%} |" if sizes_known else ""
         rows.append(f"| {group.title} | {group.n_units:,} |{share}")
+        if group.ranks < group.rows and group.component == "heads":
+            share = f" {group.rows:,} | {group.ranks / group.rows:.1%} |"
+            rows.append(f"| {ranks_of(group).title} | {group.ranks:,} |{share}")
         kept += group.n_parameters
-        before += n_before * group.unit_dim
+        before += n_before * group.whole_dim
     if not sizes_known:
         table = ["| group | units |", "|---|---:|", *rows]
         return "## Units of each layer\n\n" + "\n".join(table)

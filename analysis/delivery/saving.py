@@ -19,7 +19,7 @@ from analysis.compression.stock import stock_widths
 from analysis.delivery.model_card import Measurement, model_card
 from analysis.errors import UserError
 from analysis.files import atomic_folder, clear_leftovers
-from analysis.models.building import MERGED_UNITS, model_class
+from analysis.models.building import MERGED_RANKS, MERGED_UNITS, model_class
 from analysis.models.checkpoint_files import PLAN_FILE
 from analysis.models.companions import copy_companion
 from analysis.models.footprint import footprint
@@ -226,8 +226,9 @@ def _storable(model: SpeechModel) -> PreTrainedModel:
     if hasattr(config, "auto_map"):  # code of the original, which does not come along
         del config.auto_map
     if widths is not None:
-        if hasattr(config, MERGED_UNITS):
-            delattr(config, MERGED_UNITS)
+        for field in (MERGED_UNITS, MERGED_RANKS):
+            if hasattr(config, field):
+                delattr(config, field)
         for field, width in widths.items():
             setattr(config, field, width)
     return module

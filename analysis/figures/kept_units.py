@@ -177,8 +177,9 @@ def error_curve_chart(
         cliponaxis=False,
         hovertemplate="K = %{x:,}<br>error %{y:.2%}<extra></extra>",
     )
-    unit = "channels" if group.component == "ffn" else "heads"
-    figure.update_xaxes(title_text=f"clusters K ({unit})", range=[0, group.n_units * 1.02])
+    figure.update_xaxes(
+        title_text=f"clusters K ({group.unit_name})", range=[0, group.n_units * 1.02]
+    )
     figure.update_yaxes(title_text="merge error (% of squared norm)", tickformat=".0%")
     figure.update_yaxes(range=[0, 1.05 * max(max(errors), 1e-6)])
     lay_out(
@@ -199,8 +200,8 @@ def _kept_title(groups: Sequence[UnitGroup], n_clusters: Mapping[str, int], colo
     if min(shares.values()) == 1:
         return f"Every group keeps all its units{key}"
     even = []
-    for component, name in (("heads", "heads"), ("ffn", "channels")):
-        own = [shares[group.id] for group in groups if group.component == component]
+    for name in ("heads", "ranks", "channels"):
+        own = [shares[group.id] for group in groups if group.unit_name == name]
         if own and max(own) - min(own) < EVEN_WITHIN:
             even.append(name)
     if len(even) == len({group.component for group in groups}):

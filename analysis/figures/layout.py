@@ -10,8 +10,9 @@ MANY_LAYERS = 12
 
 
 def kind_of(block: str) -> str:
-    """``"FFN"``, ``"self-attention"``: a block without its unit."""
-    return BLOCK_TITLES[block].rsplit(" ", 1)[0]
+    """``"FFN"``, ``"self-attention"``: a block without its unit; ranks are named beside heads."""
+    title = BLOCK_TITLES[block]
+    return title if title.endswith("ranks") else title.rsplit(" ", 1)[0]
 
 
 def lay_out(figure: go.Figure, height: int, title: str | None) -> None:

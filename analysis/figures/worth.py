@@ -204,8 +204,9 @@ def worth_curve(
                 cliponaxis=False,
                 hovertemplate=f"K = %{{x:,}}: %{{y:.3g}} nat per {position}<extra></extra>",
             )
-    unit = "channels" if group.component == "ffn" else "heads"
-    figure.update_xaxes(title_text=f"units kept ({unit})", range=[0, own.n_units * 1.02], nticks=6)
+    figure.update_xaxes(
+        title_text=f"units kept ({group.unit_name})", range=[0, own.n_units * 1.02], nticks=6
+    )
     figure.update_yaxes(
         title_text=f"KL divergence (nat per {position})",
         type="log",

@@ -16,6 +16,9 @@ from analysis.models.unused_tensors import refuse_foreign_tensors, refuse_wrappe
 MERGED_UNITS = "merged_units"
 """Field of `config.json`: a table of unit group id → K, for the groups that were made smaller."""
 
+MERGED_RANKS = "merged_ranks"
+"""Field of `config.json`: a table of attention group id → ranks that each of its heads keeps."""
+
 # Of a bank of mel filters, made as soon as its settings are read; Whisper's has 201 x 80 or x 128.
 _MOST_FILTER_NUMBERS = 10_000_000
 
@@ -31,6 +34,11 @@ def model_class(architecture: Architecture, *, merged: bool) -> type[PreTrainedM
         found = getattr(transformers, architecture.model_class)
     assert issubclass(found, PreTrainedModel)
     return found
+
+
+def is_merged(config: PretrainedConfig) -> bool:
+    """Whether a configuration says that units were removed."""
+    return any(getattr(config, field, None) for field in (MERGED_UNITS, MERGED_RANKS))
 
 
 def read_config(files: CheckpointFiles, architecture: Architecture, name: str) -> PretrainedConfig:
@@ -136,7 +144,7 @@ def build(
         When weights and configuration disagree, tensors are missing, or others are stored that
         would make another model.
     """
-    found = model_class(architecture, merged=bool(getattr(config, MERGED_UNITS, None)))
+    found = model_class(architecture, merged=is_merged(config))
     _check_shapes(files, found, config, name)
     try:
         if files.generation_config:  # the library goes on without one that cannot be read

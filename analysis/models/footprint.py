@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from analysis.models.modules import share_modules
 from analysis.models.quantising import is_quantised, stored_bytes, without_numbers
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import UnitGroup
+from analysis.models.unit_groups import UnitGroup, kept_parameters, ranks_of
 
 TOKENS_PER_SECOND = 3.0
 """Text tokens per second of audio that a decoder is charged for; read English has 2.5 to 3.5."""
@@ -109,32 +109,44 @@ def predict_footprint(
         Equal to `footprint` of the compressed model.
     """
     work = _workload(model)
-    removed = 0
-    macs = {"encoder": base.encoder_macs, "decoder": base.decoder_macs}
+    removed = kept_parameters(model.groups) - kept_parameters(model.groups, n_clusters)
+    macs = {"encoder": 0, "decoder": 0}
     for group in model.groups:
-        n_removed = group.n_units - n_clusters[group.id]
-        removed += n_removed * group.parameters_per_unit
-        macs[group.stack] -= n_removed * _unit_macs(model, group, work)
+        kept = n_clusters[group.id]
+        macs[group.stack] += (group.n_units - kept) * _unit_macs(model, group, work)
+        if group.component == "heads":
+            ranks = group.ranks - n_clusters.get(ranks_of(group).id, group.ranks)
+            macs[group.stack] += kept * ranks * _rank_macs(model, group, work)
     return Footprint(
         parameters=base.parameters - removed,
         mergeable_parameters=base.mergeable_parameters - removed,
         bytes=base.bytes - removed * model.dtype.itemsize,
         saved_bytes=base.saved_bytes - removed * model.saved_dtype.itemsize,
-        encoder_macs=macs["encoder"],
-        decoder_macs=macs["decoder"],
+        encoder_macs=base.encoder_macs - macs["encoder"] / work.seconds,
+        decoder_macs=base.decoder_macs - macs["decoder"] / work.seconds,
     )
 
 
-def _unit_macs(model: SpeechModel, group: UnitGroup, work: _Workload) -> float:
-    hidden = model.config.hidden_size
-    queries = work.frames if group.stack == "encoder" else work.tokens
+def _unit_macs(model: SpeechModel, group: UnitGroup, work: _Workload) -> int:
+    """Of one unit, on all of the workload."""
+    hidden: int = model.config.hidden_size
+    queries, memory = _positions(group, work)
     if group.component == "ffn":
-        macs = queries * 2 * hidden
-    else:
-        memory = work.frames if group.block == "cross_attention" else queries
-        projections = 2 * hidden * group.rows * (queries + memory)
-        macs = projections + 2 * queries * memory * group.rows
-    return macs / work.seconds
+        return queries * 2 * hidden
+    values = hidden * group.rows * (queries + memory) + 2 * queries * memory * group.rows
+    return values + group.ranks * _rank_macs(model, group, work)
+
+
+def _rank_macs(model: SpeechModel, group: UnitGroup, work: _Workload) -> int:
+    """Of one rank in one head: its two projections; scores are taken over all of `head_dim`."""
+    hidden: int = model.config.hidden_size
+    return hidden * sum(_positions(group, work))
+
+
+def _positions(group: UnitGroup, work: _Workload) -> tuple[int, int]:
+    """Positions that a block is asked at, and that its attention looks at."""
+    queries = work.frames if group.stack == "encoder" else work.tokens
+    return queries, work.frames if group.block == "cross_attention" else queries
 
 
 def _workload(model: SpeechModel) -> _Workload:

@@ -33,9 +33,10 @@ from analysis.models.settings import (
     check_processor,
 )
 from analysis.models.speech_model import DTYPES, SpeechModel, available_devices, default_dtype
-from analysis.models.unit_groups import UnitGroup, locate_groups
+from analysis.models.unit_groups import UnitGroup, locate_groups, with_ranks
 from analysis.models.unused_tensors import note_unused
 from analysis.models.weight_hash import combine, remember
+from analysis.plan.choices import RANKS
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.health import Health
 from analysis.plan.training_record import TrainingRecord
@@ -184,7 +185,9 @@ def _read_plans(
 ) -> list[CompressionPlan]:
     """The plans that a compressed checkpoint carries, if the last is the plan of these weights."""
     plans = [CompressionPlan.from_json(text) for text in files.plan_texts]
-    for group in groups if plans else ():
+    for group in with_ranks(groups) if plans else ():
+        if group.inside and RANKS not in plans[-1].recipe.components:
+            continue
         if plans[-1].n_clusters.get(group.id) != group.n_units:
             raise UserError(
                 f"{PLAN_FILE} in {name} does not describe its weights: {group.id} has "

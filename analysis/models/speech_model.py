@@ -1,7 +1,7 @@
 """A model that is loaded and read-only, with all that the parts of Coalesce ask of it."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +9,8 @@ import torch
 from transformers import PretrainedConfig, PreTrainedModel, ProcessorMixin
 
 from analysis.models.architectures import Architecture
-from analysis.models.unit_groups import UnitGroup, locate_groups
+from analysis.models.unit_groups import UnitGroup, locate_groups, with_ranks
+from analysis.plan.choices import RANKS
 from analysis.plan.compression_plan import CompressionPlan, Origin
 from analysis.plan.health import Health
 from analysis.plan.training_record import TrainingRecord
@@ -98,6 +99,10 @@ class SpeechModel:
         if not self._groups:
             self._groups.append(locate_groups(self.model, self.architecture))
         return self._groups[0]
+
+    def groups_for(self, components: Collection[str]) -> tuple[UnitGroup, ...]:
+        """The groups that a plan names: all, and the ranks of heads where it removes some."""
+        return with_ranks(self.groups) if RANKS in components else self.groups
 
     @property
     def origin(self) -> Origin:

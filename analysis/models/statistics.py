@@ -8,7 +8,7 @@ from scipy.sparse.linalg import eigsh
 
 from analysis.cache import cache_folder, cached
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import UnitGroup
+from analysis.models.unit_groups import UnitGroup, with_ranks
 from analysis.models.unit_weights import UnitWeights, read_units
 from analysis.progress import (
     UNWATCHED,
@@ -279,5 +279,5 @@ def group_variances(model: SpeechModel) -> Mapping[str, float]:
     """
     return {
         group.id: float(read_units(model.model, group).vectors().cpu().double().var(correction=0))
-        for group in model.groups
+        for group in with_ranks(model.groups)
     }

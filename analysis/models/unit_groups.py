@@ -1,7 +1,12 @@
-"""The structured units that can be merged, attention heads and FFN channels, and where they are."""
+"""The units that can be removed, attention heads, their ranks, FFN channels: where they are.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+The scores of a head are products of queries and keys, of `head_dim` ranks. A rank of an attention
+block is one of them in each of its heads, so that all heads keep the same number. Ranks lie inside
+heads: of a rank, only what belongs to heads that stay takes room (`unit_parameters`).
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from torch import nn
 from transformers import PreTrainedModel
@@ -15,7 +20,12 @@ BLOCK_TITLES: Mapping[str, str] = {
     "ffn": "FFN channels",
     "self_attention": "self-attention heads",
     "cross_attention": "cross-attention heads",
+    "self_attention_ranks": "self-attention ranks",
+    "cross_attention_ranks": "cross-attention ranks",
 }
+
+_RANKS = "_ranks"  # ends the id of an attention block's group of ranks
+_RANKED_ROLES = ("query", "key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +45,18 @@ class UnitGroup:
     layer_path, previous_path : str
         Paths of this layer and of the one below from the model's root ("" below layer 0).
     n_units : int
-        Heads or channels in the group.
+        Heads, ranks or channels in the group.
     rows : int
-        Rows a unit owns in each input projection: `head_dim` for heads, 1 for channels.
+        Rows a unit owns in each input projection: `head_dim` for heads, 1 for channels, the number
+        of heads for ranks. Of heads that lost ranks before, queries and keys have fewer.
     unit_dim : int
         Numbers in a unit's vector, biases included.
+    ranks : int
+        Of heads: rows of each head's queries and keys; 0 for channels.
+    rank_dim : int
+        Of heads: numbers that one head owns of one rank, biases included.
+    inside : str
+        Of ranks: id of the group of heads that they are ranks of.
     """
 
     id: str
@@ -51,16 +68,32 @@ class UnitGroup:
     n_units: int
     rows: int
     unit_dim: int
+    ranks: int = 0
+    rank_dim: int = 0
+    inside: str = ""
 
     @property
     def block(self) -> str:
-        """``"ffn"``, ``"self_attention"`` or ``"cross_attention"``."""
-        return self.spec.name
+        """What the group's id ends with, a key of `BLOCK_TITLES`."""
+        return self.spec.name + _RANKS if self.inside else self.spec.name
 
     @property
     def component(self) -> Component:
-        """Whether the units are FFN channels or attention heads."""
-        return "ffn" if isinstance(self.spec, FeedForward) else "heads"
+        """Whether the units are FFN channels, attention heads, or ranks of heads."""
+        if isinstance(self.spec, FeedForward):
+            return "ffn"
+        return "ranks" if self.inside else "heads"
+
+    @property
+    def unit_name(self) -> str:
+        """What one unit is called, in the plural."""
+        return {"ffn": "channels", "heads": "heads", "ranks": "ranks"}[self.component]
+
+    @property
+    def whole_dim(self) -> int:
+        """As `unit_dim`, of a head that lost no ranks."""
+        missing = self.rows - self.ranks if self.component == "heads" else 0
+        return self.unit_dim + missing * self.rank_dim
 
     @property
     def parameters_per_unit(self) -> int:
@@ -83,11 +116,11 @@ class UnitGroup:
         if isinstance(self.spec, FeedForward):
             return {"input": f"{self.layer_path}.{self.spec.input}"}
         attention = f"{self.layer_path}.{self.spec.module}"
-        return {
+        scores = {
             "query": f"{attention}.{self.spec.query}",
             "key": f"{attention}.{self.spec.key}",
-            "value": f"{attention}.{self.spec.value}",
         }
+        return scores if self.inside else scores | {"value": f"{attention}.{self.spec.value}"}
 
     @property
     def output_path(self) -> str:
@@ -107,6 +140,65 @@ class UnitGroup:
         else:
             template = self.spec.query_norm
         return template.format(layer=self.layer_path, previous=self.previous_path)
+
+
+def ranks_of(heads: UnitGroup) -> UnitGroup:
+    """The group of the ranks of an attention block, given that of its heads."""
+    return replace(
+        heads,
+        id=heads.id + _RANKS,
+        n_units=heads.ranks,
+        rows=heads.n_units,
+        unit_dim=heads.n_units * heads.rank_dim,
+        inside=heads.id,
+    )
+
+
+def with_ranks(groups: Sequence[UnitGroup]) -> tuple[UnitGroup, ...]:
+    """All groups, that of an attention block's ranks behind that of its heads."""
+
+    def both() -> Iterator[UnitGroup]:
+        for group in groups:
+            yield group
+            if group.component == "heads":
+                yield ranks_of(group)
+
+    return tuple(both())
+
+
+def unit_parameters(group: UnitGroup, n_clusters: Mapping[str, int]) -> int:
+    """Parameters of one unit of a group, where heads and ranks have lost units.
+
+    Parameters
+    ----------
+    group : UnitGroup
+    n_clusters : mapping of str to int
+        K by group id; a group that it does not name keeps all its units.
+    """
+    if group.inside:
+        return group.unit_dim // group.rows * n_clusters.get(group.inside, group.rows)
+    gone = group.ranks - n_clusters.get(group.id + _RANKS, group.ranks)
+    return group.unit_dim - gone * group.rank_dim
+
+
+def kept_parameters(
+    groups: Collection[UnitGroup], n_clusters: Mapping[str, int] | None = None
+) -> int:
+    """Parameters of what groups keep; what is a head's and a rank's, too, counts once.
+
+    Parameters
+    ----------
+    groups : collection of UnitGroup
+    n_clusters : mapping of str to int, optional
+        K by group id; by default all units stay.
+    """
+    kept = n_clusters or {}
+    named = {group.id for group in groups}
+    return sum(
+        kept.get(group.id, group.n_units) * unit_parameters(group, kept)
+        for group in groups
+        if group.inside not in named
+    )
 
 
 def locate_groups(module: PreTrainedModel, architecture: Architecture) -> tuple[UnitGroup, ...]:
@@ -152,32 +244,35 @@ def locate_groups(module: PreTrainedModel, architecture: Architecture) -> tuple[
 
 def _measure(module: nn.Module, group: UnitGroup) -> UnitGroup:
     """Fill in the sizes of a located group from the shapes of its projections."""
-    projections = [linear_at(module, path) for path in group.input_paths.values()]
+    projections = {role: linear_at(module, path) for role, path in group.input_paths.items()}
     output = linear_at(module, group.output_path)
-    width = int(output.weight.shape[1])
+    hidden, width = (int(size) for size in output.weight.shape)
     if isinstance(group.spec, FeedForward):
         n_units = width
     else:
         attention = module.get_submodule(f"{group.layer_path}.{group.spec.module}")
         n_units = int(getattr(attention, group.spec.n_heads))
-    shapes_agree = all(int(p.weight.shape[0]) == width for p in projections)
-    if n_units < 1 or width % n_units or not shapes_agree:
+    widths = {role: int(linear.weight.shape[0]) for role, linear in projections.items()}
+    ranked = widths.get("query", width)
+    fitting = all(
+        own == (ranked if role in _RANKED_ROLES else width) for role, own in widths.items()
+    )
+    if n_units < 1 or width % n_units or ranked % n_units or ranked > width or not fitting:
         raise UserError(
             f"The projections of {group.id} do not fit each other.",
             "The checkpoint is damaged or was altered by hand; get a fresh copy.",
         )
-    hidden = int(output.weight.shape[0])
-    rows = width // n_units
-    n_biases = sum(p.bias is not None for p in projections)
-    unit_dim = rows * (hidden * (len(projections) + 1) + n_biases)
-    return UnitGroup(
-        id=group.id,
-        stack=group.stack,
-        layer=group.layer,
-        spec=group.spec,
-        layer_path=group.layer_path,
-        previous_path=group.previous_path,
+    unit_dim = width // n_units * hidden
+    rank_dim = 0
+    for role, linear in projections.items():
+        per_row = hidden + (linear.bias is not None)
+        unit_dim += widths[role] // n_units * per_row
+        rank_dim += per_row if role in _RANKED_ROLES else 0
+    return replace(
+        group,
         n_units=n_units,
-        rows=rows,
+        rows=width // n_units,
         unit_dim=unit_dim,
+        ranks=ranked // n_units if rank_dim else 0,
+        rank_dim=rank_dim,
     )

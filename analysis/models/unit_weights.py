@@ -2,16 +2,19 @@
 
 An FFN channel is treated as a head with one row, so that one piece of code serves both: a unit
 owns `rows` rows of each input projection (Q, K, V; or the FFN's first matrix), their biases, and
-`rows` columns of the output projection (O; or the FFN's second matrix).
+`rows` columns of the output projection (O; or the FFN's second matrix). A rank owns one row of Q
+and K in every head, and no column.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
 from analysis.models.architectures import Attention
+from analysis.models.modeling_merged_units import RankedLinear
 from analysis.models.modules import linear_at
 from analysis.models.unit_groups import UnitGroup
 
@@ -23,11 +26,11 @@ class UnitWeights:
     Parameters
     ----------
     inputs : mapping of str to Tensor
-        Role → (n, rows, d).
+        Role → (n, rows, d); queries and keys of heads that lost ranks have fewer rows.
     biases : mapping of str to Tensor
         Role → (n, rows); a role without bias (Whisper's key) is absent.
     output : Tensor
-        (n, rows, d): the columns of the output projection, as rows.
+        (n, rows, d): the columns of the output projection, as rows; (n, rows, 0) for ranks.
     output_bias : Tensor or None
         (d,): replaces the bias of the output projection, which belongs to no unit; None leaves it.
     """
@@ -83,9 +86,16 @@ def read_units(module: nn.Module, group: UnitGroup) -> UnitWeights:
     biases: dict[str, torch.Tensor] = {}
     for role, path in group.input_paths.items():
         linear = linear_at(module, path)
-        inputs[role] = linear.weight.detach().float().reshape(n, rows, -1)
-        if linear.bias is not None:
-            biases[role] = linear.bias.detach().float().reshape(n, rows)
+        weight = linear.weight.detach().float()
+        bias = linear.bias.detach().float() if linear.bias is not None else None
+        if group.inside:  # the heads' rows lie together
+            inputs[role] = weight.reshape(rows, n, -1).transpose(0, 1)
+        else:
+            inputs[role] = weight.reshape(n, len(weight) // n, -1)
+        if bias is not None:
+            biases[role] = bias.reshape(rows, n).T if group.inside else bias.reshape(n, -1)
+    if group.inside:
+        return UnitWeights(inputs, biases, weight.new_empty(n, rows, 0))
     weight = linear_at(module, group.output_path).weight.detach().float()
     output = weight.reshape(-1, n, rows).permute(1, 2, 0)
     return UnitWeights(inputs, biases, output)
@@ -103,16 +113,31 @@ def resize_group(module: nn.Module, group: UnitGroup, n_units: int) -> None:
     n_units : int
         Units afterwards; `head_dim` stays.
     """
-    width = n_units * group.rows
-    for path in (*group.input_paths.values(), group.output_path):
+    for path in group.input_paths.values():
         old = linear_at(module, path)
-        hidden = int(old.weight.shape[0 if path == group.output_path else 1])
-        shape = (width, hidden) if path == group.output_path else (hidden, width)
-        new = nn.Linear(*shape, bias=old.bias is not None, device="meta", dtype=old.weight.dtype)
-        new.requires_grad_(False)
-        if path == group.output_path:
-            new.bias = old.bias
-        module.set_submodule(path, new)
+        ranks, n_heads, head_dim = 0, n_units, group.rows
+        if isinstance(old, RankedLinear):
+            ranks, head_dim = old.ranks, old.head_dim
+        if group.inside:
+            n_heads, ranks = group.rows, n_units
+            head_dim = head_dim if isinstance(old, RankedLinear) else group.n_units
+        options: dict[str, Any] = {
+            "bias": old.bias is not None,
+            "device": "meta",
+            "dtype": old.weight.dtype,
+        }
+        if ranks and ranks < head_dim:
+            new: nn.Linear = RankedLinear(old.in_features, n_heads, ranks, head_dim, **options)
+        else:
+            new = nn.Linear(old.in_features, n_heads * head_dim, **options)
+        module.set_submodule(path, new.requires_grad_(False))
+    if group.inside:
+        return
+    old = linear_at(module, group.output_path)
+    width = n_units * group.rows
+    new = nn.Linear(width, old.out_features, old.bias is not None, "meta", old.weight.dtype)
+    new.bias = old.bias
+    module.set_submodule(group.output_path, new.requires_grad_(False))
     if isinstance(group.spec, Attention):
         attention = module.get_submodule(f"{group.layer_path}.{group.spec.module}")
         setattr(attention, group.spec.n_heads, n_units)
@@ -138,13 +163,17 @@ def write_units(module: nn.Module, group: UnitGroup, weights: UnitWeights) -> No
     def parameter(tensor: torch.Tensor) -> nn.Parameter:
         return nn.Parameter(tensor.to(dtype).contiguous(), requires_grad=False)
 
-    width = weights.n_units * group.rows
     for role, path in group.input_paths.items():
         linear = linear_at(module, path)
-        linear.weight = parameter(weights.inputs[role].reshape(width, -1))
-        if role in weights.biases:
-            linear.bias = parameter(weights.biases[role].reshape(width))
+        weight, bias = weights.inputs[role], weights.biases.get(role)
+        if group.inside:
+            weight, bias = weight.transpose(0, 1), bias.T if bias is not None else None
+        linear.weight = parameter(weight.flatten(end_dim=1))
+        if bias is not None:
+            linear.bias = parameter(bias.flatten())
+    if group.inside:
+        return
     output = linear_at(module, group.output_path)
-    output.weight = parameter(weights.output.reshape(width, -1).T)
+    output.weight = parameter(weights.output.flatten(end_dim=1).T)
     if weights.output_bias is not None and output.bias is not None:
         output.bias = parameter(weights.output_bias)

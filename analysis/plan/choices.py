@@ -120,13 +120,18 @@ LEVELS: Mapping[str, str] = {
 }
 """How much of the shipped speech is listened to."""
 
-Component = Literal["ffn", "heads"]
+Component = Literal["ffn", "heads", "ranks"]
+
+RANKS: Final = "ranks"
+"""The kind of unit that lies inside another: ranks of a head's queries and keys."""
 
 COMPONENTS: Mapping[str, str] = {
     "ffn": "The channels of the feed-forward blocks.",
     "heads": "The attention heads, self- and cross-attention.",
+    RANKS: "The weakest directions of every head's products of queries and keys (low rank); none is"
+    " merged, whatever the method.",
 }
-"""The two kinds of unit that can be merged."""
+"""The kinds of unit that can be removed."""
 
 STOCK_COMPONENTS: tuple[Component, ...] = ("ffn",)
 """What may be compressed in a checkpoint that is to load without code of its own."""

@@ -65,7 +65,9 @@ def preview_n_clusters(
     if settings.recipe.allocation not in BY_TREES:
         return None
     merging = replace(settings, recipe=settings.recipe.changed(method="cluster"))
-    return allocate_by("distortion", model.groups, merging, trees, None)
+    return allocate_by(
+        "distortion", model.groups_for(settings.recipe.components), merging, trees, None
+    )
 
 
 def draw_sources(

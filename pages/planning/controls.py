@@ -28,8 +28,8 @@ from pages.planning.settings import (
 from pages.session.shelves import footprint_of
 from pages.session.visit import current
 
-COMPONENT_NAMES = {"ffn": "FFN channels", "heads": "attention heads"}
-"""What people call the two kinds of unit."""
+COMPONENT_NAMES = {"ffn": "FFN channels", "heads": "attention heads", "ranks": "ranks of heads"}
+"""What people call the kinds of unit."""
 
 CHOICE_WIDTH = 228
 """Pixels of a choice: on a projector two stand in a row, and no name is cut."""

@@ -12,7 +12,7 @@ from analysis.errors import UserError
 from analysis.figures.kept_units import error_curve_chart
 from analysis.figures.worth import worth_curve
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import BLOCK_TITLES, UnitGroup
+from analysis.models.unit_groups import BLOCK_TITLES, UnitGroup, unit_parameters
 from analysis.plan.choices import END_TO_END
 from pages.planning.draft import Draft
 from pages.planning.group_choice import pick_group, selected_group
@@ -36,7 +36,7 @@ def take_edits(session: Session, model: SpeechModel, groups: Sequence[UnitGroup]
 
     Called before anything is drawn, for everything on the page follows from K.
     """
-    key = _table_key(model)
+    key = _table_key(model, groups)
     state = st.session_state.get(key)
     if state is None:  # not on show: what it showed is forgotten
         st.session_state.pop(f"{key}:seen", None)
@@ -82,11 +82,11 @@ def take_edits(session: Session, model: SpeechModel, groups: Sequence[UnitGroup]
 def draw_table(draft: Draft) -> None:
     """All groups, K and lock editable."""
     model, groups, expected = draft.model, draft.groups, draft.expected
-    key = _table_key(model)
+    key = _table_key(model, groups)
     if _outdated(st.session_state.get(key), draft):
         # An edit that no longer holds would be drawn over the data: only a new table forgets it.
         st.session_state[widget_key(model, "table-version")] += 1
-        key = _table_key(model)
+        key = _table_key(model, groups)
     rows = pd.DataFrame(
         {
             "Group": f"{group.stack.capitalize()} {BLOCK_TITLES[group.block]}",
@@ -96,7 +96,8 @@ def draw_table(draft: Draft) -> None:
             "Lock": group.id in draft.settings.locked,
             "Merge error": 100 * expected.errors[group.id] if expected else None,
             "Kept": 100 * draft.n_clusters[group.id] / group.n_units,
-            "Saved": (group.n_units - draft.n_clusters[group.id]) * group.parameters_per_unit,
+            "Saved": (group.n_units - draft.n_clusters[group.id])
+            * unit_parameters(group, draft.n_clusters),
         }
         for group in groups
     ).astype({"Merge error": float})
@@ -259,9 +260,10 @@ def _output_errors(draft: Draft) -> dict[str, float]:
     return {g.group.id: g.output_error for g in made if g.output_error is not None}
 
 
-def _table_key(model: SpeechModel) -> str:
+def _table_key(model: SpeechModel, groups: Sequence[UnitGroup]) -> str:
+    """Key of the table; one with other groups is another table, in which no cell was edited."""
     version = st.session_state.setdefault(widget_key(model, "table-version"), 0)
-    return f"{widget_key(model, 'table')}:{version}"
+    return f"{widget_key(model, 'table')}:{len(groups)}:{version}"
 
 
 def _slider_key(model: SpeechModel, group: UnitGroup, k: int) -> str:

@@ -18,7 +18,7 @@ from analysis.figures.allocations import (
     strategy_lines,
 )
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import UnitGroup
+from analysis.models.unit_groups import UnitGroup, with_ranks
 from analysis.plan.choices import MANUAL
 from pages.planning.draft import Draft
 from pages.planning.group_choice import select_group, selected_group
@@ -161,8 +161,9 @@ def _all_curves(
     seed: int,
 ) -> dict[str, Curve]:
     """Error curves by group id; `identity` stands for the model and its trees."""
+    groups = {group.id: group for group in with_ranks(_model.groups)}
     return {
-        group.id: error_curve(group, _trees[group.id], method, seed=seed) for group in _model.groups
+        name: error_curve(groups[name], tree, method, seed=seed) for name, tree in _trees.items()
     }
 
 

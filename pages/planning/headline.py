@@ -38,7 +38,7 @@ def sentence(draft: Draft, base: Footprint, cost: Footprint | None, *, whole: bo
     recipe = draft.settings.recipe
     verb = _VERBS.get(recipe.method, f"Remove by {recipe.method}")
     amount = "the units set by hand" if recipe.allocation == MANUAL else percent(recipe.sparsity, 0)
-    names = {"ffn": "channels", "heads": "heads"}
+    names = {"ffn": "channels", "heads": "heads", "ranks": "ranks"}
     kinds = " and ".join(names[name] for name in reversed(recipe.components)) or "nothing"
     said = f"{verb} {amount} of {kinds}"
     if whole:

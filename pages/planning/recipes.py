@@ -65,7 +65,7 @@ def _load(session: Session, model: SpeechModel, key: str) -> None:
     st.session_state["recipe:version"] += 1
     try:
         plan = CompressionPlan.from_json(file.getvalue().decode("utf-8", errors="replace"))
-        groups = model.groups
+        groups = model.groups_for(plan.recipe.components)
         plan.validate_for({group.id: group.n_units for group in groups}, model.weight_hash)
         check_excitation(session, model, plan)
     except UserError as error:
@@ -95,7 +95,8 @@ def _locks_behind(
     Those furthest from what the allocation gives are taken to be locked, one after the other; None
     where half of the groups would be.
     """
-    recipe, groups = plan.recipe, model.groups
+    recipe = plan.recipe
+    groups = model.groups_for(recipe.components)
     heard = find_excitation(session, model, recipe) if recipe.listens else None
     choice = TreeChoice.of(recipe, heard)
     trees = tree_shelf().find(tree_key(model, choice))

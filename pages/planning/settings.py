@@ -152,7 +152,8 @@ def choose_n_clusters(
     """
     waiting = settings.recipe.allocation in BY_TREES and trees is None
     if last is not None and (settings.recipe.allocation == MANUAL or waiting):
-        return level(groups, last) if settings.stock else dict(last)
+        held = {group.id: last.get(group.id, group.n_units) for group in groups}
+        return level(groups, held) if settings.stock else held
     by_hand = settings.recipe.allocation == MANUAL
     strategy = "uniform" if by_hand or waiting else settings.recipe.allocation
     return allocate_by(strategy, groups, settings, trees, variances)

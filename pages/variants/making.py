@@ -121,7 +121,7 @@ def _start(
 
     def work(watch: Watch) -> tuple[Compression, Footprint, float]:
         trees = load_trees(shelf, model, settings.trees, watch)
-        groups = model.groups
+        groups = model.groups_for(settings.recipe.components)
         chosen = plan or settings.plan(
             model, choose_n_clusters(groups, settings, trees, None, None)
         )

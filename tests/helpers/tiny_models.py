@@ -35,7 +35,7 @@ from transformers import (
 
 from analysis.models.architectures import ARCHITECTURES
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import UnitGroup
+from analysis.models.unit_groups import UnitGroup, with_ranks
 from analysis.plan.compression_plan import CompressionPlan, Origin
 from analysis.plan.recipe import Recipe
 
@@ -244,7 +244,7 @@ def make_plan(model: SpeechModel, **choices: object) -> CompressionPlan:
 
     ``n_clusters`` may be partial; groups that it does not name keep all units.
     """
-    groups = model.groups
+    groups = model.groups_for(choices.get("components", ()))  # type: ignore[arg-type]
     wanted = choices.pop("n_clusters", None)
     if wanted is None:
         n_clusters = {group.id: (group.n_units + 1) // 2 for group in groups}
@@ -264,4 +264,4 @@ def make_plan(model: SpeechModel, **choices: object) -> CompressionPlan:
 
 
 def group_of(model: SpeechModel, name: str) -> UnitGroup:
-    return next(group for group in model.groups if group.id == name)
+    return next(group for group in with_ranks(model.groups) if group.id == name)

@@ -319,3 +319,27 @@ def test_compress_pressed_before_the_trees_are_there_makes_what_was_asked_for(
     assert plan.n_clusters == session_of(app).n_clusters[plan.origin.weight_hash]
     assert len({k for name, k in plan.n_clusters.items() if name.endswith("ffn")}) > 1
     assert is_made(app), "the page shows the plan that was made"
+
+
+def test_ranks_have_rows_of_their_own_and_leave_again(app: AppTest) -> None:
+    """An edit in the last row is forgotten when the row goes, and the plan is as it was."""
+    before = dict(n_clusters(app))
+    pills = app.pills(key=key(app, "components"))
+    pills.set_value(["ffn", "heads", "ranks"]).run()
+    settle(app)
+    table = app.data_editor[0].value
+    ranks = table[table["Group"].str.contains("ranks")]
+    assert len(ranks) == table["Group"].str.contains("heads").sum() > 0
+    assert (ranks["K"] == (0.9 * ranks["Units n"]).round()).all()
+    edit_table(app, int(ranks.index[-1]), 5)
+    assert 5 in n_clusters(app).values()
+    compress(app)
+    session = session_of(app)
+    assert session.model is not None
+    [variant] = session.variants_of(session.model)
+    assert 5 in variant.model.config.merged_ranks.values()
+    app.selectbox(key=key(app, "allocation")).select("uniform").run()
+    app.pills(key=key(app, "components")).set_value(["ffn", "heads"]).run()
+    settle(app)
+    assert not app.exception
+    assert n_clusters(app) == before

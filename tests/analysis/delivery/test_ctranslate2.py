@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from analysis.compression.compress import compress
 from analysis.delivery.ctranslate2 import export_ctranslate2
 from analysis.delivery.export_checks import TOLERANCE
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
 from tests.helpers.changed_models import narrower
-from tests.helpers.tiny_models import hash_weights
+from tests.helpers.tiny_models import hash_weights, make_plan
 
 pytest.importorskip("ctranslate2")
 
@@ -42,6 +43,14 @@ def test_uneven_heads_are_refused_by_name(demo_whisper: SpeechModel, tmp_path: P
         export_ctranslate2(model, tmp_path / "out")
     assert "Encoder 0" in str(refusal.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_heads_that_lost_ranks_are_refused_by_name(whisper: SpeechModel, tmp_path: Path) -> None:
+    plan = make_plan(
+        whisper, components=("ranks",), n_clusters={"decoder.1.cross_attention_ranks": 9}
+    )
+    with pytest.raises(UserError, match=r"Decoder 1 .* 9 of 16 ranks"):
+        export_ctranslate2(compress(whisper, plan).model, tmp_path / "out")
 
 
 def test_ctc_is_not_for_ctranslate2(hubert: SpeechModel, tmp_path: Path) -> None:

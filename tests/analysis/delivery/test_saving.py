@@ -26,6 +26,8 @@ PLANS: dict[str, dict[str, Any]] = {
     "heads only": {"n_clusters": {"encoder.0.self_attention": 1, "encoder.1.self_attention": 2}},
     "magnitude": {"method": "magnitude"},
     "nothing": {"n_clusters": {}},
+    "ranks": {"components": ("ranks",)},
+    "ranks of merged heads": {"components": ("ffn", "heads", "ranks"), "sparsity": 0.5},
 }
 
 
@@ -40,7 +42,9 @@ def test_saved_and_loaded_gives_identical_logits(
     mine, theirs = again.model.state_dict(), model.model.state_dict()
     assert mine.keys() == theirs.keys()
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
-    assert {g.id: g.n_units for g in again.groups} == dict(model.plan.n_clusters)  # type: ignore[union-attr]
+    assert model.plan is not None
+    groups = again.groups_for(model.plan.recipe.components)
+    assert {g.id: g.n_units for g in groups} == dict(model.plan.n_clusters)
     assert footprint(again) == footprint(model)
     assert not again.model.training
     assert not any(p.requires_grad for p in again.model.parameters())

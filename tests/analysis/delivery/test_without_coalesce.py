@@ -17,7 +17,7 @@ from analysis.compression.compress import compress
 from analysis.delivery.saving import save
 from analysis.models import modeling_merged_units
 from analysis.models.architectures import ARCHITECTURES
-from analysis.models.building import MERGED_UNITS
+from analysis.models.building import MERGED_RANKS, MERGED_UNITS
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
 from tests.helpers.places import ROOT
@@ -124,11 +124,13 @@ def test_merged_and_stock_checkpoints_in_a_fresh_environment(
 ) -> None:
     """One interpreter for all, since starting it takes longest."""
     merged = [compress(model, make_plan(model)).model for model in every_family]
+    everything = ("ffn", "heads", "ranks")
+    merged += [compress(m, make_plan(m, components=everything)).model for m in every_family[:2]]
     stock = [stock_sized(model) for model in every_family]
     folders = [
-        save(model, tmp_path / f"{kind}-{model.name}")
+        save(model, tmp_path / f"{kind}-{number}-{model.name}")
         for kind, models in (("merged", merged), ("stock", stock))
-        for model in models
+        for number, model in enumerate(models)
     ]
     jobs = [
         job(model, folder, trust=number < len(merged))
@@ -223,6 +225,17 @@ def test_the_modelling_file_refuses_sizes_that_make_no_sense(
     config = HubertConfig.from_dict(hubert.config.to_dict())
     setattr(config, MERGED_UNITS, field)
     with pytest.raises(ValueError, match=said), torch.device("meta"):
+        modeling_merged_units.MergedHubertForCTC(config)
+
+
+@pytest.mark.parametrize("table", [{"encoder.0.self_attention": 9}, {"encoder.0.ffn": 2}, [1]])
+def test_the_modelling_file_refuses_ranks_that_make_no_sense(
+    hubert: SpeechModel, table: object
+) -> None:
+    """Its heads have 8 ranks, its channels none."""
+    config = HubertConfig.from_dict(hubert.config.to_dict())
+    setattr(config, MERGED_RANKS, table)
+    with pytest.raises(ValueError, match=MERGED_RANKS), torch.device("meta"):
         modeling_merged_units.MergedHubertForCTC(config)
 
 

@@ -34,8 +34,11 @@ def test_every_statistic_is_defined_and_named() -> None:
 
 def test_variance_of_whole_units_is_the_allocations(speech_model: SpeechModel) -> None:
     statistics = model_statistics(speech_model)
-    for group, variance in group_variances(speech_model).items():
-        assert statistics[group, UNITS].variance == pytest.approx(variance, rel=1e-9)
+    variances = group_variances(speech_model)
+    assert set(variances) == {group.id for group in speech_model.groups_for(["ranks"])}
+    for group in speech_model.groups:
+        expected = pytest.approx(variances[group.id], rel=1e-9)
+        assert statistics[group.id, UNITS].variance == expected
 
 
 def test_statistics_of_a_matrix_are_numpys(whisper: SpeechModel) -> None:

@@ -14,7 +14,7 @@ from tests.helpers.places import ROOT
 def dialog() -> None:
     """The dialog alone, as a script."""
     from pages.frame.model_choice import choose_model
-    from pages.session.session import current
+    from pages.session.visit import current
 
     choose_model(current())
 
