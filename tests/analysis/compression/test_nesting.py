@@ -188,6 +188,7 @@ def test_what_is_saved_by_hand(whisper: SpeechModel) -> None:
     assert kept_parameters(groups, k) == 2 * (5 * (2 * 32 + 1) + 8 * (2 * 32 + 1))
 
 
+@pytest.mark.slow
 def test_the_default_recipe_measures_and_cuts_ranks() -> None:
     demo_hubert = load("demo-hubert")
     recipe = complete(sparsity=0.1, components=ALL, level="quick", swaps=False)
