@@ -1,6 +1,5 @@
 """Whisper's way to text: an encoder hears a window, a decoder writes until it thinks it is done."""
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,18 +8,17 @@ from typing import Any, cast
 import torch
 from transformers import (
     BatchFeature,
-    LogitsProcessor,
     StoppingCriteria,
     StoppingCriteriaList,
     WhisperForConditionalGeneration,
 )
-from transformers.models.whisper.tokenization_whisper import TASK_IDS
 
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import Progress, ShouldCancel, check_cancelled, never_cancel
 from analysis.speech.audio import SAMPLING_RATE, SILENCE_PEAK, Samples
 from analysis.speech.languages import language_token, language_tokens, presets
+from analysis.speech.prompting import PromptLength, asked, check_language_and_task, has_choice
 from analysis.speech.recognition import Recognised, TranscriptionOptions, Word, join_texts
 from analysis.speech.repetition import StopInLoops, loop_start
 from analysis.speech.timestamps import timestamps_of
@@ -56,16 +54,6 @@ class _Cancellation(StoppingCriteria):
         return cast(torch.BoolTensor, go_on)
 
 
-class _Prompt(LogitsProcessor):
-    """Sees how many tokens `generate` puts before the first word."""
-
-    length = 0
-
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-        self.length = self.length or input_ids.shape[1]
-        return scores
-
-
 @dataclass(slots=True)
 class Seq2SeqRecogniser:
     """Transcribes with an encoder-decoder; see `recognition.Recogniser`.
@@ -96,20 +84,7 @@ class Seq2SeqRecogniser:
 
     def __post_init__(self) -> None:
         """Check the options against the model."""
-        language_token(self.model, self.options.language)
-        task = self.options.task
-        if task not in (None, *TASK_IDS):
-            raise UserError(f"There is no task “{task}”.", f"Choose one of {', '.join(TASK_IDS)}.")
-        if task not in (None, "transcribe") and not self._has_choice:
-            raise UserError(
-                f"{self.model.name} cannot translate: it knows one language only.",
-                "Choose the task “transcribe”, or a multilingual Whisper.",
-            )
-        if task is not None and not hasattr(self._config, "task_to_id") and self._has_choice:
-            raise UserError(
-                f"{self.model.name} cannot be told a task: its generation_config.json lists none.",
-                "Leave the task open, or add task_to_id to that file.",
-            )
+        check_language_and_task(self.model, self.options)
         by_time = self.options.long_form == "timestamps"
         if by_time and (obstacle := timestamps_of(self.model).obstacle):
             raise UserError(
@@ -317,7 +292,7 @@ class Seq2SeqRecogniser:
         Left to itself `generate` goes back to the last timestamp, also where none was asked for; a
         damaged model that writes one of 0.00 s would keep it there for ever.
         """
-        prompt = _Prompt()
+        prompt = PromptLength()
         ids = self._generate(
             features,
             max_new_tokens,
@@ -356,33 +331,8 @@ class Seq2SeqRecogniser:
             features.input_features,
             attention_mask=features.attention_mask,
             **settings,
-            **self._asked(),
+            **asked(self.model, self.options, self.detected),
         )
-
-    def _asked(self) -> dict[str, Any]:
-        """What `generate` is told about language and task; the checkpoint decides on the rest.
-
-        Only where somebody names one of the two is a word said about them: from then on `generate`
-        passes over the old `forced_decoder_ids`, so that what they say of the other is said again.
-        """
-        own = presets(self.model)
-        language, task = language_token(self.model, self.options.language), self.options.task
-        if not self._has_choice:
-            return {}
-        if language or task:
-            language, task = language or own.language or self.detected, task or own.task
-            told = {"language": language, "task": task}
-            return {name: value for name, value in told.items() if value}
-        if self.detected is None or own.language:
-            return {}
-        if getattr(self._config, "task", None):
-            return {"language": self.detected}
-        # named by itself, a language would bring the task along, which `generate` may leave out
-        settings = copy.deepcopy(self._config)
-        behind = own.forced[1:]
-        forced = (language_tokens(self.model)[self.detected], *behind)
-        settings.forced_decoder_ids = [list(place) for place in enumerate(forced, start=1)]
-        return {"generation_config": settings}
 
     def _without_end(self, row: list[int]) -> list[int]:
         """A row without what ends it and the padding behind."""
@@ -412,13 +362,8 @@ class Seq2SeqRecogniser:
         )
         own = self._config.max_length or self._network.config.max_target_positions
         # Prompt: start, language and task (if multilingual), no-timestamps.
-        prompt = max(4 if self._has_choice else 2, 2 + len(presets(self.model).forced))
+        prompt = max(4 if has_choice(self.model) else 2, 2 + len(presets(self.model).forced))
         return min(limit, own, self._network.config.max_target_positions - prompt)
-
-    @property
-    def _has_choice(self) -> bool:
-        """Whether the model was trained on more than one language."""
-        return bool(language_tokens(self.model))
 
     @property
     def _no_timestamps(self) -> int | None:
