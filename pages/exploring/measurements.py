@@ -60,6 +60,8 @@ def find_statistics(session: Session, model: SpeechModel) -> Statistics | None:
 
 _TREES = "trees:"
 
+_STAGES = 6  # words, gradients, units, groups; then words again and what each group is worth
+
 
 def tree_slot(choice: TreeChoice) -> str:
     """Slot of the job that builds merge trees, the same on all pages."""
@@ -89,7 +91,13 @@ def find_trees(
 
         # whoever chose another distance waits for its trees, not for those of the last one
         session.jobs.cancel_others(slot, _TREES)
-        job = Job("Building merge trees", work, lambda trees: None, foreseen=foreseen)
+        job = Job(
+            "Building merge trees",
+            work,
+            lambda trees: None,
+            stages=_STAGES,
+            foreseen=foreseen,
+        )
         session.jobs.start(slot, job)
         found = shelf.find(key)
     return found

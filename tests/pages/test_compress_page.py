@@ -120,11 +120,6 @@ def test_simple_says_what_it_means_and_leads_to_the_sound(app: AppTest) -> None:
     assert len(session.clips) == 1, "there is something to hear"
 
 
-def test_a_link_opens_the_page_as_it_was(open_app: Callable[..., AppTest]) -> None:
-    assert open_app().data_editor
-    assert not open_app(model="demo-whisper", mode="Simple").data_editor
-
-
 def test_while_the_recipe_listens_a_preview_by_weights_answers(
     app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
