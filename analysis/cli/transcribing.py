@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.cli.terminal import print_json, progress_bar
+from analysis.cli.terminal import print_json, progress_bar, say_notes
 from analysis.errors import UserError
 from analysis.evaluation.references import read_references
 from analysis.evaluation.scoring import Score, score
@@ -29,6 +29,7 @@ def transcribe(options: argparse.Namespace) -> None:
             model = load(
                 source, revision=options.revision, device=options.device, dtype=options.dtype
             )
+            say_notes(model)
             n_bytes = footprint(model).bytes
             for index, clip in clips.items():
                 transcript = transcribe_audio(model, clip, settings)

@@ -14,7 +14,7 @@ from analysis.clustering.merge_tree import MergeTree
 from analysis.compression.tree_choice import TreeChoice
 from analysis.models.footprint import Footprint, footprint
 from analysis.models.loading import DEMO_MODELS, load
-from analysis.models.speech_model import SpeechModel
+from analysis.models.speech_model import SpeechModel, default_dtype
 from analysis.models.statistics import group_variances
 from analysis.progress import Progress, Watch, no_progress
 
@@ -141,10 +141,16 @@ def load_model(shelf: ModelShelf, key: ModelKey, progress: Progress = no_progres
         See `analysis.models.loading.load`.
     """
     progress(0, 0, "reading weights")
+    dtype = asked_dtype(key.device, key.dtype)
     return shelf.get(
         (key, key.stamp),
-        lambda: load(key.source, revision=key.revision, device=key.device, dtype=key.dtype),
+        lambda: load(key.source, revision=key.revision, device=key.device, dtype=dtype),
     )
+
+
+def asked_dtype(device: str, dtype: str) -> str | None:
+    """What somebody chose beside the usual dtype, so that what is saved is stored in it, too."""
+    return None if dtype == default_dtype(device) else dtype
 
 
 def tree_key(model: SpeechModel, choice: TreeChoice) -> tuple[str, Hashable]:

@@ -9,11 +9,12 @@ from analysis.compression.lineage import as_variant
 from analysis.models.footprint import Footprint, footprint
 from analysis.models.loading import load
 from analysis.models.quantising import quantise
-from analysis.models.speech_model import SpeechModel
+from analysis.models.speech_model import SpeechModel, dtype_name
 from analysis.progress import Watch
 from pages.session.job_box import job_line, show_problem
 from pages.session.jobs import Job
 from pages.session.session import Session, Variant
+from pages.session.shelves import asked_dtype
 from pages.widgets.formatting import escape_markdown
 
 _SLOT = "more-variants"
@@ -65,8 +66,9 @@ def read_checkpoint(model: SpeechModel, folder: str) -> Made:
     UserError
         See `analysis.models.loading.load` and `analysis.compression.lineage.as_variant`.
     """
-    dtype = str(model.dtype).removeprefix("torch.")
-    compression = as_variant(model, load(folder, device=model.device.type, dtype=dtype))
+    device = model.device.type
+    dtype = asked_dtype(device, dtype_name(model.dtype))
+    compression = as_variant(model, load(folder, device=device, dtype=dtype))
     return compression, footprint(compression.model)
 
 
