@@ -73,6 +73,7 @@ def main() -> None:
     if session.model is not None:
         sharing.follow(session, session.model, page.title)
         remaking.begin(session, session.model)
+    n_heard = len(session.transcripts)
     with st.sidebar:
         sidebar.draw(session)
     if session.model is None:
@@ -91,6 +92,8 @@ def main() -> None:
             remaking.draw_offer(session, session.model)
         page.run()
         link.complete_address(session.model)
+        if len(session.transcripts) != n_heard:
+            st.rerun()  # the sidebar tells word error rates, and was drawn before
         sharing.draw_dialog(session, session.model, page.title)
     finally:
         _inside.reset(token)
