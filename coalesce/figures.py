@@ -86,7 +86,7 @@ def kept_units(model: SpeechModel, plan: CompressionPlan) -> go.Figure:
     >>> plan = coalesce.plan(model, 0.5, method="magnitude")
     >>> figure = coalesce.figures.kept_units(model, plan)
     >>> figure.layout.title.text.split("<")[0].strip()
-    'Every layer keeps 50% of its heads and 50% of its channels'
+    'Every layer keeps the same share of its heads and channels'
     """
     return kept_units_chart(model.groups_for(plan.recipe.components), plan.n_clusters)
 

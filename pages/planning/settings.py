@@ -87,6 +87,8 @@ def read_settings(model: SpeechModel) -> Settings:
         values["components"], locked = STOCK_COMPONENTS, whole_stacks(model.groups, locked)
     values["sparsity"] /= 100
     values["components"] = tuple(values["components"])
+    there = {group.id for group in model.groups_for(values["components"])}
+    locked = {name: k for name, k in locked.items() if name in there}
     values["sequential"] = values["sequential"] and values["repair"] != "none"
     by_words = values["allocation"] == END_TO_END
     values["swaps"] = values["swaps"] and by_words and not (values["sequential"] or stock)

@@ -333,7 +333,6 @@ def test_ranks_have_rows_of_their_own_and_leave_again(app: AppTest) -> None:
     assert session.model is not None
     [variant] = session.variants_of(session.model)
     assert 5 in variant.model.config.merged_ranks.values()
-    app.selectbox(key=key(app, "allocation")).select("uniform").run()
     app.pills(key=key(app, "components")).set_value(["ffn", "heads"]).run()
     settle(app)
     assert not app.exception
