@@ -25,6 +25,8 @@ from analysis.eviction import (
     make_room,
     most_kept,
 )
+from analysis.progress import UNWATCHED, Watch
+from analysis.turns import Turns
 
 REVISION = "1"
 """To be raised when what is kept is computed in another way: older results are then not read."""
@@ -40,6 +42,8 @@ sessions of visitors, which have limits of their own (`pages.session.store`)."""
 
 Shape = tuple[int | None, ...]
 """Of an array; None stands for any length."""
+
+_TURNS = Turns()
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _UNITS |= {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
@@ -145,9 +149,14 @@ def _tell(sentence: str) -> None:
 
 
 def cached(
-    path: Path, shapes: Mapping[str, Shape], make: Callable[[], Mapping[str, np.ndarray]]
+    path: Path,
+    shapes: Mapping[str, Shape],
+    make: Callable[[], Mapping[str, np.ndarray]],
+    watch: Watch = UNWATCHED,
 ) -> Mapping[str, np.ndarray]:
     """Arrays from disk where they were kept, else made and kept.
+
+    Threads that ask for the same at once make it once; the others wait.
 
     Parameters
     ----------
@@ -157,20 +166,27 @@ def cached(
         Name and shape of every array that has to be there; a file that is broken, or lacks one of
         them in this shape, is made anew.
     make : callable
-        Makes them all.
+        Makes them all; it reports by itself.
+    watch : Watch
+        Asked, while another thread makes them, whether to wait on.
 
     Returns
     -------
     mapping of str to ndarray
+
+    Raises
+    ------
+    Cancelled
     """
-    found = read_arrays(path)
-    if found is not None and all(
-        name in found and _fits(found[name].shape, shape) for name, shape in shapes.items()
-    ):
-        return found
-    made = make()
-    write_arrays(path, made)
-    return made
+    with _TURNS.take(path, Watch(should_cancel=watch.should_cancel)):
+        found = read_arrays(path)
+        if found is not None and all(
+            name in found and _fits(found[name].shape, shape) for name, shape in shapes.items()
+        ):
+            return found
+        made = make()
+        write_arrays(path, made)
+        return made
 
 
 def _fits(found: tuple[int, ...], wanted: Shape) -> bool:

@@ -10,6 +10,7 @@ from analysis.evaluation.sweep_spec import SweepSpec, read_way
 from analysis.evaluation.uploads import TABLE_EXTENSIONS
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import ALLOCATIONS
+from analysis.serving import serving
 from analysis.speech.audio import SUPPORTED_EXTENSIONS
 from pages.frame.frame import run_page
 from pages.listening.normaliser import choose_normaliser
@@ -152,7 +153,11 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
 
 def _draw_data() -> tuple[str, UserError | None]:
     """Where the corpus is, empty if nowhere yet; with what is wrong about an upload."""
-    kind = choose_one("Data", [_BUNDLED, _NAMED, _UPLOADED], key="sweep-data")
+    allowed = serving()
+    kinds = [_BUNDLED]
+    kinds += [_NAMED] if allowed.folders or allowed.downloads else []
+    kinds += [_UPLOADED] if allowed.writes else []
+    kind = choose_one("Data", kinds, key="sweep-data")
     if kind == _BUNDLED:
         st.caption(
             "200 sentences of the demo models' own domain, synthesised, by voices that they"

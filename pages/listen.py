@@ -13,6 +13,7 @@ from analysis.figures.marked_words import legend, marked_transcript
 from analysis.figures.palette import NEUTRAL, ORIGINAL, variant_color
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
+from analysis.serving import serving
 from pages.frame import tour
 from pages.frame.frame import run_page
 from pages.frame.model_choice import SMALL_WHISPER, SMALL_WHISPER_BYTES, suggest_whisper
@@ -215,7 +216,7 @@ def _doors(session: Session, model: SpeechModel) -> None:
         "Record or upload on Transcribe; the original and your variants write it down.",
     ):
         st.switch_page("pages/transcribe.py")
-    if _door(
+    if serving().downloads and _door(
         doors,
         "download",
         "A real Whisper",

@@ -4,6 +4,7 @@ import streamlit as st
 
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.training_settings import DISTILLING, SYNTHESISED, TrainingSettings
+from analysis.serving import serving
 from pages.frame.frame import run_page
 from pages.listening.normaliser import normaliser_of
 from pages.runs.training import (
@@ -14,6 +15,7 @@ from pages.runs.training import (
     Choices,
     can_synthesise,
     curves_of,
+    may_train_on,
     run_folder,
     run_on_show,
     start_training,
@@ -139,6 +141,8 @@ def _draw_choices(
         language=language,
     )
     obstacle = None if data or n_clips else "Name the data to train on."
+    if not may_train_on(data):
+        obstacle = "This folder or file is not open to visitors of this server."
     if data_free and start is None and not model.lineage:
         obstacle = "The original has nothing to learn from itself: start from a variant."
     elif _is_multilingual(model) and not language and not data_free:
@@ -164,8 +168,12 @@ def _draw_model(session: Session, model: SpeechModel, method: str) -> Variant | 
 
 def _draw_data(model: SpeechModel, method: str) -> tuple[str, int | None]:
     """What stands for the data in `Choices`, and how many clips."""
-    kinds = [_DEMO, _FOLDER] if can_synthesise(model) else [_FOLDER]
+    kinds = [_DEMO] if can_synthesise(model) else []
+    kinds += [_FOLDER] if serving().folders else []
     kinds += [_NO_DATA] if method == FINE_TUNING else []
+    if not kinds:
+        st.caption("This server has no data that visitors may train on.")
+        return "", None
     kind = choose_one("Data", kinds, key="train-data")
     data = {_DEMO: "", _NO_DATA: SYNTHESISED}.get(kind)
     if data is None:

@@ -304,7 +304,7 @@ def _start(
             transcripts[_key(clip, model, options)] = replace(transcript, model=name)
             parts.one_is_ready()
 
-    job: Job[None] = Job("Transcribing", work, lambda nothing: None, parts=parts)
+    job: Job[None] = Job("Transcribing", work, lambda nothing: None, parts=parts, by_itself=True)
     session.jobs.start(_SLOT, job, lane="listen")
 
 

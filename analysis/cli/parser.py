@@ -21,6 +21,7 @@ from analysis.plan.choices import (
 )
 from analysis.plan.recipe import Recipe
 from analysis.plan.training_settings import SYNTHESISED, GateSettings, TrainingSettings
+from analysis.serving import Serving
 
 _DATA_HELP = "LibriSpeech folder, folder with metadata.csv, JSONL manifest, or ID:CONFIG:SPLIT"
 _DTYPE_HELP = "float32, float16, bfloat16; int8 to transcribe on a CPU; default suits the device"
@@ -213,6 +214,13 @@ def _parser() -> argparse.ArgumentParser:
     app.add_argument("model", nargs="?", metavar="MODEL", help=_MODEL_HELP)
     app.add_argument("--port", type=int, default=8501)
     app.add_argument("--headless", action="store_true", help="serve only, open no browser")
+    add_flags(app, Serving)
+    app.add_argument(
+        "--root",
+        action="append",
+        metavar="DIR",
+        help="visitors may use folders below this one, and no others; may be given several times",
+    )
 
     cache = subparsers.add_parser("cache", help="what is kept on disk, and how to empty it")
     actions = cache.add_subparsers(dest="action", required=True, metavar="ACTION")

@@ -213,7 +213,7 @@ def group_moments(
         return _to_arrays(measured[group.id])
 
     shapes = {**packed_shapes(group.n_units * group.rows), "residual": (), "ridge": ()}
-    kept = cached(folder / f"{group.id}.npz", shapes, make)
+    kept = cached(folder / f"{group.id}.npz", shapes, make, watch)
     return _from_arrays(kept, algebra_device(model.device))
 
 

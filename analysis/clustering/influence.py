@@ -84,7 +84,7 @@ def influence_root(
             keep_moments(model, excitation, meter.moments(watch))
         return {name: moment.float().cpu().numpy() for name, moment in moments.items()}
 
-    kept = cached(statistics_folder(model, excitation) / "influence.npz", shapes, make)
+    kept = cached(statistics_folder(model, excitation) / "influence.npz", shapes, make, watch)
     return _root(torch.from_numpy(kept[group.id]).to(algebra_device(model.device)))
 
 

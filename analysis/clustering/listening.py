@@ -263,7 +263,7 @@ def _written(
         }
 
     path = statistics_folder(model, excitation) / "tokens.npz"
-    kept = cached(path, dict.fromkeys(names, (None,)), make)
+    kept = cached(path, dict.fromkeys(names, (None,)), make, watch)
     return [kept[name] for name in names]
 
 

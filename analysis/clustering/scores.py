@@ -108,7 +108,7 @@ def score_moments(
         return _to_arrays(meters[heads.id].moments())
 
     shape = (heads.n_units, heads.ranks, heads.ranks)
-    kept = cached(_path(model, excitation, heads), {"query": shape, "key": shape}, make)
+    kept = cached(_path(model, excitation, heads), {"query": shape, "key": shape}, make, watch)
     device = algebra_device(model.device)
     query, key = (torch.from_numpy(kept[name]).to(device).double() for name in ("query", "key"))
     return ScoreMoments(query, key)

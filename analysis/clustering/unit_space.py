@@ -132,7 +132,7 @@ class UnitSpace:
             tree = ward_tree(self.distances(model, group))
             return {"linkage": tree.linkage, "norms": tree.norms}
 
-        arrays = cached(path, _tree_shapes(group), make)
+        arrays = cached(path, _tree_shapes(group), make, watch)
         return MergeTree(arrays["linkage"], arrays["norms"])
 
     def units(self, model: SpeechModel, group: UnitGroup) -> UnitWeights:
@@ -206,7 +206,7 @@ class UnitSpace:
             found = removal_order(moments.moments.covariance, output)
             return {"order": found.order, "costs": found.costs}
 
-        arrays = cached(path, {**_tree_shapes(group), "residual": ()}, make_tree)
+        arrays = cached(path, {**_tree_shapes(group), "residual": ()}, make_tree, watch)
         tree = MergeTree(
             arrays["linkage"], arrays["norms"], residual_variance=float(arrays["residual"])
         )
@@ -214,7 +214,7 @@ class UnitSpace:
             return tree
         n_steps = group.n_units - 1
         order_path = path.with_suffix(_ORDER_SUFFIX)
-        steps = cached(order_path, {"order": (n_steps,), "costs": (n_steps,)}, make_order)
+        steps = cached(order_path, {"order": (n_steps,), "costs": (n_steps,)}, make_order, watch)
         return replace(tree, removal=Removal(steps["order"], steps["costs"]))
 
 

@@ -82,7 +82,7 @@ class Guard:
             return {name: own.cpu().numpy() for name, own in zip(shapes, logs, strict=True)}
 
         path = statistics_folder(model, check_voices(model)) / "expected.npz"
-        kept = cached(path, shapes, make)
+        kept = cached(path, shapes, make, watch)
         expected = [torch.from_numpy(kept[name]).to(model.device) for name in shapes]
         if model.architecture.decoding == "seq2seq":
             rows = [

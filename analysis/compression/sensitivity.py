@@ -93,7 +93,7 @@ def measure_sensitivity(
 
         if own:
             path = statistics_folder(model, excitation) / f"{name}.npz"
-            kept = cached(path, {group: (len(at),) for group, at in points.items()}, make)
+            kept = cached(path, {group: (len(at),) for group, at in points.items()}, make, watch)
             found |= {
                 group: Sensitivity(at, tuple(float(value) for value in kept[group]))
                 for group, at in points.items()

@@ -107,7 +107,7 @@ class Ladder:
             written = transcribe(self._built(plan), audio, _AS_IT_COMES, watch=watch)
             return {"text": np.frombuffer(written.text.encode(), np.uint8)}
 
-        kept = cached(self._path(audio, plan), {"text": (None,)}, make)
+        kept = cached(self._path(audio, plan), {"text": (None,)}, make, watch)
         size = self._size(plan)
         return Heard(kept["text"].tobytes().decode(), size.parameters, size.macs)
 

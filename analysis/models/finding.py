@@ -10,6 +10,7 @@ from pathlib import Path
 from huggingface_hub.constants import HF_HUB_CACHE
 
 from analysis.models.architectures import ARCHITECTURES
+from analysis.serving import serving
 
 ROOTS_VARIABLE = "COALESCE_FOLDERS"
 """Environment variable with the folders below which models may be looked for, as in PATH."""
@@ -69,8 +70,11 @@ class FoundFolder:
 def model_roots() -> list[Path]:
     """The folders below which models may be looked for: the one place that says so.
 
-    Those of `ROOTS_VARIABLE`; without it, the home and the current folder.
+    Those that a server is confined to; else those of `ROOTS_VARIABLE`; without it, the home and the
+    current folder.
     """
+    if serving().is_confined:
+        return [Path(root) for root in serving().roots]
     named = os.environ.get(ROOTS_VARIABLE, "").split(os.pathsep)
     chosen = [Path(name).expanduser() for name in named if name] or [Path.home(), Path.cwd()]
     return list(dict.fromkeys(path.resolve() for path in chosen if path.is_dir()))

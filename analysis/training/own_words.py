@@ -213,7 +213,7 @@ def _written(
         }
 
     path = statistics_folder(original, heard) / f"own-words-{longest}-{len(cuts)}.npz"
-    kept = cached(path, dict.fromkeys(names, (None,)), make)
+    kept = cached(path, dict.fromkeys(names, (None,)), make, watch)
     found = []
     for name in names:
         n_prompt, *row = kept[name].tolist()

@@ -14,7 +14,7 @@ from analysis.clustering.projection import (
 from analysis.compression.tree_choice import TreeChoice
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
-from analysis.progress import Progress, Watch
+from analysis.progress import Watch
 from pages.session.jobs import Job
 from pages.session.session import Session
 from pages.session.shelves import (
@@ -71,7 +71,7 @@ def find_map(
     if running is not None and running.title == title:
         return None
 
-    def make(progress: Progress) -> Projection:
+    def make(watch: Watch) -> Projection:
         if isinstance(settings, int):
             return project_pca(model, groups, choice.space, settings)
         return project_umap(
@@ -79,12 +79,13 @@ def find_map(
             groups,
             choice.space,
             settings,
-            progress=progress,
+            progress=watch.progress,
         )
 
     def work(watch: Watch) -> Projection:
-        return shelf.get(key, lambda: make(watch.progress))
+        return shelf.get(key, make, watch)
 
     # a lane of its own: a map must not wait for a transcription, nor the other way round
-    session.jobs.start(slot, Job(title, work, lambda projection: None), lane="maps")
+    job = Job(title, work, lambda projection: None, same=key, by_itself=True)
+    session.jobs.start(slot, job, lane="maps")
     return shelf.find(key)

@@ -48,11 +48,12 @@ def find_statistics(session: Session, model: SpeechModel) -> Statistics | None:
         def work(watch: Watch) -> Statistics:
             return shelf.get(
                 key,
-                lambda: model_statistics(model, watch=watch),
+                lambda own: model_statistics(model, watch=own),
+                watch,
             )
 
         # a lane of its own: nobody who wants to transcribe should wait for statistics
-        job = Job("Measuring every matrix", work, lambda statistics: None)
+        job = Job("Measuring every matrix", work, lambda statistics: None, same=key, by_itself=True)
         session.jobs.start(slot, job, lane="measure")
         found = shelf.find(key)
     return found
@@ -97,6 +98,8 @@ def find_trees(
             lambda trees: None,
             stages=_STAGES,
             foreseen=foreseen,
+            same=key,
+            by_itself=True,
         )
         session.jobs.start(slot, job)
         found = shelf.find(key)

@@ -54,7 +54,8 @@ def find_preview(
             better.parts.one_is_ready()
 
     # a lane of its own: the trees that listen are at work in the other one
-    jobs.start(SLOT, Job("Previewing by weights", work, lambda nothing: None), lane="measure")
+    job = Job("Previewing by weights", work, lambda nothing: None, by_itself=True)
+    jobs.start(SLOT, job, lane="measure")
     return shelf.find(tree_key(model, _CHOICE))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from analysis.serving import serving
 from pages.listening import opening
 from pages.session import link
 
@@ -37,6 +38,7 @@ def main() -> None:
     st.set_page_config(page_title="Coalesce", page_icon=_ICON, layout="wide")
     st.logo(_MARK, size="large", icon_image=_ICON)
     listen = st.Page("pages/listen.py", title="Listen", icon=":material/hearing:", default=True)
+    train = st.Page("pages/train.py", title="Train", icon=":material/model_training:")
     page = st.navigation(
         {
             "Try": [listen],
@@ -49,7 +51,7 @@ def main() -> None:
                 st.Page("pages/compress.py", title="Compress", icon=":material/compress:"),
                 st.Page("pages/transcribe.py", title="Transcribe", icon=":material/graphic_eq:"),
                 st.Page("pages/evaluate.py", title="Evaluate", icon=":material/monitoring:"),
-                st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
+                *([train] if serving().writes else []),
             ],
         },
         expanded=True,

@@ -1,5 +1,6 @@
 """The dialog that loads another model: bundled, in a folder of the server, or on the hub."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from analysis.models.finding import (
 )
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import DTYPES, available_devices, default_dtype
+from analysis.serving import OWN_MODEL, serving
 from pages.session.session import Session
 from pages.session.shelves import ModelKey
 from pages.widgets.basics import primary_label
@@ -48,9 +50,13 @@ def choose_model(session: Session) -> None:
     st.caption(
         "Any Whisper, HuBERT-CTC, wav2vec2-CTC or data2vec-CTC checkpoint with safetensors weights."
     )
-    kind = st.segmented_control(
-        "Where from", [_DEMO, _FOLDER, _HUB], default=_DEMO, required=True, key="load:kind"
-    )
+    allowed = serving()
+    kinds = [_DEMO, *[_FOLDER] * allowed.folders, *[_HUB] * allowed.downloads]
+    kind: str | None = _DEMO
+    if len(kinds) > 1:
+        kind = st.segmented_control(
+            "Where from", kinds, default=_DEMO, required=True, key="load:kind"
+        )
     if kind == _FOLDER:
         _browse()
     elif kind == _HUB:
@@ -74,7 +80,8 @@ def _source(kind: str) -> tuple[str, str]:
     if kind == _DEMO:
         demo = st.radio(
             "Demo model",
-            list(DEMO_MODELS),
+            _bundled(),
+            format_func=lambda source: source.rstrip("/").split("/")[-1],
             key="load:demo",
             help="Small models that ship with Coalesce and need no network.",
         )
@@ -100,6 +107,13 @@ def _source(kind: str) -> tuple[str, str]:
         help="Branch, tag or commit; empty is the default branch.",
     )
     return source.strip(), revision.strip()
+
+
+def _bundled() -> list[str]:
+    """What needs neither folder nor network, with the server's own model where others are shut."""
+    own = os.environ.get(OWN_MODEL)
+    more = [own] if own and own not in DEMO_MODELS and serving().is_confined else []
+    return [*more, *DEMO_MODELS]
 
 
 def _suggest() -> None:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from analysis.figures.palette import ORIGINAL
 from analysis.models.loading import DEMO_MODELS
+from analysis.serving import serving
 from pages.frame import session_box
 from pages.frame.model_choice import DEVICE_NAMES, choose_model
 from pages.session.job_box import job_line, show_problem
@@ -42,7 +43,7 @@ def _model_card(session: Session) -> None:
         f"{model.architecture.title} · {count(sizes.parameters)} parameters  \n"
         f"{size(sizes.bytes)} · {DEVICE_NAMES.get(model.device.type, '')} · {dtype}  \n"
         f"{_origin(session)}",
-        help=f"Source: {escape_markdown(model.source)}",
+        help=None if serving().is_open else f"Source: {escape_markdown(model.source)}",
     )
     if model.plan is not None:
         st.badge("already compressed", icon=":material/compress:", color="orange")

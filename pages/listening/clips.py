@@ -9,7 +9,8 @@ from analysis.errors import UserError
 from analysis.evaluation.references import references_by_name
 from analysis.evaluation.uploads import TABLE_EXTENSIONS
 from analysis.progress import Watch
-from analysis.speech.audio import SUPPORTED_EXTENSIONS, read_audio
+from analysis.serving import serving
+from analysis.speech.audio import MAX_SECONDS, SUPPORTED_EXTENSIONS, read_audio
 from pages.listening.bundled import BundledClip, bundled_clips, title_of
 from pages.session.job_box import show_problem
 from pages.session.jobs import Job
@@ -168,10 +169,16 @@ def draw_upload(session: Session) -> None:
         accept_multiple_files=True,
         key=key,
         on_change=uploaded,
-        help=f"Audio: up to an hour each; {', '.join(e.lstrip('.') for e in SUPPORTED_EXTENSIONS)}."
+        help=f"Audio: up to {_longest()} each;"
+        f" {', '.join(e.lstrip('.') for e in SUPPORTED_EXTENSIONS)}."
         "  \nReferences, matched by file name: a text that is called as its clip is; lines of"
         " “name words”; a CSV with file\\_name and transcription; a JSONL manifest.",
     )
+
+
+def _longest() -> str:
+    limit = serving().limits.clip_seconds
+    return "an hour" if limit == MAX_SECONDS else f"{limit:g} s"
 
 
 def _is_table(name: str) -> bool:
@@ -200,8 +207,12 @@ def read(session: Session, sources: Sequence[Source], tables: Sequence[Table] = 
             watch.check()
             watch.progress(done, len(sources), name)
             try:
+                own = isinstance(source, bytes)  # bundled clips may be longer than visitors' own
                 audio = read_audio(
-                    source, name=name, watch=Watch(should_cancel=watch.should_cancel)
+                    source,
+                    name=name,
+                    max_seconds=serving().limits.clip_seconds if own else MAX_SECONDS,
+                    watch=Watch(should_cancel=watch.should_cancel),
                 )
             except UserError as error:
                 outcomes.append(error)

@@ -71,7 +71,7 @@ class Rehearsal:
         clips: Sequence[BundledClip],
         percents: Sequence[int] = PERCENTS,
     ) -> None:
-        self.jobs = Jobs()
+        self.jobs = Jobs(of_server=True)
         self._shelf = shelf
         self._clips = {clip.path.name: clip for clip in clips}
         self._heard: dict[Piece, Heard] = {}

@@ -9,7 +9,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from analysis.cache import cache_folder
 from analysis.compression.compress import Compression
-from analysis.evaluation.corpora import read_corpus
+from analysis.errors import UserError
+from analysis.evaluation.corpora import Corpus, read_corpus
 from analysis.evaluation.hub_corpora import fetch, is_hub_id
 from analysis.evaluation.results import ResultStore
 from analysis.evaluation.sweep import Row, Skipped
@@ -20,6 +21,7 @@ from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import END_TO_END
 from analysis.progress import Watch
+from analysis.serving import serving
 from analysis.speech.recognition import TranscriptionOptions
 from pages.session.jobs import Job, Parts
 from pages.session.session import Session
@@ -99,7 +101,13 @@ def start(
     n_utterances: int | None,
 ) -> None:
     """Start a sweep; transcripts that are there from an earlier one are not computed again."""
-    state = session.sweeps[model_id(model)] = SweepState(upload=st.session_state.get(_UPLOAD))
+    upload: Upload | None = st.session_state.get(_UPLOAD)
+    try:
+        _require_data(spec.data, upload)
+    except UserError as error:
+        session.jobs.problems[SLOT] = error
+        return
+    state = session.sweeps[model_id(model)] = SweepState(upload=upload)
     parts = Parts()
 
     def work(watch: Watch) -> None:
@@ -107,6 +115,7 @@ def start(
         if is_hub_id(spec.data):
             source = fetch(spec.data, watch=watch)
         corpus = read_corpus(source, watch=watch)
+        _require_short(corpus)
         state.corpus = corpus.excerpt(n_utterances) if n_utterances else corpus
         parts.one_is_ready()
 
@@ -134,3 +143,35 @@ def start(
         parts=parts,
     )
     session.jobs.start(SLOT, job, lane="evaluate")
+
+
+def _require_data(data: str, upload: Upload | None) -> None:
+    """Refuse data that visitors of this server may not name.
+
+    Raises
+    ------
+    UserError
+    """
+    own = str(Path(upload[1].name) / "upload") if upload is not None else None
+    if data in (str(HELDOUT), own):
+        return
+    if is_hub_id(data):
+        serving().require_downloads()
+    else:
+        serving().require_folder(data)
+
+
+def _require_short(corpus: Corpus) -> None:
+    """Refuse clips that are longer than visitors of an open server may give.
+
+    Raises
+    ------
+    UserError
+    """
+    longest = max((one.duration for one in corpus.utterances), default=0.0)
+    limit = serving().limits.clip_seconds
+    if serving().is_open and longest > limit:
+        raise UserError(
+            f"A clip of the corpus has {longest:.0f} s, and this server takes {limit:g} s.",
+            "Cut it into pieces, or leave it out.",
+        )

@@ -11,11 +11,13 @@ import streamlit as st
 from analysis.cache import cache_folder
 from analysis.delivery.saving import save
 from analysis.errors import UserError
+from analysis.evaluation.hub_corpora import is_hub_id
 from analysis.files import files_below
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel, dtype_name
 from analysis.plan.training_settings import SYNTHESISED
 from analysis.progress import ShouldCancel, Watch
+from analysis.serving import serving
 from analysis.training.finishing import falls_short, reached_sparsity
 from analysis.training.log import TrainingCurves, read_log, state_folder
 from analysis.training.process import run_module, run_training
@@ -75,6 +77,14 @@ def can_synthesise(model: SpeechModel) -> bool:
     return model.source in DEMO_MODELS and all(map(shutil.which, _SPEECH_ENGINES))
 
 
+def may_train_on(data: str) -> bool:
+    """Whether visitors of this server may name these data; see `Choices`."""
+    allowed = serving()
+    if data in ("", SYNTHESISED):
+        return allowed.writes
+    return allowed.downloads if is_hub_id(data) else allowed.allows_folder(data)
+
+
 def run_folder(model: SpeechModel, start: Variant | None, choices: Choices) -> Path:
     """Where the result of a run is, or will be; named after all that decides it."""
     origin = start.model if start is not None else model
@@ -88,7 +98,7 @@ def run_folder(model: SpeechModel, start: Variant | None, choices: Choices) -> P
 def _stamp(data: str) -> list[tuple[str, int]]:
     """When folders and tables of the data were changed last: other data are another run."""
     source = Path(data).expanduser()
-    if not data or not source.exists():
+    if not data or not may_train_on(data) or not source.exists():
         return []
     files = files_below(source) if source.is_dir() else []
     tables = {path for path in files if path.name.endswith(_TABLES)}
@@ -116,6 +126,11 @@ def start_training(
     session: Session, model: SpeechModel, start: Variant | None, choices: Choices
 ) -> None:
     """Callback: start a run, or go on with one that was cancelled."""
+    if not may_train_on(choices.data):
+        session.jobs.problems[SLOT] = UserError(
+            "Visitors of this server may not train on that.", "Ask who runs the server."
+        )
+        return
     folder = run_folder(model, start, choices)
     show_run(session, model, folder)
     origin = start.model if start is not None else model

@@ -9,7 +9,7 @@ import math
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
@@ -18,7 +18,8 @@ from streamlit import runtime
 
 from analysis.errors import Cancelled, UserError, unexpected
 from analysis.progress import Watch
-from pages.widgets.formatting import seconds
+from analysis.serving import serving
+from pages.widgets.formatting import number_of, seconds
 
 T = TypeVar("T")
 
@@ -70,6 +71,11 @@ class Job(Generic[T]):
         time that is gone of them.
     after : Job, optional
         An earlier job, for which this one has to wait.
+    same : hashable, optional
+        Names what is made for all who ask for it. Where an earlier job of the lane makes the same,
+        this one shows its progress, and keeps it going when its own visitor leaves.
+    by_itself : bool
+        Whether a page starts it without being asked, and does so again.
     """
 
     def __init__(
@@ -83,6 +89,8 @@ class Job(Generic[T]):
         stages: int = 1,
         foreseen: float = 0.0,
         after: "Job | None" = None,
+        same: Hashable | None = None,
+        by_itself: bool = False,
     ) -> None:
         self.title = title
         self.after_cancel = after_cancel
@@ -91,6 +99,9 @@ class Job(Generic[T]):
         self.parts = parts or Parts()
         self._floor, self._stages_left = 0.0, stages
         self._foreseen, self._after = foreseen, after
+        self.same, self.by_itself = same, by_itself
+        self._heirs: weakref.WeakSet[Job] = weakref.WeakSet()
+        self.lane: Lane | None = None
         self._work = work
         self._cancelled = threading.Event()
         self._started: float | None = None
@@ -101,14 +112,27 @@ class Job(Generic[T]):
         if self._cancelled.is_set():
             raise Cancelled
         self._started = time.monotonic()
-        return self._work(
-            Watch(self._progress, lambda: self._cancelled.is_set() or _server_stops())
-        )
+        return self._work(Watch(self._progress, lambda: not self.is_wanted or _server_stops()))
 
     def cancel(self) -> None:
-        """Ask the work to stop at its next step."""
+        """Ask the work to stop at its next step, unless it is done for others, too."""
         self._cancelled.set()
-        self.note = "stopping"
+        if not self.is_wanted:
+            self.note = "stopping"
+            if self.future is not None:
+                self.future.cancel()  # one that waits gives up its place
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody still waits for it."""
+        if not self._cancelled.is_set():
+            return True
+        return any(heir.is_wanted and not heir.finished for heir in list(self._heirs))
+
+    def follow(self, earlier: "Job") -> None:
+        """Show the progress of an earlier job that makes the same."""
+        self._after = earlier
+        earlier._heirs.add(self)
 
     @property
     def finished(self) -> bool:
@@ -149,8 +173,10 @@ class Job(Generic[T]):
         """One line for the progress bar: title, step, time left."""
         if self._started is None:
             if self._after is not None and not self._after.finished:
-                return f"{self.title}: first {self._after.describe()}"
-            return f"{self.title}: waiting for another job to finish"
+                ahead = self._after.describe()
+                return ahead if self.same is not None else f"{self.title}: first {ahead}"
+            n_ahead = self.lane.n_before(self) if self.lane is not None else 0
+            return f"{self.title}: waiting, {n_ahead} before you"
         parts = [self.title]
         if self.note:
             parts.append(self.note)
@@ -167,10 +193,61 @@ class Job(Generic[T]):
             self.note = note
 
 
-class Jobs:
-    """The jobs of one session, at most one per slot, and the errors they ended in."""
+class Lane:
+    """Workers that take jobs in the order in which they came, whoever asked for them.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    name : str
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._workers = ThreadPoolExecutor(
+            LANE_WORKERS.get(name, 1), thread_name_prefix=f"coalesce-{name}"
+        )
+        self._queue: list[Job] = []
+        self._lock = threading.Lock()
+
+    def submit(self, job: Job) -> None:
+        """Queue a job; one that makes what an earlier one makes follows it."""
+        job.lane = self
+        with self._lock:
+            twin = next(
+                (one for one in self._queue if one.is_wanted and one.same == job.same), None
+            )
+            if job.same is not None and twin is not None:
+                job.follow(twin)
+            self._queue.append(job)
+            job.future = self._workers.submit(job.run)
+        job.future.add_done_callback(lambda future: self._leave(job))
+
+    def n_before(self, job: Job) -> int:
+        """How many jobs have to end before this one may begin, on a lane with one worker."""
+        with self._lock:
+            return self._queue.index(job) if job in self._queue else 0
+
+    @property
+    def n_jobs(self) -> int:
+        """Running and waiting."""
+        return len(self._queue)
+
+    def _leave(self, job: Job) -> None:
+        with self._lock:
+            self._queue.remove(job)
+
+
+class Jobs:
+    """The jobs of one session, at most one per slot, and the errors they ended in.
+
+    Parameters
+    ----------
+    of_server : bool
+        Whether they are the server's own, which no limit of visitors holds for.
+    """
+
+    def __init__(self, *, of_server: bool = False) -> None:
+        self._of_server = of_server
         self._running: dict[str, Job] = {}
         self._lock = threading.Lock()  # two tabs of one session start and collect at once
         self.problems: dict[str, UserError] = {}
@@ -190,7 +267,11 @@ class Jobs:
         """
         self.cancel(slot)
         self.problems.pop(slot, None)
-        job.future = _lane(lane).submit(job.run)
+        refusal = None if self._of_server else self._refusal(job)
+        if refusal is not None:
+            self.problems[slot] = refusal
+            return
+        lane_of(lane).submit(job)
         with self._lock:
             self._running[slot] = job
         deadline = time.monotonic() + SETTLE_SECONDS
@@ -211,6 +292,41 @@ class Jobs:
         if job is not None:
             self.cancel(slot)
             self._note_cancelled(slot, job)
+
+    def abandon(self, but: Collection[str] = ()) -> None:
+        """End all jobs because nobody is there to see them; a page says what it was asked for.
+
+        Parameters
+        ----------
+        but : collection of str
+            Lanes whose jobs go on.
+        """
+        for slot, job in list(self._running.items()):
+            if job.lane is not None and job.lane.name in but:
+                continue
+            self.cancel(slot)
+            if not job.by_itself:
+                self.problems[slot] = UserError(
+                    f"{job.title} was stopped: no tab of yours was open any more.",
+                    "Start it again.",
+                )
+
+    def _refusal(self, job: Job) -> UserError | None:
+        """Why this visitor gets no further job now."""
+        limits = serving().limits
+        own = len([one for one in list(self._running.values()) if not one.finished])
+        if own >= limits.jobs:
+            return UserError(
+                f"{job.title} was not started: {number_of(own, 'job')} of yours run or wait, and"
+                " this server takes no more of one visitor.",
+                "Wait until one has ended, or cancel one, then try again.",
+            )
+        if sum(lane.n_jobs for lane in list(_lanes().values())) >= limits.jobs_in_all:
+            return UserError(
+                f"{job.title} was not started: this server has as many jobs as it takes.",
+                "Try again in a minute.",
+            )
+        return None
 
     def cancel_others(self, slot: str, prefix: str) -> None:
         """Cancel the jobs of all slots that begin alike, but for one's own."""
@@ -269,9 +385,21 @@ class Jobs:
 
 
 @st.cache_resource(show_spinner=False)
-def _lane(name: str) -> ThreadPoolExecutor:
-    """Workers for all sessions, mostly one: models are too big to work on many at a time."""
-    return ThreadPoolExecutor(LANE_WORKERS.get(name, 1), thread_name_prefix=f"coalesce-{name}")
+def _lanes() -> dict[str, Lane]:
+    """For all sessions, mostly of one worker: models are too big to work on many at a time."""
+    return {}
+
+
+_making_lane = threading.Lock()
+
+
+def lane_of(name: str) -> Lane:
+    """The lane of a name; made by the first who asks."""
+    with _making_lane:
+        lanes = _lanes()
+        if name not in lanes:
+            lanes[name] = Lane(name)
+        return lanes[name]
 
 
 def _server_stops() -> bool:

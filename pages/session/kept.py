@@ -4,6 +4,7 @@ import streamlit as st
 
 from analysis.cache import Cleared, cache_limit, cache_root, clear, usage
 from analysis.errors import UserError
+from analysis.serving import serving
 from pages.widgets.basics import show_error
 from pages.widgets.formatting import escape_markdown, number_of, size
 
@@ -11,7 +12,12 @@ _CLEARED = "kept:cleared"
 
 
 def draw() -> None:
-    """One line: how much of the limit is used; behind a button, the way to clear it."""
+    """One line: how much of the limit is used; behind a button, the way to clear it.
+
+    Nothing on an open server, whose visitors are not to clear what others need.
+    """
+    if serving().is_open:
+        return
     try:
         limit = size(cache_limit())
     except UserError as error:

@@ -141,6 +141,7 @@ class Session:
     name of a run's folder, by `model_id`. `waiting` are variants of an earlier visit, or of a link,
     that are not made yet; `choices` what widgets hold, for the next visit. `lost` says what could
     not be brought back, `saved` what of each item is on disk; `is_forgotten` ends it in all tabs.
+    `tabs` are Streamlit's ids of the tabs that show it, with the time when each was last connected.
     """
 
     key: ModelKey
@@ -164,6 +165,7 @@ class Session:
     saved: dict[str, Hashable] = field(default_factory=dict)
     is_forgotten: bool = False
     jobs: Jobs = field(default_factory=Jobs)
+    tabs: dict[str, float] = field(default_factory=dict)
     _asked_for: ModelKey | None = None
 
     @property

@@ -1,5 +1,7 @@
 """Models and merge trees that all sessions of this server share, loaded once and read-only."""
 
+import os
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -12,17 +14,22 @@ import streamlit as st
 
 from analysis.clustering.merge_tree import MergeTree
 from analysis.compression.tree_choice import TreeChoice
+from analysis.errors import UserError
 from analysis.models.footprint import Footprint, footprint
 from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel, default_dtype
 from analysis.models.statistics import group_variances
-from analysis.progress import Progress, Watch, no_progress
+from analysis.progress import UNWATCHED, Progress, Watch, no_progress
+from analysis.serving import OWN_MODEL, serving
+from analysis.turns import Turns
 
 MAX_MODELS = 3
 """Originals kept in memory beyond those that a session is using."""
 
 MAX_TREES = 12
 """Models times distances whose merge trees are kept in memory; all are on disk."""
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -74,7 +81,7 @@ class Shelf(Generic[K, V]):
         self._capacity = capacity
         self._values: OrderedDict[K, V] = OrderedDict()
         self._seconds: dict[K, float] = {}
-        self._making: dict[K, threading.Lock] = {}
+        self._turns = Turns()
         self._lock = threading.Lock()
 
     def find(self, key: K) -> V | None:
@@ -94,26 +101,25 @@ class Shelf(Generic[K, V]):
         with self._lock:
             return self._seconds.get(key, 0.0)
 
-    def get(self, key: K, make: Callable[[], V]) -> V:
-        """The value, made by the first who asks; the others wait for it."""
-        with self._lock:
-            making = self._making.setdefault(key, threading.Lock())
-        try:
-            with making:
-                value = self.find(key)
-                if value is None:
-                    began = time.perf_counter()
-                    value = make()
-                    with self._lock:
-                        self._values[key] = value
-                        self._seconds[key] = time.perf_counter() - began
-                        while len(self._values) > self._capacity:
-                            gone, _ = self._values.popitem(last=False)
-                            del self._seconds[gone]
-                return value
-        finally:
-            with self._lock:
-                self._making.pop(key, None)
+    def get(self, key: K, make: Callable[[Watch], V], watch: Watch = UNWATCHED) -> V:
+        """The value, made by the first who asks; the others wait for it and see how far it is.
+
+        Raises
+        ------
+        Cancelled
+        """
+        with self._turns.take(key, watch) as own:
+            value = self.find(key)
+            if value is None:
+                began = time.perf_counter()
+                value = make(own)
+                with self._lock:
+                    self._values[key] = value
+                    self._seconds[key] = time.perf_counter() - began
+                    while len(self._values) > self._capacity:
+                        gone, _ = self._values.popitem(last=False)
+                        del self._seconds[gone]
+            return value
 
 
 ModelShelf = Shelf[tuple[ModelKey, Stamp], SpeechModel]
@@ -132,6 +138,25 @@ def tree_shelf() -> TreeShelf:
     return Shelf(MAX_TREES)
 
 
+def require_source(source: str) -> None:
+    """Refuse a model that visitors of this server may not load, whether it is there or not.
+
+    Raises
+    ------
+    UserError
+    """
+    allowed = serving()
+    if not allowed.is_confined or source in (*DEMO_MODELS, os.environ.get(OWN_MODEL)):
+        return
+    is_there = allowed.allows_folder(source) and Path(source).expanduser().is_dir()
+    is_on_hub = allowed.downloads and bool(_HUB_ID.fullmatch(source)) and not Path(source).exists()
+    if not (is_there or is_on_hub):
+        raise UserError(
+            "This model is not open to visitors of this server.",
+            f"Choose {', '.join(DEMO_MODELS)}, or ask who runs it (coalesce app --help).",
+        )
+
+
 def load_model(shelf: ModelShelf, key: ModelKey, progress: Progress = no_progress) -> SpeechModel:
     """Load through the shelf; safe in a worker thread.
 
@@ -140,11 +165,12 @@ def load_model(shelf: ModelShelf, key: ModelKey, progress: Progress = no_progres
     UserError
         See `analysis.models.loading.load`.
     """
+    require_source(key.source)
     progress(0, 0, "reading weights")
     dtype = asked_dtype(key.device, key.dtype)
     return shelf.get(
         (key, key.stamp),
-        lambda: load(key.source, revision=key.revision, device=key.device, dtype=dtype),
+        lambda watch: load(key.source, revision=key.revision, device=key.device, dtype=dtype),
     )
 
 
@@ -172,7 +198,8 @@ def load_trees(
     """
     return shelf.get(
         tree_key(model, choice),
-        lambda: choice.build(model, watch=watch),
+        lambda own: choice.build(model, watch=own),
+        watch,
     )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from analysis.cache import cache_folder
 from analysis.errors import UserError
+from analysis.serving import serving
 
 DEFAULT_DAYS = 7
 """A session that nobody opens for so long is deleted; `COALESCE_SESSION_DAYS` sets another time."""
@@ -46,13 +47,15 @@ def new_id() -> str:
 
 
 def days_kept() -> float:
-    """Days after which an unused session is deleted; 0 keeps nothing.
+    """Days after which an unused session is deleted; 0 keeps nothing, as a demonstration does.
 
     Raises
     ------
     UserError
         When `COALESCE_SESSION_DAYS` is no number of days.
     """
+    if not serving().writes:
+        return 0.0
     text = os.environ.get("COALESCE_SESSION_DAYS", "").strip()
     try:
         days = float(text or DEFAULT_DAYS)

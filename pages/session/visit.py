@@ -19,7 +19,8 @@ from analysis.errors import UserError
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import available_devices
 from analysis.plan.recipe import Recipe
-from pages.session import records, store
+from analysis.serving import OWN_MODEL
+from pages.session import leaving, records, store
 from pages.session.link import MODEL, SESSION, carry, opened
 from pages.session.session import DEFAULT_MODEL, Session, on_best_device
 from pages.session.shelves import ModelKey, model_shelf
@@ -45,6 +46,7 @@ def current() -> Session:
     if session is None or session.is_forgotten:
         session = _begin(opened().get(SESSION, "") if session is None else "")
         _enter(session)
+    leaving.enter(session, _sessions)
     return session
 
 
@@ -144,6 +146,8 @@ def _begin(wanted: str) -> Session:
 
 def _enter(session: Session) -> None:
     """Make it this tab's, with what its widgets held; from a callback or before they are drawn."""
+    if _STATE in st.session_state:
+        leaving.leave(st.session_state[_STATE])
     st.session_state[_STATE] = session
     carry(session.id)
     for key, value in _usable(session.choices).items():
@@ -186,6 +190,11 @@ def _choices() -> dict[str, Any]:
     }
 
 
+def _sessions() -> list[Session]:
+    """Those of this process that a tab, or a job, still has."""
+    return list(_live().values())
+
+
 def _is_plain(value: object) -> bool:
     """Whether JSON gives the same back."""
     if isinstance(value, list):
@@ -197,7 +206,7 @@ def _is_plain(value: object) -> bool:
 
 def _first_model() -> ModelKey:
     """What a visit without a session begins with: the model of its link, or the server's."""
-    source = os.environ.get("COALESCE_MODEL") or DEFAULT_MODEL
+    source = os.environ.get(OWN_MODEL) or DEFAULT_MODEL
     return _known(opened().get(MODEL, "")) or on_best_device(source)
 
 

@@ -1,9 +1,11 @@
 """Variants that no press of Compress made: a checkpoint from a folder, a variant in int8."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import streamlit as st
 
+from analysis.cache import cache_folder
 from analysis.compression.compress import Compression
 from analysis.compression.lineage import as_variant
 from analysis.models.footprint import Footprint, footprint
@@ -11,6 +13,7 @@ from analysis.models.loading import load
 from analysis.models.quantising import quantise
 from analysis.models.speech_model import SpeechModel, dtype_name
 from analysis.progress import Watch
+from analysis.serving import serving
 from pages.session.job_box import job_line, show_problem
 from pages.session.jobs import Job
 from pages.session.session import Session, Variant
@@ -24,6 +27,8 @@ Made = tuple[Compression, Footprint]
 
 def draw(session: Session, model: SpeechModel) -> None:
     """The control that adds a saved checkpoint, and what became of the last try."""
+    if not serving().folders:
+        return
     with st.popover("Add a saved checkpoint", icon=":material/folder_open:"):
         folder = st.text_input(
             "Folder on the server",
@@ -64,8 +69,11 @@ def read_checkpoint(model: SpeechModel, folder: str) -> Made:
     Raises
     ------
     UserError
-        See `analysis.models.loading.load` and `analysis.compression.lineage.as_variant`.
+        See `analysis.models.loading.load` and `analysis.compression.lineage.as_variant`; for a
+        folder that is no training run and not open to visitors, too.
     """
+    if not Path(folder).resolve().is_relative_to(cache_folder("training").resolve()):
+        serving().require_folder(folder)
     device = model.device.type
     dtype = asked_dtype(device, dtype_name(model.dtype))
     compression = as_variant(model, load(folder, device=device, dtype=dtype))

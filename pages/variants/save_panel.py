@@ -20,6 +20,7 @@ from analysis.delivery.model_card import Measurement
 from analysis.delivery.publishing import TOKEN, can_publish, publish
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
+from analysis.serving import serving
 from pages.session.job_box import job_line, show_problem
 from pages.session.jobs import Job, Jobs
 from pages.session.session import Session, Variant
@@ -84,11 +85,12 @@ def draw(session: Session, model: SpeechModel) -> None:
             )
         obstacle = _obstacle(variant, format_name)
         st.caption(obstacle or _sentence(variant, format_name))
-        _to_folder(session, variant, format_name, precision, possible=not obstacle)
+        if serving().folders:
+            _to_folder(session, variant, format_name, precision, possible=not obstacle)
         with st.container(horizontal=True):
             _download(session, variant, format_name, precision, possible=not obstacle)
             _download_plan(variant)
-            if can_publish() and format_name == CHECKPOINT:
+            if serving().downloads and can_publish() and format_name == CHECKPOINT:
                 _publish(session, variant)
         show_problem(session.jobs, _SLOT)
         job_line(session.jobs, _SLOT)
@@ -144,7 +146,7 @@ def _to_folder(
     left, middle, right = st.columns([3, 1, 1], vertical_alignment="bottom")
     folder = left.text_input(
         "Folder on the server",
-        value=str(Path.home() / file_slug(variant.name)),
+        value=str(_home() / file_slug(variant.name)),
         key=f"folder:{variant.id}",
         help="Written whole or not at all; its parent must exist.",
     )
@@ -161,6 +163,12 @@ def _to_folder(
     )
 
 
+def _home() -> Path:
+    """Where a folder is proposed."""
+    roots = serving().roots
+    return Path(roots[0]) if roots else Path.home()
+
+
 def _save(
     session: Session,
     variant: Variant,
@@ -172,6 +180,11 @@ def _save(
     """Callback: start the job that writes the folder."""
     if not folder.strip():
         session.jobs.problems[_SLOT] = UserError("No folder was given.", "Type one and save again.")
+        return
+    try:
+        serving().require_folder(folder.strip())
+    except UserError as error:
+        session.jobs.problems[_SLOT] = error
         return
     model, target = variant.model, Path(folder.strip())
     measured = measurements_of(session, variant)
@@ -267,6 +280,11 @@ def _publish(session: Session, variant: Variant) -> None:
 
 def _push(session: Session, variant: Variant, repository: str, private: bool, update: bool) -> None:
     """Callback: start the job that pushes."""
+    try:
+        serving().require_downloads()
+    except UserError as error:
+        session.jobs.problems[_SLOT] = error
+        return
     model, measured = variant.model, measurements_of(session, variant)
 
     def pushed(address: str) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from analysis.errors import UserError
 from analysis.figures.palette import BACKGROUNDS, INKS
+from analysis.serving import serving
 from pages.widgets.formatting import escape_markdown
 
 
@@ -41,7 +42,7 @@ def show_error(error: UserError) -> None:
         f"**{escape_markdown(error.message)}** {escape_markdown(error.remedy)}",
         icon=":material/error:",
     )
-    if error.detail:
+    if error.detail and not serving().is_open:  # it names folders of the server
         with st.expander("Technical detail"):
             st.code(error.detail, language=None, wrap_lines=True)
 

@@ -24,10 +24,12 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("analysis",),  # the name and the version only
     ("analysis.errors",),
     ("analysis.progress",),
+    ("analysis.turns",),
     ("analysis.eviction",),
     ("analysis.cache",),
     ("analysis.files",),
     ("analysis.plan",),
+    ("analysis.serving",),
     ("analysis.models",),
     ("analysis.speech",),
     ("analysis.clustering",),
