@@ -3,14 +3,16 @@
 import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
 from streamlit import runtime
 
-from analysis.errors import UNKNOWN, UserError
+from analysis.errors import UNKNOWN, Cancelled, UserError
 from analysis.progress import Watch
+from analysis.serving import VARIABLE, Serving
 from pages.session.jobs import Job, Jobs
 
 
@@ -179,3 +181,110 @@ def test_where_the_time_is_foreseen_the_bar_follows_the_clock(
     before = following.fraction
     following.run()
     assert following.fraction >= before
+
+
+def test_a_queue_tells_how_many_come_before() -> None:
+    started = threading.Event()
+    visitors = [Jobs() for _ in range(3)]
+    for jobs in visitors:
+        jobs.start("x", Job("Working", until_cancelled(started), lambda text: None), lane="queue")
+    waiting = visitors[2].running("x")
+    assert waiting is not None
+    assert waiting.describe() == "Working: waiting, 2 before you"
+    visitors[1].cancel("x")  # one that waits gives up its place at once
+    assert waiting.describe() == "Working: waiting, 1 before you"
+    for jobs in visitors:
+        jobs.cancel("x")
+
+
+def test_what_another_visitor_makes_is_shown_and_kept_going() -> None:
+    started, got, made = threading.Event(), [], []
+    shelf: dict[str, str] = {}
+
+    def work(watch: Watch) -> str:
+        if "trees" not in shelf:
+            made.append(1)
+            started.set()
+            for step in range(100):
+                watch.check()
+                watch.progress(step, 100, f"step {step}")
+                time.sleep(0.01)
+            shelf["trees"] = "made"
+        return shelf["trees"]
+
+    first, second = Jobs(), Jobs()
+    first.start("x", Job("Trees", work, got.append, same="trees"), lane="shared")
+    assert started.wait(5)
+    second.start("x", Job("Trees", work, got.append, same="trees"), lane="shared")
+    job = second.running("x")
+    assert job is not None
+    assert job.describe().startswith("Trees · step ")
+    assert 0 < job.fraction < 1
+    first.cancel("x")  # its visitor leaves; the other still waits for it
+    collect(second, "x")
+    assert (got, made) == (["made"], [1])
+    assert second.problems == {}
+
+
+def test_what_nobody_waits_for_any_more_stops() -> None:
+    started, first, second = threading.Event(), Jobs(), Jobs()
+    for jobs in (first, second):
+        job = Job("Trees", until_cancelled(started), lambda text: None, same="both")
+        jobs.start("x", job, lane="both")
+    running = first.running("x")
+    assert running is not None
+    assert started.wait(5)
+    first.cancel("x")
+    assert running.is_wanted
+    second.cancel("x")
+    assert not running.is_wanted
+    assert running.future is not None
+    assert isinstance(running.future.exception(5), Cancelled)
+
+
+def test_an_open_server_takes_so_many_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Serving(host="0.0.0.0", max_jobs=2, max_jobs_in_all=3)
+    monkeypatch.setenv(VARIABLE, settings.model_dump_json())
+    lanes: dict[str, object] = {}  # without those of other tests
+    monkeypatch.setattr("pages.session.jobs._lanes", lambda: lanes)
+    started, one, other = threading.Event(), Jobs(), Jobs()
+
+    def ask(jobs: Jobs, slot: str) -> None:
+        jobs.start(slot, Job("Working", until_cancelled(started), lambda text: None), lane="full")
+
+    for slot in ("a", "b", "c"):
+        ask(one, slot)
+    assert one.slots() == ["a", "b"]
+    assert "2 jobs of yours" in one.problems["c"].message
+    ask(one, "b")  # in the place of the one before
+    assert set(one.slots()) == {"a", "b"}
+    ask(other, "a")
+    ask(other, "b")
+    assert other.slots() == ["a"]
+    assert "as many jobs as it takes" in other.problems["b"].message
+    own = Jobs(of_server=True)
+    ask(own, "a")
+    assert own.slots() == ["a"]
+    for jobs in (one, other, own):
+        jobs.abandon()
+        assert jobs.slots() == []
+
+
+def test_a_lane_holds_no_result_of_a_job_that_ended() -> None:
+    class Large:
+        pass
+
+    jobs, gone = Jobs(), []
+
+    def work(watch: Watch) -> Large:
+        made = Large()
+        gone.append(weakref.ref(made))
+        return made
+
+    jobs.start("x", Job("Making", work, lambda made: None), lane="results")
+    collect(jobs, "x")
+    gc.collect()
+    deadline = time.monotonic() + 5
+    while gone[0]() is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert gone[0]() is None
