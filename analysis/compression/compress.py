@@ -68,7 +68,7 @@ class CompressedGroup:
         return self.weights.n_units
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Compression:
     """A compressed model and how it came about.
 

@@ -9,16 +9,19 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
 
 import streamlit as st
 
 from analysis.clustering.merge_tree import MergeTree
+from analysis.compression.compress import Compression
 from analysis.compression.tree_choice import TreeChoice
 from analysis.errors import UserError
 from analysis.models.footprint import Footprint, footprint
 from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel, default_dtype
 from analysis.models.statistics import group_variances
+from analysis.plan.compression_plan import CompressionPlan
 from analysis.progress import UNWATCHED, Progress, Watch, no_progress
 from analysis.serving import OWN_MODEL, serving
 from analysis.turns import Turns
@@ -201,6 +204,43 @@ def load_trees(
         lambda own: choice.build(model, watch=own),
         watch,
     )
+
+
+def share_compression(
+    model: SpeechModel,
+    plan: CompressionPlan,
+    make: Callable[[Watch], Compression],
+    watch: Watch,
+) -> Compression:
+    """A model by a plan, made once for all visitors who have it; safe in a worker thread.
+
+    It is kept as long as one of them keeps it.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original.
+    plan : CompressionPlan
+        Names the sound that it listened to, too.
+    make : callable
+    watch : Watch
+
+    Raises
+    ------
+    Cancelled
+    """
+    key = (model_id(model), plan.identity)
+    turns, made = _compressions()
+    with turns.take(key, watch) as own:
+        found = made.get(key)
+        if found is None:
+            found = made[key] = make(own)
+        return found
+
+
+@st.cache_resource(show_spinner=False)
+def _compressions() -> "tuple[Turns, WeakValueDictionary[tuple[str, str], Compression]]":
+    return Turns(), WeakValueDictionary()
 
 
 def variances_of(model: SpeechModel) -> Mapping[str, float]:

@@ -20,7 +20,7 @@ from pages.planning.settings import Settings, choose_n_clusters, widget_key
 from pages.session.job_box import job_box, show_problem
 from pages.session.jobs import Job
 from pages.session.session import Session, Variant
-from pages.session.shelves import load_trees, tree_shelf
+from pages.session.shelves import load_trees, share_compression, tree_shelf
 from pages.variants.health import VERDICT_ICONS
 from pages.widgets.basics import primary_button, swatch
 from pages.widgets.formatting import percent
@@ -128,15 +128,14 @@ def _start(
         if settings.recipe.swaps:
             locked = settings.locked
             chosen = swap_budget(model, chosen, trees, settings.heard, locked=locked, watch=watch)
-        compression = compress(
-            model,
-            chosen,
-            trees=trees,
-            reuse=reuse,
-            excitation=settings.heard,
-            watch=watch,
-        )
-        compression = examined(compression, model, trees, watch=watch)
+
+        def make(watch: Watch) -> Compression:
+            made = compress(
+                model, chosen, trees=trees, reuse=reuse, excitation=settings.heard, watch=watch
+            )
+            return examined(made, model, trees, watch=watch)
+
+        compression = share_compression(model, chosen, make, watch)
         return compression, footprint(compression.model), measured_error(trees, compression)
 
     def deliver(made: tuple[Compression, Footprint, float]) -> None:

@@ -39,7 +39,7 @@ def test_an_open_server_allows_neither_folders_nor_the_hub(host: str, tmp_path: 
 
 def test_a_demonstration_allows_least() -> None:
     assert DEMO.is_open
-    assert not (DEMO.downloads or DEMO.writes or DEMO.folders)
+    assert {DEMO.downloads, DEMO.writes, DEMO.folders} == {False}
     assert not Serving(demo=True, allow_downloads=True).downloads
     for name in ("upload_mb", "clip_seconds", "jobs"):
         assert getattr(DEMO.limits, name) <= getattr(OPEN.limits, name)

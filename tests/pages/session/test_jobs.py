@@ -198,7 +198,9 @@ def test_a_queue_tells_how_many_come_before() -> None:
 
 
 def test_what_another_visitor_makes_is_shown_and_kept_going() -> None:
-    started, got, made = threading.Event(), [], []
+    started = threading.Event()
+    got: list[str] = []
+    made: list[int] = []
     shelf: dict[str, str] = {}
 
     def work(watch: Watch) -> str:

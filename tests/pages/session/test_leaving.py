@@ -4,6 +4,7 @@ import gc
 import threading
 import time
 import weakref
+from collections.abc import Callable
 
 import pytest
 
@@ -14,7 +15,7 @@ from pages.session.jobs import Job
 from pages.session.session import Session, on_best_device
 
 
-def endless(started: threading.Event, ended: threading.Event) -> object:
+def endless(started: threading.Event, ended: threading.Event) -> Callable[[Watch], None]:
     def work(watch: Watch) -> None:
         started.set()
         try:
@@ -30,9 +31,9 @@ def endless(started: threading.Event, ended: threading.Event) -> object:
 def busy(lane: str) -> tuple[Session, threading.Event]:
     session = Session(on_best_device("demo-whisper"))
     started, ended = threading.Event(), threading.Event()
-    job = Job(
+    job: Job[None] = Job(
         f"Working at {lane}",
-        endless(started, ended),  # type: ignore[arg-type]
+        endless(started, ended),
         lambda nothing: session.clips.clear(),  # as all that is delivered, it holds the session
     )
     session.jobs.start("work", job, lane=lane)

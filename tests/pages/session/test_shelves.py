@@ -1,0 +1,71 @@
+"""What visitors share is made once, however many ask at a time, and goes when nobody has it."""
+
+import gc
+import threading
+import time
+
+import pytest
+
+from analysis.compression.compress import Compression
+from analysis.errors import Cancelled
+from analysis.models.speech_model import SpeechModel
+from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.recipe import complete
+from analysis.progress import Watch
+from pages.session.shelves import Shelf, _compressions, share_compression
+
+
+def plan_of(model: SpeechModel, seed: int = 0) -> CompressionPlan:
+    recipe = complete(method="random", distance="weights", allocation="manual", seed=seed)
+    n_clusters = {group.id: group.n_units for group in model.groups}
+    return CompressionPlan(origin=model.origin, recipe=recipe, n_clusters=n_clusters)
+
+
+def test_eight_visitors_with_one_plan_wait_for_one_compression(whisper: SpeechModel) -> None:
+    made: list[int] = []
+    got: list[Compression] = []
+    heard: list[str] = []
+
+    def make(watch: Watch) -> Compression:
+        made.append(1)
+        watch.progress(1, 2, "repairing")
+        time.sleep(0.5)
+        return Compression(whisper, plan_of(whisper), {})
+
+    def ask() -> None:
+        watch = Watch(lambda done, total, note: heard.append(note))
+        got.append(share_compression(whisper, plan_of(whisper), make, watch))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert made == [1]
+    assert len({id(one) for one in got}) == 1
+    assert heard.count("repairing") >= 8  # each saw how far it was
+    other = share_compression(whisper, plan_of(whisper, seed=1), make, Watch())
+    assert other is not got[0]
+    got.clear()
+    del other
+    gc.collect()
+    assert len(_compressions()[1]) == 0
+
+
+def test_who_waits_at_a_shelf_may_go() -> None:
+    shelf: Shelf[str, int] = Shelf(2)
+    begun, go = threading.Event(), threading.Event()
+
+    def make(watch: Watch) -> int:
+        begun.set()
+        assert go.wait(10)
+        return 1
+
+    first = threading.Thread(target=lambda: shelf.get("x", make))
+    first.start()
+    assert begun.wait(10)
+    with pytest.raises(Cancelled):
+        shelf.get("x", make, Watch(should_cancel=lambda: True))
+    go.set()
+    first.join(10)
+    assert shelf.find("x") == 1
