@@ -1,4 +1,4 @@
-"""Several visitors at once, cold: seconds to a result, and what stays in memory when they have left.
+"""Several visitors at once, cold: seconds to a result, and the memory when they have left.
 
     python -m benchmarks.visitors [--visitors 8] [--model demo-whisper] [--rounds 1]
 
