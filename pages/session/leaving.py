@@ -7,6 +7,7 @@ keeps what was uploaded even then.
 
 import ctypes
 import gc
+import logging
 import sys
 import threading
 import time
@@ -112,9 +113,12 @@ def _watch(sessions: Callable[[], Sequence[Session]]) -> None:
         time.sleep(LOOK_SECONDS)
         if not runtime.exists():
             continue
-        if some_left:  # they were closed at the last look, and have come to rest
-            give_back()
-        some_left = _look_once(sessions())
+        try:
+            if some_left:  # they were closed at the last look, and have come to rest
+                give_back()
+            some_left = _look_once(sessions())
+        except Exception:  # the next look may go well, and without any nobody's job would end
+            logging.getLogger(__name__).exception("Looking after closed tabs failed.")
 
 
 def _look_once(sessions: Sequence[Session]) -> bool:
