@@ -35,7 +35,7 @@ def kept_items() -> Mapping[str, bytes]:
     audio = read_audio(BUNDLED_FOLDER / "digits.flac", name="Voice of a visitor")
     clip = Clip(clip_id(audio), audio, "five one six eight", "upload")
     session.clips[clip.id], session.current_clip = clip, clip.id
-    options = TranscriptionOptions()
+    options = TranscriptionOptions(word_times=True)  # as Transcribe asks
     for each in (model, made.model):
         session.transcripts[clip.id, model_id(each), options] = transcribe(each, audio, options)
     for name, value in in_widgets(recipe).items():

@@ -197,7 +197,7 @@ def test_a_link_to_a_comparison_opens_it_for_somebody_else(kept: str) -> None:
 def test_a_link_to_compress_brings_its_plan(kept: str) -> None:
     app = open_address("compress", session=kept)
     link = shared_link(app)
-    assert sorted(link) == ["model", "plan"]
+    assert sorted(link) == ["mode", "model", "plan"]
     guest = open_address("compress", **link)
     model = session_of(guest).model
     assert model is not None
