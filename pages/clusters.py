@@ -8,11 +8,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from analysis.clustering.cluster_views import (
-    MAX_SHOWN,
-    ClusterView,
     draw_tree,
     head_similarities,
-    view_cluster,
 )
 from analysis.clustering.curves import KNEE_DEFINITION, knee
 from analysis.clustering.merge_tree import MergeTree
@@ -30,6 +27,7 @@ from analysis.figures.clusters import (
 from analysis.figures.maps import MAP_HEIGHT, head_map
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
+from pages.exploring.cluster_detail import draw_detail
 from pages.exploring.cluster_map import (
     BY_CLUSTER,
     BY_MERGE,
@@ -62,10 +60,9 @@ from pages.session.session import Session
 from pages.session.shelves import (
     variances_of,
 )
-from pages.widgets.basics import explain, figure
+from pages.widgets.basics import explain, figure, two_columns
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports
-from pages.widgets.formatting import percent
 
 BY_LAYER, BY_KIND = "Layer", "Kind"
 
@@ -109,14 +106,16 @@ def draw(session: Session, model: SpeechModel) -> None:
         job_slot(session.jobs, slot)
         return
     follow_link(model, groups)
-    view = choose_one("Look at", [ONE_GROUP, ALL_HEADS], key=VIEW_KEY)
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    with row:
+        view = choose_one("Look at", [ONE_GROUP, ALL_HEADS], key=VIEW_KEY)
     link = {"view": "heads" if view == ALL_HEADS else "group"}
     if view == ALL_HEADS:
         figures = _all_heads(session, model, groups, settings)
         tables: dict[str, pd.DataFrame] = {}
     else:
         plan = _plan(session, model, trees, settings)
-        group, k = choose_group(model, groups, trees, plan)
+        group, k = choose_group(model, groups, trees, row)
         figures, tables = _one_group(
             session, model, group, trees[group.id], k, settings=settings, plan=plan
         )
@@ -169,7 +168,7 @@ def _one_group(
     figures = {"error-versus-k": curve, "cluster-sizes": sizes}
     options = [BY_CLUSTER, BY_SIZE, BY_NORM, BY_MERGE]
     color_by, projection = map_controls(session, model, [group], settings.trees, options, COLOR_KEY)
-    left, right = st.columns([1.6, 1], gap="medium")
+    left, right = two_columns()
     with left:
         with st.container(height=MAP_HEIGHT, border=False):
             if projection is not None:
@@ -201,13 +200,13 @@ def _one_group(
             alt=f"How many clusters of {group.title} have how many members.",
             height=SIZES_HEIGHT,
         )
-    if group.component == "heads" and group.n_units > 1:
-        figures |= _heads(model, group, tree, k, settings)
+    if group.n_units > 1:
+        figures |= _merges(model, group, tree, k, settings)
     chosen = choose_cluster(model, group, labels)
     table = pd.DataFrame({"unit": np.arange(len(labels)), "cluster": labels, "norm": norms})
     tables = {"clusters": table}
     if chosen.size:
-        detail_figures, members = _detail(model, group, labels, chosen, settings)
+        detail_figures, members = draw_detail(model, group, settings.trees.space, labels, chosen)
         return figures | detail_figures, tables | {"members": members}
     return figures, tables
 
@@ -242,15 +241,19 @@ def _plan_buttons(
         )
 
 
-def _heads(
+def _merges(
     model: SpeechModel, group: UnitGroup, tree: MergeTree, k: int, settings: Settings
 ) -> dict[str, go.Figure]:
-    """How alike the heads are, as they are and aligned, and the order in which they merge."""
+    """The order in which units merge, of channels the last merges; how alike the heads are."""
+    tree_chart = merge_dendrogram(group, draw_tree(tree, k), k)
+    alt = f"Merge tree of {group.title}, cut at K = {k}."
+    if group.component != "heads":
+        figure(tree_chart, key="dendrogram", alt=alt, height=MATRIX_HEIGHT)
+        return {"merge-tree": tree_chart}
     choice = settings.trees
     pair = head_similarities(model, group, choice.space)
     matrices = similarity_matrices(pair, range(group.n_units), "head")
-    tree_chart = merge_dendrogram(group, draw_tree(tree, k), k)
-    left, right = st.columns([1.6, 1], gap="medium")
+    left, right = two_columns()
     with left:
         figure(
             matrices,
@@ -259,79 +262,8 @@ def _heads(
             height=MATRIX_HEIGHT,
         )
     with right:
-        figure(
-            tree_chart,
-            key="dendrogram",
-            alt=f"Merge tree of {group.title}, cut at K = {k}.",
-            height=MATRIX_HEIGHT,
-        )
+        figure(tree_chart, key="dendrogram", alt=alt, height=MATRIX_HEIGHT)
     return {"head-similarity": matrices, "merge-tree": tree_chart}
-
-
-def _detail(
-    model: SpeechModel,
-    group: UnitGroup,
-    labels: np.ndarray,
-    chosen: np.ndarray,
-    settings: Settings,
-) -> tuple[dict[str, go.Figure], pd.DataFrame]:
-    """Members, their similarity, and what they become."""
-    choice = settings.trees
-    view = view_cluster(model, group, choice.space, chosen)
-    unit = "channel" if group.component == "ffn" else "head"
-    n = len(chosen)
-    shown = f"{n:,}" if n <= MAX_SHOWN else f"the first {MAX_SHOWN} of {n:,}"
-    matrix = similarity_matrices(
-        {f"Similarity of {shown} {unit}s": view.cosines}, chosen[:MAX_SHOWN].tolist(), unit
-    )
-    members = pd.DataFrame(
-        {
-            unit: view.members,
-            "cluster": labels[chosen],
-            "norm": view.norms,
-            "cosine to mean": view.to_mean,
-        }
-    )
-    left, middle, right = st.columns([1, 1.4, 1], gap="medium")
-    with left:
-        st.dataframe(
-            members,
-            hide_index=True,
-            height=MATRIX_HEIGHT,
-            column_config={
-                name: st.column_config.NumberColumn(format="%.3f")
-                for name in ("norm", "cosine to mean")
-            },
-            alt="The chosen units.",
-        )
-    with middle:
-        figure(matrix, key="members", alt="Similarity of the chosen units.", height=MATRIX_HEIGHT)
-    with right:
-        _becomes(view, unit)
-    return {"members": matrix}, members
-
-
-def _becomes(view: ClusterView, unit: str) -> None:
-    n = len(view.members)
-    if n == 1:
-        st.markdown(f"One {unit} by itself stays as it is.")
-        return
-    mean = float(view.norms.mean())
-    st.metric(
-        f"{n:,} {unit}s become one; error",
-        percent(view.inertia, 2),
-        help="Squared distances of the members to their mean, over the group's squared norm.",
-    )
-    st.metric(
-        "Norm that the mean keeps",
-        percent(view.mean_norm / mean if mean else float("nan")),
-        help="100 % where the members agree; what disagrees cancels in the mean.",
-    )
-    st.markdown(
-        f":small[The merged {unit} reads with the mean of its members' input weights and writes"
-        " with the sum of their output weights. Similarity and error are those under the distance"
-        " and the head alignment set on the Compress page.]"
-    )
 
 
 def _all_heads(

@@ -24,6 +24,7 @@ from pages.exploring.measurements import (
 from pages.frame import tour
 from pages.frame.frame import run_page
 from pages.frame.sidebar import DEVICE_NAMES
+from pages.planning.group_choice import select_group, selected_group
 from pages.planning.settings import Settings, read_settings, widget_key
 from pages.session import kept
 from pages.session.job_box import job_slot, show_problem
@@ -91,16 +92,27 @@ def draw(session: Session, model: SpeechModel) -> None:
             key="overview:color",
             help_text=f"Redundancy: {REDUNDANCY_DEFINITION}  \nVariance: {STATISTICS['variance']}",
         )
-    treemap = _treemap(parts, color_by, redundancies, variances)
+    chosen = selected_group(model, groups)
+    treemap = _treemap(parts, color_by, redundancies, variances, chosen.id)
     table = _table_of(groups, base.parameters, redundancies, variances)
     with right, st.container(horizontal=True, horizontal_alignment="right"):
         draw_exports("overview", {"parameters": treemap}, {"unit-groups": table})
+    key = f"parts:{model.weight_hash[:16]}"
+
+    def clicked() -> None:
+        points = st.session_state[key]["selection"]["points"]
+        if points and points[0]["customdata"][0]:
+            select_group(model, points[0]["customdata"][0])
+
     figure(
         treemap,
-        key=f"parts:{model.weight_hash[:16]}",
+        key=key,
         alt=f"Parameters of {model.name} as areas; {percent(share, 0)} can be merged.",
         height=TREEMAP_HEIGHT,
+        on_select=clicked,
+        selection_mode="points",
     )
+    _selected(chosen, base.parameters)
     _progress(session, model, settings, statistics, trees)
     _table(model, groups, table)
     left, right = st.columns(2, gap="large")
@@ -117,6 +129,18 @@ def draw(session: Session, model: SpeechModel) -> None:
     ):
         st.switch_page("pages/variance.py")
     explain(EXPLANATION)
+
+
+def _selected(group: UnitGroup, n_parameters: int) -> None:
+    """The group that a click has chosen, and the way to look at it from near."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f"Selected: **{group.title}**, {group.n_units:,} units,"
+            f" {percent(group.n_parameters / n_parameters)} of the parameters",
+            width="content",
+        )
+        if st.button("Open in Clusters", icon=":material/bubble_chart:", key="open-clusters"):
+            st.switch_page("pages/clusters.py")
 
 
 def _measurements(
@@ -187,12 +211,14 @@ def _treemap(
     color_by: str,
     redundancies: Mapping[str, float] | None,
     variances: Mapping[str, float] | None,
+    selected: str,
 ) -> go.Figure:
     if color_by == BY_REDUNDANCY and redundancies:
-        return parameter_treemap(parts, redundancies, "redundancy", ".1%", theme())
+        values = (redundancies, "redundancy", ".1%")
+        return parameter_treemap(parts, *values, theme(), selected=selected)
     if color_by == BY_VARIANCE and variances:
-        return parameter_treemap(parts, variances, "variance", ".3g", theme())
-    return parameter_treemap(parts, theme=theme())
+        return parameter_treemap(parts, variances, "variance", ".3g", theme(), selected=selected)
+    return parameter_treemap(parts, theme=theme(), selected=selected)
 
 
 def _table_of(
@@ -225,7 +251,7 @@ def _table(model: SpeechModel, groups: Sequence[UnitGroup], table: pd.DataFrame)
     def choose() -> None:
         rows = st.session_state[key]["selection"]["rows"]
         if rows:
-            st.session_state[widget_key(model, "group")] = groups[rows[0]].id
+            select_group(model, groups[rows[0]].id)
 
     numbers = st.column_config.NumberColumn
     st.dataframe(
@@ -250,7 +276,7 @@ def _table(model: SpeechModel, groups: Sequence[UnitGroup], table: pd.DataFrame)
         placeholder="–",
         alt="All unit groups of the model with size, variance and redundancy.",
     )
-    st.caption("A row that is chosen here is the selected group on the other pages.")
+    st.caption("A row, or an area, that is chosen here is the selected group on all pages.")
 
 
 def _origin(model: SpeechModel, cost: Footprint) -> None:

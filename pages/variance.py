@@ -24,6 +24,7 @@ from analysis.figures.statistics import (
 from analysis.models.matrix_detail import MatrixDetail, matrix_detail
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import (
+    HIGH_VALUES,
     STATISTIC_TITLES,
     STATISTICS,
     UNITS,
@@ -41,7 +42,7 @@ from pages.planning.settings import read_settings, widget_key
 from pages.session.job_box import job_slot, show_problem
 from pages.session.link import follow, one_of, opened, write_address
 from pages.session.session import Session
-from pages.widgets.basics import explain, figure
+from pages.widgets.basics import explain, figure, two_columns
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports
 from pages.widgets.formatting import percent
@@ -87,16 +88,9 @@ def draw(session: Session, model: SpeechModel) -> None:
         job_slot(session.jobs, slot)
         return
     _follow_link(model, groups)
-    name = choose_one(
-        "Statistic",
-        list(STATISTICS),
-        key=STATISTIC_KEY,
-        format_func=lambda option: STATISTIC_TITLES[option],
-    )
-    st.markdown(f":small[**{STATISTIC_TITLES[name]}**: {STATISTICS[name]}]")
-    cell = _selected_cell(model, groups)
-    left, right = st.columns([1.9, 1], gap="medium")
-    with left:
+    sentence = st.empty()  # above its control, which decides what it says
+    with st.container(horizontal=True):
+        name = _choose_statistic()
         span = choose_one(
             "Colours span",
             [WHOLE_MODEL, EACH_MATRIX],
@@ -104,6 +98,10 @@ def draw(session: Session, model: SpeechModel) -> None:
             help_text="Whole model: one scale for all. Each matrix: every column has its own scale,"
             " from its lowest to its highest layer, which shows how layers differ.",
         )
+    sentence.markdown(f"**{STATISTIC_TITLES[name]}.** Where it is high, {HIGH_VALUES[name]}")
+    cell = _selected_cell(model, groups)
+    left, right = two_columns()
+    with left:
         heatmap = statistic_heatmap(
             groups, statistics, name, per_matrix=span == EACH_MATRIX, selected=cell
         )
@@ -116,7 +114,9 @@ def draw(session: Session, model: SpeechModel) -> None:
             on_select=lambda: _choose_cell(model, key),
             selection_mode="points",
         )
-        st.caption("Click on a cell to see its numbers on the right.")
+        st.caption(
+            f"**{STATISTIC_TITLES[name]}**: {STATISTICS[name]} A click on a cell shows its numbers."
+        )
     with right:
         details = _cell(model, groups, statistics)
     lines = statistic_lines(groups, statistics, name)
@@ -141,6 +141,22 @@ def draw(session: Session, model: SpeechModel) -> None:
     ):
         st.switch_page("pages/compress.py")
     explain((*EXPLANATION, *worth.EXPLANATION))
+
+
+def _choose_statistic() -> str:
+    """A list, since six buttons in a row are cut on a projector."""
+    names = list(STATISTICS)
+    if st.session_state.get(STATISTIC_KEY) not in names:
+        st.session_state[STATISTIC_KEY] = names[0]
+    return st.selectbox(
+        "Statistic",
+        names,
+        index=names.index(st.session_state[STATISTIC_KEY]),
+        format_func=STATISTIC_TITLES.__getitem__,
+        key=STATISTIC_KEY,
+        persist_state="session",
+        width=220,
+    )
 
 
 def _follow_link(model: SpeechModel, groups: Sequence[UnitGroup]) -> None:

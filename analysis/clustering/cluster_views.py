@@ -21,6 +21,18 @@ from analysis.models.unit_groups import UnitGroup
 MAX_SHOWN = 200
 """Members of a cluster whose similarity matrix is drawn; a larger cluster says n of N."""
 
+LAST_MERGES = 30
+"""Merges that the drawing of a large tree shows, the last ones."""
+
+UNLIKE = 0.15
+"""Members whose cosines are lower than this on average point in different directions."""
+
+LOST = 0.3
+"""A mean that keeps less than this share of its members' norm stands for none of them."""
+
+WEAK = 0.8
+"""Members whose norms are less than this share of their group's, on average, are weak."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClusterView:
@@ -40,6 +52,10 @@ class ClusterView:
         Norm of the mean; below the members' norms when they disagree.
     inertia : float
         Squared distances of the members to their mean, over the group's summed squared norms.
+    mean_cosine : float
+        Mean of the cosines between two different members; 1 for one unit by itself.
+    strength : float
+        Mean norm of the members over the mean norm of all units of the group.
     """
 
     members: np.ndarray
@@ -48,6 +64,24 @@ class ClusterView:
     to_mean: np.ndarray
     mean_norm: float
     inertia: float
+    mean_cosine: float
+    strength: float
+
+    @property
+    def kept_norm(self) -> float:
+        """Norm of the mean over the members' mean norm: 1 where they agree; nan without any."""
+        mean = float(self.norms.mean())
+        return self.mean_norm / mean if mean else float("nan")
+
+    @property
+    def is_heap(self) -> bool:
+        """Whether the members are unlike, and so many that their mean stands for none of them."""
+        return self.mean_cosine < UNLIKE and self.kept_norm < LOST
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether the members are weaker than the units of their group are on average."""
+        return self.strength < WEAK
 
 
 def view_cluster(
@@ -76,19 +110,20 @@ def view_cluster(
     """
     if space.listens:
         everything = space.distances(model, group)
-        total = float(everything.norms.sum())
+        squares = everything.norms
         distances = SquaredDistances(
             everything.matrix[np.ix_(members, members)], everything.norms[members]
         )
     else:
         weights = distance_weights(model.model, group, space.distance)
         vectors = weights.vectors()
-        total = float(vectors.double().square().sum())
+        squares = vectors.double().square().sum(dim=1).cpu().numpy()
         own = weights.take(torch.from_numpy(members).to(vectors.device))
         if space.align_heads and group.component == "heads":
             distances = procrustes_distances(own)
         else:
             distances = euclidean_distances(own.vectors().cpu().numpy())
+    total, usual = float(squares.sum()), float(np.sqrt(squares).mean())
     inner = inner_products(distances)
     norms, mean_norm = np.sqrt(distances.norms), float(np.sqrt(max(0.0, inner.mean())))
     scale = norms * mean_norm
@@ -101,7 +136,15 @@ def view_cluster(
         to_mean=to_mean.clip(-1, 1),
         mean_norm=mean_norm,
         inertia=inertia / total if total else 0.0,
+        mean_cosine=_mean_cosine(inner),
+        strength=float(norms.mean()) / usual if usual else float("nan"),
     )
+
+
+def _mean_cosine(inner: np.ndarray) -> float:
+    """Over all pairs of different units, from their inner products, (m, m)."""
+    m = len(inner)
+    return float((cosine_matrix(inner).sum() - m) / (m * (m - 1))) if m > 1 else 1.0
 
 
 def head_similarities(
@@ -149,15 +192,17 @@ def inner_products(distances: SquaredDistances) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TreeDrawing:
-    """A merge tree as lines.
+    """A merge tree, or its last merges, as lines.
 
     Parameters
     ----------
-    x, y : ndarray of float64, (n - 1, 4)
-        Corners of the bracket of each merge; y is the error that the merge adds, relative to the
-        group's summed squared norms, x the place in `order`.
+    x, y : ndarray of float64, (m, 4)
+        Corners of the bracket of each of the m merges that are drawn; y is the error that the merge
+        adds, relative to the group's summed squared norms, x the place in `order`.
     order : tuple of int
-        Units from left to right.
+        Branches from left to right, each by one of its units, the one with the lowest index.
+    sizes : tuple of int
+        Units of each branch; 1 everywhere in a tree that is drawn whole.
     cut : float
         Height between the last merge that is made at K clusters and the first that is not.
     """
@@ -165,11 +210,12 @@ class TreeDrawing:
     x: np.ndarray
     y: np.ndarray
     order: tuple[int, ...]
+    sizes: tuple[int, ...]
     cut: float
 
 
-def draw_tree(tree: MergeTree, n_clusters: int) -> TreeDrawing:
-    """Lay out a merge tree of few units.
+def draw_tree(tree: MergeTree, n_clusters: int, n_shown: int = LAST_MERGES) -> TreeDrawing:
+    """Lay out a merge tree; of many units, its last merges.
 
     Parameters
     ----------
@@ -177,6 +223,8 @@ def draw_tree(tree: MergeTree, n_clusters: int) -> TreeDrawing:
         Of at least two units.
     n_clusters : int
         Where to cut.
+    n_shown : int
+        Merges that are drawn at most, the last ones.
 
     Returns
     -------
@@ -185,7 +233,17 @@ def draw_tree(tree: MergeTree, n_clusters: int) -> TreeDrawing:
     costs = tree.merge_costs / (tree.total or 1.0)
     linkage = tree.linkage.copy()
     linkage[:, 2] = costs
-    layout = dendrogram(linkage, no_plot=True)
+    n_branches = min(n_shown + 1, tree.n_units)
+    layout = dendrogram(linkage, p=n_branches, truncate_mode="lastp", no_plot=True)
+    branches = tree.labels(n_branches)
+    first = np.unique(branches, return_index=True)[1]
+    sizes = np.bincount(branches)
+    # SciPy names a leaf by its unit, or by the merge that made it
+    merged_last = _a_unit_of_each_merge(tree)
+    places = [
+        branches[leaf if leaf < tree.n_units else merged_last[leaf - tree.n_units]]
+        for leaf in layout["leaves"]
+    ]
     n_merges = tree.n_units - n_clusters
     below = costs[n_merges - 1] if n_merges else 0.0
     above = costs[n_merges] if n_merges < len(costs) else 1.1 * costs[-1]
@@ -193,6 +251,15 @@ def draw_tree(tree: MergeTree, n_clusters: int) -> TreeDrawing:
         # SciPy puts leaf i at 10·i + 5
         x=(np.array(layout["icoord"]) - 5) / 10,
         y=np.array(layout["dcoord"]),
-        order=tuple(int(leaf) for leaf in layout["leaves"]),
+        order=tuple(int(first[place]) for place in places),
+        sizes=tuple(int(sizes[place]) for place in places),
         cut=(below + above) / 2,
     )
+
+
+def _a_unit_of_each_merge(tree: MergeTree) -> np.ndarray:
+    """One unit of the cluster that each merge makes: int64, (n - 1,)."""
+    units = np.arange(2 * tree.n_units - 1)
+    for merge, child in enumerate(tree.linkage[:, 0].astype(np.int64)):
+        units[tree.n_units + merge] = units[child]
+    return units[tree.n_units :]

@@ -5,6 +5,7 @@ Latency on two cores: PCA of 1,536 channels a fraction of a second, of 5,120 som
 """
 
 import hashlib
+import sys
 import threading
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,6 +40,11 @@ METRICS: Mapping[str, str] = {
 
 MIN_UNITS = 4
 """UMAP's spectral start needs more points than it has dimensions."""
+
+WORTHWHILE_UNITS = 30
+"""From so many units on a UMAP tells more than chance; there are fewer heads in a layer."""
+
+_COMPILE_SECONDS, _FIT_SECONDS, _SECONDS_PER_UNIT = 10.0, 1.0, 0.004
 
 _BIASES = "biases"
 
@@ -168,6 +174,12 @@ def project_umap(
 
     arrays = cached(path, {"coordinates": (n, settings.n_dimensions)}, make)
     return Projection(arrays["coordinates"], None)
+
+
+def umap_seconds(n_units: int) -> float:
+    """How long a UMAP should take on two cores; the first one of a process waits for numba."""
+    compiling = 0.0 if "umap" in sys.modules else _COMPILE_SECONDS
+    return compiling + _FIT_SECONDS + _SECONDS_PER_UNIT * n_units
 
 
 def _umap(scores: np.ndarray, settings: UmapSettings, progress: Progress) -> np.ndarray:

@@ -6,8 +6,9 @@ from itertools import pairwise
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.figures.layout import MANY_LAYERS, kind_of, lay_out
+from analysis.figures.layout import HEADINGS, MANY_LAYERS, kind_of, lay_out
 from analysis.figures.palette import NEUTRAL, ORANGE, PURPLE, SKY, VARIANTS, with_alpha
+from analysis.figures.titles import SMALL
 from analysis.models.unit_groups import UnitGroup
 
 STRATEGIES_HEIGHT = 380
@@ -141,7 +142,7 @@ def error_multiples(
     if max(errors.values()) == 0:
         finding = "Every group keeps all its units, so nothing is lost"
     lay_out(figure, curves_height(groups), _two_lines(finding, key))
-    figure.update_layout(margin={"t": 76}, hovermode="closest", clickmode="event+select")
+    figure.update_layout(hovermode="closest", clickmode="event+select")
     figure.update_traces(unselected_marker_opacity=1, selector={"mode": "markers"})
     return figure
 
@@ -225,8 +226,9 @@ def strategy_lines(
         for name in choices
     )
     key += f"   <span style='color:{color}'>○</span> now"
-    lay_out(figure, STRATEGIES_HEIGHT, _two_lines(_strategy_title(groups, choices, errors), key))
-    figure.update_layout(margin_t=130, hovermode="closest")
+    title = _two_lines(_strategy_title(groups, choices, errors), key)
+    lay_out(figure, STRATEGIES_HEIGHT, title, headings=HEADINGS)
+    figure.update_layout(hovermode="closest")
     return figure
 
 
@@ -317,4 +319,4 @@ def _line_label(members: Sequence[UnitGroup]) -> str:
 
 
 def _two_lines(finding: str, key: str) -> str:
-    return f"{finding}<br><span style='font-size:12px'>{key}</span>"
+    return f"{finding}<br><span style='{SMALL}'>{key}</span>"

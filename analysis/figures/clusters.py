@@ -8,13 +8,16 @@ from plotly.subplots import make_subplots
 
 from analysis.clustering.cluster_views import TreeDrawing
 from analysis.clustering.merge_tree import MergeTree
-from analysis.figures.layout import lay_out
+from analysis.figures.layout import HEADINGS, lay_out, ticks_from_one
 from analysis.figures.palette import DIVERGING, NEUTRAL, PURPLE, VERMILLION
 from analysis.models.unit_groups import UnitGroup
 
 CURVE_HEIGHT = 316
 SIZES_HEIGHT = 250
 MATRIX_HEIGHT = 360
+
+FEW_BRANCHES = 12
+"""Up to as many branches of a tree, their numbers are written level."""
 
 FEW_CLUSTERS = 30
 """Up to as many of one size, cluster sizes are counted on a linear axis."""
@@ -68,7 +71,6 @@ def cut_curve(group: UnitGroup, tree: MergeTree, n_clusters: int, knee: int) -> 
         f" {errors[n_clusters - 1]:.2%}<br><span style='color:{PURPLE}'>◆</span> knee at {knee:,}:"
         f" {errors[knee - 1]:.2%}",
     )
-    figure.update_layout(margin_t=60)  # two lines: on one, large K leave a narrow column
     return figure
 
 
@@ -91,11 +93,21 @@ def cluster_sizes(group: UnitGroup, labels: np.ndarray) -> go.Figure:
     figure.add_bar(
         x=sizes,
         y=counts[sizes],
+        width=max(0.8, float(sizes.max()) / 150),  # seen beside a cluster of hundreds, too
         marker={"color": [NEUTRAL if size == 1 else VERMILLION for size in sizes]},
-        hovertemplate=f"clusters of %{{x:,}} {unit}: %{{y:,}}<extra></extra>",
+        customdata=[
+            f"{number:,} {'cluster' if number == 1 else 'clusters'} of {_of(size, unit)}"
+            f"<br>together {_of(size * number, unit)}"
+            for size, number in zip(sizes.tolist(), counts[sizes].tolist(), strict=True)
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
     )
-    dtick = 1 if sizes.max() <= 12 else None
-    figure.update_xaxes(title_text=f"size of the cluster ({unit})", nticks=8, dtick=dtick)
+    largest = int(sizes.max())
+    figure.update_xaxes(
+        title_text=f"members ({unit})",
+        range=[0.4, max(largest + 0.6, 5.6)],
+        tickvals=ticks_from_one(max(largest, 5)),
+    )
     most = int(counts.max())
     if most > FEW_CLUSTERS:
         figure.update_yaxes(title_text="clusters (count, log)", type="log", dtick=1)
@@ -103,9 +115,13 @@ def cluster_sizes(group: UnitGroup, labels: np.ndarray) -> go.Figure:
     else:
         figure.update_yaxes(title_text="clusters (count)", tickformat="d", nticks=6)
         figure.update_yaxes(range=[0, 1.1 * most], dtick=1 if most <= 5 else None)
-    largest = f"{int(sizes.max()):,} {unit}" if sizes.max() > 1 else "one unit"
-    lay_out(figure, SIZES_HEIGHT, f"The largest cluster has {largest}")
+    lay_out(figure, SIZES_HEIGHT, f"Largest cluster: {_of(largest, unit)}")
     return figure
+
+
+def _of(number: int, units: str) -> str:
+    """So many channels or heads."""
+    return f"{number:,} {units if number > 1 else units.removesuffix('s')}"
 
 
 def similarity_matrices(
@@ -163,8 +179,7 @@ def similarity_matrices(
         f"{value:.2f}{f' {title[0].lower()}{title[1:]}' if len(off) > 1 else ''}"
         for title, value in off.items()
     )
-    lay_out(figure, MATRIX_HEIGHT, f"Highest cosine: {best}")
-    figure.update_layout(margin_t=78)
+    lay_out(figure, MATRIX_HEIGHT, f"Highest cosine: {best}", headings=HEADINGS // 2)
     return figure
 
 
@@ -173,7 +188,7 @@ def _strongest(matrix: np.ndarray) -> float:
 
 
 def merge_dendrogram(group: UnitGroup, drawing: TreeDrawing, n_clusters: int) -> go.Figure:
-    """The merge tree of few units, with the cut at K.
+    """The merge tree of few units, or the last merges of many, with the cut at K.
 
     Parameters
     ----------
@@ -187,6 +202,9 @@ def merge_dendrogram(group: UnitGroup, drawing: TreeDrawing, n_clusters: int) ->
     plotly.graph_objects.Figure
     """
     unit = "channel" if group.component == "ffn" else "head"
+    n_branches = len(drawing.order)
+    whole = n_branches == group.n_units
+    is_cut = n_clusters <= n_branches
     figure = go.Figure()
     for x, y in zip(drawing.x, drawing.y, strict=True):
         figure.add_scatter(
@@ -196,31 +214,52 @@ def merge_dendrogram(group: UnitGroup, drawing: TreeDrawing, n_clusters: int) ->
             line={"color": VERMILLION if y[1] <= drawing.cut else NEUTRAL, "width": 2},
             hovertemplate=f"merging here adds {y[1]:.2%}<extra></extra>",
         )
-    last = len(drawing.order) - 1
+    places = list(range(n_branches))
     figure.add_scatter(
-        x=[-0.5, last + 0.5],
-        y=[drawing.cut] * 2,
-        mode="lines",
-        line={"color": PURPLE, "width": 2, "dash": "dash"},
-        hovertemplate=f"cut at K = {n_clusters}<extra></extra>",
+        x=places,
+        y=[0] * n_branches,
+        mode="markers",
+        marker={"color": NEUTRAL, "size": 5},
+        cliponaxis=False,
+        customdata=[
+            f"{unit} {first}" if size == 1 else f"branch of {size:,} {unit}s, one of them {first}"
+            for first, size in zip(drawing.order, drawing.sizes, strict=True)
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
     )
+    if is_cut:
+        figure.add_scatter(
+            x=[-0.5, n_branches - 0.5],
+            y=[drawing.cut] * 2,
+            mode="lines",
+            line={"color": PURPLE, "width": 2, "dash": "dash"},
+            hovertemplate=f"cut at K = {n_clusters}<extra></extra>",
+        )
     figure.update_xaxes(
-        title_text=f"{unit} (index)",
-        tickvals=list(range(last + 1)),
-        ticktext=[str(leaf) for leaf in drawing.order],
-        tickangle=0 if last < 12 else 90,
-        range=[-0.6, last + 0.6],
+        title_text=f"{unit} (index)" if whole else f"members of a branch ({unit}s)",
+        tickvals=places,
+        ticktext=[f"{name:,}" for name in (drawing.order if whole else drawing.sizes)],
+        tickangle=0 if n_branches <= FEW_BRANCHES else 90,
+        range=[-0.6, n_branches - 0.4],
         showgrid=False,
     )
     figure.update_yaxes(
         title_text="error added (% of squared norm)", tickformat=".3~p", rangemode="tozero"
     )
-    merged = last + 1 - n_clusters
-    merges = "1 merge" if merged == 1 else f"{merged} merges"
-    lay_out(
-        figure,
-        MATRIX_HEIGHT,
-        f"<span style='color:{VERMILLION}'>━</span> {merges} below"
-        f" the <span style='color:{PURPLE}'>┅</span> cut at K = {n_clusters}",
-    )
+    cut = f"the <span style='color:{PURPLE}'>┅</span> cut at K = {n_clusters:,}"
+    if not is_cut:
+        title = (
+            f"The last {n_branches - 1} of {group.n_units - 1:,} merges"
+            f"<br>K = {n_clusters:,} is below them: none of them is made"
+        )
+    elif whole:
+        merged = group.n_units - n_clusters
+        merges = "1 merge" if merged == 1 else f"{merged} merges"
+        title = f"<span style='color:{VERMILLION}'>━</span> {merges} below<br>{cut}"
+    else:
+        title = (
+            f"The last {n_branches - 1} of {group.n_units - 1:,} merges"
+            f"<br><span style='color:{VERMILLION}'>━</span> below {cut}"
+        )
+    lay_out(figure, MATRIX_HEIGHT, title)
     return figure

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.figures.layout import MANY_LAYERS, kind_of, lay_out
+from analysis.figures.layout import HEADINGS, MANY_LAYERS, kind_of, lay_out
 from analysis.figures.palette import NEUTRAL, ORIGINAL, VARIANTS, with_alpha
 from analysis.models.unit_groups import UnitGroup
 
@@ -54,8 +54,8 @@ def kept_units_chart(
     for column, members in enumerate(facets.values(), start=1):
         _kept_facet(figure, column, members, n_clusters, selected, color)
     figure.update_annotations(font_size=13)
-    lay_out(figure, KEPT_UNITS_HEIGHT, _kept_title(groups, n_clusters, color))
-    figure.update_layout(barmode="overlay", margin_t=90, clickmode="event+select")
+    lay_out(figure, KEPT_UNITS_HEIGHT, _kept_title(groups, n_clusters, color), headings=HEADINGS)
+    figure.update_layout(barmode="overlay", clickmode="event+select")
     # bars of a few pixels leave no room for gaps and outlines
     narrow = max(len(members) for members in facets.values()) > MANY_LAYERS
     figure.update_layout(bargap=0 if narrow else 0.25)

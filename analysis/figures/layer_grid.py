@@ -13,6 +13,9 @@ from analysis.models.unit_groups import UnitGroup
 Column = tuple[str, str, str]
 """Stack, block, and what its cells show."""
 
+GRID_HEADINGS = 74
+"""Pixels that the headings and the labels of the columns need."""
+
 CELL = 0.92
 """Width and height of a cell, where columns and layers are 1 apart."""
 
@@ -78,7 +81,8 @@ def frame_grid(
             yref="paper",
             yshift=20,
             yanchor="bottom",
-            text=f"{stack.capitalize()}<br>{kind_of(block)}",
+            # in three lines, for columns are narrow on a projector
+            text=f"{stack.capitalize()}<br>{kind_of(block).replace('-', '-<br>')}",
             showarrow=False,
             font={"size": 12},
         )

@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from analysis.clustering.projection import Projection
+from analysis.clustering.rim import RimmedMap, cut_at_rim
 from analysis.figures.layout import kind_of, lay_out
 from analysis.figures.palette import (
     BLUE,
@@ -29,6 +30,19 @@ _KIND_SYMBOLS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("encoder", "self_attention"): (SKY, "circle"),
     ("decoder", "self_attention"): (ORANGE, "square"),
     ("decoder", "cross_attention"): (PURPLE, "diamond"),
+}
+_FEW_HEADS = 80
+"""Up to as many heads, each has its number beside it."""
+
+_RIM_SYMBOLS: Mapping[tuple[int, int], str] = {
+    (-1, 0): "triangle-left",
+    (1, 0): "triangle-right",
+    (0, -1): "triangle-down",
+    (0, 1): "triangle-up",
+    (-1, -1): "triangle-sw",
+    (1, -1): "triangle-se",
+    (-1, 1): "triangle-nw",
+    (1, 1): "triangle-ne",
 }
 _MARKS = {"circle": "●", "square": "■", "diamond": "◆"}
 
@@ -69,7 +83,7 @@ def unit_map(
     value_title: str = "",
     chosen: Sequence[int] = (),
 ) -> go.Figure:
-    """All units of a group as points, none left out.
+    """All units of a group as points, none left out: those far off wait at the rim.
 
     Parameters
     ----------
@@ -94,7 +108,10 @@ def unit_map(
     """
     unit = "channel" if group.component == "ffn" else "head"
     sizes = np.bincount(labels)[labels]
+    rimmed = cut_at_rim(projection.coordinates)
     marker: dict[str, object] = {"size": _point_size(projection), "opacity": 0.85}
+    if rimmed.at_rim.any():
+        marker["symbol"] = _rim_symbols(rimmed)
     if values is None:
         last = len(CLUSTER_COLORS)
         marker |= {"color": cluster_colors(labels), "colorscale": _color_steps()}
@@ -109,13 +126,19 @@ def unit_map(
         }
     figure = go.Figure()
     # lists, for the browser reports a point's part of a packed array as a table, not a list
-    shown = zip(labels.tolist(), sizes.tolist(), np.round(norms, 5).tolist(), strict=True)
-    data = [[index, *facts] for index, facts in enumerate(shown)]
+    shown = zip(labels.tolist(), sizes.tolist(), rimmed.at_rim.tolist(), strict=True)
+    data = [
+        [index, _membership(label, size) + (_AT_RIM if far else ""), norm]
+        for index, ((label, size, far), norm) in enumerate(
+            zip(shown, np.round(norms, 5).tolist(), strict=True)
+        )
+    ]
     hover = (
-        f"<b>{unit} %{{customdata[0]:d}}</b><br>cluster %{{customdata[1]:d}} of"
-        " %{customdata[2]:d}<br>norm %{customdata[3]:.4g}<extra></extra>"
+        f"<b>{unit} %{{customdata[0]:d}}</b><br>%{{customdata[1]}}"
+        "<br>norm %{customdata[2]:.4g}<extra></extra>"
     )
-    _add_points(figure, projection.coordinates, marker, data, hover)
+    names = [str(head) for head in range(len(labels))] if _is_named([group]) else None
+    _add_points(figure, rimmed.coordinates, marker, data, hover, names)
     if len(chosen):
         ring = {
             "size": _point_size(projection) + 5,
@@ -124,13 +147,39 @@ def unit_map(
         }
         if projection.coordinates.shape[1] == 3:
             ring = {"size": _point_size(projection) + 4, "color": NEUTRAL, "opacity": 0.6}
-        _add_points(figure, projection.coordinates[list(chosen)], ring, None, None)
+        _add_points(figure, rimmed.coordinates[list(chosen)], ring, None, None)
     n_clusters = int(labels.max()) + 1
     alone = int((sizes == 1).sum())
-    key = "" if values is not None else f"   <span style='color:{NEUTRAL}'>●</span> unmerged"
-    title = f"{n_clusters:,} clusters of {len(labels):,} {unit}s; {alone:,} stay by themselves{key}"
-    _frame_map(figure, projection, title)
+    key = "" if values is not None else f"   <span style='color:{NEUTRAL}'>●</span> alone"
+    if rimmed.at_rim.any():
+        key += f"   ▲ {int(rimmed.at_rim.sum()):,} at the rim lie beyond it"
+    title = f"{n_clusters:,} clusters of {len(labels):,} {unit}s; {alone:,} are alone"
+    _frame_map(figure, projection, f"{title}<br>{key.strip()}" if key else title)
     return figure
+
+
+_AT_RIM = "<br>it lies beyond the rim"
+
+
+def _membership(label: int, size: int) -> str:
+    """Of which cluster a unit is a member, and of how many."""
+    return f"in cluster {label}, which has {size:,} members" if size > 1 else "merged with no other"
+
+
+def _rim_symbols(rimmed: RimmedMap) -> list[str]:
+    """A circle where a unit is at its true place, a triangle that points where it would be.
+
+    In space there are no triangles: a diamond stands for all directions.
+    """
+    if rimmed.beyond.shape[1] == 3:
+        return np.where(rimmed.at_rim, "diamond", "circle").tolist()
+    return [_RIM_SYMBOLS.get((x, y), "circle") for x, y in rimmed.beyond.tolist()]
+
+
+def _is_named(groups: Sequence[UnitGroup]) -> bool:
+    """Whether each unit's number is written beside it: few heads only."""
+    n_units = sum(group.n_units for group in groups)
+    return all(group.component == "heads" for group in groups) and n_units <= _FEW_HEADS
 
 
 def head_map(groups: Sequence[UnitGroup], projection: Projection, *, by_layer: bool) -> go.Figure:
@@ -150,6 +199,7 @@ def head_map(groups: Sequence[UnitGroup], projection: Projection, *, by_layer: b
         Each point carries its group's id and its head as `customdata[0]` and `[1]`.
     """
     figure = go.Figure()
+    rimmed = cut_at_rim(projection.coordinates)
     start = 0
     spans: dict[tuple[str, str], list[tuple[UnitGroup, int]]] = {}
     for group in groups:
@@ -160,7 +210,9 @@ def head_map(groups: Sequence[UnitGroup], projection: Projection, *, by_layer: b
         color, symbol = _KIND_SYMBOLS[kind]
         index = np.concatenate([np.arange(at, at + group.n_units) for group, at in members])
         layers = np.concatenate([np.full(group.n_units, group.layer) for group, _ in members])
-        data = [[g.id, head, g.title] for g, _ in members for head in range(g.n_units)]
+        far = [_AT_RIM if moved else "" for moved in rimmed.at_rim[index].tolist()]
+        heads = [[g.id, head, g.title] for g, _ in members for head in range(g.n_units)]
+        data = [[*head, where] for head, where in zip(heads, far, strict=True)]
         marker: dict[str, object] = {"symbol": symbol, "size": 9, "opacity": 0.9}
         if by_layer:
             marker |= {"color": layers, "colorscale": SEQUENTIAL, "cmin": 0, "cmax": deepest}
@@ -173,15 +225,24 @@ def head_map(groups: Sequence[UnitGroup], projection: Projection, *, by_layer: b
             }
         else:
             marker["color"] = color
-        hover = "<b>%{customdata[2]}</b><br>head %{customdata[1]}<extra></extra>"
-        _add_points(figure, projection.coordinates[index], marker, data, hover)
+        hover = "<b>%{customdata[2]}</b><br>head %{customdata[1]}%{customdata[3]}<extra></extra>"
+        names = [f"{g.layer}.{head}" for g, _ in members for head in range(g.n_units)]
+        _add_points(
+            figure,
+            rimmed.coordinates[index],
+            marker,
+            data,
+            hover,
+            names if _is_named(groups) else None,
+        )
     key = ""
     for stack, block in spans:
         color, symbol = _KIND_SYMBOLS[stack, block]
         kind_name = kind_of(block)
         shown = NEUTRAL if by_layer else color
         key += f"   <span style='color:{shown}'>{_MARKS[symbol]}</span> {stack} {kind_name}"
-    _frame_map(figure, projection, f"All {start:,} heads{key}")
+    named = ", named layer.head" if _is_named(groups) else ""
+    _frame_map(figure, projection, f"All {start:,} heads{named}<br>{key.strip()}")
     return figure
 
 
@@ -192,9 +253,17 @@ def _point_size(projection: Projection) -> int:
 
 
 def _add_points(
-    figure: go.Figure, coordinates: np.ndarray, marker: object, data: object, hover: str | None
+    figure: go.Figure,
+    coordinates: np.ndarray,
+    marker: object,
+    data: object,
+    hover: str | None,
+    names: Sequence[str] | None = None,
 ) -> None:
     shared = {"mode": "markers", "marker": marker, "customdata": data, "hovertemplate": hover}
+    if names is not None:
+        shared |= {"mode": "markers+text", "text": names, "textposition": "top center"}
+        shared["textfont"] = {"size": 11}
     if hover is None:
         shared["hoverinfo"] = "skip"
     x, y, *rest = coordinates.astype(np.float32).T

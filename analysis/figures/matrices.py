@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from analysis.compression.allocation import variance_thirds
-from analysis.figures.layout import lay_out
+from analysis.figures.layout import HEADINGS, lay_out
 from analysis.figures.palette import BLUE, GREEN, NEUTRAL, ORANGE, SKY
 from analysis.models.matrix_detail import REACH, MatrixDetail
 from analysis.models.statistics import MatrixStatistics, matrix_label
@@ -85,7 +85,6 @@ def weight_distribution(
         DISTRIBUTION_HEIGHT,
         f"{matrix_label(group, matrix)}: {_tails(statistics.kurtosis)}{beyond}",
     )
-    figure.update_layout(margin_t=58)
     return figure
 
 
@@ -133,7 +132,7 @@ def unit_norms(group: UnitGroup, matrix: str, detail: MatrixDetail) -> go.Figure
         )
         figure.update_xaxes(title_text="norm (weight)", nticks=6)
         figure.update_yaxes(title_text=f"{unit}s (count)", nticks=5)
-    figure.update_xaxes(title_standoff=4)
+    figure.update_xaxes(title_standoff=10, automargin=True)
     ratio = f"{norms.max() / norms.min():.2f} x" if norms.min() else "without bound"
     lay_out(figure, NORMS_HEIGHT, f"Largest {unit} over smallest: {ratio}")
     return figure
@@ -248,8 +247,9 @@ def variance_allocation(
         f"{_allocation_title(groups, thirds, n_clusters)}{key}"
         f"   <span style='color:{SKY}'>┅</span> uniform"
         f"{'   E encoder, D decoder' if several else ''}",
+        headings=HEADINGS // 2,
     )
-    figure.update_layout(margin_t=78, bargap=0.25)
+    figure.update_layout(bargap=0.25)
     return figure
 
 

@@ -7,8 +7,14 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.figures.layer_grid import CELL, frame_grid, outline_cells, place_columns
-from analysis.figures.layout import kind_of, lay_out
+from analysis.figures.layer_grid import (
+    CELL,
+    GRID_HEADINGS,
+    frame_grid,
+    outline_cells,
+    place_columns,
+)
+from analysis.figures.layout import HEADINGS, kind_of, lay_out
 from analysis.figures.palette import (
     GREEN,
     NEUTRAL,
@@ -146,8 +152,9 @@ def statistic_heatmap(
             },
         }
     )
-    lay_out(figure, heatmap_height(groups), _heatmap_title(cells, values, name))
-    figure.update_layout(margin={"t": 112, "b": 70})
+    title = _heatmap_title(cells, values, name)
+    lay_out(figure, heatmap_height(groups), title, headings=GRID_HEADINGS)
+    figure.update_layout(margin_b=70)
     figure.update_layout(clickmode="event+select", bargap=0)
     figure.update_traces(unselected_marker_opacity=1)
     return figure
@@ -242,8 +249,8 @@ def statistic_lines(
         tickformat=_tick_format([asdict(statistics[cell])[name] for cell in statistics])
     )
     figure.update_yaxes(title_text=f"{STATISTIC_TITLES[name]} ({UNIT_NAMES[name]})", col=1)
-    lay_out(figure, LINES_HEIGHT, _key_to_lines(groups))
-    figure.update_layout(margin_t=92, hovermode="closest")
+    lay_out(figure, LINES_HEIGHT, _key_to_lines(groups), headings=HEADINGS)
+    figure.update_layout(hovermode="closest")
     return figure
 
 
@@ -253,7 +260,7 @@ def _key_to_lines(groups: Sequence[UnitGroup]) -> str:
     for group in groups:
         for matrix in matrix_names(group):
             labels = names.setdefault(_MATRIX_STYLES[matrix], [])
-            label = _long_label(group, matrix)
+            label = "whole units" if matrix == UNITS else matrix_label(group, matrix)
             if label not in labels:
                 labels.append(label)
     return "By layer:   " + "   ".join(

@@ -13,8 +13,10 @@ from analysis.figures.palette import (
     NEUTRAL,
     SEQUENTIAL,
     SKY,
+    TEXTS,
     contrast_ratio,
 )
+from analysis.figures.tiles import Tile, tiles
 from analysis.models.anatomy import Part
 
 TREEMAP_HEIGHT = 470
@@ -26,8 +28,12 @@ def parameter_treemap(
     value_title: str = "",
     value_format: str = ".1%",
     theme: str = "light",
+    *,
+    selected: str | None = None,
 ) -> go.Figure:
     """The model's parameters as areas: what can be merged, what is never touched.
+
+    Its tiles are bars, because Plotly opens a treemap's tile on a click and reports nothing.
 
     Parameters
     ----------
@@ -38,65 +44,55 @@ def parameter_treemap(
         Name of the values, e.g. "redundancy", and their format.
     theme : {"light", "dark"}
         Of the page; Plotly's own choice of ink does not see through translucent tiles.
+    selected : str, optional
+        Id of a group to outline.
 
     Returns
     -------
     plotly.graph_objects.Figure
+        Each tile carries its group's id as `customdata[0]`, "" where it cannot be merged.
     """
     total = parts[0].n_parameters
-    parents = {part.parent for part in parts}
-    fixed = [part.group is None and part.id not in parents for part in parts]
+    placed = tiles(parts)
     scale = _Scale(values) if values else None
-    background, panel = BACKGROUNDS[theme]
-    colors = []
-    for part, untouched in zip(parts, fixed, strict=True):
-        if part.group is None:
-            colors.append(panel if untouched else background)
-        elif scale:
-            colors.append(scale.color(scale.values[part.group.id]))
-        else:
-            colors.append(BLUE if part.group.component == "ffn" else SKY)
-    notes = []
     n_layers = 1 + max(part.group.layer for part in parts if part.group is not None)
-    for part, untouched in zip(parts, fixed, strict=True):
-        if part.group is None:
-            notes.append("never touched" if untouched else "")
-            continue
-        note = f"{part.group.n_units:,} units of {part.group.unit_dim:,} parameters"
-        if scale:
-            note += f"<br>{value_title} {_format(scale.values[part.group.id], value_format)}"
-        notes.append(note)
+    colors = [_color(tile, scale, theme) for tile in placed]
+    chosen = [tile.part.group is not None and tile.part.group.id == selected for tile in placed]
     figure = go.Figure(
-        go.Treemap(
-            ids=[part.id for part in parts],
-            parents=[part.parent for part in parts],
-            labels=[part.title for part in parts],
-            values=[part.n_parameters for part in parts],
-            branchvalues="total",
-            sort=False,
-            text=[_tile_text(part, total, n_layers) for part in parts],
-            texttemplate="%{text}",
-            textfont={"color": [_ink(color) for color in colors]},
+        go.Bar(
+            x=[tile.left + tile.width / 2 for tile in placed],
+            y=[tile.height for tile in placed],
+            base=[tile.bottom for tile in placed],
+            width=[tile.width for tile in placed],
+            text=[_tile_text(tile, total, n_layers) for tile in placed],
+            textposition="inside",
+            insidetextanchor="middle",
+            textangle=0,
+            textfont={"color": [_ink(color) for color in colors], "size": 12},
             customdata=[
-                [part.group.title if part.group else part.title, part.n_parameters / total, note]
-                for part, note in zip(parts, notes, strict=True)
+                [
+                    tile.part.group.id if tile.part.group else "",
+                    tile.part.group.title if tile.part.group else tile.part.title,
+                    tile.part.n_parameters,
+                    tile.part.n_parameters / total,
+                    _note(tile, scale, value_title, value_format),
+                ]
+                for tile in placed
             ],
-            hovertemplate="<b>%{customdata[0]}</b><br>%{value:,} parameters,"
-            " %{customdata[1]:.1%} of the model<br>%{customdata[2]}<extra></extra>",
+            hovertemplate="<b>%{customdata[1]}</b><br>%{customdata[2]:,} parameters,"
+            " %{customdata[3]:.1%} of the model<br>%{customdata[4]}<extra></extra>",
             marker={
-                "colors": colors,
-                "line": {"color": NEUTRAL, "width": [0.5 if p.group is None else 0 for p in parts]},
+                "color": colors,
+                "line": {
+                    "color": [TEXTS[theme] if own else BACKGROUNDS[theme][0] for own in chosen],
+                    "width": [3 if own else 1 for own in chosen],
+                },
                 "pattern": {
-                    "shape": ["/" if untouched else "" for untouched in fixed],
+                    "shape": ["/" if _is_fixed(tile) else "" for tile in placed],
                     "fgcolor": NEUTRAL,
                     "solidity": 0.12,
                 },
-                "cornerradius": 3,
-                "pad": {"t": 22, "l": 4, "r": 4, "b": 4},
             },
-            # stacks side by side, kinds in rows, layers in columns: layers stay in their order
-            tiling={"pad": 2, "packing": "slice-dice"},
-            pathbar={"visible": False},
         )
     )
     mergeable = sum(part.n_parameters for part in parts if part.group is not None)
@@ -105,13 +101,43 @@ def parameter_treemap(
     else:
         title = (
             f"{mergeable / total:.0%} of the parameters can be merged   "
-            f"<span style='color:{BLUE}'>■</span> FFN channels   "
-            f"<span style='color:{SKY}'>■</span> attention heads   "
+            f"<span style='color:{BLUE}'>■</span> channels   "
+            f"<span style='color:{SKY}'>■</span> heads   "
             f"<span style='color:{NEUTRAL}'>▨</span> never touched"
         )
+    hidden = {"visible": False, "fixedrange": True, "range": [-0.003, 1.003]}
+    figure.update_layout(xaxis=hidden, yaxis=hidden, barmode="overlay")
     lay_out(figure, TREEMAP_HEIGHT, title)
     figure.update_layout(uniformtext={"minsize": 10, "mode": "hide"}, margin={"l": 0, "r": 0})
+    figure.update_layout(clickmode="event+select", dragmode=False)
+    figure.update_traces(unselected_marker_opacity=1)
     return figure
+
+
+def _is_fixed(tile: Tile) -> bool:
+    """Whether it shows parameters that are never touched."""
+    return tile.part.group is None and not tile.is_header
+
+
+def _color(tile: Tile, scale: "_Scale | None", theme: str) -> str:
+    panel = BACKGROUNDS[theme][1]
+    group = tile.part.group
+    if group is None:
+        return panel
+    if scale:
+        return scale.color(scale.values[group.id])
+    return BLUE if group.component == "ffn" else SKY
+
+
+def _note(tile: Tile, scale: "_Scale | None", value_title: str, value_format: str) -> str:
+    """The last line that is shown on hover."""
+    group = tile.part.group
+    if group is None:
+        return "never touched" if _is_fixed(tile) else ""
+    note = f"{group.n_units:,} units of {group.unit_dim:,} parameters"
+    if scale:
+        note += f"<br>{value_title} {_format(scale.values[group.id], value_format)}"
+    return f"{note}<br>click to select it"
 
 
 def to_hex(color: Sequence[float]) -> str:
@@ -119,8 +145,11 @@ def to_hex(color: Sequence[float]) -> str:
     return "#" + "".join(f"{round(255 * channel):02X}" for channel in color)
 
 
-def _tile_text(part: Part, total: int, n_layers: int) -> str:
+def _tile_text(tile: Tile, total: int, n_layers: int) -> str:
     """What is written on a tile; the number alone where tiles are narrow, nothing on slivers."""
+    part = tile.part
+    if tile.is_header:
+        return part.title
     if part.group is not None and n_layers > 8:
         return str(part.group.layer) if n_layers <= 16 else ""
     return f"{part.title}<br>{part.n_parameters / total:.1%}"

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from analysis.evaluation.drift import Drift
-from analysis.figures.layout import lay_out
+from analysis.figures.layout import HEADINGS, lay_out
 
 DRIFT_HEIGHT = 400
 COMPARISON_HEIGHT = 330
@@ -110,8 +110,8 @@ def drift_lines(drifts: Mapping[str, Drift], colors: Mapping[str, str]) -> go.Fi
         f"“{escape(name)}” moves {worst.stack} layer {worst.layer} most: by"
         f" {worst.relative_error:.0%} of its norm"
     )
-    lay_out(figure, DRIFT_HEIGHT, _with_key(finding, colors))
-    figure.update_layout(margin_t=100, hovermode="closest")
+    lay_out(figure, DRIFT_HEIGHT, _with_key(finding, colors), headings=HEADINGS)
+    figure.update_layout(hovermode="closest")
     return figure
 
 
@@ -171,8 +171,9 @@ def comparison_bars(measures: Sequence[VariantMeasures]) -> go.Figure:
     )
     if smallest.encoder_time is not None:
         finding += f", {smallest.encoder_time:.0%} of the encoder's time"
-    lay_out(figure, COMPARISON_HEIGHT, _with_key(finding, {m.name: m.color for m in measures}))
-    figure.update_layout(margin_t=100, barmode="group", bargap=0.3)
+    title = _with_key(finding, {m.name: m.color for m in measures})
+    lay_out(figure, COMPARISON_HEIGHT, title, headings=HEADINGS)
+    figure.update_layout(barmode="group", bargap=0.3)
     return figure
 
 

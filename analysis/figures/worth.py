@@ -6,9 +6,16 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from analysis.compression.worth import Loss, Worth
-from analysis.figures.layer_grid import CELL, frame_grid, outline_cells, place_columns
+from analysis.figures.layer_grid import (
+    CELL,
+    GRID_HEADINGS,
+    frame_grid,
+    outline_cells,
+    place_columns,
+)
 from analysis.figures.layout import MANY_LAYERS, lay_out
 from analysis.figures.palette import BLUE, NEUTRAL, SEQUENTIAL, VARIANTS, with_alpha
+from analysis.figures.titles import SMALL
 from analysis.models.unit_groups import UnitGroup
 
 CURVE_HEIGHT = 330
@@ -131,9 +138,9 @@ def worth_heatmap(
         f"Columns: % of the units that go; {'numbers: thousandths of a nat; ' if few else ''}"
         "○ measured, the others in between"
     )
-    lay_out(figure, worth_height(groups), _two_lines(_finding(losses, position), key))
-    figure.update_layout(margin={"t": 136, "b": 62}, bargap=0, clickmode="event+select")
-    figure.update_layout(title_y=0.93, title_yanchor="top")  # clear of the headings
+    title = _two_lines(_finding(losses, position), key)
+    lay_out(figure, worth_height(groups), title, headings=GRID_HEADINGS)
+    figure.update_layout(margin_b=62, bargap=0, clickmode="event+select")
     figure.update_traces(unselected_marker_opacity=1)
     return figure
 
@@ -215,7 +222,6 @@ def worth_curve(
     )
     key = "○ measured, the rest in between" + ("; thin: other layers" if others else "")
     lay_out(figure, CURVE_HEIGHT, _two_lines(title, key))
-    figure.update_layout(margin_t=60)
     return figure
 
 
@@ -248,4 +254,4 @@ def _short(divergence: float) -> str:
 
 
 def _two_lines(finding: str, key: str) -> str:
-    return f"{finding}<br><span style='font-size:12px'>{key}</span>"
+    return f"{finding}<br><span style='{SMALL}'>{key}</span>"

@@ -34,6 +34,19 @@ STATISTICS: Mapping[str, str] = {
 }
 """Each statistic and its exact definition, in one sentence."""
 
+HIGH_VALUES: Mapping[str, str] = {
+    "variance": "weights that spread widely leave units room to differ, and merging costs more; "
+    "the papers' allocation lets such layers keep more units.",
+    "unit_norm": "large units weigh more in a mean and in what the layer does, so merging unlike "
+    "ones costs more.",
+    "norm_spread": "few large units stand beside many small ones; the small ones cost little, "
+    "merged or removed.",
+    "kurtosis": "a few outlying weights do much of the work, and a mean of units blurs them.",
+    "stable_rank": "units use many directions, so few stand in for others and merging costs more.",
+    "nearest_cosine": "units have near twins, and merging those costs little.",
+}
+"""What a high value of each statistic means for merging, as the end of a sentence."""
+
 STATISTIC_TITLES: Mapping[str, str] = {
     "variance": "Variance",
     "unit_norm": "Mean unit norm",

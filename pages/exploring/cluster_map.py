@@ -9,16 +9,17 @@ import streamlit as st
 
 from analysis.clustering.curves import first_merge_errors
 from analysis.clustering.merge_tree import MergeTree
-from analysis.clustering.projection import METRICS, MIN_UNITS, Projection, UmapSettings
+from analysis.clustering.projection import METRICS, WORTHWHILE_UNITS, Projection, UmapSettings
 from analysis.compression.tree_choice import TreeChoice
 from analysis.figures.maps import MAP_HEIGHT, unit_map
+from analysis.figures.theme import BUTTONS_LEFT_OUT, apply_theme
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from pages.exploring.cluster_selection import units_key
 from pages.exploring.maps import find_map
 from pages.session.job_box import job_box, show_problem
 from pages.session.session import Session
-from pages.widgets.basics import ink_labels
+from pages.widgets.basics import theme
 from pages.widgets.choices import choose_one, held
 
 PCA, UMAP = "PCA", "UMAP"
@@ -66,7 +67,7 @@ def draw_unit_map(
 
 def draw_map(chart: go.Figure, *, key: str, alt: str, **options: Any) -> None:
     """A chart that keeps the box and the lasso, which `widgets.figure` leaves out."""
-    ink_labels(chart)
+    apply_theme(chart, theme())
     st.plotly_chart(
         chart,
         key=key,
@@ -76,6 +77,7 @@ def draw_map(chart: go.Figure, *, key: str, alt: str, **options: Any) -> None:
         config={
             "displaylogo": False,
             "scrollZoom": True,
+            "modeBarButtonsToRemove": list(BUTTONS_LEFT_OUT),
             "toImageButtonOptions": {"format": "svg", "filename": "map"},
         },
         **options,
@@ -92,19 +94,17 @@ def map_controls(
 ) -> tuple[str, Projection | None]:
     """What colours the map and how it is made; the map itself, or the one shown meanwhile."""
     n = sum(group.n_units for group in groups)
-    how, dimensions, color, more = st.columns([1.3, 1.1, 3.4, 1.2], vertical_alignment="bottom")
-    with how:
-        method = choose_one("Map", [PCA, UMAP], key=METHOD_KEY)
-    with dimensions:
+    umap = None
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        # of few units a UMAP tells no more than chance: it is not offered
+        offered = n >= WORTHWHILE_UNITS
+        method = choose_one("Map", [PCA, UMAP], key=METHOD_KEY) if offered else PCA
         n_dimensions = choose_one("Axes", [2, 3], key="clusters:axes", format_func="{}-D".format)
-    with color:
         color_by = choose_one("Colour", colors, key=color_key)
-    with more:
-        umap = _umap_settings(n_dimensions, n)
+        if method == UMAP:
+            umap = _umap_settings(n_dimensions, n)
     projection = find_map(session, model, groups, choice, n_dimensions, PCA_SLOT)
-    if method == UMAP and n < MIN_UNITS:
-        st.info(f"UMAP needs at least {MIN_UNITS} units; here are the principal components.")
-    elif method == UMAP:
+    if umap is not None:
         learned = find_map(session, model, groups, choice, umap, UMAP_SLOT)
         projection = learned or projection
     for slot in (PCA_SLOT, UMAP_SLOT):
@@ -118,7 +118,7 @@ def map_note(session: Session, note: str) -> None:
 
 
 def _umap_settings(n_dimensions: int, n_units: int) -> UmapSettings:
-    with st.popover("UMAP", icon=":material/tune:", width="stretch"):
+    with st.popover("UMAP", icon=":material/tune:"):
         most = max(2, min(200, n_units - 1))
         neighbors_key = f"clusters:neighbors:{most}"
         n_neighbors = st.slider(

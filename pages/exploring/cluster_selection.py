@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from analysis.clustering.curves import knee
 from analysis.clustering.merge_tree import MergeTree
@@ -86,9 +87,9 @@ def choose_group(
     model: SpeechModel,
     groups: Sequence[UnitGroup],
     trees: Mapping[str, MergeTree],
-    plan: Mapping[str, int],
+    row: DeltaGenerator,
 ) -> tuple[UnitGroup, int]:
-    """The group and the K to look at; it starts as the plan has it, or at the knee."""
+    """The group, chosen in the row, and under it the K to look at, which starts at the knee."""
     group = selected_group(model, groups)
     same_kind = [g for g in groups if (g.stack, g.block) == (group.stack, group.block)]
     place = same_kind.index(group)
@@ -96,41 +97,41 @@ def choose_group(
     def step(by: int) -> None:
         select_group(model, same_kind[place + by].id)
 
-    back, picker, forth, slider = st.columns([0.5, 2.6, 0.5, 4.4], vertical_alignment="bottom")
-    back.button(
-        ":material/chevron_left:",
-        key="clusters:back",
-        on_click=step,
-        args=(-1,),
-        disabled=place == 0,
-        help="The same kind, one layer closer to the input.",
-    )
-    with picker:
-        pick_group(model, groups, "Layer and kind", "The selected group, the same on all pages.")
-    forth.button(
-        ":material/chevron_right:",
-        key="clusters:forth",
-        on_click=step,
-        args=(1,),
-        disabled=place == len(same_kind) - 1,
-        help="The same kind, one layer further from the input.",
-    )
+    with row:
+        with st.container(width=300):
+            pick_group(
+                model, groups, "Layer and kind", "The selected group, the same on all pages."
+            )
+        st.button(
+            ":material/chevron_left:",
+            key="clusters:back",
+            on_click=step,
+            args=(-1,),
+            disabled=place == 0,
+            help="The same kind, one layer closer to the input.",
+        )
+        st.button(
+            ":material/chevron_right:",
+            key="clusters:forth",
+            on_click=step,
+            args=(1,),
+            disabled=place == len(same_kind) - 1,
+            help="The same kind, one layer further from the input.",
+        )
     slider_key = k_key(model, group)
     bend = knee(trees[group.id])
-    planned = plan[group.id]
-    st.session_state.setdefault(slider_key, planned if planned < group.n_units else bend)
-    with slider:
-        st.slider(
-            f"Clusters K of {group.n_units:,} units (knee at {bend:,})",
-            min_value=1,
-            # a slider cannot have one value only
-            max_value=max(2, group.n_units),
-            step=1,
-            key=slider_key,
-            persist_state="session",
-            disabled=group.n_units == 1,
-            help="To look only; the plan stays as it is until you take this K over.",
-        )
+    st.session_state.setdefault(slider_key, bend)
+    st.slider(
+        f"Clusters K of {group.n_units:,} units (knee at {bend:,})",
+        min_value=1,
+        # a slider cannot have one value only
+        max_value=max(2, group.n_units),
+        step=1,
+        key=slider_key,
+        persist_state="session",
+        disabled=group.n_units == 1,
+        help="To look only; the plan stays as it is until you take this K over.",
+    )
     return group, min(group.n_units, int(st.session_state[slider_key]))
 
 

@@ -10,6 +10,7 @@ from analysis.clustering.projection import (
     UmapSettings,
     project_pca,
     project_umap,
+    umap_seconds,
 )
 from analysis.compression.tree_choice import TreeChoice
 from analysis.models.speech_model import SpeechModel
@@ -86,6 +87,15 @@ def find_map(
         return shelf.get(key, make, watch)
 
     # a lane of its own: a map must not wait for a transcription, nor the other way round
-    job = Job(title, work, lambda projection: None, same=key, by_itself=True)
+    n_units = sum(group.n_units for group in groups)
+    foreseen = 0.0 if isinstance(settings, int) else umap_seconds(n_units)
+    job = Job(
+        title,
+        work,
+        lambda projection: None,
+        foreseen=foreseen,
+        same=key,
+        by_itself=True,
+    )
     session.jobs.start(slot, job, lane="maps")
     return shelf.find(key)

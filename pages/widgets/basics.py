@@ -5,9 +5,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from analysis.errors import UserError
-from analysis.figures.palette import BACKGROUNDS, INKS
+from analysis.figures.palette import BACKGROUNDS
+from analysis.figures.theme import BUTTONS_LEFT_OUT, SELECTING_BUTTONS, apply_theme
 from analysis.serving import serving
 from pages.widgets.formatting import escape_markdown
 
@@ -49,7 +51,7 @@ def show_error(error: UserError) -> None:
 
 def figure(chart: go.Figure, *, key: str, alt: str, **options: Any) -> Any:
     """A Plotly chart with the page's theme, a vector export and a text for screen readers."""
-    ink_labels(chart)
+    apply_theme(chart, theme())
     return st.plotly_chart(
         chart,
         key=key,
@@ -57,19 +59,16 @@ def figure(chart: go.Figure, *, key: str, alt: str, **options: Any) -> Any:
         config={
             "displaylogo": False,
             "toImageButtonOptions": {"format": "svg", "filename": key.split(":")[0]},
-            "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d"],
+            "modeBarButtonsToRemove": [*SELECTING_BUTTONS, *BUTTONS_LEFT_OUT],
         },
         **options,
     )
 
 
-def ink_labels(chart: go.Figure) -> None:
-    """Write labels in the theme's ink: Streamlit's own grey is too light to be read on white."""
-    ink = INKS[theme()]
-    chart.update_layout(font_color=ink, coloraxis_colorbar_tickfont_color=ink)
-    chart.update_layout(coloraxis_colorbar_title_font_color=ink)
-    for update in (chart.update_xaxes, chart.update_yaxes):
-        update(tickfont_color=ink, title_font_color=ink)
+def two_columns(left_width: int = 600) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """A left column of so many pixels and one with the rest; on a projector it goes below."""
+    row = st.container(horizontal=True, gap="medium")
+    return row.container(width=left_width), row.container()
 
 
 def explain(paragraphs: Sequence[str]) -> None:

@@ -4,6 +4,8 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.helpers.chromium import cut, settle
+
 
 def open_clusters(page: Page, address: str) -> None:
     page.goto(address)
@@ -124,6 +126,46 @@ def test_every_page_shows_the_group_that_nobody_chose_yet(page: Page, server: st
         expect(box).to_have_value("Encoder 0 · FFN channels")
         expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
         expect(box).to_have_value("Encoder 0 · FFN channels")
+
+
+def test_click_on_the_overview_selects_a_group_and_opens_it(page: Page, server: str) -> None:
+    page.goto(f"{server}/overview")
+    expect(page.get_by_text(re.compile("Selected: Encoder 0 · FFN channels"))).to_be_visible()
+    settle(page)
+    tiles = chart(page, "of the parameters can be merged").locator(".bars .point path")
+    area = tiles.nth(3).bounding_box()  # after the strips of the stack and of its heads: layer 1
+    assert area is not None
+    page.mouse.click(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2)
+    expect(page.get_by_text("Selected: Encoder 1 · self-attention heads")).to_be_visible()
+    page.get_by_role("button", name="Open in Clusters").click()
+    expect(page.get_by_role("heading", name="Clusters", exact=True)).to_be_visible()
+    expect(picker(page)).to_have_value("Encoder 1 · self-attention heads")
+
+
+def test_nothing_is_cut_and_the_map_of_variance_is_seen_at_once(page: Page, server: str) -> None:
+    for width, height in ((1440, 900), (1024, 768), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        for name, title in (
+            ("variance", "is highest in"),
+            ("overview", "of the parameters can be merged"),
+            ("clusters", "K = "),
+        ):
+            page.goto(f"{server}/{name}")
+            drawn = chart(page, title)
+            expect(drawn).to_be_visible()
+            settle(page)
+            assert cut(page) == [], f"{name}, {width} pixels wide"
+            place = drawn.bounding_box()
+            assert place is not None
+            if name == "variance" and width > 1000:
+                assert place["y"] < 400
+            for line in drawn.locator(".gtitle, .gtitle tspan").all():
+                written = line.bounding_box()
+                assert (
+                    written is None
+                    or written["x"] + written["width"] <= place["x"] + place["width"]
+                )
+                assert written is None or written["y"] >= place["y"], "a title is cut at its top"
 
 
 def test_overview_and_variance_choose_the_same_group(page: Page, server: str) -> None:

@@ -10,14 +10,23 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from analysis.clustering.cluster_views import view_cluster
 from analysis.clustering.curves import knee, redundancy
 from analysis.clustering.trees import build_trees
+from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.allocation import allocate
 from analysis.models.anatomy import parameter_parts
 from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel
-from analysis.models.statistics import STATISTICS, UNITS, group_variances, model_statistics
+from analysis.models.statistics import (
+    HIGH_VALUES,
+    STATISTICS,
+    UNITS,
+    group_variances,
+    model_statistics,
+)
 from pages.exploring import measurements
+from pages.exploring.cluster_map import METHOD_KEY
 from pages.exploring.measurements import statistics_slot
 from pages.planning.settings import widget_key
 from pages.session.session import Session
@@ -111,6 +120,7 @@ def test_variance_shows_each_statistic_with_its_definition(visit: Visit) -> None
         app.session_state["variance:statistic"] = name
         settle(app)
         assert definition in texts(app)
+        assert HIGH_VALUES[name] in texts(app)
 
 
 def test_variance_defines_what_the_allocation_uses(visit: Visit) -> None:
@@ -145,11 +155,11 @@ def test_slider_of_clusters_leaves_the_plan_until_it_is_taken_over(visit: Visit)
     app.selectbox(key=widget_key(model, "group")).set_value(group)
     settle(app)
     key = widget_key(model, f"look-k:{group}")
-    planned = k_of(app, key)
+    session: Session = app.session_state["session"]
+    planned = session.n_clusters[model.weight_hash][group]
     app.slider(key=key).set_value(planned - 100)
     settle(app)
-    session: Session = app.session_state["session"]
-    assert session.n_clusters.get(model.weight_hash, {group: planned})[group] == planned
+    assert session.n_clusters[model.weight_hash][group] == planned
     next(b for b in app.button if b.label.startswith("Use K =")).click()
     settle(app)
     assert session.n_clusters[model.weight_hash][group] == planned - 100
@@ -163,18 +173,17 @@ def test_knee_button_goes_to_the_knee(visit: Visit) -> None:
     group = model.groups[1]
     app.selectbox(key=widget_key(model, "group")).set_value(group.id)
     settle(app)
+    app.slider(key=widget_key(model, f"look-k:{group.id}")).set_value(2)
+    settle(app)
     next(b for b in app.button if b.label == "To the knee").click()
     settle(app)
     expected = knee(build_trees(model)[group.id])
     assert app.slider(key=widget_key(model, f"look-k:{group.id}")).value == expected
 
 
-def test_clusters_starts_at_the_knee_where_the_plan_merges_nothing(visit: Visit) -> None:
-    app = visit("compress")
+def test_clusters_starts_at_the_knee(visit: Visit) -> None:
+    app = visit("clusters")
     model = model_of(app)
-    app.slider(key=widget_key(model, "sparsity")).set_value(0)
-    settle(app)
-    settle(app.switch_page("pages/clusters.py"))
     group = str(app.selectbox(key=widget_key(model, "group")).value)
     started = app.slider(key=widget_key(model, f"look-k:{group}")).value
     assert started == knee(build_trees(model)[group])
@@ -291,8 +300,37 @@ def test_link_of_another_model_says_so(open_app: Callable[..., AppTest]) -> None
 def test_heads_of_a_layer_and_of_the_model(visit: Visit) -> None:
     app = visit("clusters")
     model = model_of(app)
+    assert any(METHOD_KEY in str(row.key) for row in app.button_group)
     app.selectbox(key=widget_key(model, "group")).set_value("encoder.1.self_attention")
     settle(app)
+    assert not any(METHOD_KEY in str(row.key) for row in app.button_group), "too few for a UMAP"
     app.session_state["clusters:view"] = "All heads of the model"
     settle(app)
     assert "Click on a head" in texts(app)
+
+
+def test_heap_of_unlike_channels_is_named(visit: Visit) -> None:
+    app = visit("clusters")
+    model = model_of(app)
+    group = model.groups[1]
+    app.selectbox(key=widget_key(model, "group")).set_value(group.id)
+    settle(app)
+    app.session_state[widget_key(model, f"look-units:{group.id}")] = tuple(range(group.n_units))
+    settle(app)
+    view = view_cluster(model, group, UnitSpace(), np.arange(group.n_units))
+    assert view.is_heap
+    said = next(warning.value for warning in app.warning if "A heap" in warning.value)
+    assert f"{100 * view.kept_norm:.0f} %" in said
+    assert f"{view.mean_cosine:.2f}" in said
+
+
+def test_overview_opens_the_selected_group_in_clusters(visit: Visit) -> None:
+    app = visit("overview")
+    model = model_of(app)
+    key = widget_key(model, "group")
+    app.session_state[key] = "decoder.1.ffn"
+    settle(app)
+    assert "Selected: **Decoder 1 · FFN channels**" in texts(app)
+    app.button(key="open-clusters").click().run()
+    assert app.title[0].value == "Clusters"
+    assert app.selectbox(key=key).value == "decoder.1.ffn"

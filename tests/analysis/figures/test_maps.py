@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from analysis.clustering.projection import project_pca
+from analysis.clustering.merge_tree import compact_labels
+from analysis.clustering.projection import Projection, project_pca
 from analysis.clustering.unit_space import UnitSpace
-from analysis.figures.maps import cluster_colors, unit_map
+from analysis.figures.maps import cluster_colors, head_map, unit_map
 from analysis.figures.statistics import statistic_heatmap, statistic_lines
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import STATISTICS, UNITS, model_statistics
@@ -26,3 +27,33 @@ def test_figures_hold_every_unit_and_every_cell(whisper: SpeechModel) -> None:
     colors = cluster_colors(labels)
     for label in range(7):
         assert len({colors[unit] for unit in np.flatnonzero(labels == label)}) == 1
+
+
+def test_far_channel_is_at_the_rim_and_says_so(whisper: SpeechModel) -> None:
+    group = next(g for g in whisper.groups if g.id == "encoder.0.ffn")
+    places = np.zeros((200, 2), dtype=np.float32)
+    places[:, 0], places[:, 1] = np.linspace(0, 1, 200), np.linspace(1, 0, 200)
+    places[5] = (50, 0.5)
+    labels = np.arange(200)
+    labels[101] = 100
+    labels = compact_labels(labels)
+    chart = unit_map(group, Projection(places, (0.5, 0.5)), labels, np.ones(200))
+    points = chart.data[0]
+    assert points.marker.symbol[5] == "triangle-right"
+    assert max(points.x) < 1.2
+    said = [data[1] for data in points.customdata]
+    assert "beyond the rim" in said[5]
+    assert said[100] == said[101] == "in cluster 100, which has 2 members"
+    assert said[102] == "merged with no other"
+    assert "▲ 4 at the rim" in chart.layout.title.text  # and units at the ends of the line
+
+
+def test_few_heads_have_their_numbers_beside_them(whisper: SpeechModel) -> None:
+    heads = [g for g in whisper.groups if (g.component, g.stack) == ("heads", "encoder")]
+    projection = project_pca(whisper, heads[:1], UnitSpace())
+    n = heads[0].n_units
+    chart = unit_map(heads[0], projection, np.arange(n), np.ones(n))
+    assert list(chart.data[0].text) == [str(head) for head in range(n)]
+    everything = head_map(heads, project_pca(whisper, heads, UnitSpace()), by_layer=True)
+    named = [name for kind in everything.data for name in kind.text]
+    assert sorted(named) == sorted(f"{g.layer}.{h}" for g in heads for h in range(g.n_units))
