@@ -48,7 +48,7 @@ check: types ## check types, style and format, and change nothing
 docs: ## write the reference of all options into docs/recipe.md
 	$(PYTHON) -m analysis.plan.reference > docs/recipe.md
 
-shots: ## take pictures of all pages, both themes, three sizes, into build/shots
+shots: ## take pictures of all pages: four states, both themes, three sizes, into build/shots
 	$(PYTHON) -m tests.browser.shots
 
 wheel: ## build the wheel into dist

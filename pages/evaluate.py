@@ -5,8 +5,10 @@ from collections.abc import Mapping
 import streamlit as st
 
 from analysis.compression.compress import Compression
+from analysis.compression.effort import about
 from analysis.errors import UserError
-from analysis.evaluation.sweep_spec import SweepSpec, read_way
+from analysis.evaluation.foresight import Foresight, foresee
+from analysis.evaluation.sweep_spec import OWN_ALLOCATION, SweepSpec, read_way
 from analysis.evaluation.uploads import TABLE_EXTENSIONS
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import ALLOCATIONS
@@ -14,14 +16,17 @@ from analysis.serving import serving
 from analysis.speech.audio import SUPPORTED_EXTENSIONS
 from pages.frame.frame import run_page
 from pages.listening.normaliser import choose_normaliser
+from pages.planning.hearing import find_excitation
 from pages.runs.sweep_results import draw_results
 from pages.runs.sweeps import (
     ALLOCATIONS_KEY,
+    FIRST_WAYS,
     HELDOUT,
     METHODS_KEY,
     SLOT,
     SPARSITIES_KEY,
     WAYS_TO_COMPRESS,
+    heldout_seconds,
     start,
     state_of,
     uploaded_folder,
@@ -29,10 +34,16 @@ from pages.runs.sweeps import (
 )
 from pages.session.job_box import job_box, show_problem
 from pages.session.session import Session
+from pages.session.shelves import footprint_of
 from pages.session.sweep_state import SweepState
 from pages.widgets.basics import explain, primary_button, show_error
-from pages.widgets.choices import choose_one, held
+from pages.widgets.choices import choose_one, choose_some
 from pages.widgets.formatting import escape_markdown
+
+_OWN = "each method's own"
+_ALLOCATIONS = {_OWN: "What a method has where nobody chose."} | ALLOCATIONS
+COLUMN_WIDTH = 265
+"""Pixels of a column in which no control is cut: two stand side by side on a projector."""
 
 SPARSITIES = (5, 10, 15, 20, 30, 40, 50, 60)
 _BUNDLED, _NAMED, _UPLOADED = "Held-out set", "Path or id", "Upload"
@@ -67,7 +78,7 @@ def draw(session: Session, model: SpeechModel) -> None:
     state = state_of(session, model)
     spec, limit, problem = _draw_choices(model)
     made = _draw_variants(session, model)
-    _draw_start(session, model, spec, made, limit)
+    _draw_start(session, model, state, spec, made, limit)
     if problem is not None:
         show_error(problem)
     show_problem(session.jobs, SLOT)
@@ -85,8 +96,8 @@ def draw(session: Session, model: SpeechModel) -> None:
 
 def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, UserError | None]:
     """Data and grid; with what is wrong about them."""
-    left, middle, right = st.columns([6, 6, 4], gap="medium")
-    with left:
+    grid = st.grid(3, min_column_width=COLUMN_WIDTH, gap="medium")
+    with grid.cell():
         source, problem = _draw_data()
         limit = st.number_input(
             "Utterances at most",
@@ -97,20 +108,22 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
             persist_state="session",
             help="That many from all over the corpus: for a first look.",
         )
-    with middle:
-        methods = st.multiselect(
-            "Methods",
-            list(WAYS_TO_COMPRESS),
-            default=held(METHODS_KEY, ["cluster", "magnitude"]),
-            key=METHODS_KEY,
-            persist_state="session",
+        normaliser = choose_normaliser(model)
+    with grid.cell():
+        methods = choose_some(
+            "Methods", list(WAYS_TO_COMPRESS), key=METHODS_KEY, default=FIRST_WAYS
         )
-        sparsities = st.multiselect(
-            "Sparsities (%)",
-            SPARSITIES,
-            default=held(SPARSITIES_KEY, [10, 20, 30]),
-            key=SPARSITIES_KEY,
-            persist_state="session",
+    with grid.cell():
+        sparsities = choose_some(
+            "Sparsities (%)", SPARSITIES, key=SPARSITIES_KEY, default=(10, 20, 30)
+        )
+        allocations = choose_some(
+            "Allocations",
+            [OWN_ALLOCATION, *ALLOCATIONS],
+            key=ALLOCATIONS_KEY,
+            default=[OWN_ALLOCATION],
+            format_func=lambda name: _OWN if name == OWN_ALLOCATION else name,
+            help_text="\n".join(f"- **{name}**: {text}" for name, text in _ALLOCATIONS.items()),
         )
         st.button(
             "The papers' methods beside ours",
@@ -121,16 +134,6 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
             " the same and its own; at 10 % of a Whisper, 50 % of a CTC model, as in arXiv"
             " 2606.11836. What does not go together is left out, and the table says so.",
         )
-    with right:
-        allocations = st.multiselect(
-            "Allocations",
-            list(ALLOCATIONS),
-            default=held(ALLOCATIONS_KEY, ["uniform"]),
-            key=ALLOCATIONS_KEY,
-            persist_state="session",
-            help="\n".join(f"- **{name}**: {text}" for name, text in ALLOCATIONS.items()),
-        )
-        normaliser = choose_normaliser(model)
     if not (source and methods and sparsities and allocations):
         return None, None, problem
     try:
@@ -195,11 +198,11 @@ def _draw_variants(session: Session, model: SpeechModel) -> dict[str, Compressio
     variants = {variant.name: variant.compression for variant in session.variants_of(model)}
     if not variants:
         return {}
-    chosen = st.multiselect(
+    chosen = choose_some(
         "Variants made on Compress",
         list(variants),
+        key=f"sweep-variants:{model.weight_hash[:16]}:{session.n_variants_made}",
         default=list(variants),
-        key=f"sweep-variants:{model.weight_hash[:16]}",
     )
     return {name: variants[name] for name in chosen}
 
@@ -207,23 +210,47 @@ def _draw_variants(session: Session, model: SpeechModel) -> dict[str, Compressio
 def _draw_start(
     session: Session,
     model: SpeechModel,
+    state: SweepState,
     spec: SweepSpec | None,
     made: Mapping[str, Compression],
     limit: int | None,
 ) -> None:
-    """The button, or the progress of what runs."""
+    """The button and how long it will take, or the progress of what runs."""
 
     def idle() -> None:
-        n_models = 1 + len(spec.cells()) + len(made) if spec else 0
+        foresight = None
+        if spec is not None:
+            foresight = foresee(
+                model,
+                footprint_of(model),
+                spec.cells(),
+                len(made),
+                hear=lambda recipe: find_excitation(session, model, recipe),
+                real_time_factor=state.original.real_time_factor if state.evaluated else None,
+            )
         primary_button(
-            f"Evaluate {n_models} models" if spec else "Evaluate",
+            f"Evaluate {foresight.n_models} models" if foresight else "Evaluate",
             "monitoring",
             key="start-sweep",
             disabled=spec is None,
             on_click=lambda: start(session, model, spec, made, limit) if spec else None,
         )
+        if spec is not None and foresight is not None:
+            st.markdown(f":small[{_time(foresight, spec, limit)}]")
 
     job_box(session.jobs, (SLOT,), idle, wide=True)
+
+
+def _time(foresight: Foresight, spec: SweepSpec, limit: int | None) -> str:
+    """How long it will take, as far as the data are known."""
+    if spec.data == str(HELDOUT):
+        said = f"It takes {about(foresight.seconds(heldout_seconds(limit)))} on this computer"
+    else:
+        said = f"It takes {about(60 * foresight.transcribing)} for each minute of sound"
+        if foresight.listening:
+            said += f", and {about(foresight.listening)} to listen first"
+    more = "; trades of units may add some minutes" if foresight.trades else ""
+    return f"{said}{more}. What was transcribed before takes none."
 
 
 def _draw_corpus(state: SweepState) -> None:

@@ -14,7 +14,7 @@ from analysis.figures.palette import NEUTRAL, ORIGINAL, variant_color
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
 from analysis.serving import serving
-from pages.frame import tour
+from pages.frame import presenting, tour
 from pages.frame.frame import run_page
 from pages.frame.model_choice import SMALL_WHISPER, SMALL_WHISPER_BYTES, suggest_whisper
 from pages.listening.bundled import BundledClip
@@ -171,7 +171,7 @@ def _card(side: Side, own: Score | None, done: int, total: int) -> None:
     """One model's name, errors and words; before they are there, how far the work is."""
     wer = f"{percent(own.wer, 0)} WER" if own else "–"
     st.metric(f"{swatch(_COLORS[side])} **{_NAMES[side]}**", wer, help=_HELP[side])
-    with st.container(height=WORDS_HEIGHT, border=False):
+    with st.container(height=presenting.scaled(WORDS_HEIGHT), border=False):
         if own is not None:
             st.html(marked_transcript(own.alignment))
         elif done < total:

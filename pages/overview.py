@@ -245,7 +245,7 @@ def _table_of(
 
 
 def _table(model: SpeechModel, groups: Sequence[UnitGroup], table: pd.DataFrame) -> None:
-    st.subheader("Unit groups")
+    st.header("Unit groups")
     key = f"groups:{model.weight_hash[:16]}"
 
     def choose() -> None:
@@ -281,7 +281,7 @@ def _table(model: SpeechModel, groups: Sequence[UnitGroup], table: pd.DataFrame)
 
 def _origin(model: SpeechModel, cost: Footprint) -> None:
     """Where the weights came from, so that a figure can be traced back to them."""
-    st.subheader("Where it came from")
+    st.header("Where it came from")
     facts = {
         "Source": model.source,
         "Revision": model.revision or "–",
@@ -303,7 +303,7 @@ def _origin(model: SpeechModel, cost: Footprint) -> None:
 
 def _configuration(model: SpeechModel) -> None:
     """What shapes the model; the rest on demand."""
-    st.subheader("Configuration")
+    st.header("Configuration")
     config = model.config.to_dict()
     wanted = {
         "Hidden size": ("d_model", "hidden_size"),

@@ -16,8 +16,10 @@ from pages.runs.training import (
     can_synthesise,
     curves_of,
     may_train_on,
+    names_of,
     run_folder,
     run_on_show,
+    start_key,
     start_training,
 )
 from pages.runs.training_results import draw_run
@@ -81,7 +83,7 @@ def draw(session: Session, model: SpeechModel) -> None:
     folder = run_on_show(session, model)
     curves = curves_of(folder) if folder is not None else None
     if curves is not None and curves.start:
-        draw_run(curves)
+        draw_run(curves, names_of(session, model))
     elif session.jobs.running(SLOT) is None:
         with st.container(border=True):
             st.markdown(
@@ -107,18 +109,7 @@ def _draw_choices(
     data_free = data == SYNTHESISED
     epochs, rate, batch = _draw_optimiser(data_free)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        sparsity = st.slider(
-            "Sparsity",
-            10,
-            90,
-            held("train-sparsity", 50),
-            step=5,
-            format="%d %%",
-            key="train-sparsity",
-            persist_state="session",
-            disabled=method == FINE_TUNING,
-            help="Share of the parameters of heads and channels that is pinched in the end.",
-        )
+        share = 0.0 if method == FINE_TUNING else _draw_sparsity()
         distil = data_free or st.toggle(
             "Distil from the original",
             value=held("train-distil", False),
@@ -127,7 +118,6 @@ def _draw_choices(
             help="Half of the loss is the distance to the original's outputs and hidden states.",
         )
         language = None if data_free else _draw_language(model)
-    share = 0.0 if method == FINE_TUNING else sparsity / 100
     chosen = Choices(
         method=method,
         data=data,
@@ -150,18 +140,39 @@ def _draw_choices(
     return start, chosen, obstacle
 
 
+def _draw_sparsity() -> float:
+    """The share that is pinched in the end."""
+    percent = st.slider(
+        "Sparsity",
+        10,
+        90,
+        held("train-sparsity", 50),
+        step=5,
+        format="%d %%",
+        key="train-sparsity",
+        persist_state="session",
+        help="Share of the parameters of heads and channels that is pinched in the end.",
+    )
+    return percent / 100
+
+
 def _draw_model(session: Session, model: SpeechModel, method: str) -> Variant | None:
     """What to start from; None is the original."""
-    variants = {v.id: v for v in session.variants_of(model) if not v.is_int8}
     if method == UNIT_GATES:  # what is cut out is told by one plan, that of the original
-        variants = {}
+        st.caption("Unit gates start from the original.")
+        return None
+    variants = {v.id: v for v in session.variants_of(model) if not v.is_int8}
     options = ["", *variants]
+    key = start_key(model)
+    before = held(key, "")  # it stays after a run, which adds a variant
     chosen = st.selectbox(
         "Start from",
         options,
+        index=options.index(before) if before in options else 0,
         format_func=lambda name: variants[name].name if name else _ORIGINAL,
-        key=f"train-start:{'-'.join(options)}",
-        help="Variants come from Compress. Unit gates start from the original.",
+        key=key,
+        persist_state="session",
+        help="Variants come from Compress.",
     )
     return variants.get(chosen)
 

@@ -343,7 +343,7 @@ def _drift(
     shown = {name for name, *_ in contenders}
     variants = [variant for variant in session.variants_of(model) if variant.name in shown]
     if variants:
-        st.subheader("Where the merge hurts")
+        st.header("Where the merge hurts")
         draw_drift(session, model, variants, clip)
 
 

@@ -266,7 +266,7 @@ def _allocation(
     model: SpeechModel, groups: Sequence[UnitGroup], statistics: Statistics
 ) -> go.Figure:
     """How the variance of whole units becomes K."""
-    st.subheader("From variance to K")
+    st.header("From variance to K")
     settings = read_settings(model)
     text, slider = st.columns([2, 1], gap="large", vertical_alignment="center")
     text.markdown(ALLOCATION_EXPLANATION)

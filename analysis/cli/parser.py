@@ -204,7 +204,11 @@ def _parser() -> argparse.ArgumentParser:
         "in the papers: surgeon:distance=influence:repair=refit, with the allocation end-to-end, "
         "is what compress does",
     )
-    sweep.add_argument("--allocation", help=f"by commas (uniform): {', '.join(ALLOCATIONS)}")
+    sweep.add_argument(
+        "--allocation",
+        help=f"by commas (uniform): {', '.join(ALLOCATIONS)}; own is what each method has where"
+        " nobody chose",
+    )
     sweep.add_argument("--seed", help="by commas (0); for methods that draw")
     _add_normaliser(sweep, default=None)
     sweep.add_argument("--calibrate", metavar="DIR", help="clips for excitation=calibrated")

@@ -103,6 +103,23 @@ def listening_seconds(
     return sum(s.seconds(rate) for s in stages(model, cost, recipe, heard) if not s.kept)
 
 
+def transcription_seconds(model: SpeechModel, cost: Footprint, sound: float) -> float:
+    """Foreseen seconds until a model has written down some seconds of sound, clip by clip.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    cost : Footprint
+        Of the model.
+    sound : float
+        Seconds.
+    """
+    written, blocks = _written(model, cost, sound)
+    if not written:  # a CTC model writes in the pass in which it hears
+        written, blocks = _played(model, cost, sound)
+    return Stage("words", written, blocks, kept=False).seconds(machine_rate(model.device))
+
+
 def stages(
     model: SpeechModel, cost: Footprint, recipe: Recipe, heard: Excitation | None = None
 ) -> list[Stage]:

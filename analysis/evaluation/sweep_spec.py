@@ -10,8 +10,8 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from analysis.errors import UserError
-from analysis.plan.choices import ALLOCATIONS, METHODS, Normaliser
-from analysis.plan.recipe import Recipe
+from analysis.plan.choices import ALLOCATIONS, END_TO_END, INFLUENCE, METHODS, Normaliser
+from analysis.plan.recipe import Recipe, complete
 from analysis.plan.validation import Checked
 
 GRID = ("sparsity", "allocation", "seed")
@@ -19,6 +19,9 @@ GRID = ("sparsity", "allocation", "seed")
 
 PAPERS_SPARSITY: Mapping[str, float] = {"seq2seq": 0.1, "ctc": 0.5}
 """What arXiv 2606.11836 removes of Whisper-large-v3 and of HuBERT-large, by how models decode."""
+
+OWN_ALLOCATION = "own"
+"""Stands among the allocations of a sweep for the one that each method has where nobody chose."""
 
 _OPTIONS = tuple(name for name in Recipe.model_fields if name not in GRID)
 _WORDS: Mapping[str, object] = {"true": True, "false": False}
@@ -35,11 +38,15 @@ class NamedRecipe(Checked):
         Its sparsity, allocation and seed are not looked at.
     made : bool
         Whether it stands for a model that was made already.
+    trades_open : bool
+        Whether nobody said if units are traded: they are with the allocation "end-to-end", as
+        `complete` has it.
     """
 
     name: str
     recipe: Recipe
     made: bool = False
+    trades_open: bool = False
 
     @property
     def is_magnitude(self) -> bool:
@@ -79,8 +86,12 @@ class SweepCell:
         UserError
             For options that do not go together.
         """
-        return self.way.recipe.changed(
-            sparsity=self.sparsity, allocation=self.allocation, seed=self.seed
+        recipe, by_words = self.way.recipe, self.allocation == END_TO_END
+        return recipe.changed(
+            sparsity=self.sparsity,
+            allocation=self.allocation,
+            seed=self.seed,
+            swaps=by_words and not recipe.sequential if self.way.trades_open else recipe.swaps,
         )
 
 
@@ -135,7 +146,7 @@ class SweepSpec(Checked, title="sweep"):
     @classmethod
     def _strategies(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         for allocation in values:
-            _require("allocation", allocation, ALLOCATIONS)
+            _require("allocation", allocation, (OWN_ALLOCATION, *ALLOCATIONS))
         return values
 
     @field_validator("seed")
@@ -156,11 +167,18 @@ class SweepSpec(Checked, title="sweep"):
     def cells(self) -> list[SweepCell]:
         """All compressed models of each model: by sparsity, then magnitude before the others."""
         ways = sorted(self.method, key=lambda way: not way.is_magnitude)
-        return [
-            SweepCell(way, sparsity, allocation, seed)
+        found = [
+            SweepCell(way, sparsity, _allocation(way, allocation), seed)
             for sparsity, allocation, way in product(self.sparsity, self.allocation, ways)
             for seed in (self.seed if way.uses_seed else self.seed[:1])
         ]
+        return list(dict.fromkeys(found))  # its own allocation may be named beside it
+
+
+def _allocation(way: NamedRecipe, named: str) -> str:
+    if named != OWN_ALLOCATION:
+        return named
+    return complete(method=way.recipe.method, distance=way.recipe.distance).allocation
 
 
 def read_spec(values: Mapping[str, Any]) -> SweepSpec:
@@ -254,7 +272,8 @@ def read_way(given: object) -> NamedRecipe:
         recipe = Recipe.read(options)
     except UserError as fault:
         raise UserError(f"The method {label!r} cannot be: {fault.message}", fault.remedy) from fault
-    return NamedRecipe(name=label, recipe=recipe)
+    trades_open = recipe.distance == INFLUENCE and "swaps" not in options
+    return NamedRecipe(name=label, recipe=recipe, trades_open=trades_open)
 
 
 def _parsed(name: str, text: str) -> object:

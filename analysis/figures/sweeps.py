@@ -1,5 +1,6 @@
 """Pictures of a sweep: WER against what was removed, against size and against speed."""
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -11,6 +12,7 @@ from analysis.evaluation.significance import LEVEL
 from analysis.evaluation.sweep import Row
 from analysis.figures.layout import lay_out
 from analysis.figures.palette import NEUTRAL, ORIGINAL, variant_color, with_alpha
+from analysis.figures.wer_axis import WerAxis
 
 CURVES_HEIGHT = 460
 PARETO_HEIGHT = 360
@@ -28,10 +30,10 @@ AXES: Mapping[str, tuple[str, Callable[[Row], float]]] = {
 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _BASELINES = {"magnitude": "circle", "random": "diamond"}
-_LABEL_GAP = 17  # pixels between the middles of two labels
-_LABEL_MARGIN = 250
-_LABEL_LENGTH = 36  # characters that fit the margin
-_LOG_TICKS = tuple(digit * 10.0**power for power in range(-3, 2) for digit in (1, 2, 3, 5))
+_LABEL_LINE = 17  # pixels from one line of a label to the next
+_LABEL_MARGIN = 165
+_LABEL_LENGTH = 22  # characters that fit the margin
+_AROUND = 110  # pixels of the figure's height that are not the axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ def lines_of(rows: Sequence[Row]) -> list[Line]:
     """
     cells = [(row, row.cell) for row in rows if row.cell is not None]
     allocations = list(dict.fromkeys(cell.allocation for _, cell in cells))
+    pairs = {(cell.way.name, cell.allocation) for _, cell in cells}
+    several = len(pairs) > len({name for name, _ in pairs})  # allocations of one method
     names = list(dict.fromkeys(cell.way.name for _, cell in cells))
     colored = [name for name in names if name.split(" ")[0] not in _BASELINES]
     found: dict[tuple[str, str, int], list[Row]] = {}
@@ -73,14 +77,14 @@ def lines_of(rows: Sequence[Row]) -> list[Line]:
     n_seeds = len({seed for _, _, seed in found})
     lines = []
     for (name, allocation, seed), own in found.items():
-        label = name if len(allocations) == 1 else f"{name}, {allocation}"
+        label = f"{name}, {allocation}" if several else name
         if n_seeds > 1 and any(row.cell and row.cell.way.uses_seed for row in own):
             label += f", seed {seed}"
         lines.append(
             Line(
                 label,
                 variant_color(colored.index(name)) if name in colored else NEUTRAL,
-                _DASHES[allocations.index(allocation) % len(_DASHES)],
+                _DASHES[allocations.index(allocation) % len(_DASHES) if several else 0],
                 _BASELINES.get(name.split(" ")[0], "square"),
                 tuple(sorted(own, key=lambda row: row.achieved)),
             )
@@ -89,7 +93,10 @@ def lines_of(rows: Sequence[Row]) -> list[Line]:
 
 
 def wer_curves(rows: Sequence[Row], *, log: bool) -> go.Figure:
-    """WER over the removed share: a line per method, each with its confidence band.
+    """WER over the removed share: a line per method, points with error bars.
+
+    A band joins the intervals of a method's points where it has several: between the original and
+    the first of them nothing was measured.
 
     Parameters
     ----------
@@ -104,13 +111,16 @@ def wer_curves(rows: Sequence[Row], *, log: bool) -> go.Figure:
     """
     original = next(row for row in rows if row.cell is None)
     lines = lines_of(rows)
-    low, high = _wer_range(rows, log)
+    axis = WerAxis.of(rows, log)
+    labels = [textwrap.wrap(line.name, _LABEL_LENGTH) for line in lines]
+    height = max(CURVES_HEIGHT, _AROUND + _LABEL_LINE * sum(map(len, labels)))
     figure = go.Figure()
     for line in lines:
-        own = (original, *line.rows)
-        removed = [row.achieved for row in own]
-        lower = [max(row.evaluation.interval.low, low) for row in own]
-        upper = [row.evaluation.interval.high for row in own]
+        if len(line.rows) < 2:
+            continue
+        removed = [row.achieved for row in line.rows]
+        lower = [axis.place(row.evaluation.interval.low) for row in line.rows]
+        upper = [axis.place(row.evaluation.interval.high) for row in line.rows]
         figure.add_scatter(
             x=[*removed, *reversed(removed)],
             y=[*upper, *reversed(lower)],
@@ -123,7 +133,8 @@ def wer_curves(rows: Sequence[Row], *, log: bool) -> go.Figure:
     for line in lines:
         figure.add_scatter(
             x=[row.achieved for row in (original, *line.rows)],
-            y=[row.evaluation.total.wer for row in (original, *line.rows)],
+            y=[axis.place(row.evaluation.total.wer) for row in (original, *line.rows)],
+            error_y=_error_bars((original, *line.rows), axis, line.color),
             mode="lines+markers",
             line={"color": line.color, "width": 2, "dash": line.dash},
             marker={"size": 8, "symbol": line.symbol},
@@ -132,22 +143,24 @@ def wer_curves(rows: Sequence[Row], *, log: bool) -> go.Figure:
         )
     figure.add_scatter(
         x=[0],
-        y=[original.evaluation.total.wer],
+        y=[axis.place(original.evaluation.total.wer)],
+        error_y=_error_bars((original,), axis, ORIGINAL),
         mode="markers",
         marker={"size": 11, "color": ORIGINAL},
         customdata=[_hover(original, "original")],
         hovertemplate="%{customdata}<extra></extra>",
     )
-    figure.add_hline(y=original.evaluation.total.wer, line={"color": ORIGINAL, "width": 1})
-    _label_ends(figure, lines, low, high, log)
+    base = axis.place(original.evaluation.total.wer)
+    figure.add_hline(y=base, line={"color": ORIGINAL, "width": 1})
+    _label_ends(figure, lines, labels, axis, height - _AROUND)
     widest = max((row.achieved for row in rows), default=0.1)
     figure.update_xaxes(
         title_text="removed (% of the mergeable parameters)",
         tickformat=".0%",
         range=[-0.01, 1.03 * widest + 0.005],
     )
-    _scale_wer(figure, low, high, log)
-    lay_out(figure, CURVES_HEIGHT, _finding(original, lines))
+    axis.apply(figure)
+    lay_out(figure, height, _finding(original, lines))
     figure.update_layout(margin={"r": _LABEL_MARGIN})
     return figure
 
@@ -169,12 +182,12 @@ def pareto(rows: Sequence[Row], axis: str, *, log: bool) -> go.Figure:
     plotly.graph_objects.Figure
     """
     title, cost = AXES[axis]
-    low, high = _wer_range(rows, log)
+    wer_axis = WerAxis.of(rows, log)
     figure = go.Figure()
     front = pareto_front([(cost(row), row.evaluation.total.wer) for row in rows])
     figure.add_scatter(
         x=[cost(rows[index]) for index in front],
-        y=[rows[index].evaluation.total.wer for index in front],
+        y=[wer_axis.place(rows[index].evaluation.total.wer) for index in front],
         mode="lines",
         line={"color": NEUTRAL, "width": 1, "shape": "hv"},
         hoverinfo="skip",
@@ -184,14 +197,14 @@ def pareto(rows: Sequence[Row], axis: str, *, log: bool) -> go.Figure:
     for line in shown:
         figure.add_scatter(
             x=[cost(row) for row in line.rows],
-            y=[row.evaluation.total.wer for row in line.rows],
+            y=[wer_axis.place(row.evaluation.total.wer) for row in line.rows],
             mode="markers",
             marker={"size": 9, "color": line.color, "symbol": line.symbol},
             customdata=[_hover(row, line.name) for row in line.rows],
             hovertemplate="%{customdata}<extra></extra>",
         )
     figure.update_xaxes(title_text=title)
-    _scale_wer(figure, low, high, log)
+    wer_axis.apply(figure)
     lay_out(figure, PARETO_HEIGHT, f"{len(front)} of {len(rows)} models lie on the Pareto front")
     return figure
 
@@ -221,13 +234,14 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
     return front
 
 
-def spread_labels(positions: Sequence[float], gap: float) -> list[float]:
-    """Move labels apart, as little as it takes, until neighbours are `gap` from each other.
+def spread_labels(positions: Sequence[float], heights: Sequence[float]) -> list[float]:
+    """Move labels apart, as little as it takes, until none covers another.
 
     Parameters
     ----------
     positions : sequence of float
-    gap : float
+        Of their middles.
+    heights : sequence of float
 
     Returns
     -------
@@ -236,78 +250,67 @@ def spread_labels(positions: Sequence[float], gap: float) -> list[float]:
 
     Examples
     --------
-    >>> spread_labels([0.0, 0.5, 5.0], 1.0)
+    >>> spread_labels([0.0, 0.5, 5.0], [1.0, 1.0, 2.0])
     [-0.25, 0.75, 5.0]
     """
-    order = np.argsort(positions, kind="stable")
-    blocks: list[tuple[float, int]] = []  # middle, members
+    order = np.argsort(positions, kind="stable").tolist()
+    blocks: list[tuple[float, float, list[int]]] = []  # middle, height, members
     for index in order:
-        middle, size = float(positions[index]), 1
-        while blocks and middle - blocks[-1][0] < gap * (size + blocks[-1][1]) / 2:
-            before, n_before = blocks.pop()
-            middle = (middle * size + before * n_before) / (size + n_before)
-            size += n_before
-        blocks.append((middle, size))
-    placed = [m + gap * (i - (n - 1) / 2) for m, n in blocks for i in range(n)]
+        middle, height, members = float(positions[index]), float(heights[index]), [index]
+        while blocks and middle - blocks[-1][0] < (height + blocks[-1][1]) / 2:
+            before, above, earlier = blocks.pop()
+            middle = (middle * height + before * above) / (height + above)
+            height, members = height + above, earlier + members
+        blocks.append((middle, height, members))
     found = [0.0] * len(positions)
-    for index, position in zip(order, placed, strict=True):
-        found[index] = position
+    for middle, height, members in blocks:
+        edge = middle - height / 2
+        for index in members:
+            found[index] = edge + heights[index] / 2
+            edge += heights[index]
     return found
 
 
 def _label_ends(
-    figure: go.Figure, lines: Sequence[Line], low: float, high: float, log: bool
+    figure: go.Figure,
+    lines: Sequence[Line],
+    labels: Sequence[Sequence[str]],
+    axis: WerAxis,
+    pixels: int,
 ) -> None:
-    """Write each line's name at its right end, moved so that none covers another."""
-    scale = np.log10 if log else np.asarray
-    bottom, top = float(scale(low)), float(scale(high))
-    per_unit = (CURVES_HEIGHT - 110) / (top - bottom)
-    ends = [line.rows[-1] for line in lines]
-    heights = [float(scale(max(row.evaluation.total.wer, low))) for row in ends]
-    moved = spread_labels([height * per_unit for height in heights], _LABEL_GAP)
-    for line, height, place in zip(lines, heights, moved, strict=True):
+    """Write each line's name at its right end, whole, moved so that none covers another."""
+    heights = [axis.share(line.rows[-1].evaluation.total.wer) * pixels for line in lines]
+    moved = spread_labels(heights, [_LABEL_LINE * len(label) for label in labels])
+    for line, label, height, place in zip(lines, labels, heights, moved, strict=True):
         figure.add_annotation(
             x=1,
             xref="paper",
-            y=height,
-            yshift=place - height * per_unit,
+            y=height / pixels,
+            yref="paper",
+            yshift=place - height,
             xshift=8,
-            text=escape(_fitting(line.name)),
-            hovertext=escape(line.name),
+            text="<br>".join(map(escape, label)),
+            align="left",
             font={"color": line.color, "size": 13},
             xanchor="left",
+            yanchor="middle",
             showarrow=False,
         )
 
 
-def _fitting(name: str) -> str:
-    """A name without its middle, where it is too long: beginning and end tell lines apart."""
-    if len(name) <= _LABEL_LENGTH:
-        return name
-    half = _LABEL_LENGTH // 2
-    return f"{name[: half - 1].rstrip(' ,')}…{name[-half:].lstrip(' ,')}"
-
-
-def _wer_range(rows: Sequence[Row], log: bool) -> tuple[float, float]:
-    """Limits of the WER axis."""
-    high = max(max(row.evaluation.interval.high, row.evaluation.total.wer) for row in rows)
-    positive = [row.evaluation.total.wer for row in rows if row.evaluation.total.wer > 0]
-    low = 0.6 * min(positive, default=0.01) if log else 0.0
-    return low, max(1.1 * high, low * 2, 0.01)
-
-
-def _scale_wer(figure: go.Figure, low: float, high: float, log: bool) -> None:
-    figure.update_yaxes(title_text="WER (%)", tickformat="~%")
-    if log:
-        ticks = [tick for tick in _LOG_TICKS if low <= tick <= high]
-        figure.update_yaxes(
-            type="log",
-            range=[float(np.log10(low)), float(np.log10(high))],
-            tickvals=ticks,
-            ticktext=[f"{100 * tick:g}%" for tick in ticks],
-        )
-    else:
-        figure.update_yaxes(range=[low, high])
+def _error_bars(rows: Sequence[Row], axis: WerAxis, color: str) -> dict[str, object]:
+    """From each point to the ends of its interval."""
+    drawn = [axis.place(row.evaluation.total.wer) for row in rows]
+    ends = [row.evaluation.interval for row in rows]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [axis.place(end.high) - y for end, y in zip(ends, drawn, strict=True)],
+        "arrayminus": [y - axis.place(end.low) for end, y in zip(ends, drawn, strict=True)],
+        "color": color,
+        "thickness": 1.2,
+        "width": 4,
+    }
 
 
 def _hover(row: Row, name: str) -> str:

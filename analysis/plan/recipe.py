@@ -231,6 +231,40 @@ OPEN: tuple[Literal["method", "distance", "merge", "repair", "allocation", "swap
 """The options that `complete` chooses where nobody did."""
 
 
+BASELINES = ("magnitude", "random")
+"""The methods that every paper compares with; their name says all."""
+
+DEFAULT_NAME, PAPERS_NAME = "Coalesce's default", "papers' clustering"
+"""What people read for the recipe that is taken where nobody chose, and for the one of the papers,
+which clusters by weights and repairs nothing: both merge, and they are far apart."""
+
+
+def recipe_name(recipe: Recipe) -> str:
+    """What people call a recipe, whatever it removes and however that is divided.
+
+    Examples
+    --------
+    >>> recipe_name(complete(sparsity=0.3)), recipe_name(complete(distance="weights"))
+    ("Coalesce's default", "papers' clustering")
+    >>> recipe_name(complete(method="cluster")), recipe_name(complete(method="magnitude"))
+    ('cluster, influence', 'magnitude')
+    """
+    core = (recipe.distance, recipe.merge, recipe.repair)
+    if recipe.method == "cluster" and core == ("weights", "mean", "none"):
+        return PAPERS_NAME
+    if recipe.method == SURGEON and core == (INFLUENCE, "weighted", "refit"):
+        return DEFAULT_NAME
+    if recipe.method in BASELINES and recipe.repair == "none":
+        return recipe.method
+    usual = complete(method=recipe.method, distance=recipe.distance)
+    parts: list[str] = [recipe.method, recipe.distance]
+    if recipe.method == "cluster" and recipe.merge != usual.merge:
+        parts.append(recipe.merge)
+    if recipe.repair != usual.repair:
+        parts.append(f"repair {recipe.repair}")
+    return ", ".join(parts)
+
+
 def complete(**given: Any) -> Recipe:
     """Fill in what was left open, as the measurements in docs/results.md have it.
 

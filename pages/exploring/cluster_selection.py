@@ -145,7 +145,7 @@ def _whole_cluster(units: np.ndarray, labels: np.ndarray) -> int | None:
 
 def choose_cluster(model: SpeechModel, group: UnitGroup, labels: np.ndarray) -> np.ndarray:
     """The units that are looked at: from the map, or a cluster from the list."""
-    st.subheader("What falls together")
+    st.header("What falls together")
     counts = np.bincount(labels)
     several = np.flatnonzero(counts > 1)
     order = several[np.argsort(-counts[several], kind="stable")][:MAX_LISTED].tolist()

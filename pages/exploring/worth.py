@@ -39,7 +39,7 @@ EXPLANATION = (
 def draw(session: Session, model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
     """The section: a heatmap of all groups, the curve of the chosen one, or how to get them."""
     heading, corner = st.columns([3, 1], vertical_alignment="bottom")
-    heading.subheader("What each layer is worth")
+    heading.header("What each layer is worth")
     st.markdown(
         "How far the model's own words move when units of one layer go: where the numbers are"
         " small, much can go."

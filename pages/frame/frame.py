@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from analysis.serving import serving
+from pages.frame import presenting
 from pages.listening import opening
 from pages.session import link
 
@@ -39,6 +40,8 @@ def main() -> None:
     st.logo(_MARK, size="large", icon_image=_ICON)
     listen = st.Page("pages/listen.py", title="Listen", icon=":material/hearing:", default=True)
     train = st.Page("pages/train.py", title="Train", icon=":material/model_training:")
+    link.receive()
+    presenting_now = link.is_presenting()
     page = st.navigation(
         {
             "Try": [listen],
@@ -55,8 +58,10 @@ def main() -> None:
             ],
         },
         expanded=True,
+        position="hidden" if presenting_now else "sidebar",
     )
-    link.receive()
+    if presenting_now:
+        presenting.draw_bar(page.title)
     if page == listen:
         opening.draw()
     with st.spinner("Starting: the speech libraries are loaded once, in a few seconds."):
@@ -76,8 +81,9 @@ def main() -> None:
         sharing.follow(session, session.model, page.title)
         remaking.begin(session, session.model)
     n_heard = len(session.transcripts)
-    with st.sidebar:
-        sidebar.draw(session)
+    if not presenting_now or session.model is None:
+        with st.sidebar:
+            sidebar.draw(session)
     if session.model is None:
         link.complete_address(None)
         if session.jobs.running("load") is None:

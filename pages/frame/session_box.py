@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analysis.errors import UserError
-from pages.frame import sharing
+from pages.frame import presenting, sharing
 from pages.session import store, visit
 from pages.session.session import Session
 from pages.widgets.basics import show_error
@@ -36,7 +36,8 @@ def draw_arrival() -> None:
 
 
 def draw(session: Session) -> None:
-    """Two buttons in a row: Copy link, and Session."""
+    """The switch to presenter mode; under it Copy link and Session in a row."""
+    presenting.draw_switch()
     with st.container(horizontal=True, gap="small", key="session-box"):
         sharing.draw_button()
         with st.popover("Session", icon=":material/history:", width="stretch"):

@@ -32,7 +32,7 @@ def draw_words(clip: Clip, lanes: Sequence[Lane]) -> None:
     lanes = [lane for lane in lanes if lane.words]
     if not lanes:
         return
-    st.subheader("Word by word")
+    st.header("Word by word")
     key = f"words:{clip.id}:{len(lanes)}"
     names = ", ".join(lane.name for lane in lanes)
     event: Any = figure(

@@ -21,7 +21,7 @@ def draw_table(results: Sequence[ScoredTranscript], normaliser: str) -> None:
     if not results:
         return
     left, middle, right = st.columns([3, 1, 1], vertical_alignment="bottom")
-    left.subheader("All clips")
+    left.header("All clips")
     middle.download_button(
         "CSV",
         to_csv(results),

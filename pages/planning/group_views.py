@@ -39,7 +39,7 @@ TABLE_WIDTH = 560
 def draw(draft: Draft) -> None:
     """The chosen view of all groups, under what is locked."""
     with st.container(horizontal=True, horizontal_alignment="distribute"):
-        st.subheader("Every group", width="content")
+        st.header("Every group", width="content")
         view = choose_one(
             "View of every group",
             [TABLE, CURVES, STRATEGIES],

@@ -17,7 +17,6 @@ from analysis.figures.marked_words import legend, marked_transcript
 from analysis.figures.palette import ORIGINAL
 from analysis.figures.sweeps import (
     AXES,
-    CURVES_HEIGHT,
     PARETO_HEIGHT,
     Line,
     lines_of,
@@ -44,7 +43,7 @@ def draw_results(state: SweepState) -> None:
     """Everything about the rows that are there; at least the original."""
     rows = state.evaluated
     left, right = st.columns([7, 3], vertical_alignment="bottom")
-    left.subheader("WER against what was removed")
+    left.header("WER against what was removed")
     with right:
         log = choose_one("WER axis", [_LOGARITHMIC, _LINEAR], key="wer-axis") == _LOGARITHMIC
     curves = wer_curves(rows, log=log)
@@ -52,13 +51,13 @@ def draw_results(state: SweepState) -> None:
         curves,
         key="wer-curves",
         alt="Word error rate over the removed share of the parameters, a line per method.",
-        height=CURVES_HEIGHT,
+        height=curves.layout.height,
     )
     st.caption(
-        f"Bands: {LEVEL:.0%} interval of each WER. Differences between two lines are tested in"
-        " pairs, on the same utterances; the table says which hold."
+        f"Bars: {LEVEL:.0%} interval of each WER; bands join those of one line. Differences between"
+        " two lines are tested in pairs, on the same utterances; the table says which hold."
     )
-    st.subheader("WER against cost")
+    st.header("WER against cost")
     first, second = st.columns(2)
     charts = {"wer-over-removed": curves}
     for column, default in ((first, "parameters"), (second, "real_time_factor")):
@@ -85,7 +84,7 @@ def draw_results(state: SweepState) -> None:
 
 def _draw_table(state: SweepState) -> None:
     """The rows with their tests, and the same for a paper."""
-    st.subheader("Table")
+    st.header("Table")
     table = pd.DataFrame([values(row) for row in state.evaluated])
     numbers = st.column_config.NumberColumn
     st.dataframe(
@@ -146,7 +145,7 @@ def _draw_worst(state: SweepState) -> None:
     rows = [row for row in state.evaluated if row.cell is not None]
     if not rows:
         return
-    st.subheader("Worst utterances")
+    st.header("Worst utterances")
     lines = {id(row): line for line in lines_of(rows) for row in line.rows}
     chosen = st.selectbox(
         "Model",

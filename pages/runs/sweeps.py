@@ -20,6 +20,7 @@ from analysis.evaluation.uploads import lay_out_upload
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import END_TO_END
+from analysis.plan.recipe import DEFAULT_NAME, PAPERS_NAME
 from analysis.progress import Watch
 from analysis.serving import serving
 from analysis.speech.recognition import TranscriptionOptions
@@ -33,21 +34,21 @@ SLOT = "sweep"
 HELDOUT = next(iter(DEMO_MODELS.values())).parent / "heldout"
 """200 sentences that the demo models never heard, by voices that they never heard."""
 
-DEFAULT_WAY = "Coalesce's default"
-"""What Compress does where nobody chose otherwise; its allocation is "end-to-end"."""
-
 WAYS_TO_COMPRESS: Mapping[str, str] = {
-    DEFAULT_WAY: "surgeon:distance=influence:merge=weighted:repair=refit",
-    "cluster": "cluster",
-    "cluster, layer norm folded in": "cluster:distance=normalised",
-    "cluster, medoid": "cluster:merge=medoid",
-    "cluster, heads not aligned": "cluster:align_heads=false",
-    "cluster, influence": "cluster:distance=influence:merge=weighted:repair=refit",
-    "cluster, contribution": "cluster:distance=contribution:merge=weighted:repair=refit",
+    DEFAULT_NAME: "surgeon:distance=influence:merge=weighted:repair=refit",
+    PAPERS_NAME: "cluster",
     "magnitude": "magnitude",
     "random": "random",
+    f"{PAPERS_NAME}, layer norm folded in": "cluster:distance=normalised",
+    f"{PAPERS_NAME}, medoid": "cluster:merge=medoid",
+    f"{PAPERS_NAME}, heads not aligned": "cluster:align_heads=false",
+    "cluster, influence": "cluster:distance=influence:merge=weighted:repair=refit",
+    "cluster, contribution": "cluster:distance=contribution:merge=weighted:repair=refit",
 }
-"""Ways to compress that the page offers, as the shell writes them."""
+"""Ways to compress that the page offers, as the shell writes them; the app's own first."""
+
+FIRST_WAYS = [DEFAULT_NAME, PAPERS_NAME, "magnitude"]
+"""What is chosen where nobody chose."""
 
 METHODS_KEY, SPARSITIES_KEY, ALLOCATIONS_KEY = (
     "sweep-methods",
@@ -67,7 +68,7 @@ def state_of(session: Session, model: SpeechModel) -> SweepState:
 def use_papers(model: SpeechModel) -> None:
     """Choose the papers' methods and allocations, and ours beside them; from a callback."""
     percent = round(100 * PAPERS_SPARSITY[model.architecture.decoding])
-    st.session_state[METHODS_KEY] = ["magnitude", "cluster", DEFAULT_WAY]
+    st.session_state[METHODS_KEY] = FIRST_WAYS
     st.session_state[SPARSITIES_KEY] = [percent]
     st.session_state[ALLOCATIONS_KEY] = ["uniform", "variance", END_TO_END]
 
@@ -91,6 +92,18 @@ def uploaded_folder(files: Sequence[UploadedFile]) -> Path | None:
         lay_out_upload(((file.name, file.getvalue()) for file in files), corpus)
         known = st.session_state[_UPLOAD] = (ids, folder)
     return Path(known[1].name) / "upload"
+
+
+def heldout_seconds(n_utterances: int | None) -> float:
+    """Seconds of sound in the held-out set, or in that many utterances of it."""
+    seconds, n_all = _heldout()
+    return seconds * min(n_utterances or n_all, n_all) / n_all
+
+
+@st.cache_resource(show_spinner=False)
+def _heldout() -> tuple[float, int]:
+    corpus = read_corpus(HELDOUT)
+    return corpus.seconds, len(corpus.utterances)
 
 
 def start(

@@ -106,6 +106,21 @@ def _stamp(data: str) -> list[tuple[str, int]]:
     return sorted((str(path), path.stat().st_mtime_ns) for path in stamped if path.exists())
 
 
+def start_key(model: SpeechModel) -> str:
+    """Key of the widget that says what a run starts from."""
+    return f"train-start:{model.weight_hash[:16]}"
+
+
+def start_name(model: SpeechModel) -> str:
+    """Name of the folder that a variant is saved in before it is trained."""
+    return f"start-{model.weight_hash[:16]}"
+
+
+def names_of(session: Session, model: SpeechModel) -> dict[str, str]:
+    """Names that the visitor gave to variants, by the name under which a run logs them."""
+    return {start_name(variant.model): variant.name for variant in session.variants_of(model)}
+
+
 def show_run(session: Session, model: SpeechModel, folder: Path) -> None:
     """Choose the run on show, for a model."""
     session.training[model_id(model)] = folder.name
@@ -210,7 +225,7 @@ def _options(
 
 def _saved(model: SpeechModel) -> Path:
     """A variant as a checkpoint that another process can read."""
-    folder = cache_folder("training") / f"start-{model.weight_hash[:16]}"
+    folder = cache_folder("training") / start_name(model)
     if not (folder / "config.json").is_file():
         save(model, folder, dtype=dtype_name(model.dtype))  # it goes on with these very numbers
     return folder

@@ -1,5 +1,7 @@
 """A training run on the page: loss, validation WER, and what is pinched, while it goes on."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
@@ -19,15 +21,17 @@ from pages.widgets.exports import draw_exports
 from pages.widgets.formatting import escape_markdown, seconds
 
 
-def draw_run(curves: TrainingCurves) -> None:
+def draw_run(curves: TrainingCurves, names: Mapping[str, str]) -> None:
     """The curves of a run that has begun.
 
     Parameters
     ----------
     curves : TrainingCurves
         With its start; further parts come as they are there.
+    names : mapping of str to str
+        What the visitor calls the models that the run may have started from.
     """
-    st.caption(_sentence(curves))
+    st.caption(_sentence(curves, names))
     charts: dict[str, go.Figure] = {}
     left, right = st.columns(2)
     with left:
@@ -94,12 +98,13 @@ def _waiting(sentence: str, height: int) -> None:
         st.caption(sentence)
 
 
-def _sentence(curves: TrainingCurves) -> str:
+def _sentence(curves: TrainingCurves, names: Mapping[str, str]) -> str:
     start = curves.start
+    model = str(start["model"])
     done = curves.steps[-1]["step"] if curves.steps else 0
     state = {"finished": "finished", "stopped": "stopped; it can go on"}.get(curves.ended or "", "")
     parts = [
-        f"{str(start['method']).capitalize()} of {escape_markdown(str(start['model']))} on"
+        f"{str(start['method']).capitalize()} of {escape_markdown(names.get(model, model))} on"
         f" {escape_markdown(str(start['data']))}",
         *(["trained, data-free"] if start["method"] == DISTILLATION else []),
         f"step {done:,} of {start['n_steps']:,}",

@@ -24,10 +24,14 @@ _OPENED = "link:opened"
 _ANNOUNCED = "link:announced"
 _SESSION = "link:session"
 _VIEW = "link:view"
+_PRESENTING = "link:presenting"
 
 MODEL = "model"
 SESSION = "session"
 """Parameter of the session's id; it stands in the address, and never in a link that is shared."""
+
+PRESENT = "present"
+"""Parameter of presenter mode, which stays in the address and is in no link that is shared."""
 
 Reader = Callable[[str], object | None]
 """From a parameter's text, empty where there is none, to the widget's value; None: no change."""
@@ -38,7 +42,19 @@ def receive() -> None:
     context = get_script_run_ctx()
     st.session_state[_VIEW] = None
     if _OPENED not in st.session_state or (context and context.is_history_navigation):
-        st.session_state[_OPENED] = st.query_params.to_dict()
+        parameters = st.query_params.to_dict()
+        present(parameters.pop(PRESENT, "") == "1")
+        st.session_state[_OPENED] = parameters
+
+
+def present(on: bool) -> None:
+    """Begin or end presenter mode."""
+    st.session_state[_PRESENTING] = on
+
+
+def is_presenting() -> bool:
+    """Whether the address asks for presenter mode."""
+    return bool(st.session_state.get(_PRESENTING))
 
 
 def opened() -> Mapping[str, str]:
@@ -97,6 +113,7 @@ def write_address(model: "SpeechModel | None", values: Mapping[str, str]) -> Non
     st.session_state[_VIEW] = view = ({MODEL: model.source} if model else {}) | dict(values)
     session_id = st.session_state.get(_SESSION)
     address = ({SESSION: session_id} if session_id else {}) | view
+    address |= {PRESENT: "1"} if is_presenting() else {}
     if st.query_params.to_dict() != address:
         st.query_params.from_dict(address)
 

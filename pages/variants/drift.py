@@ -37,7 +37,7 @@ def drift_of(session: Session, variant: Variant) -> Drift | None:
 
 def draw_drift_here(session: Session, model: SpeechModel) -> None:
     """Choose a clip of the session, a bundled or a new one; then as `draw_drift`."""
-    st.subheader("Where the merge hurts")
+    st.header("Where the merge hurts")
     grid = st.grid(4, min_column_width=150, vertical_alignment="bottom")
     left, right = grid.cell(column_span=3), grid.cell()
     with right, st.popover("Upload a clip", icon=":material/upload:", width="stretch"):

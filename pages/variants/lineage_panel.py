@@ -15,7 +15,7 @@ def draw(model: SpeechModel) -> None:
     """The lineage of a model that was compressed before it was loaded; nothing for others."""
     if not model.lineage:
         return
-    st.subheader("How it was made" if model.training else "How it was compressed")
+    st.header("How it was made" if model.training else "How it was compressed")
     with st.container(border=True, gap="small", key="lineage"):
         for number, step in enumerate(history(model), start=1):
             told = _training(step) if isinstance(step, TrainingRecord) else _sentence(step)

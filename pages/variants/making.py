@@ -10,6 +10,7 @@ from analysis.models.footprint import Footprint, footprint
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import MANUAL
 from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.recipe import DEFAULT_NAME, complete, recipe_name
 from analysis.progress import Watch
 from pages.exploring.measurements import tree_slot
 from pages.listening.bundled import bundled_clips
@@ -158,5 +159,9 @@ def _start(
 def _suggestion(session: Session, settings: Settings) -> str:
     """What a variant is called that nobody gives a name."""
     recipe = settings.recipe
-    share = "by hand" if recipe.allocation == MANUAL else percent(recipe.sparsity, 0)
-    return session.free_name(f"{recipe.method} {share} {recipe.allocation}")
+    by_hand = recipe.allocation == MANUAL
+    parts = [recipe_name(recipe), "by hand" if by_hand else percent(recipe.sparsity, 0)]
+    usual = complete(method=recipe.method, distance=recipe.distance).allocation
+    if recipe_name(recipe) != DEFAULT_NAME or recipe.allocation != usual:
+        parts += [] if by_hand else [recipe.allocation]
+    return session.free_name(" ".join(parts))

@@ -50,7 +50,7 @@ def draw(session: Session, model: SpeechModel) -> None:
     model : SpeechModel
         The original, which has variants.
     """
-    st.subheader("Save and export")
+    st.header("Save and export")
     variants = {v.id: v for v in session.variants_of(model) if not v.is_int8}
     if not variants:
         st.caption("An int8 variant runs here only. Save the variant that it was made from.")

@@ -39,9 +39,7 @@ _NOTES: Mapping[str, str] = {
 def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
     """One row per model: the original, then the variants, the oldest first."""
     variants = session.variants_of(model)
-    st.subheader(
-        "Variants", help="  \n".join(f"**{name}**: {note}" for name, note in _NOTES.items())
-    )
+    st.header("Variants", help="  \n".join(f"**{name}**: {note}" for name, note in _NOTES.items()))
     if not variants:
         st.caption(
             "Each press of Compress adds a row here: a named model that can be listened to, saved"

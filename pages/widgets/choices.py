@@ -60,3 +60,47 @@ def choose_one(
     )
     # the browser sends nothing while a widget is being replaced
     return options[0] if chosen is None else chosen
+
+
+def choose_some(
+    label: str,
+    options: Sequence[T],
+    *,
+    key: str,
+    default: Sequence[T],
+    format_func: Callable[[T], str] = str,
+    help_text: str | None = None,
+) -> list[T]:
+    """A set of buttons of which any number is pressed; all are seen, and read in both themes.
+
+    The chips of Streamlit's list for several are white on the accent, which the dark theme has
+    light.
+
+    Parameters
+    ----------
+    label : str
+    options : sequence
+    key : str
+        Of the widget.
+    default : sequence
+        What is pressed before anybody chose.
+    format_func : callable
+        From an option to its name.
+    help_text : str, optional
+
+    Returns
+    -------
+    list
+        Of the pressed options, in the order of `options`.
+    """
+    chosen = st.pills(
+        label,
+        options,
+        selection_mode="multi",
+        default=[value for value in held(key, default) if value in options],
+        format_func=format_func,
+        key=key,
+        persist_state="session",
+        help=help_text,
+    )
+    return [option for option in options if option in chosen]

@@ -1,8 +1,9 @@
 """Pictures of all pages, in both themes and three sizes: `python -m tests.browser.shots`.
 
 Starts the app with a bundled model, opens every page in the system's Chromium, waits until it has
-come to rest, and writes build/shots/PAGE-THEME-WIDTHxHEIGHT.png. What the pages compute is kept in
-build/shots-cache, so that a second run is quick.
+come to rest, and writes build/shots/PAGE-STATE-THEME-WIDTHxHEIGHT.png. The states: a first visit; a
+session with a clip and three variants that have long names; presenter mode; and a model that cannot
+be loaded. What the pages compute is kept in build/shots-cache, so that a second run is quick.
 """
 
 import argparse
@@ -18,14 +19,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from pages.frame.base_address import PAGES
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = (
-    *("listen", "overview", "variance", "clusters", "compress", "transcribe", "evaluate", "train"),
-)
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SIZES = ((1440, 900), (1024, 768), (390, 844))
+STATES = ("new", "variants", "presented", "unloaded")
+LONG_NAMES = (
+    "Half of the channels, every head stays",
+    "What I would send to the phone, if the words on the train hold",
+    "Unaussprechlichkeitsvariantenbezeichnungslänge",
+)
 START_SECONDS = 120
 REST_SECONDS = 300
 """As long as a busy machine may need to listen to the excitation, which the first page asks for."""
@@ -44,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("pages", nargs="*", metavar="PAGE", help=f"of {', '.join(PAGES)} (all)")
     parser.add_argument("--model", default="demo-whisper", help="to open (demo-whisper)")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "shots", help="(build/shots)")
+    parser.add_argument("--state", choices=STATES, help="only this one (all)")
     parser.add_argument("--whole", action="store_true", help="as high as the page is long")
     options = parser.parse_args(arguments)
     if unknown := set(options.pages) - set(PAGES):
@@ -53,30 +60,58 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("There is no Chromium on this machine; install it first.", file=sys.stderr)
         return 2
     options.out.mkdir(parents=True, exist_ok=True)
-    restless = []
-    with served(options.model) as address, sync_playwright() as playwright:
+    os.environ["COALESCE_CACHE"] = str(ROOT / "build" / "shots-cache")
+    restless: list[str] = []
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        for theme in THEMES:
-            for width, height in SIZES:
-                context = browser.new_context(
-                    viewport={"width": width, "height": height}, color_scheme=theme
-                )
-                for name in options.pages or PAGES:
-                    path = options.out / f"{name}-{theme}-{width}x{height}.png"
-                    page = context.new_page()
-                    page.goto(f"{address}/{'' if name == PAGES[0] else name}")
-                    if not comes_to_rest(page):
-                        restless.append(path.name)
-                    if options.whole:
-                        stretch(page, width, height)
-                    page.screenshot(path=path)
-                    page.close()
-                    print(path, flush=True)
-                context.close()
+        for state in (options.state,) if options.state else STATES:
+            with served("no-such-model" if state == "unloaded" else options.model) as address:
+                restless += photographed(browser, address, state, options)
         browser.close()
     if restless:
         print(f"Taken while still at work: {', '.join(restless)}", file=sys.stderr)
     return 1 if restless else 0
+
+
+def photographed(
+    browser: Browser, address: str, state: str, options: argparse.Namespace
+) -> list[str]:
+    """Take the pictures of one state; names of those that were taken while a page still worked."""
+    restless = []
+    for theme in THEMES:
+        for width, height in SIZES:
+            context = browser.new_context(
+                viewport={"width": width, "height": height}, color_scheme=theme
+            )
+            for name in options.pages or PAGES:
+                path = options.out / f"{name}-{state}-{theme}-{width}x{height}.png"
+                page = context.new_page()
+                page.goto(f"{address}/{'' if name == PAGES[0] else name}{parameters(state)}")
+                if not comes_to_rest(page):
+                    restless.append(path.name)
+                if options.whole:
+                    stretch(page, width, height)
+                page.screenshot(path=path)
+                page.close()
+                print(path, flush=True)
+            context.close()
+    return restless
+
+
+def parameters(state: str) -> str:
+    """What is added to the address of a page, so that it is in a state."""
+    if state == "presented":
+        return "?present=1"
+    if state != "variants":
+        return ""
+    # only here: it loads what models need
+    from pages.session.store import new_id, store_of
+    from tests.helpers.kept_sessions import kept_items
+
+    session_id = new_id()
+    for name, content in kept_items(LONG_NAMES).items():
+        store_of(session_id).write(name, content)
+    return f"?session={session_id}"
 
 
 @contextmanager
@@ -88,11 +123,10 @@ def served(model: str) -> Iterator[str]:
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py")]
     command += ["--server.port", str(port), "--server.address", "127.0.0.1"]
     command += ["--server.headless", "true"]
-    cache = ROOT / "build" / "shots-cache"
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, "COALESCE_MODEL": model, "COALESCE_CACHE": str(cache)},
+        env={**os.environ, "COALESCE_MODEL": model},
         stdout=subprocess.DEVNULL,
     )
     address = f"http://127.0.0.1:{port}"
@@ -118,7 +152,9 @@ def _answers(address: str) -> bool:
 
 def comes_to_rest(page: Page) -> bool:
     """Wait until nothing runs and nothing changes any more; whether that came to pass."""
-    page.get_by_test_id("stHeading").first.wait_for(timeout=START_SECONDS * 1000)
+    page.locator("[data-testid=stHeading], [data-testid=stAlert]").first.wait_for(
+        timeout=START_SECONDS * 1000
+    )
     deadline = time.monotonic() + REST_SECONDS
     seen, since = "", time.monotonic()
     while time.monotonic() < deadline:

@@ -88,7 +88,9 @@ def test_from_slider_to_a_shared_report(
     expect(sentence(page)).to_contain_text("Merge 15 %")
     page.get_by_role("button", name="Compress").click()
     expect(page.get_by_text("has these settings")).to_be_visible()
-    expect(page.get_by_test_id("stSidebar").get_by_text("cluster 15 % uniform")).to_be_visible()
+    expect(
+        page.get_by_test_id("stSidebar").get_by_text("papers' clustering 15 % uniform")
+    ).to_be_visible()
 
     page.get_by_role("button", name="Listen to it").click()
     expect(page.get_by_role("heading", name="Transcribe", exact=True)).to_be_visible()
@@ -106,8 +108,8 @@ def test_from_slider_to_a_shared_report(
         assert card.locator("u, del, ins").count() >= 1
         assert card.locator("sup").first.inner_text() in ("S", "D", "I")
     cards = page.get_by_test_id("stMain").get_by_test_id("stMarkdown")
-    names = cards.get_by_text(re.compile("^■ (original|cluster 15 % uniform)$"))
-    assert names.all_inner_texts()[-2:] == ["■ original", "■ cluster 15 % uniform"]
+    names = cards.get_by_text(re.compile("^■ (original|papers' clustering 15 % uniform)$"))
+    assert names.all_inner_texts()[-2:] == ["■ original", "■ papers' clustering 15 % uniform"]
     blue = names.nth(names.count() - 2).locator("span").first
     assert blue.evaluate("element => getComputedStyle(element).color") == "rgb(0, 114, 178)"
 

@@ -23,20 +23,30 @@ MODEL, NAME = "demo-hubert", "Mine, 37 %"
 
 
 @cache
-def kept_items() -> Mapping[str, bytes]:
-    """Of a visitor with a variant, which heard an upload: content by name of the item."""
+def kept_items(names: tuple[str, ...] = (NAME,)) -> Mapping[str, bytes]:
+    """Of a visitor with variants, which heard an upload: content by name of the item.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of the variants; each is smaller than the one before.
+    """
     if not (DEMO_MODELS[MODEL] / "model.safetensors").is_file():
         pytest.skip(f"the bundled model {MODEL} has not been built")
     model = load(MODEL)
     recipe = complete(distance="weights", sparsity=0.37)
-    made = compress(model, Planner(model).prepare(recipe).plan)
     session = Session(on_best_device(MODEL), new_id())
-    session.add_variant(NAME, made, footprint(made.model), 0.1)
+    planner, models = Planner(model), [model]
+    for place, name in enumerate(names):
+        smaller = recipe.changed(sparsity=0.37 + 0.1 * place)
+        made = compress(model, planner.prepare(smaller).plan)
+        session.add_variant(name, made, footprint(made.model), 0.1)
+        models.append(made.model)
     audio = read_audio(BUNDLED_FOLDER / "digits.flac", name="Voice of a visitor")
     clip = Clip(clip_id(audio), audio, "five one six eight", "upload")
     session.clips[clip.id], session.current_clip = clip, clip.id
     options = TranscriptionOptions(word_times=True)  # as Transcribe asks
-    for each in (model, made.model):
+    for each in models:
         session.transcripts[clip.id, model_id(each), options] = transcribe(each, audio, options)
     for name, value in in_widgets(recipe).items():
         session.choices[widget_key(model, name)] = value

@@ -189,7 +189,7 @@ def test_compress_makes_a_variant_that_is_what_was_predicted(app: AppTest) -> No
     predicted = app.metric[0].value, app.metric[1].value, app.metric[2].value, app.metric[3].value
     compress(app)
     (variant,) = session_of(app).variants
-    assert variant.name == "cluster 10 % uniform"
+    assert variant.name == "papers' clustering 10 % uniform"
     cost = variant.footprint
     row = [text.value.replace("\N{NO-BREAK SPACE}", " ") for text in app.markdown]
     assert count(cost.parameters) == predicted[0]

@@ -8,9 +8,9 @@ import pytest
 import soundfile
 from streamlit.testing.v1 import AppTest
 
-from analysis.evaluation.sweep_spec import read_way
-from analysis.plan.recipe import complete
-from pages.runs.sweeps import DEFAULT_WAY, HELDOUT, WAYS_TO_COMPRESS
+from analysis.evaluation.sweep_spec import OWN_ALLOCATION, read_spec, read_way
+from analysis.plan.recipe import DEFAULT_NAME, PAPERS_NAME, complete, recipe_name
+from pages.runs.sweeps import FIRST_WAYS, HELDOUT, WAYS_TO_COMPRESS
 from tests.helpers.streamlit_app import Visit, compress, session_of, settle
 
 N_UTTERANCES = 6
@@ -20,7 +20,9 @@ N_UTTERANCES = 6
 def page(visit: Visit) -> AppTest:
     """Evaluate, set to two methods at 50 % on a few utterances."""
     app = visit("evaluate")
-    app.multiselect(key="sweep-sparsities").set_value([50])
+    assert app.pills(key="sweep-methods").value == FIRST_WAYS
+    app.pills(key="sweep-methods").set_value([PAPERS_NAME, "magnitude"])
+    app.pills(key="sweep-sparsities").set_value([50])
     app.number_input(key="sweep-limit").set_value(N_UTTERANCES)
     return settle(app)
 
@@ -44,6 +46,7 @@ def test_page_says_what_will_be_here(page: AppTest) -> None:
     assert [head.value for head in page.title] == ["Evaluate"]
     assert any("Here will be the curves" in text.value for text in page.markdown)
     assert "Evaluate 3 models" in page.button(key="start-sweep").label
+    assert any("It takes a" in text.value for text in page.markdown)
     assert page.selectbox(key=_key(page, "normaliser")).value == "basic"
 
 
@@ -51,16 +54,16 @@ def test_a_sweep_is_run_and_shown(page: AppTest) -> None:
     evaluate(page)
     rows = state(page).rows
     names = [row.cell.way.name if row.cell else "original" for row in rows]
-    assert names == ["original", "magnitude", "cluster"]
+    assert names == ["original", "magnitude", PAPERS_NAME]
     assert len(rows[0].evaluation.scores) == N_UTTERANCES
     assert rows[2].against_magnitude is not None
-    assert [head.value for head in page.subheader] == [
+    assert [head.value for head in page.header] == [
         *("WER against what was removed", "WER against cost", "Table", "Worst utterances"),
     ]
     shown = page.dataframe[0].value
     assert shown["wer"].tolist() == [100 * row.evaluation.total.wer for row in rows]
     assert "heldout (6 of 200)" in captions(page)
-    assert "Normaliser: none." in captions(page)
+    assert "Normaliser: basic." in captions(page)
     assert any("<p dir" in element.proto.body for element in page.html)
     # the same sweep again takes its transcripts from disk: even the times are the same
     evaluate(page)
@@ -72,8 +75,8 @@ def test_a_sweep_is_run_and_shown(page: AppTest) -> None:
 def test_variants_made_on_compress_are_evaluated(app: AppTest) -> None:
     compress(app)
     settle(app.switch_page("pages/evaluate.py"))
-    app.multiselect(key="sweep-sparsities").set_value([10])
-    app.multiselect(key="sweep-methods").set_value(["random"])
+    app.pills(key="sweep-sparsities").set_value([10])
+    app.pills(key="sweep-methods").set_value(["random"])
     app.number_input(key="sweep-limit").set_value(2)
     settle(app)
     assert "Evaluate 3 models" in app.button(key="start-sweep").label
@@ -129,11 +132,13 @@ def test_a_folder_without_data_is_refused_in_words(page: AppTest, tmp_path: Path
 
 
 def test_what_cannot_be_run_is_named(page: AppTest) -> None:
-    page.multiselect(key="sweep-allocations").set_value(["output-error"])
+    page.pills(key="sweep-allocations").set_value(["output-error"])
     settle(page)
     evaluate(page)
     assert len(state(page).rows) == 3
-    assert "Not run: demo-whisper, magnitude; cluster, output-error, 50%" in captions(page)
+    assert "Not run: demo-whisper, magnitude; papers' clustering, output-error, 50%" in captions(
+        page
+    )
 
 
 def _key(app: AppTest, start: str) -> str:
@@ -144,14 +149,18 @@ def _key(app: AppTest, start: str) -> str:
 def test_the_papers_methods_stand_beside_ours(page: AppTest) -> None:
     page.button(key="sweep-papers").click()
     settle(page)
-    assert page.multiselect(key="sweep-methods").value == ["magnitude", "cluster", DEFAULT_WAY]
-    assert page.multiselect(key="sweep-sparsities").value == [10]
-    assert page.multiselect(key="sweep-allocations").value == ["uniform", "variance", "end-to-end"]
-    assert "Evaluate 10 models" in page.button(key="start-sweep").label
+    assert page.pills(key="sweep-methods").value == FIRST_WAYS
+    assert page.pills(key="sweep-sparsities").value == [10]
+    assert page.pills(key="sweep-allocations").value == ["uniform", "variance", "end-to-end"]
+    assert "Evaluate 9 models" in page.button(key="start-sweep").label
 
 
 def test_every_way_to_compress_can_be_and_the_first_is_the_default() -> None:
     recipes = {name: read_way(text).recipe for name, text in WAYS_TO_COMPRESS.items()}
-    ours = complete()
-    assert recipes[DEFAULT_WAY].changed(allocation=ours.allocation) == ours
+    first = read_way(WAYS_TO_COMPRESS[DEFAULT_NAME])
+    spec = read_spec({"model": "demo-whisper", "data": "x", "allocation": OWN_ALLOCATION})
+    [cell] = spec.changed(method=(first,), sparsity=(complete().sparsity,)).cells()
+    assert cell.recipe == complete()  # the trades, too
+    assert next(iter(recipes)) == DEFAULT_NAME == FIRST_WAYS[0]
+    assert recipe_name(recipes[PAPERS_NAME]) == PAPERS_NAME
     assert len(set(map(str, recipes.values()))) == len(recipes)

@@ -132,7 +132,7 @@ def test_variance_defines_what_the_allocation_uses(visit: Visit) -> None:
     assert allocate(groups, sparsity=0.1, strategy="variance", variances=shown) == allocate(
         groups, sparsity=0.1, strategy="variance", variances=group_variances(model)
     )
-    assert any(head.value == "From variance to K" for head in app.subheader)
+    assert any(head.value == "From variance to K" for head in app.header)
 
 
 def test_group_chosen_on_one_page_is_chosen_on_the_next(visit: Visit) -> None:

@@ -174,12 +174,12 @@ def test_overview_tells_the_lineage_of_a_compressed_model(app: AppTest, tmp_path
     twice = make_plan(made.model, n_clusters={"encoder.0.ffn": 9}, allocation="manual")
     folder = save(compress_model(made.model, twice).model, tmp_path / "twice")
     settle(app.switch_page("pages/overview.py"))
-    assert "How it was compressed" not in [head.value for head in app.subheader]
+    assert "How it was compressed" not in [head.value for head in app.header]
     session.use(ModelKey(str(folder), None, "cpu", "float32"))
     settle(app)
     assert session.model is not None
     assert session.model.plan == twice
-    assert "How it was compressed" in [head.value for head in app.subheader]
+    assert "How it was compressed" in [head.value for head in app.header]
     steps = [text.value for text in app.markdown if text.value.startswith(("**1.**", "**2.**"))]
     assert "10 % asked for" in steps[0]
     assert "K by hand" in steps[1]

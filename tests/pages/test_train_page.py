@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Selectbox
 
 from analysis.cache import cache_folder
 from analysis.errors import Cancelled
@@ -57,6 +58,10 @@ def folder_of(app: AppTest) -> Path:
 def texts(app: AppTest) -> str:
     found = [*app.markdown, *app.caption, *app.error]
     return "\n".join(str(element.value) for element in found).replace("\\", "")
+
+
+def start_box(app: AppTest) -> Selectbox:
+    return next(box for box in app.selectbox if box.label == "Start from")
 
 
 def titles(app: AppTest) -> list[str]:
@@ -108,12 +113,14 @@ def test_a_variant_learns_on(app: AppTest, clips: Path) -> None:
     app.number_input(key="train-batch").set_value(4)
     app.toggle(key="train-distil").set_value(True)
     settle(app)
-    app.selectbox(key=f"train-start:-{variant.id}").set_value(variant.id)
+    start_box(app).set_value(variant.id)
     settle(app)
     app.button(key="start-training").click()
     settle(app)
     trained = session_of(app).variants[-1]
     assert trained.name == f"{variant.name}, fine-tuning"
+    assert start_box(app).value == variant.id, "the run changed what the next one starts from"
+    assert f"Fine-tuning of {variant.name} on" in texts(app)
     assert trained.base == variant.base
     assert trained.compression.plan == variant.compression.plan
     assert trained.footprint.parameters == variant.footprint.parameters
@@ -122,9 +129,12 @@ def test_a_variant_learns_on(app: AppTest, clips: Path) -> None:
     assert "fine-tuning" in texts(app)
     choices = settle(app.switch_page("pages/train.py"))
     choose(choices, "Unit gates")
-    assert [box.options for box in choices.selectbox if box.label == "Start from"] == [
-        ["The original"]
-    ]
+    assert not [box for box in choices.selectbox if box.label == "Start from"]
+    assert "Unit gates start from the original." in texts(choices)
+    assert [slider.label for slider in choices.slider] == ["Sparsity"]
+    choose(choices, "Fine-tuning")
+    assert start_box(choices).value == variant.id
+    assert not choices.slider
 
 
 def test_a_variant_learns_without_data(app: AppTest) -> None:
@@ -140,7 +150,7 @@ def test_a_variant_learns_without_data(app: AppTest) -> None:
     assert app.selectbox(key="train-rate:data-free").value == DISTILLING["learning_rate"]
     app.number_input(key="train-clips:No data").set_value(20)
     app.number_input(key="train-epochs:data-free").set_value(1)
-    app.selectbox(key=f"train-start:-{variant.id}").set_value(variant.id)
+    start_box(app).set_value(variant.id)
     settle(app)
     assert not app.button(key="start-training").disabled
     app.button(key="start-training").click()

@@ -161,7 +161,7 @@ def test_other_clips_can_be_transcribed_too_and_leave_as_csv_and_json(page: AppT
     assert page.text_area[0].value == first.reference
     assert len(session_of(page).transcripts) == 4
     table = page.dataframe[0].value
-    assert list(table["model"]) == ["original", "cluster 10 % uniform"] * 2
+    assert list(table["model"]) == ["original", "papers' clustering 10 % uniform"] * 2
     assert any("Over all clips" in text.value for text in page.caption)
 
 
@@ -254,7 +254,7 @@ def test_both_sides_are_shown_alike_and_every_word_has_its_time(app: AppTest) ->
     session = session_of(app)
     (transcript,) = session.transcripts.values()
     assert [word.text for word in transcript.words] == transcript.text.split()
-    assert any(head.value == "Word by word" for head in app.subheader)
+    assert any(head.value == "Word by word" for head in app.header)
     app.text_area[0].set_value("Remove milk, and cheese!").run()
 
     def reference() -> str:

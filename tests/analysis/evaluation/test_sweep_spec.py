@@ -13,7 +13,7 @@ from analysis.evaluation.sweep_spec import (
     read_spec,
     read_spec_file,
 )
-from analysis.plan.recipe import Recipe
+from analysis.plan.recipe import Recipe, complete
 
 MINIMAL: dict[str, object] = {"model": "demo-hubert", "data": "somewhere"}
 
@@ -74,6 +74,23 @@ def test_cells_are_a_grid_with_magnitude_first() -> None:
         (0.1, "distortion", "random", 5),
     ]
     assert len(cells) == 16
+
+
+def test_each_method_has_its_own_allocation_where_nobody_chose() -> None:
+    ways = "magnitude,cluster,surgeon:distance=influence:repair=refit:merge=weighted"
+    spec = read_spec(MINIMAL | {"method": ways, "sparsity": "0.3", "allocation": "own"})
+    cells = spec.cells()
+    assert [cell.allocation for cell in cells] == ["uniform", "uniform", "end-to-end"]
+    assert cells[2].recipe == complete(sparsity=0.3)
+    both = spec.changed(allocation=("uniform", "own")).cells()
+    assert len(both) == 4  # its own, named again, counts once
+    assert not both[2].recipe.swaps  # units are traded with the allocation by words only
+
+
+def test_who_says_whether_units_are_traded_is_obeyed() -> None:
+    ways = "surgeon:distance=influence:repair=refit:swaps=false"
+    [cell] = read_spec(MINIMAL | {"method": ways, "sparsity": "0.3", "allocation": "own"}).cells()
+    assert not cell.recipe.swaps
 
 
 @pytest.mark.parametrize(

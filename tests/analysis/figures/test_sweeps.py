@@ -66,19 +66,71 @@ def test_curves_start_at_the_original_and_stay_on_the_page(rows: list[Row], log:
     assert len(figure.layout.annotations) == len(lines)
 
 
-def test_labels_fit_and_tell_lines_apart(rows: list[Row]) -> None:
+def test_labels_are_whole_and_apart(rows: list[Row]) -> None:
     long = [
         replace(row, cell=replace(cell, way=cell.way.changed(name=f"{part} " * 9 + part)))
         for row, part in zip(rows[1:], ("one", "two"), strict=False)
         if (cell := row.cell)
     ]
-    labels = wer_curves([rows[0], *long], log=True).layout.annotations
-    texts = [label.text for label in labels]
-    for text, part in zip(texts, ("one", "two"), strict=True):
-        assert len(text) <= 36
-        assert text.startswith(f"{part} {part} {part} {part}")
-        assert text.endswith(f"{part} {part} {part} {part}")
-    assert [label.hovertext for label in labels] == [line.name for line in lines_of(long)]
+    figure = wer_curves([rows[0], *long], log=True)
+    labels = figure.layout.annotations
+    assert [label.text.replace("<br>", " ") for label in labels] == [
+        line.name for line in lines_of(long)
+    ]
+    inside = figure.layout.height - 110
+    edges = sorted(
+        (label.y * inside + label.yshift, 17 * (1 + label.text.count("<br>"))) for label in labels
+    )
+    for (below, its), (above, own) in pairwise(edges):
+        assert above - below >= (its + own) / 2 - 1e-6
+
+
+def test_names_say_the_allocation_only_where_a_method_has_several(rows: list[Row]) -> None:
+    one_each = [
+        row
+        for row in rows
+        if row.cell and (row.cell.way.name == "cluster") == (row.cell.allocation == "distortion")
+    ]
+    assert {line.name for line in lines_of(one_each)} >= {"cluster", "magnitude", "random"}
+    assert {line.dash for line in lines_of(one_each)} == {"solid"}
+
+
+def test_no_errors_have_a_lane_of_their_own(rows: list[Row]) -> None:
+    first = rows[0].evaluation
+    right = replace(
+        rows[1],
+        evaluation=replace(
+            first,
+            total=replace(first.total, wer=0.0),
+            interval=replace(first.interval, low=0.0, high=0.02),
+        ),
+    )
+    figure = wer_curves([rows[0], right, *rows[2:]], log=True)
+    zero = figure.layout.yaxis.tickvals[0]
+    assert figure.layout.yaxis.ticktext[0] == "0%"
+    assert 10 ** figure.layout.yaxis.range[0] < zero < 0.02
+    assert any(zero in trace.y for trace in figure.data if trace.mode == "lines+markers")
+    assert pareto([rows[0], right], "parameters", log=True).layout.yaxis.ticktext[0] == "0%"
+
+
+def test_bars_end_where_intervals_end_and_bands_join_measured_points(rows: list[Row]) -> None:
+    figure = wer_curves(rows, log=False)
+    lines = lines_of(rows)
+    drawn = [trace for trace in figure.data if trace.mode == "lines+markers"]
+    for line, trace in zip(lines, drawn, strict=True):
+        for row, y, up, down in zip(
+            line.rows,
+            trace.y[1:],
+            trace.error_y.array[1:],
+            trace.error_y.arrayminus[1:],
+            strict=True,
+        ):
+            assert y + up == pytest.approx(row.evaluation.interval.high)
+            assert y - down == pytest.approx(row.evaluation.interval.low)
+    bands = [trace for trace in figure.data if trace.fill == "toself"]
+    assert len(bands) == sum(len(line.rows) > 1 for line in lines)
+    measured = {row.achieved for row in rows if row.cell}
+    assert all(set(band.x) <= measured for band in bands)
 
 
 @pytest.mark.parametrize("axis", list(AXES))
@@ -109,9 +161,9 @@ def test_front_is_what_none_dominates() -> None:
 def test_labels_keep_their_distance_and_their_order() -> None:
     generator = np.random.default_rng(1)
     wanted = generator.uniform(0, 10, 30).tolist()
-    placed = spread_labels(wanted, 0.5)
+    placed = spread_labels(wanted, [0.5] * 30)
     order = np.argsort(wanted)
     heights = [placed[index] for index in order]
     assert all(above - below >= 0.5 - 1e-9 for below, above in pairwise(heights))
     assert sum(placed) == pytest.approx(sum(wanted))
-    assert spread_labels([1.0, 5.0], 0.5) == [1.0, 5.0]
+    assert spread_labels([1.0, 5.0], [0.5, 2.0]) == [1.0, 5.0]

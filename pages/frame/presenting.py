@@ -1,0 +1,102 @@
+"""Presenter mode: large type, no sidebar, and keys that step through clips and sparsities.
+
+The address keeps it (`present=1`). Everything here is drawn before the speech libraries are loaded,
+so that a page which is opened in this mode looks so from the first moment on.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import streamlit as st
+
+from pages.listening.bundled import bundled_clips
+from pages.listening.opening import CLIP_KEY, FIRST_CLIP, FIRST_PERCENT, PERCENT_KEY
+from pages.session import link
+from pages.widgets.choices import held
+
+SCALE = 1.3
+"""How much larger everything is written."""
+
+_FONT_PIXELS = 16  # as in .streamlit/config.toml
+
+T = TypeVar("T")
+
+
+def scaled(pixels: int) -> int:
+    """A height in pixels that holds as many lines in presenter mode as otherwise."""
+    return round(SCALE * pixels) if link.is_presenting() else pixels
+
+
+def draw_switch() -> None:
+    """The button that begins it, in the sidebar."""
+    st.button(
+        "Present",
+        icon=":material/co_present:",
+        key="present",
+        width="stretch",
+        on_click=link.present,
+        args=(True,),
+        help="Large type and no sidebar. On Listen and Transcribe, keys step through what is shown;"
+        " Escape ends it.",
+    )
+
+
+def draw_bar(page: str) -> None:
+    """Large type, and the buttons that the keys press; each names its key.
+
+    Parameters
+    ----------
+    page : str
+        Title of the page.
+    """
+    # All sizes follow the root's; the theme cannot be changed while the app runs.
+    st.html(f"<style>html {{font-size: {SCALE * _FONT_PIXELS:g}px}}</style>")
+    with st.container(horizontal=True, horizontal_alignment="right", gap="xsmall"):
+        if page in _CLIPS:
+            _step("Clip before", "Up", "present:up", _CLIPS[page], -1)
+            _step("Next clip", "Down", "present:down", _CLIPS[page], 1)
+        if page == "Listen":
+            _step("Remove less", "Left", "present:left", _move_sparsity, -1)
+            _step("Remove more", "Right", "present:right", _move_sparsity, 1)
+        st.button("End", shortcut="Esc", key="present:end", on_click=link.present, args=(False,))
+
+
+def _step(label: str, shortcut: str, key: str, move: Callable[[int], None], by: int) -> None:
+    st.button(label, shortcut=shortcut, key=key, on_click=move, args=(by,), type="tertiary")
+
+
+def neighbour(options: Sequence[T], current: T, by: int) -> T:
+    """The option that many places on; the last one at an end.
+
+    Examples
+    --------
+    >>> neighbour("abc", "b", 1), neighbour("abc", "c", 1), neighbour("abc", "?", 1)
+    ('c', 'c', 'a')
+    """
+    if current not in options:
+        return options[0]
+    place = list(options).index(current) + by
+    return options[min(max(place, 0), len(options) - 1)]
+
+
+def _move_clip(by: int) -> None:
+    names = [clip.path.name for clip in bundled_clips()]
+    st.session_state[CLIP_KEY] = neighbour(names, held(CLIP_KEY, FIRST_CLIP), by)
+
+
+def _move_sparsity(by: int) -> None:
+    from analysis.evaluation.ladder import PERCENTS  # loaded by the page that has the slider
+
+    st.session_state[PERCENT_KEY] = neighbour(PERCENTS, held(PERCENT_KEY, FIRST_PERCENT), by)
+
+
+def _move_own_clip(by: int) -> None:
+    from pages.session import visit
+
+    session = visit.current()
+    if session.clips:
+        session.current_clip = neighbour(list(session.clips), session.current_clip or "", by)
+
+
+_CLIPS = {"Listen": _move_clip, "Transcribe": _move_own_clip}
+"""What steps through the clips, by the title of the page."""

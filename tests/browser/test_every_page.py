@@ -1,0 +1,91 @@
+"""Every page in a real browser: nobody is shut out, nothing is cut, the console is silent."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+
+from pages.frame.base_address import PAGES
+from tests.helpers.chromium import cut, settle
+from tests.helpers.page_checks import barriers, beside_the_window, tabs_to
+
+pytestmark = pytest.mark.slow
+
+MOST_TABS = 10
+
+
+@pytest.fixture
+def dark(chromium: BrowserContext) -> Iterator[Page]:
+    """A visitor whose system is dark."""
+    assert chromium.browser is not None
+    context = chromium.browser.new_context(
+        viewport={"width": 1440, "height": 900}, color_scheme="dark"
+    )
+    page = context.new_page()
+    page.set_default_timeout(240_000)
+    yield page
+    context.close()
+
+
+def shown(page: Page, address: str) -> list[str]:
+    """Open a page and let it draw; what it complains of goes into the list."""
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(message.text)
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(address)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_text("demo-whisper", exact=True).first).to_be_visible()
+    settle(page)
+    return complaints
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_in_the_light(page: Page, server: str, name: str) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    complaints = shown(page, f"{server}/{name}")
+    assert barriers(page) == []
+    assert tabs_to(page, "Compress", MOST_TABS) <= MOST_TABS
+    for width, height in ((1024, 768), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        settle(page)
+        main = page.get_by_test_id("stMain")
+        assert cut(page) == [], f"cut where the page is {width} pixels wide"
+        assert beside_the_window(page) == [], f"outside of {width} pixels"
+        assert main.evaluate("element => element.scrollWidth - element.clientWidth") <= 0
+    assert complaints == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_in_the_dark(dark: Page, server: str, name: str) -> None:
+    complaints = shown(dark, f"{server}/{name}")
+    assert barriers(dark) == []
+    assert complaints == []
+
+
+def test_a_talk_is_given_with_the_keyboard_alone(page: Page, server: str) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto(f"{server}/?clip=shopping.flac&sparsity=50")
+    page.get_by_role("button", name="Present").click()
+    expect(page.get_by_test_id("stSidebar")).to_have_count(0)
+    expect(page).to_have_url(re.compile("present=1"))
+    page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile("sparsity=60"))
+    page.keyboard.press("ArrowDown")
+    expect(page).not_to_have_url(re.compile("clip=shopping.flac"))
+    page.keyboard.press("ArrowUp")
+    expect(page).to_have_url(re.compile("clip=shopping.flac"))
+    settle(page)
+    assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") > 18
+    assert barriers(page) == []
+    page.reload()
+    expect(page.get_by_text("With 60 % removed")).to_be_visible()
+    expect(page.get_by_test_id("stSidebar")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("stSidebar")).to_be_visible()
+    expect(page).not_to_have_url(re.compile("present=1"))
