@@ -41,7 +41,7 @@ from pages.widgets.choices import choose_one, choose_some
 from pages.widgets.formatting import escape_markdown
 
 _OWN = "each method's own"
-_ALLOCATIONS = {_OWN: "What a method has where nobody chose."} | ALLOCATIONS
+_ALLOCATIONS = {_OWN: "What a method has where nobody chose.", **ALLOCATIONS}
 COLUMN_WIDTH = 265
 """Pixels of a column in which no control is cut: two stand side by side on a projector."""
 

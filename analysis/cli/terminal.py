@@ -4,11 +4,14 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from analysis.models.speech_model import SpeechModel
 from analysis.progress import Progress
+
+if TYPE_CHECKING:  # it loads torch
+    from analysis.models.speech_model import SpeechModel
 
 
 @contextmanager
@@ -24,7 +27,7 @@ def progress_bar(label: str) -> Iterator[Progress]:
         yield report
 
 
-def say_notes(model: SpeechModel) -> None:
+def say_notes(model: "SpeechModel") -> None:
     """What a checkpoint stores and Coalesce does not use, on stderr."""
     for note in model.notes:
         print(f"{model.name}: {note}", file=sys.stderr)

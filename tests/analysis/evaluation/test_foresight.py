@@ -1,5 +1,7 @@
 """What is foreseen of a sweep: the models that will run, and that more work takes longer."""
 
+from typing import Any
+
 import pytest
 
 from analysis.compression import effort
@@ -32,7 +34,7 @@ def test_as_many_models_are_foreseen_as_run(
     hubert: SpeechModel, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     corpus = three_utterances(tmp_path_factory.mktemp("corpus"))
-    fields = {
+    fields: dict[str, Any] = {
         "sparsity": "0.3,0.5",
         "method": "magnitude,cluster,cluster:merge=medoid",
         "allocation": "uniform,distortion,output-error",  # the last goes with none of them
