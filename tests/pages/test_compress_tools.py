@@ -31,8 +31,9 @@ FFN = "encoder.1.ffn"
 
 
 def figures(app: AppTest) -> list[str]:
-    """Specifications of the charts that are shown."""
-    return [element.proto.spec for element in app.get("plotly_chart")]
+    """Specifications of the charts that are shown; a title that breaks into lines is one text."""
+    specs = [element.proto.spec for element in app.get("plotly_chart")]
+    return [spec.replace(r" \u003cbr\u003e", " ") for spec in specs]
 
 
 def captions(app: AppTest) -> str:
