@@ -96,7 +96,7 @@ def draw(session: Session, model: SpeechModel) -> None:
 
 def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, UserError | None]:
     """Data and grid; with what is wrong about them."""
-    grid = st.grid(3, min_column_width=COLUMN_WIDTH, gap="medium")
+    grid = st.grid(3, min_column_width=COLUMN_WIDTH, gap="small")
     with grid.cell():
         source, problem = _draw_data()
         limit = st.number_input(

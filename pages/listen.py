@@ -9,7 +9,7 @@ import streamlit as st
 
 from analysis.evaluation.ladder import PERCENTS, SIDES, Heard, Side
 from analysis.evaluation.scoring import Score, score
-from analysis.figures.marked_words import legend, marked_transcript
+from analysis.figures.marked_words import legend, marked_transcript, scrolling
 from analysis.figures.palette import NEUTRAL, ORIGINAL, variant_color
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
@@ -40,7 +40,9 @@ from pages.widgets.basics import explain, swatch
 from pages.widgets.choices import held
 from pages.widgets.formatting import count, escape_markdown, number_of, percent, size
 
-WORDS_HEIGHT = 150
+WORDS_HEIGHT = 9.375
+"""Of each model's words, in units of the page's type (rem)."""
+
 DOOR_WIDTH = 230
 
 _NAMES: Mapping[Side, str] = {"original": "Original", "merged": "Merged", "pruned": "Pruned"}
@@ -171,10 +173,11 @@ def _card(side: Side, own: Score | None, done: int, total: int) -> None:
     """One model's name, errors and words; before they are there, how far the work is."""
     wer = f"{percent(own.wer, 0)} WER" if own else "–"
     st.metric(f"{swatch(_COLORS[side])} **{_NAMES[side]}**", wer, help=_HELP[side])
-    with st.container(height=presenting.scaled(WORDS_HEIGHT), border=False):
-        if own is not None:
-            st.html(marked_transcript(own.alignment))
-        elif done < total:
+    if own is not None:
+        st.html(scrolling(marked_transcript(own.alignment), WORDS_HEIGHT, f"Words: {_NAMES[side]}"))
+        return
+    with st.container(height=presenting.scaled(round(16 * WORDS_HEIGHT)), border=False):
+        if done < total:
             st.progress(done / total, text=f":small[{done} of {total} transcripts of this clip]")
 
 

@@ -58,6 +58,24 @@ def reference_text(text: str) -> str:
     return f"<div dir='auto' style='{_STYLE}'>{html.escape(text)}</div>"
 
 
+def scrolling(content: str, height: float, name: str) -> str:
+    """HTML in a box of fixed height that the keyboard reaches, and scrolls where it is too long.
+
+    Parameters
+    ----------
+    content : str
+        HTML of this module.
+    height : float
+        In units of the page's type (rem).
+    name : str
+        What a screen reader calls the box.
+    """
+    return (
+        f"<div tabindex='0' role='region' aria-label='{html.escape(name, quote=True)}'"
+        f" style='height:{height:g}rem;overflow:auto'>{content}</div>"
+    )
+
+
 def legend() -> str:
     """HTML that shows each mark on its own name."""
     marks = (("substitute", "substituted"), ("insert", "inserted"), ("delete", "deleted"))

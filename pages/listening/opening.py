@@ -6,7 +6,7 @@ Those take seconds at a server's first visit. What is drawn here needs none of t
 import streamlit as st
 
 from pages.listening.bundled import BundledClip, bundled_clips, short_title, title_of
-from pages.session.link import opened
+from pages.session.link import is_presenting, opened
 from pages.widgets.choices import held
 from pages.widgets.formatting import escape_markdown
 
@@ -31,10 +31,11 @@ _TAKEN = "listen:link"
 def draw() -> None:
     """Title, clip and player."""
     st.title("Listen", anchor=False)
-    st.markdown(
-        "One clip, three models: the original, a **merged** one and a **pruned** one of the same"
-        " shape. Press play, move the slider, and see whose words break."
-    )
+    if not is_presenting():  # who presents says it, and needs the room
+        st.markdown(
+            "One clip, three models: the original, a **merged** one and a **pruned** one of the"
+            " same shape. Press play, move the slider, and see whose words break."
+        )
     _take_link()
     clips = {clip.path.name: clip for clip in bundled_clips()}
     with st.container(border=True):

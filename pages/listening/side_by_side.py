@@ -5,7 +5,12 @@ from collections.abc import Sequence
 import streamlit as st
 
 from analysis.evaluation.scoring import normalise
-from analysis.figures.marked_words import marked_transcript, plain_transcript, reference_text
+from analysis.figures.marked_words import (
+    marked_transcript,
+    plain_transcript,
+    reference_text,
+    scrolling,
+)
 from analysis.models.speech_model import SpeechModel
 from pages.listening.clips import edit_clip
 from pages.listening.results import ScoredTranscript
@@ -16,8 +21,8 @@ from pages.widgets.formatting import escape_markdown, number_of, percent, size
 
 COLUMN_WIDTH = 232
 
-REFERENCE_HEIGHT = 94
-"""Of a long reference, which scrolls in three lines: the transcripts stay on the first screen."""
+REFERENCE_HEIGHT = 5.875
+"""In rem, of a long reference, which scrolls: the transcripts stay on the first screen."""
 
 SHORT_REFERENCE = 160
 """Characters of a reference that is shown as high as it is."""
@@ -84,8 +89,8 @@ def _reference(session: Session, clip: Clip, normaliser: str) -> None:
             said = normalise(clip.reference, normaliser)
             if said:
                 is_long = len(said) > SHORT_REFERENCE
-                with st.container(height=REFERENCE_HEIGHT if is_long else "content", border=False):
-                    st.html(reference_text(said))
+                text = reference_text(said)
+                st.html(scrolling(text, REFERENCE_HEIGHT, "Reference") if is_long else text)
             else:
                 st.caption("Not given: variants are compared with the original's words.")
         with right.container(horizontal=True, horizontal_alignment="right"):

@@ -97,6 +97,7 @@ def choose_some(
         label,
         options,
         selection_mode="multi",
+        wrap=True,
         default=[value for value in held(key, default) if value in options],
         format_func=format_func,
         key=key,

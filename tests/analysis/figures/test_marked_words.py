@@ -1,7 +1,7 @@
 """Differences are marked by tag, letter and ink; foreign words never become markup."""
 
 from analysis.evaluation.scoring import score
-from analysis.figures.marked_words import legend, marked_transcript, plain_transcript
+from analysis.figures.marked_words import legend, marked_transcript, plain_transcript, scrolling
 from analysis.figures.palette import BACKGROUNDS, DIFFERENCES, contrast_ratio
 
 
@@ -45,3 +45,11 @@ def test_hostile_words_are_escaped_everywhere() -> None:
 
 def test_nothing_recognised_is_said() -> None:
     assert "nothing was recognised" in plain_transcript("")
+
+
+def test_a_box_that_scrolls_is_reached_by_the_keyboard_and_has_a_name() -> None:
+    box = scrolling(plain_transcript("one two"), 5, "<b>'Words'")
+    assert "tabindex='0'" in box
+    assert "role='region'" in box
+    assert "aria-label='&lt;b&gt;&#x27;Words&#x27;'" in box
+    assert plain_transcript("one two") in box
