@@ -10,25 +10,21 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-import streamlit as st
 from streamlit import runtime
 
 from analysis.errors import Cancelled, UserError, unexpected
 from analysis.progress import Watch
 from analysis.serving import serving
+from pages.session.lanes import Lane, lane_of, lanes
 from pages.widgets.formatting import number_of, seconds
 
 T = TypeVar("T")
 
 SETTLE_SECONDS = 0.4
 """A job that is done this fast is shown at once, without ever drawing a progress bar."""
-
-LANE_WORKERS = {"read": 4}
-"""Jobs that a lane runs at once; one, where nothing is said. Reading takes little memory, and one
-visitor's long recording must not hold up all others."""
 
 POLL_SECONDS = 0.3
 """How often a running job's progress is drawn again."""
@@ -193,50 +189,6 @@ class Job(Generic[T]):
             self.note = note
 
 
-class Lane:
-    """Workers that take jobs in the order in which they came, whoever asked for them.
-
-    Parameters
-    ----------
-    name : str
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._workers = ThreadPoolExecutor(
-            LANE_WORKERS.get(name, 1), thread_name_prefix=f"coalesce-{name}"
-        )
-        self._queue: list[Job] = []
-        self._lock = threading.Lock()
-
-    def submit(self, job: Job) -> None:
-        """Queue a job; one that makes what an earlier one makes follows it."""
-        job.lane = self
-        with self._lock:
-            twin = next(
-                (one for one in self._queue if one.is_wanted and one.same == job.same), None
-            )
-            if job.same is not None and twin is not None:
-                job.follow(twin)
-            self._queue.append(job)
-            job.future = self._workers.submit(job.run)
-        job.future.add_done_callback(lambda future: self._leave(job))
-
-    def n_before(self, job: Job) -> int:
-        """How many jobs have to end before this one may begin, on a lane with one worker."""
-        with self._lock:
-            return self._queue.index(job) if job in self._queue else 0
-
-    @property
-    def n_jobs(self) -> int:
-        """Running and waiting."""
-        return len(self._queue)
-
-    def _leave(self, job: Job) -> None:
-        with self._lock:
-            self._queue.remove(job)
-
-
 class Jobs:
     """The jobs of one session, at most one per slot, and the errors they ended in.
 
@@ -263,7 +215,8 @@ class Jobs:
             Names what the job is for; a newer job for the same slot cancels the older one.
         job : Job
         lane : str
-            Jobs of one lane run one after the other, whoever asked for them; see `LANE_WORKERS`.
+            Jobs of one lane run one after the other, whoever asked for them; see
+            `pages.session.lanes`.
         """
         self.cancel(slot)
         self.problems.pop(slot, None)
@@ -321,7 +274,7 @@ class Jobs:
                 " this server takes no more of one visitor.",
                 "Wait until one has ended, or cancel one, then try again.",
             )
-        if sum(lane.n_jobs for lane in list(_lanes().values())) >= limits.jobs_in_all:
+        if sum(lane.n_jobs for lane in list(lanes().values())) >= limits.jobs_in_all:
             return UserError(
                 f"{job.title} was not started: this server has as many jobs as it takes.",
                 "Try again in a minute.",
@@ -382,24 +335,6 @@ class Jobs:
 
     def _note_cancelled(self, slot: str, job: Job) -> None:
         self.problems[slot] = UserError(f"{job.title} was cancelled.", job.after_cancel)
-
-
-@st.cache_resource(show_spinner=False)
-def _lanes() -> dict[str, Lane]:
-    """For all sessions, mostly of one worker: models are too big to work on many at a time."""
-    return {}
-
-
-_making_lane = threading.Lock()
-
-
-def lane_of(name: str) -> Lane:
-    """The lane of a name; made by the first who asks."""
-    with _making_lane:
-        lanes = _lanes()
-        if name not in lanes:
-            lanes[name] = Lane(name)
-        return lanes[name]
 
 
 def _server_stops() -> bool:

@@ -248,7 +248,8 @@ def test_an_open_server_takes_so_many_jobs(monkeypatch: pytest.MonkeyPatch) -> N
     settings = Serving(host="0.0.0.0", max_jobs=2, max_jobs_in_all=3)
     monkeypatch.setenv(VARIABLE, settings.model_dump_json())
     lanes: dict[str, object] = {}  # without those of other tests
-    monkeypatch.setattr("pages.session.jobs._lanes", lambda: lanes)
+    for module in ("lanes", "jobs"):
+        monkeypatch.setattr(f"pages.session.{module}.lanes", lambda: lanes)
     started, one, other = threading.Event(), Jobs(), Jobs()
 
     def ask(jobs: Jobs, slot: str) -> None:
