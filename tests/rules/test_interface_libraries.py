@@ -13,6 +13,7 @@ FIGURE_TYPES = {
     "pages/exploring/cluster_map.py": "chooses among the maps, and puts one on the page",
     "pages/runs/training_results.py": "gathers the figures of a run for export",
     "pages/clusters.py": "gathers its figures for export",
+    "pages/exploring/cluster_detail.py": "hands its figure over for export",
     "pages/overview.py": "chooses the figure that the page shows",
     "coalesce/figures.py": "hands figures to a notebook",
     "pages/variance.py": "gathers its figures for export",
