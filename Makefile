@@ -26,7 +26,7 @@ run: ## open the app in a browser
 	$(PYTHON) -m coalesce app
 
 test: ## run all tests, those in Chromium too
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
 
 fast: ## run the unit tests that are not slow: make fast PACKAGE=clustering, or all and the rules
 	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(chosen)
