@@ -41,7 +41,6 @@ def _row(session: Session, model: SpeechModel, variant: Variant) -> None:
             f"{swatch(variant.color)} {escape_markdown(variant.name)}  \n"
             f":small[:gray[{' · '.join(_facts(session, model, variant))}]]"
         )
-    # no `help`: a popover with a tooltip on its button does not open
     with button, st.popover("", icon=":material/more_vert:", key=f"row:{variant.id}"):
         _actions(session, model, variant)
 
