@@ -36,7 +36,7 @@ def parameters(model: SpeechModel) -> go.Figure:
     >>> import coalesce
     >>> figure = coalesce.figures.parameters(coalesce.load("demo-hubert"))
     >>> figure.data[0].type
-    'treemap'
+    'bar'
     """
     return parameter_treemap(parameter_parts(model))
 

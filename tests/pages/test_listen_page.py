@@ -54,7 +54,9 @@ def wait(app: AppTest, rehearsal: Rehearsal) -> AppTest:
 
 
 def words(app: AppTest) -> list[str]:
-    return [element.proto.body for element in app.html if "<p dir" in element.proto.body]
+    """The words of the three models, without the boxes that they scroll in."""
+    shown = [element.proto.body for element in app.html if "<p dir" in element.proto.body]
+    return [body[body.index("<p dir") :] for body in shown]
 
 
 def rates(app: AppTest) -> list[str]:
