@@ -54,11 +54,11 @@ def test_surgeon_with_refit_makes_a_variant_with_biases_of_its_own(app: AppTest)
 
 
 def test_a_clip_on_show_can_be_listened_to(app: AppTest) -> None:
+    choose(app, "repair", "mean")  # before, nothing listens
     assert "calibrated" not in app.selectbox(key=key(app, "excitation")).options
     settle(app.switch_page("pages/transcribe.py"))
     pick(app, "digits.flac")
     settle(app.switch_page("pages/compress.py"))
-    choose(app, "repair", "mean")
     choose(app, "excitation", "calibrated")
     compress(app)
     session = session_of(app)
