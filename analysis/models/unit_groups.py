@@ -16,6 +16,9 @@ from analysis.models.architectures import Architecture, Attention, FeedForward
 from analysis.models.modules import linear_at
 from analysis.plan.choices import Component
 
+UNIT_NAMES: Mapping[str, str] = {"ffn": "channels", "heads": "heads", "ranks": "ranks"}
+"""What the units of each component are called."""
+
 BLOCK_TITLES: Mapping[str, str] = {
     "ffn": "FFN channels",
     "self_attention": "self-attention heads",
@@ -87,7 +90,7 @@ class UnitGroup:
     @property
     def unit_name(self) -> str:
         """What one unit is called, in the plural."""
-        return {"ffn": "channels", "heads": "heads", "ranks": "ranks"}[self.component]
+        return UNIT_NAMES[self.component]
 
     @property
     def whole_dim(self) -> int:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from analysis.compression.allocation import achieved_sparsity
 from analysis.models.footprint import Footprint
+from analysis.models.unit_groups import UNIT_NAMES
 from pages.planning.draft import Draft
 from pages.planning.settings import MANUAL
 from pages.widgets.formatting import count, error_percent, percent, size
@@ -38,8 +39,7 @@ def sentence(draft: Draft, base: Footprint, cost: Footprint | None, *, whole: bo
     recipe = draft.settings.recipe
     verb = _VERBS.get(recipe.method, f"Remove by {recipe.method}")
     amount = "the units set by hand" if recipe.allocation == MANUAL else percent(recipe.sparsity, 0)
-    names = {"ffn": "channels", "heads": "heads", "ranks": "ranks"}
-    kinds = " and ".join(names[name] for name in reversed(recipe.components)) or "nothing"
+    kinds = " and ".join(UNIT_NAMES[name] for name in reversed(recipe.components)) or "nothing"
     said = f"{verb} {amount} of {kinds}"
     if whole:
         said += f" ({recipe.allocation} allocation, distance: {recipe.distance})"

@@ -72,7 +72,7 @@ def test_a_refusal_does_not_tell_what_exists(tmp_path: Path) -> None:
             OPEN.require_folder(path)
         return f"{caught.value}{caught.value.detail}"
 
-    assert refusal(tmp_path) == refusal(tmp_path / "missing") == refusal(Path("/root/.ssh"))
+    assert refusal(tmp_path) == refusal(tmp_path / "missing") == refusal(Path("/etc/ssl"))
 
 
 def test_limits_that_were_asked_for_hold() -> None:
