@@ -49,8 +49,12 @@ def draw_bar(page: str) -> None:
     page : str
         Title of the page.
     """
-    # All sizes follow the root's; the theme cannot be changed while the app runs.
-    st.html(f"<style>html {{font-size: {SCALE * _FONT_PIXELS:g}px}}</style>")
+    # All sizes follow the root's; the theme cannot be changed while the app runs. Streamlit keeps
+    # an empty sidebar where the mode begins before the page was drawn to its end.
+    st.html(
+        f"<style>html {{font-size: {SCALE * _FONT_PIXELS:g}px}}"
+        " [data-testid=stSidebar], [data-testid=stExpandSidebarButton] {display: none}</style>"
+    )
     with st.container(horizontal=True, horizontal_alignment="right", gap="xsmall"):
         if page in _CLIPS:
             _step("Clip before", "Up", "present:up", _CLIPS[page], -1)

@@ -119,8 +119,10 @@ def file_slug(name: str) -> str:
     --------
     >>> file_slug("cluster 10 % (2)")
     'cluster-10-2'
+    >>> file_slug("Coalesce's default 10 %")
+    'Coalesces-default-10'
     """
-    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.") or "variant"
+    return re.sub(r"[^A-Za-z0-9.]+", "-", name.replace("'", "")).strip("-.") or "variant"
 
 
 def _three_digits(value: float) -> str:

@@ -77,7 +77,7 @@ def test_a_talk_is_given_with_the_keyboard_alone(page: Page, server: str) -> Non
     page.set_viewport_size({"width": 1440, "height": 900})
     page.goto(f"{server}/?clip=shopping.flac&sparsity=50")
     page.get_by_role("button", name="Present").click()
-    expect(page.get_by_test_id("stSidebar")).to_have_count(0)
+    expect(page.get_by_test_id("stSidebar")).not_to_be_visible()
     expect(page).to_have_url(re.compile("present=1"))
     page.keyboard.press("ArrowRight")
     expect(page).to_have_url(re.compile("sparsity=60"))
@@ -90,7 +90,8 @@ def test_a_talk_is_given_with_the_keyboard_alone(page: Page, server: str) -> Non
     assert barriers(page) == []
     page.reload()
     expect(page.get_by_text("With 60 % removed")).to_be_visible()
-    expect(page.get_by_test_id("stSidebar")).to_have_count(0)
+    expect(page.get_by_test_id("stSidebar")).not_to_be_visible()
+    settle(page)
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("stSidebar")).to_be_visible()
     expect(page).not_to_have_url(re.compile("present=1"))

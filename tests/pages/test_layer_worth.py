@@ -17,7 +17,8 @@ from tests.helpers.streamlit_app import Visit, click, key, session_of, settle
 def charts(app: AppTest, words: str) -> list[dict[str, Any]]:
     """The figures whose title has some words."""
     specs = [json.loads(element.proto.spec) for element in app.get("plotly_chart")]
-    return [spec for spec in specs if words in spec["layout"].get("title", {}).get("text", "")]
+    titled = [spec for spec in specs if "title" in spec["layout"]]
+    return [each for each in titled if words in each["layout"]["title"]["text"].replace("<br>", "")]
 
 
 def test_variance_measures_when_asked_and_shows_the_numbers(visit: Visit) -> None:

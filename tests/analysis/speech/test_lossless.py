@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.speech.audio import read_audio
+from analysis.speech.audio import FAR_BEYOND, read_audio
 from analysis.speech.lossless import to_file
 
 
@@ -13,7 +13,7 @@ def sound(kind: str) -> np.ndarray:
     return {
         "16 bits": (whole / 2**15).astype(np.float32),
         "resampled": random.normal(0, 0.1, 4000).astype(np.float32),
-        "beyond full scale": random.normal(0, 1, 4000).astype(np.float32),
+        "beyond full scale": random.uniform(-FAR_BEYOND, FAR_BEYOND, 4000).astype(np.float32),
     }[kind]
 
 
