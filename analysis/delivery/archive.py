@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from analysis.delivery.ctranslate2 import export_ctranslate2, uniform_heads
+from analysis.delivery.ctranslate2 import export_ctranslate2, most_heads
 from analysis.delivery.export_checks import require
 from analysis.delivery.model_card import Measurement
 from analysis.delivery.onnx import PACKAGES as ONNX_PACKAGES
@@ -61,7 +61,7 @@ def require_format(model: SpeechModel, format_name: str) -> None:
             f"There is no format {format_name!r}.", f"Choose one of {', '.join(FORMATS)}."
         )
     if format_name == "ctranslate2":
-        uniform_heads(model)
+        most_heads(model)
     for package in _PACKAGES.get(format_name, ()):
         require(package)
 

@@ -1,19 +1,23 @@
 """Whisper for CTranslate2 and faster-whisper, checked against the torch model before it is kept.
 
 CTranslate2 reads each layer's FFN width from its matrices, so any is exact. The number of heads is
-one for the whole encoder and one for the whole decoder: with others a model converts, loads and is
-silently wrong, so they are refused here; so are heads that lost ranks. Where heads were merged, it
-would also scale queries by the root of hidden size / heads; their scale is the original's, and is
-written explicitly.
+one for the whole encoder and one for the whole decoder, and queries and keys are as wide as values:
+otherwise a model converts, loads and is silently wrong. So layers with fewer heads than the widest
+of their stack get heads of zeros, and ranks that heads lost are zeros, too: exact, and as large as
+that. Where heads were merged, it would also scale queries by the root of hidden size / heads; their
+scale is the original's, and is written explicitly.
 """
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from transformers import PreTrainedModel
+from transformers.models.whisper.modeling_whisper import WhisperAttention
 
 from analysis.delivery.export_checks import (
     Check,
@@ -27,6 +31,7 @@ from analysis.delivery.export_checks import (
 from analysis.delivery.saving import check_target
 from analysis.errors import UserError
 from analysis.files import atomic_folder
+from analysis.models.modeling_merged_units import RankedLinear
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import EXPORT_PRECISIONS
@@ -35,8 +40,8 @@ _CHECKED_STEPS = 8
 _SUPPRESSED = -1e30  # what the runtime writes for tokens that the configuration forbids is below
 
 
-def uniform_heads(model: SpeechModel) -> dict[str, int]:
-    """The number of heads of every stack, which must be one for all of its layers.
+def most_heads(model: SpeechModel) -> dict[str, int]:
+    """The number of heads that every layer of a stack is written with: those of its widest one.
 
     Parameters
     ----------
@@ -57,25 +62,11 @@ def uniform_heads(model: SpeechModel) -> dict[str, int]:
             f"CTranslate2 has no {model.architecture.title} as published.",
             "Export it to onnx, which holds any of these models.",
         )
-    heads: dict[str, dict[str, int]] = {}
-    for group in model.groups:
-        if group.component == "heads" and group.ranks < group.rows:
-            raise UserError(
-                f"CTranslate2 has queries and keys as wide as values, and {group.title} have "
-                f"{group.ranks} of {group.rows} ranks.",
-                "Compress without ranks, or take the checkpoint as it is.",
-            )
-        if group.component == "heads":
-            heads.setdefault(group.stack, {})[group.title] = group.n_units
-    for stack, counts in heads.items():
-        if len(set(counts.values())) > 1:
-            few, many = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
-            raise UserError(
-                f"CTranslate2 has one number of heads for the whole {stack}: {few} has "
-                f"{counts[few]}, {many} has {counts[many]}.",
-                "Compress with equal K for all heads of a stack, or FFN channels only.",
-            )
-    return {stack: next(iter(counts.values())) for stack, counts in heads.items()}
+    heads = [group for group in model.groups if group.component == "heads"]
+    return {
+        stack: max(group.n_units for group in heads if group.stack == stack)
+        for stack in dict.fromkeys(group.stack for group in heads)
+    }
 
 
 def export_ctranslate2(
@@ -104,7 +95,7 @@ def export_ctranslate2(
     UserError
         When the runtime cannot hold the model, is not installed, or computes something else.
     """
-    heads = uniform_heads(model)
+    heads = most_heads(model)
     if precision not in EXPORT_PRECISIONS:
         raise UserError(
             f"CTranslate2 export has no precision {precision!r}.",
@@ -138,6 +129,7 @@ def _convert(
     # the converter quantises in place, in the very memory of the weights that it is given
     own = share_modules(module, lambda tensor: tensor.detach().clone())
     with torch.no_grad():
+        _fill(own, heads, model.groups[0].rows)
         spec = converters.WhisperLoader()(own, model.processor.tokenizer)
     _set_heads(spec, heads, head_dim=model.groups[0].rows)
     spec.validate()
@@ -145,6 +137,45 @@ def _convert(
     spec.save(str(folder))
     model.processor.tokenizer.save_pretrained(folder)
     model.processor.feature_extractor.save_pretrained(folder)
+
+
+def _fill(module: PreTrainedModel, heads: Mapping[str, int], head_dim: int) -> None:
+    """Give all attention blocks of a stack the same shape, in place, with zeros for what is gone.
+
+    A rank of zeros adds nothing to a score, and a head whose output is zero adds nothing at all.
+    """
+    for stack, n_heads in heads.items():
+        for block in module.get_submodule(f"model.{stack}").modules():
+            if not isinstance(block, WhisperAttention):
+                continue
+            for name in ("q_proj", "k_proj", "v_proj"):
+                setattr(block, name, _filled(getattr(block, name), n_heads, head_dim))
+            missing = n_heads * head_dim - block.out_proj.in_features
+            weight = nn.functional.pad(block.out_proj.weight, (0, missing))
+            block.out_proj = _linear(weight, block.out_proj.bias)
+
+
+def _filled(projection: nn.Linear, n_heads: int, head_dim: int) -> nn.Linear:
+    """A projection to heads with zeros for the ranks and the heads that it lost."""
+    ranks = projection.ranks if isinstance(projection, RankedLinear) else head_dim
+
+    def fill(rows: torch.Tensor) -> torch.Tensor:
+        by_head = rows.unflatten(0, (-1, ranks)).flatten(2)  # (heads, ranks, inputs)
+        full = rows.new_zeros(n_heads, head_dim, by_head.shape[2])
+        full[: len(by_head), :ranks] = by_head
+        return full.reshape(n_heads * head_dim, *rows.shape[1:])
+
+    bias = projection.bias
+    return _linear(fill(projection.weight), None if bias is None else fill(bias[:, None])[:, 0])
+
+
+def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Linear:
+    """A projection with some weights."""
+    made = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    made.weight = nn.Parameter(weight)
+    if bias is not None:
+        made.bias = nn.Parameter(bias)
+    return made
 
 
 def _set_heads(spec: Any, heads: dict[str, int], head_dim: int) -> None:

@@ -1,5 +1,6 @@
 """What leaves Compress: stock checkpoints, folders, archives; and what comes back from folders."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -82,13 +83,13 @@ def test_a_variant_is_saved_where_the_panel_says(app: AppTest, tmp_path: Path) -
     assert not app.error
 
 
-def test_what_a_format_cannot_hold_is_said(app: AppTest) -> None:
+def test_what_a_format_cannot_hold_is_said(open_app: Callable[..., AppTest]) -> None:
     pytest.importorskip("ctranslate2")
-    edit_table(app, 0, 3)
+    app = settle(open_app(model="demo-hubert").switch_page("pages/compress.py"))
     compress(app)
     (variant,) = session_of(app).variants
     app.selectbox(key="save:format").select("ctranslate2").run()
-    assert any("one number of heads for the whole encoder" in text.value for text in app.caption)
+    assert any("CTranslate2 has no HuBERT" in text.value for text in app.caption)
     assert app.button(key=f"save:{variant.id}").disabled
     app.selectbox(key="save:format").select("onnx").run()
     assert not app.button(key=f"save:{variant.id}").disabled
