@@ -307,8 +307,20 @@ def _cheapest_first(
     removed = np.cumsum(saved)
     n_steps = int(np.searchsorted(removed, to_remove + 1e-6, side="right"))
     gone = np.bincount(sequence[:n_steps], minlength=len(groups))
-    wanted = {g.id: float(g.n_units - m) for g, m in zip(groups, gone, strict=True)}
-    return _round_to_budget(groups, wanted, _budget(groups, sparsity))
+    kept = {g.id: int(g.n_units - m) for g, m in zip(groups, gone, strict=True)}
+    room = kept_parameters(groups, kept) - _budget(groups, sparsity)
+    smallest = min(group.parameters_per_unit for group in groups)
+    too_large: set[int] = set()
+    for place in sequence[n_steps:]:  # where a head does not fit any more, channels may
+        if room < smallest:
+            break
+        cost = unit_parameters(groups[place], kept)
+        if place in too_large or cost > room + 1e-6:
+            too_large.add(place)
+            continue
+        kept[groups[place].id] -= 1
+        room -= cost
+    return kept
 
 
 def _count_once(

@@ -105,6 +105,18 @@ def test_more_sparsity_never_keeps_more_parameters(strategy: str) -> None:
     assert kept[-1] < 0.2 * kept[0]
 
 
+@pytest.mark.parametrize("strategy", ["distortion", "output-error", "end-to-end"])
+def test_channels_fill_what_a_head_leaves_of_the_budget(strategy: str) -> None:
+    groups = seq2seq_groups(layers=3, heads=4, channels=48, hidden=12)
+    smallest = min(g.parameters_per_unit for g in groups)
+    assert max(g.parameters_per_unit for g in groups) > 5 * smallest
+    for seed, sparsity in product(range(3), (0.05, 0.1, 0.25, 0.5)):
+        trees, _ = evidence(groups, seed)
+        k = allocate(groups, sparsity=sparsity, strategy=strategy, trees=trees)
+        budget = (1 - sparsity) * sum(g.n_parameters for g in groups)
+        assert budget <= parameters(groups, k) < budget + smallest, (seed, sparsity)
+
+
 def test_distortion_takes_the_cheapest_merges_first() -> None:
     """Two groups by hand: relative costs per parameter .01 .02 .9 and .03 .04 .05, total 1 each."""
     groups = [group("encoder", 0, "ffn", 4, 10), group("encoder", 1, "ffn", 4, 10)]
