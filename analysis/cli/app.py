@@ -45,7 +45,8 @@ def app(options: argparse.Namespace) -> None:
             # What is computed of the bundled models goes when the server does.
             folder = stack.enter_context(TemporaryDirectory(prefix="coalesce-demo-"))
             environment["COALESCE_CACHE"] = folder
-            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        # Who stops this process, as a service manager does, stops the server with it.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         # Streamlit looks for the theme beside the app. The working folder stays the person's own,
         # so that a relative path on a page means what it means in their shell.
         code = subprocess.call(command, env=environment)

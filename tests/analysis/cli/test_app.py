@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,9 @@ def test_first_start_asks_nothing(tmp_path: Path) -> None:
             except OSError:
                 time.sleep(0.2)
         assert listening(port) == {"127.0.0.1"}
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        process.terminate()  # the command alone, as a service manager does
         process.wait(30)
+        assert not listening(port), "the server outlives the command that started it"
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
