@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from analysis.compression.compress import Compression
-from analysis.compression.effort import about
+from analysis.compression.effort import WORTH_SAYING, about
 from analysis.errors import UserError
 from analysis.evaluation.foresight import Foresight, foresee
 from analysis.evaluation.sweep_spec import OWN_ALLOCATION, SweepSpec, read_way
@@ -249,7 +249,8 @@ def _time(foresight: Foresight, spec: SweepSpec, limit: int | None) -> str:
         said = f"It takes {about(60 * foresight.transcribing)} for each minute of sound"
         if foresight.listening:
             said += f", and {about(foresight.listening)} to listen first"
-    more = "; trades of units may add some minutes" if foresight.trades else ""
+    trading = foresight.trading
+    more = f"; trades of units may add {about(trading)}" if trading >= WORTH_SAYING else ""
     return f"{said}{more}. What was transcribed before takes none."
 
 

@@ -15,7 +15,7 @@ from analysis.clustering.trees import build_trees
 from analysis.compression.allocation import achieved_sparsity
 from analysis.compression.budget import fit
 from analysis.compression.compress import compress as compress_model
-from analysis.compression.effort import WORTH_SAYING, about, listening_seconds
+from analysis.compression.effort import WORTH_SAYING, about, listening_seconds, trading_seconds
 from analysis.compression.guard import examined
 from analysis.compression.planner import Planner
 from analysis.compression.stock import level, require_whole_heads, stock_widths
@@ -167,7 +167,7 @@ def _plan(
                 "Leave out --stock, or make a new plan with it.",
             )
         excitation = _excitation(model, plan.recipe, options)
-        _announce(model, plan.recipe, excitation)
+        _announce(model, plan.recipe.changed(swaps=False), excitation)  # they are in the plan
         return plan, _trees(model, plan, excitation), excitation
     recipe, budget = _recipe(options), _budget(options)
     excitation = _excitation(model, recipe, options)
@@ -195,10 +195,18 @@ def _announce(model: SpeechModel, recipe: Recipe, excitation: Excitation | None)
     """Say beforehand, on stderr, how long it listens where that is worth waiting for."""
     if excitation is None:
         return
-    seconds = listening_seconds(model, footprint(model), recipe, excitation)
+    cost = footprint(model)
+    seconds = listening_seconds(model, cost, recipe, excitation)
     if seconds >= WORTH_SAYING:
         print(
             f"listening to {model.name} takes {about(seconds)} here; what was heard is kept",
+            file=sys.stderr,
+        )
+    seconds = trading_seconds(model, cost, recipe)
+    if seconds >= WORTH_SAYING:
+        print(
+            f"trades of units, where they pay, take {about(seconds)} more; --no-swaps leaves them"
+            " out",
             file=sys.stderr,
         )
 

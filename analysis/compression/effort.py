@@ -19,6 +19,7 @@ from analysis.clustering.listening import MOST_BATCH, SHARED_FROM, statistics_fo
 from analysis.clustering.unit_space import UnitSpace
 from analysis.compression import sensitivity
 from analysis.compression.divergence import CHECK_SECONDS
+from analysis.compression.swaps import STEPS
 from analysis.models.footprint import TOKENS_PER_SECOND, Footprint
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
@@ -101,6 +102,27 @@ def listening_seconds(
     """
     rate = machine_rate(model.device)
     return sum(s.seconds(rate) for s in stages(model, cost, recipe, heard) if not s.kept)
+
+
+def trading_seconds(model: SpeechModel, cost: Footprint, recipe: Recipe) -> float:
+    """Foreseen seconds of the trades that a recipe may make; 0 for one that makes none.
+
+    They are twice as long as what is foreseen, or half, as trades stand or not; where little would
+    be gained by them (`analysis.compression.swaps.WORTH_TRADING`), they take no time.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    cost : Footprint
+        Of the model.
+    recipe : Recipe
+    """
+    if not recipe.swaps:
+        return 0.0
+    groups = model.groups_for(recipe.components)
+    work, blocks = _taken_away(model, cost, CHECK_SECONDS, groups)
+    rounds = Stage("trades", work, blocks, kept=False)
+    return len(STEPS) * rounds.seconds(machine_rate(model.device))
 
 
 def transcription_seconds(model: SpeechModel, cost: Footprint, sound: float) -> float:

@@ -3,7 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from analysis.compression.effort import Stage, machine_rate, stages, transcription_seconds
+from analysis.compression.effort import (
+    Stage,
+    machine_rate,
+    stages,
+    trading_seconds,
+    transcription_seconds,
+)
 from analysis.errors import UserError
 from analysis.evaluation.sweep_spec import SweepCell
 from analysis.models.footprint import Footprint
@@ -26,14 +32,14 @@ class Foresight:
         Seconds until the recipes have listened, once for all sparsities.
     transcribing : float
         Seconds of work per second of the corpus, over all models.
-    trades : bool
-        Whether units may be traded, which takes longer than is foreseen here.
+    trading : float
+        Seconds that trades of units may take besides, at all cells together.
     """
 
     n_models: int
     listening: float
     transcribing: float
-    trades: bool
+    trading: float
 
     def seconds(self, sound: float) -> float:
         """All of it, for some seconds of sound."""
@@ -78,7 +84,7 @@ def foresee(
         n_models,
         sum(stage.seconds(rate) for stage in needed.values()),
         n_models * each,
-        any(recipe.swaps for _, recipe in recipes),
+        sum(trading_seconds(model, cost, recipe) for _, recipe in recipes),
     )
 
 

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import Field, field_validator, model_validator
 
 from analysis.errors import UserError
-from analysis.plan.choices import ALLOCATIONS, END_TO_END, INFLUENCE, METHODS, Normaliser
+from analysis.plan.choices import ALLOCATIONS, INFLUENCE, METHODS, Normaliser
 from analysis.plan.recipe import Recipe, complete
 from analysis.plan.validation import Checked
 
@@ -27,6 +27,12 @@ _OPTIONS = tuple(name for name in Recipe.model_fields if name not in GRID)
 _WORDS: Mapping[str, object] = {"true": True, "false": False}
 
 
+LeftOpen = Literal["swaps", "components"]
+
+_DECIDE = ("method", "distance", "repair", "sequential")
+"""The options of a way to compress by which those that are left open go, beside the allocation."""
+
+
 class NamedRecipe(Checked):
     """One way to compress, whatever the sparsity.
 
@@ -38,15 +44,14 @@ class NamedRecipe(Checked):
         Its sparsity, allocation and seed are not looked at.
     made : bool
         Whether it stands for a model that was made already.
-    trades_open : bool
-        Whether nobody said if units are traded: they are with the allocation "end-to-end", as
-        `complete` has it.
+    left_open : tuple of str
+        Options that depend on the allocation, and that nobody named: `complete` says what they are.
     """
 
     name: str
     recipe: Recipe
     made: bool = False
-    trades_open: bool = False
+    left_open: tuple[LeftOpen, ...] = ()
 
     @property
     def is_magnitude(self) -> bool:
@@ -86,12 +91,14 @@ class SweepCell:
         UserError
             For options that do not go together.
         """
-        recipe, by_words = self.way.recipe, self.allocation == END_TO_END
+        recipe = self.way.recipe
+        named = {name: getattr(recipe, name) for name in _DECIDE}
+        usual = complete(**named, allocation=self.allocation) if self.way.left_open else recipe
         return recipe.changed(
             sparsity=self.sparsity,
             allocation=self.allocation,
             seed=self.seed,
-            swaps=by_words and not recipe.sequential if self.way.trades_open else recipe.swaps,
+            **{name: getattr(usual, name) for name in self.way.left_open},
         )
 
 
@@ -272,8 +279,9 @@ def read_way(given: object) -> NamedRecipe:
         recipe = Recipe.read(options)
     except UserError as fault:
         raise UserError(f"The method {label!r} cannot be: {fault.message}", fault.remedy) from fault
-    trades_open = recipe.distance == INFLUENCE and "swaps" not in options
-    return NamedRecipe(name=label, recipe=recipe, trades_open=trades_open)
+    by_words = recipe.distance == INFLUENCE
+    left_open = tuple(name for name in get_args(LeftOpen) if by_words and name not in options)
+    return NamedRecipe(name=label, recipe=recipe, left_open=left_open)
 
 
 def _parsed(name: str, text: str) -> object:

@@ -16,7 +16,7 @@ from analysis.models.architectures import Architecture, Attention, FeedForward
 from analysis.models.modules import linear_at
 from analysis.plan.choices import Component
 
-UNIT_NAMES: Mapping[str, str] = {"ffn": "channels", "heads": "heads", "ranks": "ranks"}
+UNIT_NAMES: Mapping[str, str] = {"heads": "heads", "ranks": "ranks", "ffn": "channels"}
 """What the units of each component are called."""
 
 BLOCK_TITLES: Mapping[str, str] = {

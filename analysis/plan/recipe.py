@@ -26,6 +26,7 @@ from analysis.plan.choices import (
     MERGE_RULES,
     METHODS,
     OUTPUT_ERROR,
+    RANKS,
     REPAIRS,
     SEEDINGS,
     SURGEON,
@@ -43,6 +44,12 @@ from analysis.plan.choices import (
 )
 from analysis.plan.options import Option
 from analysis.plan.validation import Checked
+
+UNITS: tuple[Component, ...] = ("ffn", "heads")
+"""The units that the papers remove."""
+
+WITH_RANKS: tuple[Component, ...] = (*UNITS, RANKS)
+"""And those inside heads, which only what was heard tells apart."""
 
 
 class Recipe(Checked):
@@ -142,8 +149,13 @@ class Recipe(Checked):
     components: Annotated[
         tuple[Component, ...],
         Field(strict=False),  # lists of JSON, too
-        Option("Units to remove", "Which kinds of unit may be removed.", COMPONENTS),
-    ] = ("ffn", "heads")
+        Option(
+            "Units to remove",
+            "Which kinds of unit may be removed.",
+            COMPONENTS,
+            by_default="ffn and heads; ranks, too, with the surgeon and end-to-end",
+        ),
+    ] = UNITS
     align_heads: Annotated[
         bool,
         Option(
@@ -220,13 +232,16 @@ class Recipe(Checked):
         )
 
 
-OPEN: tuple[Literal["method", "distance", "merge", "repair", "allocation", "swaps"], ...] = (
+OPEN: tuple[
+    Literal["method", "distance", "merge", "repair", "allocation", "swaps", "components"], ...
+] = (
     "method",
     "distance",
     "merge",
     "repair",
     "allocation",
     "swaps",
+    "components",
 )
 """The options that `complete` chooses where nobody did."""
 
@@ -268,9 +283,9 @@ def recipe_name(recipe: Recipe) -> str:
 def complete(**given: Any) -> Recipe:
     """Fill in what was left open, as the measurements in docs/results.md have it.
 
-    Where nothing is asked for, the surgeon removes units by their influence on the model's words,
-    the outputs are refitted, and K follows from what each layer was measured to be worth, with
-    trades where the words would move clearly.
+    Where nothing is asked for, the surgeon removes channels, heads and ranks of heads by their
+    influence on the model's words, the outputs are refitted, and K follows from what each layer was
+    measured to be worth, with trades where the words would move clearly.
     Clustering goes by influence, too, with the weighted merge. The baselines and the weight
     distances are what the papers say: mean, no repair, uniform.
 
@@ -301,5 +316,7 @@ def complete(**given: Any) -> Recipe:
     by_words = END_TO_END if chosen["distance"] == INFLUENCE else OUTPUT_ERROR
     chosen.setdefault("allocation", by_words if listens else "uniform")
     at_once = not chosen.get("sequential")
-    chosen.setdefault("swaps", chosen["allocation"] == END_TO_END and at_once)
+    by_end = chosen["allocation"] == END_TO_END
+    chosen.setdefault("swaps", by_end and at_once)
+    chosen.setdefault("components", WITH_RANKS if by_end and method == SURGEON else UNITS)
     return Recipe(**chosen)

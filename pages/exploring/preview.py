@@ -10,7 +10,7 @@ from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.effort import about
 from analysis.compression.tree_choice import TreeChoice
 from analysis.models.speech_model import SpeechModel
-from analysis.plan.choices import BY_TREES, LISTENING
+from analysis.plan.choices import BY_TREES, LISTENING, RANKS
 from analysis.progress import Watch
 from pages.exploring.measurements import tree_slot
 from pages.planning.settings import Settings, allocate_by
@@ -62,10 +62,15 @@ def find_preview(
 def preview_n_clusters(
     model: SpeechModel, settings: Settings, trees: Mapping[str, MergeTree]
 ) -> dict[str, int] | None:
-    """K by group id as the cheapest merges by weights have it; None where K needs no trees."""
+    """K by group id as the cheapest merges by weights have it; None where K needs no trees.
+
+    Ranks all stay: weights alone do not tell which of them matter.
+    """
     if settings.recipe.allocation not in BY_TREES:
         return None
-    merging = replace(settings, recipe=settings.recipe.changed(method="cluster"))
+    merged = tuple(name for name in settings.recipe.components if name != RANKS)
+    recipe = settings.recipe.changed(method="cluster", components=merged)
+    merging = replace(settings, recipe=recipe)
     return allocate_by(
         "distortion", model.groups_for(settings.recipe.components), merging, trees, None
     )

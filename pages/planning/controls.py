@@ -17,7 +17,7 @@ from analysis.plan.choices import (
     SURGEON,
 )
 from analysis.plan.options import option_of
-from analysis.plan.recipe import Recipe, complete
+from analysis.plan.recipe import UNITS, Recipe, complete
 from pages.planning.settings import (
     MAX_SPARSITY,
     held_setting,
@@ -217,7 +217,17 @@ def _choice(
 
 
 def _fit_together(model: SpeechModel, changed: str) -> None:
-    """Callback: what needs a distance brings it, and leaves where another one is chosen."""
+    """Callback: what needs a distance brings it, and leaves where another one is chosen.
+
+    Ranks come and go with the recipe that has them, as long as all other kinds are chosen, too.
+    """
+    _bring_distance(model, changed)
+    held = {name: held_setting(model, name) for name in ("method", "distance", "allocation")}
+    if held["allocation"] != MANUAL and set(UNITS) <= set(held_setting(model, "components")):
+        write_setting(model, "components", list(complete(**held).components))
+
+
+def _bring_distance(model: SpeechModel, changed: str) -> None:
     method, allocation = held_setting(model, "method"), held_setting(model, "allocation")
     distance = held_setting(model, "distance")
     if changed == "distance":

@@ -9,7 +9,7 @@ from analysis.models.footprint import Footprint
 from analysis.models.unit_groups import UNIT_NAMES
 from pages.planning.draft import Draft
 from pages.planning.settings import MANUAL
-from pages.widgets.formatting import count, error_percent, percent, size
+from pages.widgets.formatting import count, error_percent, listed, percent, size
 
 _VERBS = {
     "cluster": "Merge",
@@ -39,8 +39,8 @@ def sentence(draft: Draft, base: Footprint, cost: Footprint | None, *, whole: bo
     recipe = draft.settings.recipe
     verb = _VERBS.get(recipe.method, f"Remove by {recipe.method}")
     amount = "the units set by hand" if recipe.allocation == MANUAL else percent(recipe.sparsity, 0)
-    kinds = " and ".join(UNIT_NAMES[name] for name in reversed(recipe.components)) or "nothing"
-    said = f"{verb} {amount} of {kinds}"
+    kinds = listed([name for kind, name in UNIT_NAMES.items() if kind in recipe.components])
+    said = f"{verb} {amount} of {kinds or 'nothing'}"
     if whole:
         said += f" ({recipe.allocation} allocation, distance: {recipe.distance})"
     said += f": **{count(base.parameters)} → {count(cost.parameters) if cost else '…'} parameters**"

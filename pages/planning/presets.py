@@ -27,7 +27,7 @@ class Preset:
     recipe: Recipe
 
 
-SET = ("sparsity", "components", *OPEN)
+SET = ("sparsity", *OPEN)
 """The options that a preset sets."""
 
 PRESETS: tuple[Preset, ...] = (

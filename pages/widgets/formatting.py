@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$:~&@])")
 
@@ -29,6 +30,17 @@ def number_of(n: int, noun: str) -> str:
     ('1 word', '1,200 words')
     """
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a row, as a sentence has them.
+
+    Examples
+    --------
+    >>> listed(["heads", "ranks", "channels"]), listed(["heads"]), listed([])
+    ('heads, ranks and channels', 'heads', '')
+    """
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def size(n_bytes: float) -> str:
