@@ -55,6 +55,9 @@ EXPLANATION = (
     " parameters. Had they read 3·x and 5·x, the merged one would read 4·x: that difference is the"
     " **merge error**, the squared distance of the units to their cluster's mean relative to the"
     " squared norm of all units.",
+    "**Ranks** lie inside heads. A head compares queries with keys in 32 or 64 dimensions, of which"
+    " few decide; the default recipe keeps the K that move its scores most while the model listens"
+    " to speech. Cutting them costs the words less than cutting whole heads.",
     "The paper calls the share of removed units **sparsity**. Heads come in small numbers (6, 16,"
     " 20), so 10 % of them is often none or one: the table shows what is **achieved**.",
 )

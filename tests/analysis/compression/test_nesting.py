@@ -23,7 +23,8 @@ from analysis.plan.recipe import complete
 from analysis.speech.excitation import Excitation
 from tests.helpers.group_shapes import evidence
 from tests.helpers.repaired_models import listening_plan
-from tests.helpers.tiny_models import group_of, logits, make_plan
+from tests.helpers.tiny_models import BUILDERS, group_of, logits, make_plan
+from tests.helpers.tiny_models import speech_model as wrap
 
 ALL = ("ffn", "heads", "ranks")
 
@@ -198,3 +199,24 @@ def test_the_default_recipe_measures_and_cuts_ranks() -> None:
     lost = [g for g in demo_hubert.groups_for(ALL) if plan.n_clusters[g.id] < g.n_units]
     assert {group.component for group in lost} >= {"ffn", "ranks"}
     assert all(tree.inflation is not None for tree in prepared.trees.values())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("family", ["whisper", "hubert"])
+def test_the_default_recipe_works_in_half_precision(
+    family: str, dtype: torch.dtype, sound: Excitation
+) -> None:
+    sound = replace(sound, kind="calibrated")
+    recipe = complete(sparsity=0.3, excitation=sound.kind, swaps=False)
+    whole, half = BUILDERS[family](), BUILDERS[family]()
+    half = wrap(half.model.to(dtype=dtype), half.processor, half.name)  # type: ignore[call-arg]
+    exact = Planner(whole, sound).prepare(recipe).plan
+    prepared = Planner(half, sound).prepare(recipe)
+    made = compress(half, prepared.plan, trees=prepared.trees, excitation=sound).model
+    assert {parameter.dtype for parameter in made.model.parameters()} == {dtype}
+    assert torch.isfinite(logits(made)).all()
+    groups = half.groups_for(ALL)
+    assert achieved_sparsity(groups, prepared.plan.n_clusters, ALL) == pytest.approx(0.3, abs=0.01)
+    kept = [prepared.plan.n_clusters[g.id] / g.n_units for g in groups]
+    expected = [exact.n_clusters[g.id] / g.n_units for g in groups]
+    assert sum(abs(a - b) for a, b in zip(kept, expected, strict=True)) / len(kept) < 0.1
