@@ -3,7 +3,7 @@
 What comes in: checkpoints, recipes, audio and corpora.
 What goes out: models, transcripts, scores, figures and files.
 Each package imports only from those before it: plan, models, speech, clustering, compression,
-delivery and evaluation, training, figures and cli.
+delivery, evaluation and inspection, training, figures and cli.
 Open `plan` first, then `models`.
 """
 

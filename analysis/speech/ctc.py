@@ -144,8 +144,13 @@ class CtcRecogniser:
 
     @property
     def _samples_per_frame(self) -> int:
-        config = self.model.config
-        ratio = math.prod(config.conv_stride)
-        if getattr(config, "add_adapter", False):
-            ratio *= config.adapter_stride**config.num_adapter_layers
-        return ratio
+        return samples_per_frame(self.model)
+
+
+def samples_per_frame(model: SpeechModel) -> int:
+    """Samples from one frame that spells a letter to the next; the adapter, too, skips some."""
+    config = model.config
+    ratio = math.prod(config.conv_stride)
+    if getattr(config, "add_adapter", False):
+        ratio *= config.adapter_stride**config.num_adapter_layers
+    return ratio

@@ -6,6 +6,7 @@ time warping, as `openai/whisper` and `transformers` do it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,6 +18,22 @@ from transformers.utils import ModelOutput
 from analysis.speech.recognition import Word
 
 _SECONDS_PER_FRAME = 0.02  # of Whisper's encoder, in every size
+
+
+@dataclass(frozen=True, slots=True)
+class SpelledWord:
+    """A word, and where the tokens are that spell it.
+
+    Parameters
+    ----------
+    word : Word
+    first, last : int
+        Places of its first and its last token, counted from the start of the prompt.
+    """
+
+    word: Word
+    first: int
+    last: int
 
 
 def ctc_words(
@@ -86,6 +103,25 @@ def whisper_words(
         With seconds from the start of the window. A word's confidence is the mean probability of
         its tokens, each given all before it.
     """
+    spelled = spelled_words(network, tokenizer, features, n_frames, prompt, written)
+    return tuple(found.word for found in spelled)
+
+
+def spelled_words(
+    network: WhisperForConditionalGeneration,
+    tokenizer: Any,
+    features: torch.Tensor,
+    n_frames: int,
+    prompt: Sequence[int],
+    written: Sequence[int],
+) -> tuple[SpelledWord, ...]:
+    """As `whisper_words`, with the tokens of each word.
+
+    Parameters
+    ----------
+    network, tokenizer, features, n_frames, prompt, written
+        See `whisper_words`.
+    """
     settings: Any = network.generation_config
     first_special = tokenizer.eos_token_id
     written = [token for token in written if token != first_special]
@@ -108,7 +144,7 @@ def whisper_words(
     tokens = torch.tensor(ids[first:], device=logits.device)
     likely = logits[first - 1 : -1].softmax(dim=-1).gather(1, tokens[:, None])[:, 0].tolist()
     language = _language(tokenizer, prompt)
-    words: list[Word] = []
+    words: list[SpelledWord] = []
     for run in _runs(ids, first, first_special):
         texts, _, places = _combine_tokens_into_words(
             tokenizer, ids[run.start : run.stop], language
@@ -117,7 +153,8 @@ def whisper_words(
             if text.strip():  # punctuation that has joined a neighbour leaves an empty text
                 own = [run.start + index for index in place]
                 sure = _mean([likely[index - first] for index in own])
-                words.append(Word(text.strip(), times[own[0] - 1], times[own[-1]], sure))
+                word = Word(text.strip(), times[own[0] - 1], times[own[-1]], sure)
+                words.append(SpelledWord(word, own[0], own[-1]))
     return tuple(words)
 
 

@@ -34,7 +34,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("analysis.speech",),
     ("analysis.clustering",),
     ("analysis.compression",),
-    ("analysis.delivery", "analysis.evaluation"),
+    ("analysis.delivery", "analysis.evaluation", "analysis.inspection"),
     ("analysis.training",),
     ("analysis.figures", "analysis.cli"),
     ("coalesce",),

@@ -1,0 +1,176 @@
+"""Pictures of what units hear: a snippet of sound, and members of a cluster over time."""
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from analysis.figures.layout import lay_out
+from analysis.figures.palette import NEUTRAL, ORIGINAL, SEQUENTIAL, VERMILLION
+from analysis.inspection.moments import SNIPPET_SECONDS, Moment
+from analysis.inspection.soundtrack import Track
+from analysis.speech.audio import SAMPLING_RATE, Samples
+from analysis.speech.recognition import Word
+from analysis.speech.spectrogram import N_MELS, log_mel, mel_frequencies
+
+SNIPPET_HEIGHT = 120
+TOGETHER_HEIGHT = 520
+
+MOST_MEMBERS = 24
+"""Members of a cluster whose activity is drawn, the strongest on the clip."""
+
+SHOWN_SECONDS = 6.0
+"""What is in sight around a moment; the time axis can be dragged."""
+
+_COLUMNS_PER_SECOND = 50
+_WORD_BAND = N_MELS - 9  # of the mel bands: where words are written
+
+
+def snippet(moment: Moment) -> go.Figure:
+    """The spectrogram of a moment, with the words that are said and the moment marked.
+
+    Parameters
+    ----------
+    moment : Moment
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    figure = go.Figure(spectrogram_trace(moment.samples, moment.start))
+    stop = moment.start + max(SNIPPET_SECONDS, len(moment.samples) / SAMPLING_RATE)
+    write_words(figure, moment.words, moment.start, stop)
+    figure.add_vline(x=moment.seconds, line={"color": "white", "width": 1.5, "dash": "dot"})
+    figure.update_xaxes(range=[moment.start, stop], visible=False, fixedrange=True)
+    figure.update_yaxes(visible=False, fixedrange=True)
+    lay_out(figure, SNIPPET_HEIGHT, None)
+    figure.update_layout(margin={"l": 0, "r": 0, "t": 0, "b": 0})
+    return figure
+
+
+def members_over_time(
+    track: Track,
+    times: np.ndarray,
+    strengths: np.ndarray,
+    units: Sequence[int],
+    *,
+    together: np.ndarray,
+    merged: np.ndarray | None,
+    around: float,
+    unit: str,
+) -> go.Figure:
+    """The members of a cluster side by side on one time axis, and the merged unit beside them.
+
+    Parameters
+    ----------
+    track : Track
+        The clip.
+    times : ndarray, (positions,)
+        In seconds.
+    strengths : ndarray, (positions, members)
+        How hard each works.
+    units : sequence of int, (members,)
+        Their indices.
+    together : ndarray, (positions,)
+        How hard they work together.
+    merged : ndarray or None, (positions,)
+        How hard the unit works that they become; None for one unit by itself.
+    around : float
+        The moment that is shown, in seconds.
+    unit : str
+        "channel" or "head".
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    figure = make_subplots(
+        rows=3, cols=1, shared_xaxes=True, row_heights=[0.3, 0.35, 0.35], vertical_spacing=0.04
+    )
+    figure.add_trace(spectrogram_trace(track.clip.samples, 0.0), row=1, col=1)
+    length = len(track.clip.samples) / SAMPLING_RATE
+    start = max(0.0, min(around - SHOWN_SECONDS / 2, length - SHOWN_SECONDS))
+    write_words(figure, track.words, 0.0, length)
+    chosen = np.sort(np.argsort(-strengths.max(axis=0), kind="stable")[:MOST_MEMBERS])
+    names = [f"{units[place]}" for place in chosen]
+    figure.add_heatmap(
+        x=times,
+        y=names,
+        z=strengths[:, chosen].T.round(4),
+        colorscale=SEQUENTIAL,
+        showscale=False,
+        hovertemplate=f"{unit} %{{y}}, %{{x:.2f}} s<br>activity %{{z:.3g}}<extra></extra>",
+        row=2,
+        col=1,
+    )
+    lines = {"the members together": (together, ORIGINAL, "solid")}
+    if merged is not None:
+        lines["the merged unit"] = (merged, VERMILLION, "dash")
+    for name, (values, color, dash) in lines.items():
+        figure.add_scatter(
+            x=times,
+            y=values,
+            mode="lines",
+            line={"color": color, "width": 2, "dash": dash},
+            hovertemplate=f"{name}, %{{x:.2f}} s<br>activity %{{y:.3g}}<extra></extra>",
+            row=3,
+            col=1,
+        )
+    figure.add_vline(x=around, line={"color": NEUTRAL, "width": 1.5, "dash": "dot"})
+    bands = [int(np.abs(mel_frequencies() - hertz).argmin()) for hertz in (250, 1000, 4000)]
+    figure.update_yaxes(title_text="kHz", tickvals=bands, ticktext=["0.25", "1", "4"], row=1)
+    figure.update_yaxes(title_text=f"{unit} (index)", type="category", nticks=12, row=2)
+    figure.update_yaxes(title_text="activity (norm)", rangemode="tozero", nticks=5, row=3)
+    figure.update_yaxes(showgrid=False, row=1)
+    figure.update_xaxes(range=[start, min(length, start + SHOWN_SECONDS)], showgrid=False)
+    figure.update_xaxes(title_text="time (s)", minallowed=0, maxallowed=length, row=3)
+    key = "   ".join(
+        f"<span style='color:{color}'>■</span> {name}" for name, (_, color, _) in lines.items()
+    )
+    lay_out(figure, TOGETHER_HEIGHT, f"{_finding(together, merged)}<br>{key}")
+    figure.update_layout(dragmode="pan", margin_b=44)
+    return figure
+
+
+def _finding(together: np.ndarray, merged: np.ndarray | None) -> str:
+    if merged is None:
+        return "One unit by itself stays as it is"
+    if len(together) < 2 or together.std() == 0 or merged.std() == 0:
+        return "On this clip one of them never changes"
+    agreement = float(np.corrcoef(together, merged)[0, 1])
+    share = float(merged.mean() / together.mean()) if together.mean() else float("nan")
+    return (
+        f"The merged unit follows its members with r = {agreement:.2f}, at {share:.0%} of their"
+        " strength"
+    )
+
+
+def spectrogram_trace(samples: Samples, start: float) -> go.Heatmap:
+    """A sound from `start` seconds on, as a trace of time and mel bands."""
+    seconds = max(len(samples), 1) / SAMPLING_RATE
+    decibels = log_mel(samples, max(1, round(seconds * _COLUMNS_PER_SECOND)))
+    step = seconds / decibels.shape[1]
+    return go.Heatmap(
+        z=decibels.round().astype(np.int8),
+        x0=start + step / 2,
+        dx=step,
+        colorscale=SEQUENTIAL,
+        showscale=False,
+        hovertemplate="%{x:.2f} s, mel band %{y}<br>%{z} dB<extra></extra>",
+    )
+
+
+def write_words(figure: go.Figure, words: Sequence[Word], start: float, stop: float) -> None:
+    """Words at their places, in white on a dark ground, above the spectrogram."""
+    for word in words:
+        figure.add_annotation(
+            x=(max(word.start, start) + min(word.stop, stop)) / 2,
+            y=_WORD_BAND,
+            text=escape(word.text),
+            showarrow=False,
+            font={"color": "white", "size": 12},
+            bgcolor="rgba(0, 0, 0, 0.55)",
+            borderpad=1,
+        )
