@@ -182,8 +182,15 @@ def _is_named(groups: Sequence[UnitGroup]) -> bool:
     return all(group.component == "heads" for group in groups) and n_units <= _FEW_HEADS
 
 
-def head_map(groups: Sequence[UnitGroup], projection: Projection, *, by_layer: bool) -> go.Figure:
-    """All heads of a model as points, by layer or by kind.
+def head_map(
+    groups: Sequence[UnitGroup],
+    projection: Projection,
+    *,
+    by_layer: bool,
+    values: np.ndarray | None = None,
+    value_title: str = "",
+) -> go.Figure:
+    """All heads of a model as points, by layer, by kind or by a number.
 
     Parameters
     ----------
@@ -192,6 +199,10 @@ def head_map(groups: Sequence[UnitGroup], projection: Projection, *, by_layer: b
     projection : Projection
     by_layer : bool
         Colour by layer; shapes tell the kinds apart either way.
+    values : ndarray, (heads,), optional
+        Colours the heads instead.
+    value_title : str
+        Name and unit of the values.
 
     Returns
     -------
@@ -214,14 +225,17 @@ def head_map(groups: Sequence[UnitGroup], projection: Projection, *, by_layer: b
         heads = [[g.id, head, g.title] for g, _ in members for head in range(g.n_units)]
         data = [[*head, where] for head, where in zip(heads, far, strict=True)]
         marker: dict[str, object] = {"symbol": symbol, "size": 9, "opacity": 0.9}
-        if by_layer:
-            marker |= {"color": layers, "colorscale": SEQUENTIAL, "cmin": 0, "cmax": deepest}
+        if by_layer or values is not None:
+            low, high = (0, deepest) if values is None else (values.min(), values.max())
+            shown = layers if values is None else values[index].round(4)
+            marker |= {"color": shown, "colorscale": SEQUENTIAL, "cmin": low, "cmax": high}
             marker["showscale"] = kind == next(iter(spans))
+            step = (1 if deepest < 12 else 4) if values is None else None
             marker["colorbar"] = {
-                "title": {"text": "layer (index)", "side": "right"},
+                "title": {"text": value_title or "layer (index)", "side": "right"},
                 "thickness": 12,
                 "outlinewidth": 0,
-                "dtick": 1 if deepest < 12 else 4,
+                "dtick": step,
             }
         else:
             marker["color"] = color
@@ -239,7 +253,7 @@ def head_map(groups: Sequence[UnitGroup], projection: Projection, *, by_layer: b
     for stack, block in spans:
         color, symbol = _KIND_SYMBOLS[stack, block]
         kind_name = kind_of(block)
-        shown = NEUTRAL if by_layer else color
+        shown = color if not by_layer and values is None else NEUTRAL
         key += f"   <span style='color:{shown}'>{_MARKS[symbol]}</span> {stack} {kind_name}"
     named = ", named layer.head" if _is_named(groups) else ""
     _frame_map(figure, projection, f"All {start:,} heads{named}<br>{key.strip()}")

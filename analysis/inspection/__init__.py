@@ -3,5 +3,5 @@
 What comes in: a model, the sound that it listens to, the units that somebody chose.
 What goes out: moments that can be played, activity over time, patterns of attention.
 Indices are kept on disk beside the statistics, so that the next look takes no run of the model.
-Open `moments` first.
+Open `moments` first, then `attention`.
 """

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from analysis.cache import cached, write_arrays
+from analysis.clustering.cka import MOST_POSITIONS, cka_matrix
 from analysis.clustering.listening import Listener, PreparedClip, Stop, statistics_folder
 from analysis.compression.merging import merge_units
 from analysis.inspection.soundtrack import Soundtrack, Track
@@ -63,6 +64,16 @@ class Activity:
         rows = self.output[list(units)].reshape(inputs[0].size, -1)
         return _lengths(inputs.reshape(len(inputs), -1), rows)
 
+    def similarities(self, units: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Debiased CKA of what some units write, each with each: (units, units)."""
+        every = slice(None, None, -(-len(self.inputs) // MOST_POSITIONS))
+        inputs = self._inputs_of(units, every)
+        states = [
+            torch.from_numpy(inputs[:, place] @ self.output[unit])
+            for place, unit in enumerate(units)
+        ]
+        return cka_matrix(states, states)
+
     def on_clip(self, clip: int) -> slice:
         """The positions of a clip."""
         first, stop = np.searchsorted(self.clips, [clip, clip + 1])
@@ -85,7 +96,7 @@ def _strengths(inputs: np.ndarray, output: np.ndarray) -> np.ndarray:
 
 def _lengths(inputs: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """‖inputs · rows‖ of each position, by the triangle that rows are a rotation of."""
-    triangle = np.linalg.qr(rows.T, mode="r")
+    triangle: np.ndarray = np.linalg.qr(rows.T)[1]
     lengths: np.ndarray = np.linalg.norm(inputs @ triangle.T, axis=1)
     return lengths
 

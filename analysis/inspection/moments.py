@@ -209,8 +209,8 @@ def hardest(strengths: np.ndarray, clips: np.ndarray, seconds: np.ndarray) -> np
         kept[:, place] = works[:, place] & ~taken
     chosen = np.full((len(peaks), MOST_MOMENTS), -1, np.int64)
     turn = np.cumsum(kept, axis=1) - 1
-    unit, place = np.nonzero(kept & (turn < MOST_MOMENTS))
-    chosen[unit, turn[unit, place]] = peaks[unit, place]
+    units, ranks = np.nonzero(kept & (turn < MOST_MOMENTS))
+    chosen[units, turn[units, ranks]] = peaks[units, ranks]
     return chosen
 
 

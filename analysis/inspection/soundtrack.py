@@ -175,9 +175,9 @@ def _track(model: SpeechModel, clip: PreparedClip, spelled: Sequence[SpelledWord
     step = frame_length(model)
     words = tuple(found.word for found in spelled)
     if model.architecture.decoding == "ctc":
-        lengths = torch.LongTensor([len(clip.samples)])
-        # The families share no base class, but all have what wav2vec2 has.
-        n_frames = int(model.model._get_feat_extract_output_lengths(lengths)[0])  # type: ignore
+        n_frames = len(clip.samples)
+        for kernel, stride in zip(model.config.conv_kernel, model.config.conv_stride, strict=True):
+            n_frames = (n_frames - kernel) // stride + 1
         frames = (np.arange(n_frames) + 0.5) * step / SAMPLING_RATE
         return Track(clip, words, frames.astype(np.float32), np.zeros(0, np.float32))
     n_frames = max(1, round(len(clip.samples) / step))  # padding has no sound to be played

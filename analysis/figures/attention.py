@@ -1,0 +1,122 @@
+"""Pictures of where heads look: one matrix, over the spectrogram where its keys are sound."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from analysis.figures.layout import lay_out
+from analysis.figures.moments import spectrogram_trace, write_words
+from analysis.figures.palette import SEQUENTIAL
+from analysis.inspection.attention import MEASURES, Patterns, thinned
+from analysis.inspection.soundtrack import Track
+from analysis.speech.audio import SAMPLING_RATE
+
+ATTENTION_HEIGHT = 420
+
+MEASURE_UNITS: Mapping[str, str] = {
+    "entropy": "entropy (nat)",
+    "distance": "distance (s; decoder's self-attention: tokens)",
+    "diagonality": "diagonality (1)",
+}
+"""Of each of `MEASURES`, its name and unit beside a colour scale."""
+
+SHOWN_SECONDS = 8.0
+"""What is in sight of a long clip at first; the axes can be dragged."""
+
+_MOST_CELLS = 320  # in each direction
+_MOST_NAMES = 30
+
+
+def attention_map(patterns: Patterns, track: Track, head: int, name: str) -> go.Figure:
+    """Where one head looks.
+
+    Parameters
+    ----------
+    patterns : Patterns
+    track : Track
+        The clip.
+    head : int
+        Of the patterns.
+    name : str
+        For people, e.g. "Head 3".
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Over sound, the spectrogram with the words stands above the matrix, on one time axis.
+    """
+    entropy, distance, near = patterns.measures()[head]
+    unit = "tokens" if patterns.looks_at_tokens else "s"
+    title = (
+        f"{name}: {near:.0%} near its own place"
+        f"<br>entropy {entropy:.2f} nat, distance {distance:.2f} {unit}"
+    )
+    over_sound = not patterns.looks_at_tokens
+    figure = make_subplots(
+        rows=2 if over_sound else 1,
+        cols=1,
+        shared_xaxes=True,
+        row_heights=[0.3, 0.7] if over_sound else None,
+        vertical_spacing=0.04,
+    )
+    length = len(track.clip.samples) / SAMPLING_RATE
+    if over_sound:
+        figure.add_trace(spectrogram_trace(track.clip.samples, 0.0), row=1, col=1)
+        shown = min(length, SHOWN_SECONDS)
+        write_words(figure, track.words, 0.0, length)
+        figure.update_yaxes(visible=False, fixedrange=True, row=1)
+    weights = patterns.weights[head]
+    keys = patterns.places <= length if over_sound else np.ones(len(patterns.places), bool)
+    thin, row_step, column_step = thinned(weights[:, keys], _MOST_CELLS)
+    column = patterns.places[::column_step][: thin.shape[1]]
+    last = 2 if over_sound else 1
+    decoder = patterns.group.stack == "decoder"
+    row = np.arange(len(weights))[::row_step] if decoder else patterns.homes[::row_step]
+    figure.add_heatmap(
+        z=np.sqrt(thin).astype(np.float32).round(3),
+        x=column,
+        y=row,
+        customdata=thin.astype(np.float32).round(4),
+        colorscale=SEQUENTIAL,
+        showscale=False,
+        zmin=0,
+        hovertemplate=f"from %{{y:.2f}} to %{{x:.2f}} {unit}<br>weight %{{customdata}}"
+        "<extra></extra>",
+        row=last,
+        col=1,
+    )
+    if decoder:
+        step = 1 + (len(row) - 1) // _MOST_NAMES
+        written = [word or "(end)" for word in track.written]
+        figure.update_yaxes(
+            tickvals=row[::step],
+            ticktext=[_short(written[int(place)]) for place in row[::step]],
+            autorange="reversed",
+            row=last,
+        )
+    else:
+        figure.update_yaxes(title_text="from (s)", range=[shown, 0], row=last)
+    if over_sound:
+        figure.update_xaxes(range=[0, length if decoder else shown])
+        figure.update_xaxes(title_text="to (s)", minallowed=0, maxallowed=length, row=last)
+    else:
+        figure.update_xaxes(title_text="to (token)", row=last)
+    figure.update_xaxes(showgrid=False)
+    figure.update_yaxes(showgrid=False)
+    lay_out(figure, ATTENTION_HEIGHT, title)
+    figure.update_layout(dragmode="pan", margin_b=44)
+    return figure
+
+
+def colored_heads(
+    group_ids: Sequence[str], measured: Mapping[str, np.ndarray], name: str
+) -> np.ndarray:
+    """One of `MEASURES` for every head of some groups, in their order: (heads,)."""
+    column = list(MEASURES).index(name)
+    return np.concatenate([measured[group][:, column] for group in group_ids])
+
+
+def _short(word: str) -> str:
+    return word if len(word) <= 12 else f"{word[:11]}…"
