@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import nn
 
+from analysis.clustering.cka import LEAST_POSITIONS, cka_matrix, linear_cka
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import (
@@ -30,6 +32,13 @@ CKA_DEFINITION = (
     "up to rotation and scale, so that later layers could still read them; 0 where nothing is left."
 )
 """Exact definition of `LayerDrift.cka`, for the page."""
+
+
+GAIN_DEFINITION = (
+    "Relative error behind a layer over that before it: above 1 the layer amplifies the disturbance"
+    " that reaches it, or adds its own; below 1 it absorbs some."
+)
+"""Exact definition of the numbers of `Drift.gains`, for the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +74,28 @@ class Drift:
         Of audio that were heard: the clip, or the model's first window of it.
     n_tokens : int
         The original's own words, which both decoders were given; 0 without a decoder.
+    similarities : mapping of str to tuple
+        By stack, the debiased CKA of each layer of the original with each of the variant, a row per
+        layer of the original; see `analysis.clustering.cka`. Empty in what was kept before it was
+        measured.
     """
 
     layers: tuple[LayerDrift, ...]
     seconds: float
     n_tokens: int
+    similarities: Mapping[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
+
+    def gains(self) -> tuple[tuple[LayerDrift, float], ...]:
+        """What each layer makes of the disturbance that reaches it: relative error out over in.
+
+        Above 1 it amplifies, or adds its own; below 1 it absorbs. A layer that nothing disturbed
+        reaches, as the first of a stack, is left out.
+        """
+        return tuple(
+            (layer, layer.relative_error / before.relative_error)
+            for before, layer in pairwise(self.layers)
+            if before.stack == layer.stack and before.relative_error > 0
+        )
 
     def output(self, stack: str = "encoder") -> LayerDrift:
         """The last layer of a stack."""
@@ -130,8 +156,34 @@ def measure_drift(
             LayerDrift(*key, relative_error(state, moved[key]), linear_cka(state, moved[key]))
             for key, state in states.items()
         )
-        drifts.append(Drift(layers, len(samples) / SAMPLING_RATE, len(tokens)))
+        similar = layer_similarities(states, moved)
+        drifts.append(Drift(layers, len(samples) / SAMPLING_RATE, len(tokens), similar))
     return drifts
+
+
+def layer_similarities(
+    first: Mapping[tuple[str, int], torch.Tensor], second: Mapping[tuple[str, int], torch.Tensor]
+) -> dict[str, tuple[tuple[float, ...], ...]]:
+    """Debiased CKA of every layer of one model with every layer of another, stack by stack.
+
+    Parameters
+    ----------
+    first, second : mapping of (str, int) to Tensor
+        Of `hidden_states` on the same clip and tokens.
+
+    Returns
+    -------
+    dict of str to tuple of tuple of float
+        By stack; a row per layer of the first model. A stack of too few positions is left out.
+    """
+    found = {}
+    for stack in dict.fromkeys(stack for stack, _ in first):
+        rows = [state for (own, _), state in first.items() if own == stack]
+        if len(rows[0]) < LEAST_POSITIONS:
+            continue
+        columns = [state for (own, _), state in second.items() if own == stack]
+        found[stack] = tuple(tuple(row) for row in cka_matrix(rows, columns).tolist())
+    return found
 
 
 def hidden_states(
@@ -179,30 +231,6 @@ def relative_error(before: torch.Tensor, after: torch.Tensor) -> float:
     """‖after - before‖ / ‖before‖, of matrices of one shape; nan where `before` is zero."""
     scale = float(torch.linalg.norm(before))
     return float(torch.linalg.norm(after - before)) / scale if scale else float("nan")
-
-
-def linear_cka(first: torch.Tensor, second: torch.Tensor) -> float:
-    """Linear centred kernel alignment of two sets of states.
-
-    Parameters
-    ----------
-    first, second : Tensor, (positions, hidden)
-        Of as many positions; the widths may differ.
-
-    Returns
-    -------
-    float
-        0 to 1; nan where either does not vary over the positions.
-    """
-    x, y = first - first.mean(dim=0), second - second.mean(dim=0)
-    if len(x) < x.shape[1]:  # the same number from the smaller of the two kinds of product
-        gram_x, gram_y = x @ x.T, y @ y.T
-        cross = (gram_x * gram_y).sum()
-    else:
-        gram_x, gram_y = x.T @ x, y.T @ y
-        cross = torch.linalg.norm(y.T @ x) ** 2
-    scale = float(torch.linalg.norm(gram_x) * torch.linalg.norm(gram_y))
-    return float(cross) / scale if scale else float("nan")
 
 
 def _longest(model: SpeechModel) -> int:

@@ -1,16 +1,20 @@
 """Where the merge hurts: drift of every layer's hidden states on a clip, measured on demand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from analysis.evaluation.drift import (
     CKA_DEFINITION,
+    GAIN_DEFINITION,
     RELATIVE_ERROR_DEFINITION,
     Drift,
+    LayerDrift,
     measure_drift,
 )
+from analysis.figures.cka import CKA_HEIGHT, DEFINITION, layer_similarity
 from analysis.figures.variants import DRIFT_HEIGHT, drift_lines
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import Watch
@@ -21,6 +25,7 @@ from pages.session.jobs import Job
 from pages.session.session import Clip, Session, Variant
 from pages.session.shelves import model_id
 from pages.widgets.basics import figure, primary_button, show_error
+from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports
 from pages.widgets.formatting import escape_markdown, seconds
 
@@ -85,6 +90,7 @@ def draw_drift(
                     "**Here will be how far each layer's hidden states move**, from the input to"
                     " the output, when this clip goes through the original and the variants."
                 )
+    figures = _similarities(known) if known else {}
     left, right = st.columns([4, 1], vertical_alignment="center")
     with left:
         job_box(
@@ -93,7 +99,41 @@ def draw_drift(
         show_problem(session.jobs, _SLOT)
     if known:
         with right.container(horizontal=True, horizontal_alignment="right"):
-            draw_exports("drift", {"drift": chart}, {"drift": _rows(known)})
+            tables = {"drift": _rows(known), "layer-cka": _similarity_rows(known)}
+            draw_exports("drift", {"drift": chart, **figures}, tables)
+
+
+def _similarities(known: Mapping[str, Drift]) -> dict[str, go.Figure]:
+    """Which layers amplify, and every layer beside every layer of the variant that is chosen."""
+    able = {name: drift for name, drift in known.items() if drift.similarities}
+    for name, drift in known.items():
+        if gains := drift.gains():
+            st.markdown(_amplified(name, gains), help=GAIN_DEFINITION)
+    if not able:
+        return {}
+    name = next(iter(able))
+    if len(able) > 1:
+        name = choose_one("Layers of", list(able), key="drift:similar")
+    chart = layer_similarity(able[name].similarities, name)
+    figure(
+        chart,
+        key="layer-cka",
+        alt="CKA of each layer of the original with each layer of the variant.",
+        height=CKA_HEIGHT,
+    )
+    st.caption(DEFINITION)
+    return {"layer-cka": chart}
+
+
+def _amplified(name: str, gains: Sequence[tuple[LayerDrift, float]]) -> str:
+    """The layer that amplifies most, and the one that absorbs most."""
+    most, least = (choose(gains, key=lambda pair: pair[1]) for choose in (max, min))
+    said = [f"{most[0].stack} layer {most[0].layer} lets most grow (x {most[1]:.2f})"]
+    if least[1] < 1:
+        said.append(f"{least[0].stack} layer {least[0].layer} absorbs most (x {least[1]:.2f})")
+    else:
+        said.append("no layer absorbs any")
+    return f":small[**{escape_markdown(name)}**: {'; '.join(said)}]"
 
 
 def _choose(session: Session) -> Clip | BundledClip:
@@ -197,7 +237,25 @@ def _rows(drifts: dict[str, Drift]) -> pd.DataFrame:
             "layer": layer.layer,
             "relative_error": layer.relative_error,
             "linear_cka": layer.cka,
+            "gain": dict(drift.gains()).get(layer),
         }
         for name, drift in drifts.items()
         for layer in drift.layers
+    )
+
+
+def _similarity_rows(drifts: Mapping[str, Drift]) -> pd.DataFrame:
+    """A row per variant and pair of layers."""
+    return pd.DataFrame(
+        {
+            "variant": name,
+            "stack": stack,
+            "layer_of_the_original": first,
+            "layer_of_the_variant": second,
+            "debiased_cka": value,
+        }
+        for name, drift in drifts.items()
+        for stack, rows in drift.similarities.items()
+        for first, row in enumerate(rows)
+        for second, value in enumerate(row)
     )

@@ -1,0 +1,75 @@
+"""Pictures of what units hear and where heads look say what the numbers say."""
+
+import numpy as np
+import pytest
+
+from analysis.clustering.listening import PreparedClip
+from analysis.figures.attention import attention_map
+from analysis.figures.cka import head_similarity, layer_similarity
+from analysis.figures.moments import members_over_time, snippet
+from analysis.inspection.attention import Patterns
+from analysis.inspection.moments import Moment
+from analysis.inspection.soundtrack import Track
+from analysis.models.speech_model import SpeechModel
+from analysis.speech.recognition import Word
+from tests.helpers.talking_models import sound
+from tests.helpers.tiny_models import group_of
+
+WORDS = (Word("<b>set</b>", 0.2, 0.6, 1.0), Word("five", 0.8, 1.4, 1.0))
+
+
+@pytest.fixture
+def track() -> Track:
+    times = (np.arange(75) / 50).astype(np.float32)
+    clip = PreparedClip({}, None, 2, 1.5, 0, sound(1.5))
+    tokens = np.array([0.4, 1.1, 1.5], np.float32)
+    return Track(clip, WORDS, times, tokens, ("", "set", "five"), ("set", "five", ""))
+
+
+def title(figure: object) -> str:
+    return str(figure.layout.title.text)  # type: ignore[attr-defined]
+
+
+def test_a_snippet_shows_the_words_and_no_markup_of_theirs() -> None:
+    figure = snippet(Moment(0, 0.5, 3.0, sound(1.0), 0.0, WORDS))
+    texts = [note.text for note in figure.layout.annotations]
+    assert texts == ["&lt;b&gt;set&lt;/b&gt;", "five"]
+
+
+def test_the_title_says_how_well_the_merged_unit_follows(track: Track) -> None:
+    times = track.frame_seconds
+    together = np.sin(times * 9) + 1
+    figure = members_over_time(
+        track,
+        times,
+        np.stack([together, together / 2], axis=1),
+        [4, 7],
+        together=together,
+        merged=together / 2,
+        around=0.5,
+        unit="channel",
+    )
+    assert "r = 1.00, at 50% of their strength" in title(figure).replace("<br>", " ")
+    assert list(figure.data[1].y) == ["4", "7"]
+
+
+def test_rows_of_a_decoder_s_head_are_the_words_that_it_writes(
+    whisper: SpeechModel, track: Track
+) -> None:
+    weights = np.full((2, 3, 100), 0.01, np.float32)
+    cross = group_of(whisper, "decoder.0.cross_attention")
+    places = (np.arange(100) + 0.5) / 50
+    patterns = Patterns(cross, weights, track.token_seconds, places)
+    figure = attention_map(patterns, track, 1, "Head 1")
+    assert figure.layout.yaxis2.ticktext == ("set", "five", "(end)")
+    assert figure.data[1].x.max() <= 1.5, "what lies behind the sound is not drawn"
+    assert "entropy 4.61 nat" in title(figure)
+
+
+def test_what_lies_alike_is_named() -> None:
+    rows = ((1.0, 0.2), (0.9, 0.4))
+    assert "encoder layer 1 of the original is most like layer 0" in title(
+        layer_similarity({"encoder": rows}, "mine")
+    ).replace("<br>", " ")
+    square = head_similarity(np.array([[1, 0.1, 0.7], [0.1, 1, 0], [0.7, 0, 1]]), [0, 1, 2])
+    assert "heads 0 and 2: 0.70" in title(square).replace("<br>", " ")
