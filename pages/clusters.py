@@ -15,6 +15,7 @@ from analysis.clustering.curves import KNEE_DEFINITION, knee
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.tree_choice import TreeChoice
+from analysis.figures.attention import MEASURE_UNITS, colored_heads
 from analysis.figures.clusters import (
     CURVE_HEIGHT,
     MATRIX_HEIGHT,
@@ -25,9 +26,10 @@ from analysis.figures.clusters import (
     similarity_matrices,
 )
 from analysis.figures.maps import MAP_HEIGHT, head_map
+from analysis.inspection.attention import MEASURES
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
-from pages.exploring.cluster_detail import draw_detail
+from pages.exploring import chosen_units, head_views, unit_sounds
 from pages.exploring.cluster_map import (
     BY_CLUSTER,
     BY_MERGE,
@@ -128,7 +130,7 @@ def draw(session: Session, model: SpeechModel) -> None:
         "Next: merge it and see the size", icon=":material/arrow_forward:", icon_position="right"
     ):
         st.switch_page("pages/compress.py")
-    explain(EXPLANATION)
+    explain((*EXPLANATION, *unit_sounds.EXPLANATION, *head_views.EXPLANATION))
 
 
 def _plan(
@@ -206,8 +208,8 @@ def _one_group(
     table = pd.DataFrame({"unit": np.arange(len(labels)), "cluster": labels, "norm": norms})
     tables = {"clusters": table}
     if chosen.size:
-        detail_figures, members = draw_detail(model, group, settings.trees.space, labels, chosen)
-        return figures | detail_figures, tables | {"members": members}
+        more, beside = chosen_units.draw(session, model, group, tree, labels, chosen, settings)
+        return figures | more, tables | beside
     return figures, tables
 
 
@@ -280,13 +282,26 @@ def _all_heads(
         choice = TreeChoice(UnitSpace("weights", align_heads=False))
         st.caption("All heads of the model are compared by their weights here.")
     color_by, projection = map_controls(
-        session, model, heads, choice, [BY_LAYER, BY_KIND], HEAD_COLOR_KEY
+        session, model, heads, choice, [BY_LAYER, BY_KIND, *MEASURES], HEAD_COLOR_KEY
     )
+    values = None
+    if color_by in MEASURES:
+        measured = head_views.find_measures(session, model, settings)
+        if measured is None:
+            head_views.wait_for_measures(session)
+        else:
+            values = colored_heads([group.id for group in heads], measured, color_by)
     if projection is None:
         st.container(height=MAP_HEIGHT, border=False)
         map_note(session, "")
         return {}
-    chart = head_map(heads, projection, by_layer=color_by == BY_LAYER)
+    chart = head_map(
+        heads,
+        projection,
+        by_layer=color_by == BY_LAYER,
+        values=values,
+        value_title=MEASURE_UNITS.get(color_by, ""),
+    )
     key = f"head-map:{model.weight_hash[:16]}"
 
     def choose() -> None:

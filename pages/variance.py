@@ -33,7 +33,7 @@ from analysis.models.statistics import (
     matrix_names,
 )
 from analysis.models.unit_groups import UnitGroup
-from pages.exploring import worth
+from pages.exploring import head_views, worth
 from pages.exploring.measurements import STATISTIC_KEY, Statistics, find_statistics, statistics_slot
 from pages.frame.frame import run_page
 from pages.planning.controls import draw_sparsity
@@ -127,6 +127,7 @@ def draw(session: Session, model: SpeechModel) -> None:
         height=LINES_HEIGHT,
     )
     worth.draw(session, model, groups)
+    heads = head_views.draw_table(session, model, read_settings(model))
     allocation = _allocation(model, groups, statistics)
     chosen, matrix = _selected_cell(model, groups)
     with corner, st.container(horizontal=True, horizontal_alignment="right"):
@@ -134,13 +135,13 @@ def draw(session: Session, model: SpeechModel) -> None:
         draw_exports(
             "variance",
             {name: heatmap, f"{name}-by-layer": lines, **details, "allocation": allocation},
-            {"statistics": _table_of(groups, statistics)},
+            {"statistics": _table_of(groups, statistics), **heads},
         )
     if st.button(
         "Next: merge what repeats itself", icon=":material/arrow_forward:", icon_position="right"
     ):
         st.switch_page("pages/compress.py")
-    explain((*EXPLANATION, *worth.EXPLANATION))
+    explain((*EXPLANATION, *worth.EXPLANATION, *head_views.EXPLANATION))
 
 
 def _choose_statistic() -> str:

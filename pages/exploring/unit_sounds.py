@@ -1,0 +1,281 @@
+"""What the chosen units hear, on Clusters: their hardest moments, to be played and compared."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from analysis.figures.cka import CKA_HEIGHT, DEFINITION, head_similarity
+from analysis.figures.moments import TOGETHER_HEIGHT, members_over_time, snippet
+from analysis.inspection.activity import group_activity, merged_strength
+from analysis.inspection.answers import CLEAR
+from analysis.inspection.moments import Hears, Moment, moments
+from analysis.inspection.soundtrack import Soundtrack, find_soundtrack
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup
+from analysis.plan.choices import CALIBRATED
+from analysis.progress import Watch
+from analysis.speech.audio import SAMPLING_RATE, Audio
+from analysis.speech.excitation import Excitation, calibrate_on, default_excitation
+from pages.listening.player import pcm
+from pages.planning.hearing import find_excitation
+from pages.planning.settings import Settings
+from pages.session.job_box import job_slot, show_problem
+from pages.session.jobs import Job
+from pages.session.session import Session
+from pages.session.shelves import Shelf, model_id
+from pages.widgets.basics import figure
+from pages.widgets.choices import choose_one
+from pages.widgets.formatting import escape_markdown
+
+SHIPPED, OWN = "Shipped speech", "My clips"
+
+EXPLANATION = (
+    "**What it hears.** A unit works as hard as what it adds to the residual stream is long: of a"
+    r" channel $|a(t)|\,\lVert w \rVert$, its activation times the norm of its output column; of a"
+    " head the norm of its output behind O; of a cluster the norm of the members' sum. The"
+    " ten hardest moments lie at least a second apart. A decoder works at words: its moments are"
+    " where its cross-attention finds the word that it writes.",
+    "**What it works at** is told where its activity goes with one thing that can be told of the"
+    f" sound or the words: Pearson's |r| of {CLEAR:g} or more over all frames or tokens. Tried are"
+    " loudness, silence, voicing, onsets and ends, six bands and the place in the clip; in a"
+    " decoder, classes of words and every word that is said five times. **Worked example.**"
+    " Activity 0, 0, 2, 2 in frames that are unvoiced, unvoiced, voiced, voiced: r = 1; with 0, 2,"
+    " 0, 2 it is 0.",
+)
+
+_SLOT = "unit-sounds"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What was found of some units: their moments, and activity on the clip of one of them.
+
+    Of heads also how alike the outputs of all heads of the layer lie.
+    """
+
+    soundtrack: Soundtrack
+    hears: Hears
+    times: np.ndarray
+    strengths: np.ndarray
+    together: np.ndarray
+    merged: np.ndarray | None
+    similarities: np.ndarray | None
+
+
+@st.cache_resource(show_spinner=False)
+def soundtrack_shelf() -> Shelf[tuple[str, str], Soundtrack]:
+    """Soundtracks by model and excitation."""
+    return Shelf(4)
+
+
+@st.cache_resource(show_spinner=False)
+def _looks() -> Shelf[tuple[Hashable, ...], Look]:
+    """What was found, by model, sound and units; a page's clicks go back and forth."""
+    return Shelf(32)
+
+
+def load_soundtrack(model: SpeechModel, excitation: Excitation, watch: Watch) -> Soundtrack:
+    """A soundtrack through the shelf; safe in a worker thread."""
+    return soundtrack_shelf().get(
+        (model_id(model), excitation.identity),
+        lambda own: find_soundtrack(model, excitation, watch=own),
+        watch,
+    )
+
+
+def draw(
+    session: Session,
+    model: SpeechModel,
+    group: UnitGroup,
+    chosen: np.ndarray,
+    settings: Settings,
+    norms: np.ndarray,
+) -> tuple[dict[str, go.Figure], dict[str, pd.DataFrame]]:
+    """The moments of the chosen units, or the progress of the run that finds them.
+
+    Parameters
+    ----------
+    session : Session
+    model : SpeechModel
+    group : UnitGroup
+    chosen : ndarray of int64, (m,)
+        At least one unit.
+    settings : Settings
+        How a cluster is merged, and what is listened to.
+    norms : ndarray, (n,)
+        Squared norms under the distance, for a merge that weighs by them.
+
+    Returns
+    -------
+    figures : dict of str to Figure
+    tables : dict of str to DataFrame
+    """
+    excitation = choose_sound(session, model, settings)
+    turn = f"moment:{model.weight_hash[:16]}:{group.id}"
+    place = int(st.session_state.get(turn, 1))
+    look = _find(session, model, group, chosen, settings, norms, excitation, place)
+    if look is None:
+        st.markdown("Here will be the ten moments at which these units work hardest.")
+        show_problem(session.jobs, _SLOT, "Try again")
+        job_slot(session.jobs, _SLOT)
+        return {}, {}
+    st.markdown(_sentence(look.hears, len(chosen), group))
+    if not look.hears.moments:
+        return {}, {}
+    grid = st.grid(5, min_column_width=170)
+    for rank, moment in enumerate(look.hears.moments, start=1):
+        with grid.cell():
+            _cell(moment, rank, group)
+    place = choose_one("On the clip of moment", range(1, len(look.hears.moments) + 1), key=turn)
+    moment = look.hears.moments[place - 1]
+    unit = "channel" if group.component == "ffn" else "head"
+    chart = members_over_time(
+        look.soundtrack.tracks[moment.clip],
+        look.times,
+        look.strengths,
+        chosen.tolist(),
+        together=look.together,
+        merged=look.merged,
+        around=moment.seconds,
+        unit=unit,
+    )
+    figure(
+        chart,
+        key="members-over-time",
+        alt=f"Spectrogram of a clip, activity of the chosen {unit}s, and of the merged one.",
+        height=TOGETHER_HEIGHT,
+    )
+    table = pd.DataFrame(look.hears.rows())
+    over_time = pd.DataFrame(look.strengths, columns=[f"{unit} {u}" for u in chosen.tolist()])
+    over_time.insert(0, "seconds", look.times)
+    over_time["together"] = look.together
+    if look.merged is not None:
+        over_time["merged"] = look.merged
+    figures = {"members-over-time": chart}
+    tables = {"moments": table, "members-over-time": over_time}
+    if look.similarities is not None:
+        square = head_similarity(look.similarities, range(group.n_units))
+        figure(
+            square,
+            key="head-similarity",
+            alt=f"CKA of the outputs of the heads of {group.title}.",
+            height=CKA_HEIGHT,
+        )
+        st.caption(f"Of what the heads write. {DEFINITION}")
+        figures["head-cka"] = square
+        tables["head-cka"] = pd.DataFrame(look.similarities)
+    return figures, tables
+
+
+def choose_sound(session: Session, model: SpeechModel, settings: Settings) -> Excitation:
+    """The shipped speech, or the visitor's own clips where there are any."""
+    recipe = settings.recipe
+    if recipe.excitation == CALIBRATED:
+        recipe = recipe.changed(excitation=default_excitation())
+    if recipe.level == "thorough":  # five minutes are looked at, whatever is listened to
+        recipe = recipe.changed(level="standard")
+    shipped = find_excitation(session, model, recipe)
+    assert shipped is not None  # only a visitor's clip may be missing
+    if not session.clips:
+        return shipped
+    if choose_one("Sound", [SHIPPED, OWN], key="unit-sounds:sound") == SHIPPED:
+        return shipped
+    return _own_clips(tuple(session.clips), [clip.audio for clip in session.clips.values()])
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _own_clips(ids: tuple[str, ...], _audios: list[Audio]) -> Excitation:
+    return calibrate_on(_audios)
+
+
+def _find(
+    session: Session,
+    model: SpeechModel,
+    group: UnitGroup,
+    chosen: np.ndarray,
+    settings: Settings,
+    norms: np.ndarray,
+    excitation: Excitation,
+    place: int,
+) -> Look | None:
+    """What was found; starts looking where nobody did yet."""
+    recipe, units = settings.recipe, tuple(chosen.tolist())
+    rule = (recipe.merge, recipe.align_heads, recipe.distance)
+    key = (model_id(model), group.id, units, excitation.identity, rule, place)
+    found = _looks().find(key)
+    if found is not None or _SLOT in session.jobs.problems:
+        return found
+
+    def make(watch: Watch) -> Look:
+        soundtrack = load_soundtrack(model, excitation, watch)
+        hears = moments(model, soundtrack, group, units, watch=watch)
+        activity = group_activity(model, soundtrack, group, watch=watch)
+        clip = hears.moments[min(place, len(hears.moments)) - 1].clip if hears.moments else 0
+        here = activity.on_clip(clip)
+        merged = None
+        if len(units) > 1:
+            merged = merged_strength(
+                model,
+                soundtrack.tracks[clip],
+                group,
+                units,
+                rule=recipe.merge,
+                align_heads=recipe.align_heads,
+                norms=norms,
+            )
+        return Look(
+            soundtrack,
+            hears,
+            activity.seconds[here],
+            activity.strengths(units, here),
+            activity.together(units, here),
+            merged,
+            activity.similarities(range(group.n_units)) if group.component == "heads" else None,
+        )
+
+    def work(watch: Watch) -> Look:
+        return _looks().get(key, make, watch)
+
+    running = session.jobs.running(_SLOT)
+    if running is None or running.same != key:
+        job = Job("Listening for the hardest moments", work, lambda look: None, stages=3, same=key)
+        session.jobs.start(_SLOT, job, lane="measure")
+    return _looks().find(key)
+
+
+def _sentence(hears: Hears, n_units: int, group: UnitGroup) -> str:
+    who = "Together they work" if n_units > 1 else "It works"
+    where = "tokens" if group.stack == "decoder" else "frames"
+    if not hears.moments:
+        return "It never works on this sound."
+    half, _, rare, most = hears.quantiles
+    strength = (
+        f"{who} hardest at {most:.3g}; half of the {hears.n_positions:,} {where} stay below"
+        f" {half:.3g}, all but 1 % below {rare:.3g}."
+    )
+    answer = f"**{escape_markdown(hears.answer.sentence)}** " if hears.answer else ""
+    return f"{answer}{strength}"
+
+
+def _cell(moment: Moment, rank: int, group: UnitGroup) -> None:
+    """One moment: its spectrogram, its player, its words."""
+    said = " ".join(word.text for word in moment.words)
+    figure(
+        snippet(moment),
+        key=f"snippet:{rank}",
+        alt=f"Spectrogram of moment {rank}: {said or 'no word'}.",
+    )
+    st.audio(pcm(moment.samples), sample_rate=SAMPLING_RATE, alt=f"Player of moment {rank}")
+    words = escape_markdown(said) if said else "no word"
+    if group.stack == "decoder":
+        before = f"after “{escape_markdown(moment.read)}”" if moment.read else "at the start"
+        after = f"“{escape_markdown(moment.written)}”" if moment.written else "the end"
+        words = f"{before} writes {after}"
+    st.caption(
+        f"**{rank}** · {moment.value:.3g} · clip {moment.clip + 1}, {moment.seconds:.2f} s"
+        f"  \n{words}"
+    )

@@ -1,0 +1,104 @@
+"""What a unit hears and where a head looks, on Clusters and Variance: the numbers of the core."""
+
+import base64
+import json
+from typing import Any
+
+import numpy as np
+from streamlit.testing.v1 import AppTest
+
+from analysis.inspection.moments import moments
+from analysis.inspection.soundtrack import find_soundtrack
+from analysis.plan.recipe import complete
+from analysis.speech.hearing import recipe_excitation
+from pages.exploring.chosen_units import ATTENTION, SIDE_KEY, SOUNDS
+from pages.exploring.cluster_selection import ALL_HEADS, VIEW_KEY, k_key, units_key
+from tests.helpers.streamlit_app import Visit, click, key, session_of, settle
+from tests.helpers.tiny_models import group_of
+
+
+def look(app: AppTest, group: str, units: tuple[int, ...], side: str) -> None:
+    model = session_of(app).model
+    assert model is not None
+    app.selectbox(key=key(app, "group")).set_value(group)
+    app.session_state[units_key(model, group_of(model, group))] = units
+    app.session_state[SIDE_KEY] = side
+    settle(app)
+
+
+def figures(app: AppTest, words: str) -> list[dict[str, Any]]:
+    specs = [json.loads(element.proto.spec) for element in app.get("plotly_chart")]
+    titled = [spec for spec in specs if "title" in spec["layout"]]
+    return [each for each in titled if words in each["layout"]["title"]["text"].replace("<br>", "")]
+
+
+def numbers(packed: dict[str, str]) -> np.ndarray:
+    """Numbers as they travel to the browser."""
+    return np.frombuffer(base64.b64decode(packed["bdata"]), packed["dtype"])
+
+
+def test_a_cluster_is_heard_beside_what_it_becomes(visit: Visit) -> None:
+    app = visit("clusters")
+    look(app, "encoder.0.ffn", (2, 3, 5), SOUNDS)
+    model = session_of(app).model
+    assert model is not None
+    soundtrack = find_soundtrack(model, recipe_excitation(model, complete()))
+    found = moments(model, soundtrack, group_of(model, "encoder.0.ffn"), [2, 3, 5])
+    assert len(app.get("audio")) == len(found.moments) == 10
+    said = [text.value for text in app.caption]
+    for moment in found.moments:
+        assert any(f"{moment.value:.3g} · clip {moment.clip + 1}" in text for text in said)
+    [chart] = figures(app, "The merged unit follows its members")
+    assert len(chart["data"]) == 4, "a spectrogram, three members, their sum and the merged unit"
+
+
+def test_a_word_of_a_decoder_is_told(visit: Visit) -> None:
+    app = visit("clusters")
+    look(app, "decoder.1.ffn", (7,), SOUNDS)
+    assert any("writes" in text.value for text in app.caption)
+    assert figures(app, "One unit by itself")
+    assert any("hardest at" in text.value and "tokens" in text.value for text in app.markdown)
+
+
+def test_own_clips_can_be_listened_to(visit: Visit) -> None:
+    app = visit("transcribe")
+    box = next(box for box in app.selectbox if (box.key or "").startswith("bundled:"))
+    box.set_value("digits.flac")
+    settle(app)
+    settle(app.switch_page("pages/clusters.py"))
+    app.session_state["unit-sounds:sound"] = "My clips"
+    look(app, "encoder.1.self_attention", (1,), SOUNDS)
+    told = [text.value for text in app.caption if " · clip " in text.value]
+    assert told
+    assert all("· clip 1," in text for text in told)
+
+
+def test_where_a_head_looks_and_what_its_cluster_becomes(visit: Visit) -> None:
+    app = visit("clusters")
+    model = session_of(app).model
+    assert model is not None
+    group = "decoder.1.cross_attention"
+    app.session_state[k_key(model, group_of(model, group))] = 1  # all heads become one
+    look(app, group, (0,), ATTENTION)
+    n_heads = group_of(model, group).n_units
+    shown = figures(app, "near its own place")
+    assert len(shown) == n_heads + 1
+    assert sum("Merged from 0, 1" in chart["layout"]["title"]["text"] for chart in shown) == 1
+    assert all(chart["data"][0]["type"] == "heatmap" for chart in shown)
+    assert len(shown[0]["data"]) == 2, "the spectrogram stands above the matrix"
+
+
+def test_numbers_of_all_heads_are_a_table_and_colours(visit: Visit) -> None:
+    app = visit("variance")
+    click(app, "measure-heads")
+    model = session_of(app).model
+    assert model is not None
+    heads = [group for group in model.groups if group.component == "heads"]
+    [table] = [frame.value for frame in app.dataframe if "entropy" in frame.value]
+    assert len(table) == sum(group.n_units for group in heads)
+    app.session_state[VIEW_KEY] = ALL_HEADS
+    app.session_state["clusters:head-color"] = "entropy"
+    settle(app.switch_page("pages/clusters.py"))
+    [chart] = figures(app, "All ")
+    colors = np.concatenate([numbers(trace["marker"]["color"]) for trace in chart["data"]])
+    np.testing.assert_allclose(np.sort(colors), np.sort(table["entropy"]), atol=1e-3)
