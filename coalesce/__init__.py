@@ -23,18 +23,33 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from analysis.errors import UserError
     from coalesce import figures
-    from coalesce.facade import compress, evaluate, groups, load, plan, save, score, transcribe
+    from coalesce.facade import (
+        attention,
+        cka,
+        compress,
+        evaluate,
+        groups,
+        load,
+        moments,
+        plan,
+        save,
+        score,
+        transcribe,
+    )
 
 __all__ = [
     "CLIPS",
     "HELDOUT",
     "UserError",
     "__version__",
+    "attention",
+    "cka",
     "compress",
     "evaluate",
     "figures",
     "groups",
     "load",
+    "moments",
     "plan",
     "save",
     "score",
