@@ -1,6 +1,5 @@
 """The functions of `coalesce`: the way from a model to a smaller one, each step one call."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,32 +13,21 @@ from analysis.errors import UserError
 from analysis.evaluation.corpora import Corpus, read_corpus
 from analysis.evaluation.corpus_evaluation import Evaluation, wer_rise
 from analysis.evaluation.corpus_evaluation import evaluate as evaluate_model
-from analysis.evaluation.drift import measure_drift
 from analysis.evaluation.hub_corpora import fetch, is_hub_id
 from analysis.evaluation.scoring import score
-from analysis.inspection.attention import Patterns
-from analysis.inspection.attention import attention as find_attention
-from analysis.inspection.moments import Hears
-from analysis.inspection.moments import moments as find_moments
-from analysis.inspection.soundtrack import find_soundtrack
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.plan.budget import Budget
-from analysis.plan.choices import CALIBRATED, STORED, Level
+from analysis.plan.choices import CALIBRATED, STORED
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import complete
 from analysis.speech.audio import Audio, read_audio
-from analysis.speech.excitation import (
-    calibrate_on,
-    default_excitation,
-    make_excitation,
-    read_calibration,
-)
-from analysis.speech.languages import language_codes
+from analysis.speech.excitation import default_excitation, read_calibration
 from analysis.speech.recognition import TranscriptionOptions
 from analysis.speech.transcription import Transcript
 from analysis.speech.transcription import transcribe as transcribe_audio
+from coalesce.inspecting import attention, cka, moments
 
 __all__ = [
     "attention",
@@ -317,139 +305,6 @@ def evaluate(
     if limit is not None:
         corpus = corpus.excerpt(limit)
     return evaluate_model(model, corpus, TranscriptionOptions(language=language), normaliser)
-
-
-def moments(
-    model: SpeechModel,
-    group: str,
-    unit: int | Sequence[int],
-    *,
-    clips: str | Path | None = None,
-    level: Level = "quick",
-) -> Hears:
-    """What a unit hears: the moments at which it works hardest, and what it answers to.
-
-    Parameters
-    ----------
-    model : SpeechModel
-        The original, or a compressed one.
-    group : str
-        Id of a unit group, as `groups` gives it.
-    unit : int or sequence of int
-        One unit, or the members of a cluster, whose outputs are added up.
-    clips : str or Path, optional
-        A folder with clips of your own; by default the speech that ships with Coalesce.
-    level : {"quick", "standard", "thorough"}
-        How much of that speech; five minutes at most.
-
-    Returns
-    -------
-    Hears
-        Its `moments` hold the sound; `rows()` is a table.
-
-    Raises
-    ------
-    UserError
-        Where there is no such group or unit.
-
-    Examples
-    --------
-    >>> import coalesce
-    >>> model = coalesce.load("demo-hubert")
-    >>> heard = coalesce.moments(model, "encoder.0.ffn", 3)
-    >>> len(heard.moments), heard.moments[0].samples.size
-    (10, 16000)
-    """
-    found = _group(model, group)
-    units = [unit] if isinstance(unit, int) else list(unit)
-    if not units or not all(0 <= one < found.n_units for one in units):
-        raise UserError(f"{group} has no such unit.", f"Its units are 0 to {found.n_units - 1}.")
-    heard = (
-        read_calibration(clips)
-        if clips is not None
-        else make_excitation("speech", level=level, languages=language_codes(model))
-    )
-    return find_moments(model, find_soundtrack(model, heard), found, units)
-
-
-def attention(model: SpeechModel, clip: str | Path | Audio, layer: str) -> Patterns:
-    """Where the heads of a layer look on a clip.
-
-    Parameters
-    ----------
-    model : SpeechModel
-        The original, or a compressed one.
-    clip : str, Path or Audio
-        The model's first window of it is heard.
-    layer : str
-        Id of a group of heads, as `groups` gives it.
-
-    Returns
-    -------
-    Patterns
-        `weights` is (heads, queries, keys), `measures()` entropy, distance and diagonality.
-
-    Raises
-    ------
-    UserError
-        Where there is no such group of heads, or no usable sound.
-
-    Examples
-    --------
-    >>> import coalesce
-    >>> model = coalesce.load("demo-hubert")
-    >>> found = coalesce.attention(model, coalesce.CLIPS / "set.flac", "encoder.0.self_attention")
-    >>> found.weights.shape[0], found.measures().shape
-    (6, (6, 3))
-    """
-    group = _group(model, layer)
-    if group.component != "heads":
-        raise UserError(f"{layer} has no heads.", "Name a group whose units are heads.")
-    sound = clip if isinstance(clip, Audio) else read_audio(clip)
-    return find_attention(model, find_soundtrack(model, calibrate_on([sound])).tracks[0], group)
-
-
-def cka(
-    first: SpeechModel, second: SpeechModel, clip: str | Path | Audio
-) -> dict[str, tuple[tuple[float, ...], ...]]:
-    """How alike the layers of two models lie on a clip, each with each.
-
-    Parameters
-    ----------
-    first, second : SpeechModel
-        Two that read the same tokens, for instance an original and a variant of it; both decoders
-        are given the first one's words.
-    clip : str, Path or Audio
-
-    Returns
-    -------
-    dict of str to tuple of tuple of float
-        Debiased linear CKA by stack; a row per layer of the first model.
-
-    Raises
-    ------
-    UserError
-        Where there is no usable sound.
-
-    Examples
-    --------
-    >>> import coalesce
-    >>> model = coalesce.load("demo-hubert")
-    >>> rows = coalesce.cka(model, model, coalesce.CLIPS / "set.flac")["encoder"]
-    >>> round(rows[0][0], 3), rows[0][1] < 1
-    (1.0, True)
-    """
-    sound = clip if isinstance(clip, Audio) else read_audio(clip)
-    [drift] = measure_drift(first, [second], sound)
-    return dict(drift.similarities)
-
-
-def _group(model: SpeechModel, name: str) -> UnitGroup:
-    found = next((group for group in model.groups if group.id == name), None)
-    if found is None:
-        names = ", ".join(group.id for group in model.groups)
-        raise UserError(f"{model.name} has no group {name}.", f"Its groups are {names}.")
-    return found
 
 
 def _corpus(data: str | Path) -> Corpus:

@@ -27,6 +27,7 @@ SHOWN_SECONDS = 8.0
 
 _MOST_CELLS = 320  # in each direction
 _MOST_NAMES = 30
+_PLOT_WIDTH = 300  # pixels, where two stand side by side on a projector
 
 
 def attention_map(patterns: Patterns, track: Track, head: int, name: str) -> go.Figure:
@@ -54,6 +55,7 @@ def attention_map(patterns: Patterns, track: Track, head: int, name: str) -> go.
         f"<br>entropy {entropy:.2f} nat, distance {distance:.2f} {unit}"
     )
     over_sound = not patterns.looks_at_tokens
+    decoder = patterns.group.stack == "decoder"
     figure = make_subplots(
         rows=2 if over_sound else 1,
         cols=1,
@@ -65,14 +67,14 @@ def attention_map(patterns: Patterns, track: Track, head: int, name: str) -> go.
     if over_sound:
         figure.add_trace(spectrogram_trace(track.clip.samples, 0.0), row=1, col=1)
         shown = min(length, SHOWN_SECONDS)
-        write_words(figure, track.words, 0.0, length)
+        scale = _PLOT_WIDTH / (length if decoder else shown)
+        write_words(figure, track.words, 0.0, length, pixels_per_second=scale, height=80)
         figure.update_yaxes(visible=False, fixedrange=True, row=1)
     weights = patterns.weights[head]
     keys = patterns.places <= length if over_sound else np.ones(len(patterns.places), bool)
     thin, row_step, column_step = thinned(weights[:, keys], _MOST_CELLS)
     column = patterns.places[::column_step][: thin.shape[1]]
     last = 2 if over_sound else 1
-    decoder = patterns.group.stack == "decoder"
     row = np.arange(len(weights))[::row_step] if decoder else patterns.homes[::row_step]
     figure.add_heatmap(
         z=np.sqrt(thin).astype(np.float32).round(3),

@@ -25,7 +25,7 @@ SHOWN_SECONDS = 6.0
 """What is in sight around a moment; the time axis can be dragged."""
 
 _COLUMNS_PER_SECOND = 50
-_WORD_BAND = N_MELS - 9  # of the mel bands: where words are written
+_LETTER_WIDTH, _WORD_HEIGHT, _WORD_LANES = 6.5, 15, 3  # pixels, pixels, one above the other
 
 
 def snippet(moment: Moment) -> go.Figure:
@@ -41,7 +41,9 @@ def snippet(moment: Moment) -> go.Figure:
     """
     figure = go.Figure(spectrogram_trace(moment.samples, moment.start))
     stop = moment.start + max(SNIPPET_SECONDS, len(moment.samples) / SAMPLING_RATE)
-    write_words(figure, moment.words, moment.start, stop)
+    write_words(
+        figure, moment.words, moment.start, stop, pixels_per_second=180, height=SNIPPET_HEIGHT
+    )
     figure.add_vline(x=moment.seconds, line={"color": "white", "width": 1.5, "dash": "dot"})
     figure.update_xaxes(range=[moment.start, stop], visible=False, fixedrange=True)
     figure.update_yaxes(visible=False, fixedrange=True)
@@ -92,7 +94,7 @@ def members_over_time(
     figure.add_trace(spectrogram_trace(track.clip.samples, 0.0), row=1, col=1)
     length = len(track.clip.samples) / SAMPLING_RATE
     start = max(0.0, min(around - SHOWN_SECONDS / 2, length - SHOWN_SECONDS))
-    write_words(figure, track.words, 0.0, length)
+    write_words(figure, track.words, 0.0, length, pixels_per_second=120, height=110)
     chosen = np.sort(np.argsort(-strengths.max(axis=0), kind="stable")[:MOST_MEMBERS])
     names = [f"{units[place]}" for place in chosen]
     figure.add_heatmap(
@@ -162,15 +164,43 @@ def spectrogram_trace(samples: Samples, start: float) -> go.Heatmap:
     )
 
 
-def write_words(figure: go.Figure, words: Sequence[Word], start: float, stop: float) -> None:
-    """Words at their places, in white on a dark ground, above the spectrogram."""
+def write_words(
+    figure: go.Figure,
+    words: Sequence[Word],
+    start: float,
+    stop: float,
+    *,
+    pixels_per_second: float,
+    height: float,
+) -> None:
+    """Words at their places over a spectrogram; one that has no room is left out.
+
+    Parameters
+    ----------
+    figure : Figure
+    words : sequence of Word
+    start, stop : float
+        What is drawn, in seconds; what is said across a border is written within it.
+    pixels_per_second, height : float
+        About how large the spectrogram is drawn.
+    """
+    lane_bands = N_MELS * _WORD_HEIGHT / height
+    ends = [-np.inf] * max(1, min(_WORD_LANES, int(height / 2 / _WORD_HEIGHT)))
     for word in words:
+        room = (len(word.text) * _LETTER_WIDTH + 4) / pixels_per_second
+        middle = (max(word.start, start) + min(word.stop, stop)) / 2
+        left = max(start, min(middle, stop - room / 2) - room / 2)
+        lane = next((place for place, end in enumerate(ends) if end <= left), None)
+        if lane is None:
+            continue
+        ends[lane] = left + room
         figure.add_annotation(
-            x=(max(word.start, start) + min(word.stop, stop)) / 2,
-            y=_WORD_BAND,
+            x=left,
+            xanchor="left",
+            y=N_MELS - (lane + 0.5) * lane_bands,
             text=escape(word.text),
             showarrow=False,
-            font={"color": "white", "size": 12},
+            font={"color": "white", "size": 11},
             bgcolor="rgba(0, 0, 0, 0.55)",
             borderpad=1,
         )

@@ -39,7 +39,9 @@ def test_the_example_in_the_readme_runs(
     assert (tmp_path / "kept.html").stat().st_size > 0
 
 
-@pytest.mark.parametrize("name", ["coalesce", "coalesce.facade", "coalesce.figures"])
+@pytest.mark.parametrize(
+    "name", ["coalesce", "coalesce.facade", "coalesce.figures", "coalesce.inspecting"]
+)
 def test_every_docstring_example_is_true(name: str) -> None:
     tried = doctest.testmod(import_module(name))
     assert tried.attempted

@@ -36,6 +36,15 @@ def test_a_snippet_shows_the_words_and_no_markup_of_theirs() -> None:
     assert texts == ["&lt;b&gt;set&lt;/b&gt;", "five"]
 
 
+def test_words_do_not_lie_on_each_other_and_stay_within() -> None:
+    words = tuple(Word("wonderful", 0.01 * n, 0.01 * n + 0.05, 1.0) for n in range(8))
+    figure = snippet(Moment(0, 0.5, 3.0, sound(1.0), 0.0, (*words, Word("end", 0.9, 3.0, 1.0))))
+    notes = figure.layout.annotations
+    assert len({note.y for note in notes[:3]}) == 3, "one above the other"
+    assert [note.text for note in notes].count("wonderful") == 3
+    assert all(0 <= note.x < 0.95 for note in notes)
+
+
 def test_the_title_says_how_well_the_merged_unit_follows(track: Track) -> None:
     times = track.frame_seconds
     together = np.sin(times * 9) + 1
