@@ -13,7 +13,7 @@ from analysis.figures.palette import SEQUENTIAL
 CKA_HEIGHT = 360
 
 DEFINITION = (
-    "Debiased linear CKA (Kornblith 2019, Nguyen 2021) of the states at the positions of one clip:"
+    "Debiased linear CKA (Kornblith 2019, Nguyen 2021) of the states at the same positions:"
     " 1 where they lie alike up to rotation and scale, about 0 where they have nothing in common."
 )
 """For the page."""

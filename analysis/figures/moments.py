@@ -107,7 +107,8 @@ def members_over_time(
         row=2,
         col=1,
     )
-    lines = {"the members together": (together, ORIGINAL, "solid")}
+    who = "the members together" if len(units) > 1 else f"{unit} {units[0]}"
+    lines = {who: (together, ORIGINAL, "solid")}
     if merged is not None:
         lines["the merged unit"] = (merged, VERMILLION, "dash")
     for name, (values, color, dash) in lines.items():

@@ -179,7 +179,7 @@ def _find(
                     norms=norms,
                 )
                 which = ", ".join(str(member) for member in members)
-                views.append(View(f"Merged from {which}", merged, 0))
+                views.append(View(f"{which} merged", merged, 0))
         for variant in variants:
             views += _of_variant(
                 variant.model,

@@ -183,6 +183,8 @@ def test_drift_is_measured_on_a_bundled_clip_and_goes_along_to_transcribe(app: A
     drift = session.drifts[clip, model]
     assert 0 < drift.output().relative_error < 2
     assert any("moves" in text and "of its norm" in text for text in figures(app))
+    assert any("layer" in text and "most like" in text for text in figures(app)), "the CKA"
+    assert any("lets most grow" in text.value for text in app.markdown)
     shown = f"{100 * drift.output().relative_error:.1f}\N{NO-BREAK SPACE}%"
     assert any(text.value == shown for text in app.markdown)
     app.switch_page("pages/transcribe.py")

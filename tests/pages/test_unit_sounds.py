@@ -37,7 +37,7 @@ def numbers(packed: dict[str, str]) -> np.ndarray:
     return np.frombuffer(base64.b64decode(packed["bdata"]), packed["dtype"])
 
 
-def test_a_cluster_is_heard_beside_what_it_becomes(visit: Visit) -> None:
+def test_a_cluster_is_heard_and_heads_are_looked_at_beside_what_they_become(visit: Visit) -> None:
     app = visit("clusters")
     look(app, "encoder.0.ffn", (2, 3, 5), SOUNDS)
     model = session_of(app).model
@@ -51,13 +51,20 @@ def test_a_cluster_is_heard_beside_what_it_becomes(visit: Visit) -> None:
     [chart] = figures(app, "The merged unit follows its members")
     assert len(chart["data"]) == 4, "a spectrogram, three members, their sum and the merged unit"
 
-
-def test_a_word_of_a_decoder_is_told(visit: Visit) -> None:
-    app = visit("clusters")
     look(app, "decoder.1.ffn", (7,), SOUNDS)
     assert any("writes" in text.value for text in app.caption)
     assert figures(app, "One unit by itself")
     assert any("hardest at" in text.value and "tokens" in text.value for text in app.markdown)
+
+    group = "decoder.1.cross_attention"
+    app.session_state[k_key(model, group_of(model, group))] = 1  # all heads become one
+    look(app, group, (0,), ATTENTION)
+    shown = figures(app, "near its own place")
+    assert len(shown) == group_of(model, group).n_units + 1
+    assert (
+        sum("0, 1, 2, 3, 4, 5 merged" in chart["layout"]["title"]["text"] for chart in shown) == 1
+    )
+    assert len(shown[0]["data"]) == 2, "the spectrogram stands above the matrix"
 
 
 def test_own_clips_can_be_listened_to(visit: Visit) -> None:
@@ -71,21 +78,6 @@ def test_own_clips_can_be_listened_to(visit: Visit) -> None:
     told = [text.value for text in app.caption if " · clip " in text.value]
     assert told
     assert all("· clip 1," in text for text in told)
-
-
-def test_where_a_head_looks_and_what_its_cluster_becomes(visit: Visit) -> None:
-    app = visit("clusters")
-    model = session_of(app).model
-    assert model is not None
-    group = "decoder.1.cross_attention"
-    app.session_state[k_key(model, group_of(model, group))] = 1  # all heads become one
-    look(app, group, (0,), ATTENTION)
-    n_heads = group_of(model, group).n_units
-    shown = figures(app, "near its own place")
-    assert len(shown) == n_heads + 1
-    assert sum("Merged from 0, 1" in chart["layout"]["title"]["text"] for chart in shown) == 1
-    assert all(chart["data"][0]["type"] == "heatmap" for chart in shown)
-    assert len(shown[0]["data"]) == 2, "the spectrogram stands above the matrix"
 
 
 def test_numbers_of_all_heads_are_a_table_and_colours(visit: Visit) -> None:
