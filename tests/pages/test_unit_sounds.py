@@ -58,7 +58,9 @@ def test_a_cluster_is_heard_and_heads_are_looked_at_beside_what_they_become(visi
 
     group = "decoder.1.cross_attention"
     app.session_state[k_key(model, group_of(model, group))] = 1  # all heads become one
-    look(app, group, (0,), ATTENTION)
+    look(app, group, (0,), SOUNDS)
+    app.segmented_control(key=SIDE_KEY).set_value(ATTENTION)
+    settle(app)
     shown = figures(app, "near its own place")
     assert len(shown) == group_of(model, group).n_units + 1
     assert (
