@@ -67,6 +67,7 @@ from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports
 
 BY_LAYER, BY_KIND = "Layer", "Kind"
+BY_MEASURE = {name.capitalize(): name for name in MEASURES}
 
 COLOR_KEY = "clusters:color"
 HEAD_COLOR_KEY = "clusters:head-color"
@@ -282,15 +283,16 @@ def _all_heads(
         choice = TreeChoice(UnitSpace("weights", align_heads=False))
         st.caption("All heads of the model are compared by their weights here.")
     color_by, projection = map_controls(
-        session, model, heads, choice, [BY_LAYER, BY_KIND, *MEASURES], HEAD_COLOR_KEY
+        session, model, heads, choice, [BY_LAYER, BY_KIND, *BY_MEASURE], HEAD_COLOR_KEY
     )
     values = None
-    if color_by in MEASURES:
+    measure = BY_MEASURE.get(color_by, "")
+    if measure:
         measured = head_views.find_measures(session, model, settings)
         if measured is None:
             head_views.wait_for_measures(session)
         else:
-            values = colored_heads([group.id for group in heads], measured, color_by)
+            values = colored_heads([group.id for group in heads], measured, measure)
     if projection is None:
         st.container(height=MAP_HEIGHT, border=False)
         map_note(session, "")
@@ -300,7 +302,7 @@ def _all_heads(
         projection,
         by_layer=color_by == BY_LAYER,
         values=values,
-        value_title=MEASURE_UNITS.get(color_by, ""),
+        value_title=MEASURE_UNITS.get(measure, ""),
     )
     key = f"head-map:{model.weight_hash[:16]}"
 

@@ -181,7 +181,7 @@ def _find(
                 which = ", ".join(str(member) for member in members)
                 views.append(View(f"{which} merged", merged, 0))
         for variant in variants:
-            views += _of_variant(
+            views += of_variant(
                 variant.model,
                 variant.name,
                 track,
@@ -201,7 +201,7 @@ def _find(
     return _views().find(key)
 
 
-def _of_variant(
+def of_variant(
     model: SpeechModel,
     name: str,
     track: Track,
@@ -282,6 +282,7 @@ def draw_table(session: Session, model: SpeechModel, settings: Settings) -> dict
         wait_for_measures(session)
         return {}
     table = measures_table(model, measured)
+    names = {"layer": "Layer", "block": "Block", "head": "Head", "distance_in": "Distance in"}
     formats = {
         name: st.column_config.NumberColumn(name.capitalize(), format="%.3f", help=text)
         for name, text in MEASURES.items()
@@ -290,7 +291,7 @@ def draw_table(session: Session, model: SpeechModel, settings: Settings) -> dict
         table,
         hide_index=True,
         height=320,
-        column_config=formats,
+        column_config={"group": None, **names, **formats},
         alt="Entropy, distance and diagonality of every head.",
     )
     return {"heads": table}

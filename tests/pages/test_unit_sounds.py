@@ -7,14 +7,18 @@ from typing import Any
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
+from analysis.compression.compress import compress
 from analysis.inspection.moments import moments
 from analysis.inspection.soundtrack import find_soundtrack
+from analysis.models.speech_model import SpeechModel
 from analysis.plan.recipe import complete
+from analysis.speech.excitation import Excitation, speech_like
 from analysis.speech.hearing import recipe_excitation
 from pages.exploring.chosen_units import ATTENTION, SIDE_KEY, SOUNDS
 from pages.exploring.cluster_selection import ALL_HEADS, VIEW_KEY, k_key, units_key
+from pages.exploring.head_views import of_variant
 from tests.helpers.streamlit_app import Visit, click, key, session_of, settle
-from tests.helpers.tiny_models import group_of
+from tests.helpers.tiny_models import group_of, make_plan
 
 
 def look(app: AppTest, group: str, units: tuple[int, ...], side: str) -> None:
@@ -91,8 +95,23 @@ def test_numbers_of_all_heads_are_a_table_and_colours(visit: Visit) -> None:
     [table] = [frame.value for frame in app.dataframe if "entropy" in frame.value]
     assert len(table) == sum(group.n_units for group in heads)
     app.session_state[VIEW_KEY] = ALL_HEADS
-    app.session_state["clusters:head-color"] = "entropy"
+    app.session_state["clusters:head-color"] = "Entropy"
     settle(app.switch_page("pages/clusters.py"))
     [chart] = figures(app, "All ")
     colors = np.concatenate([numbers(trace["marker"]["color"]) for trace in chart["data"]])
     np.testing.assert_allclose(np.sort(colors), np.sort(table["entropy"]), atol=1e-3)
+
+
+def test_what_became_of_heads_in_a_variant(whisper: SpeechModel) -> None:
+    heard = Excitation("sounds", (speech_like(np.random.default_rng(0), 1.2),))
+    track = find_soundtrack(whisper, heard).tracks[0]
+    group = group_of(whisper, "encoder.1.self_attention")
+    made = compress(whisper, make_plan(whisper, n_clusters={group.id: 2}))
+    labels = made.groups[group.id].labels
+    views = of_variant(made.model, "mine", track, group, [0, 1, 2, 3], labels)
+    assert len(views) == 2
+    assert {view.head for view in views} == {0, 1}
+    for view in views:
+        members = ", ".join(str(head) for head in np.flatnonzero(labels == view.head))
+        assert view.name == f"“mine”, from {members}"
+        assert view.patterns.weights.shape[0] == 2
