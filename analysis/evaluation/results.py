@@ -9,6 +9,9 @@ from pathlib import Path
 from analysis.errors import UserError
 
 
+_LONGEST_SECONDS = 1e9  # for one utterance; also keeps out what is no number
+
+
 @dataclass(frozen=True, slots=True)
 class UtteranceResult:
     """What one model wrote for one utterance.
@@ -96,23 +99,44 @@ class ResultStore:
         return found
 
     def append(self, run: Run, results: Iterable[UtteranceResult]) -> None:
-        """Add results in one write; a kill in the midst of it costs their last lines at most."""
+        """Add results in one write; a kill in the midst of it costs their last lines at most.
+
+        Raises
+        ------
+        UserError
+            Where the disk is full, or the folder cannot be written any more.
+        """
         path = self._folder / f"{run.key[:16]}.{self._process}.jsonl"
-        with path.open("a+b") as file:
-            if file.tell():
-                file.seek(-1, 2)
-                torn = file.read(1) != b"\n"
-                text = "\n" if torn else ""
-            else:
-                text = json.dumps({"run": asdict(run)}, ensure_ascii=False) + "\n"
-            for result in results:
-                text += json.dumps(asdict(result), ensure_ascii=False) + "\n"
-            file.write(text.encode())
+        try:
+            with path.open("a+b") as file:
+                if file.tell():
+                    file.seek(-1, 2)
+                    torn = file.read(1) != b"\n"
+                    text = "\n" if torn else ""
+                else:
+                    text = json.dumps({"run": asdict(run)}, ensure_ascii=False) + "\n"
+                for result in results:
+                    text += json.dumps(asdict(result), ensure_ascii=False) + "\n"
+                file.write(text.encode())
+        except OSError as error:
+            raise UserError(
+                f"The results cannot be written to {self._folder}.",
+                "Free some space and start again: what is there is not computed twice.",
+                str(error),
+            ) from error
 
 
 def _result(line: str) -> UtteranceResult | None:
-    """A line's result; None for the head of the file and for a line that was cut off."""
+    """A line's result; None for the head of the file and for what nobody wrote here like that."""
     try:
-        return UtteranceResult(**json.loads(line))
-    except (ValueError, TypeError):
+        result = UtteranceResult(**json.loads(line))
+    except (ValueError, TypeError, RecursionError):
         return None
+    texts = (result.utterance, result.digest, result.text)
+    whole = all(isinstance(text, str) for text in texts) and _is_time(result.seconds)
+    return result if whole else None
+
+
+def _is_time(seconds: object) -> bool:
+    known = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    return known and 0 <= seconds < _LONGEST_SECONDS  # type: ignore[operator]

@@ -228,6 +228,16 @@ def read_spec(values: Mapping[str, Any]) -> SweepSpec:
     return SweepSpec(**found)
 
 
+class _Plain(yaml.SafeLoader):
+    """Without references: nine of them, each to several others, fill any memory."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """The next value."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("references (*name) are not read")
+        return super().compose_node(parent, index)
+
+
 def read_spec_file(path: Path) -> dict[str, Any]:
     """The fields that a YAML or JSON file gives.
 
@@ -237,8 +247,9 @@ def read_spec_file(path: Path) -> dict[str, Any]:
         Where it cannot be read or holds something else.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        # JSON is YAML
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Plain)
+    except Exception as error:  # a tag before a value that it does not fit raises any type
         raise UserError(
             f"{path} cannot be read as YAML or JSON.", "Check the file.", str(error)
         ) from error

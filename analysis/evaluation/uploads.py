@@ -1,7 +1,10 @@
 """A corpus that was uploaded: clips and tables, loose or in ZIP files, laid out as a folder."""
 
+import lzma
+import struct
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -13,6 +16,12 @@ from analysis.speech.letters import same_letters
 TABLE_EXTENSIONS = (".csv", ".jsonl", ".txt")
 MAX_BYTES = 4_000_000_000
 """Unpacked; LibriSpeech's test-clean has 350 MB."""
+
+_DAMAGED = (
+    *(zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, ValueError),
+    *(zlib.error, lzma.LZMAError, struct.error),
+)
+"""What unpacking raises; each kind of packing has its own."""
 
 _SAFE = frozenset(" _.,()+'&=@-")
 _LONGEST_PART = 100
@@ -50,8 +59,15 @@ def lay_out_upload(files: Iterable[tuple[str, bytes]], folder: Path) -> int:
                 f"Two files of the upload are called {path.relative_to(folder)}.",
                 "Give each its own name, or its own folder in a ZIP file.",
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:
+            raise UserError(
+                f"“{path.relative_to(folder)}” of the upload cannot be written.",
+                "Check that the server's disk has room, and that no file has a folder's name.",
+                str(error),
+            ) from error
         n_written += 1
     return n_written
 
@@ -70,7 +86,9 @@ def _members(files: Iterable[tuple[str, bytes]], room: int) -> Iterator[tuple[st
                     raise _too_much()
                 for member in members:
                     yield member.filename, archive.read(member)
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        except UserError:
+            raise
+        except _DAMAGED as error:
             raise UserError(
                 f"The file “{_safe_parts(name)[-1]}” cannot be unpacked.",
                 "Pack it again, as ZIP without a password.",

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from analysis.errors import UserError
 from analysis.models.foreign import refuse_foreign
 from analysis.models.weight_hash import tensor_digest
+from analysis.plan.validation import TwiceError, read_once
 
 PLAN_FILE = "coalesce.json"
 """The file in a compressed checkpoint that carries its plan."""
@@ -213,7 +214,11 @@ def read_json(path: Path, name: str) -> dict[str, Any] | None:
     try:
         if path.stat().st_size > _MAX_JSON_BYTES:
             raise ValueError(f"{path.stat().st_size:,} bytes are more than {_MAX_JSON_BYTES:,}")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_once(path.read_text(encoding="utf-8"))
+    except TwiceError as error:
+        raise UserError(
+            f"{path.name} of {name} says {error} twice.", "Take one of the two out of the file."
+        ) from error
     except (ValueError, OSError, RecursionError) as error:
         raise UserError(
             f"{path.name} of {name} cannot be read as JSON.",

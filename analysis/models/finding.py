@@ -92,7 +92,7 @@ def is_model(folder: Path) -> bool:
         if not path.is_file() or path.stat().st_size > _MOST_BYTES:
             return False
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     kind = config.get("model_type") if isinstance(config, dict) else None
     return isinstance(kind, str) and kind in ARCHITECTURES

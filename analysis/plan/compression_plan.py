@@ -9,7 +9,7 @@ from pydantic import AfterValidator, PlainSerializer
 
 from analysis.errors import UserError
 from analysis.plan.recipe import Recipe
-from analysis.plan.validation import Checked, shown
+from analysis.plan.validation import Checked, TwiceError, read_once, shown
 
 FORMAT = 2
 """Of the JSON that is written; format 1, which had all fields side by side, is read as well."""
@@ -160,7 +160,11 @@ class CompressionPlan(Checked, title="plan"):
             When the text is no plan, a field is unknown, missing or of the wrong type.
         """
         try:
-            values = json.loads(text)
+            values = read_once(text)
+        except TwiceError as error:
+            raise UserError(
+                f"This plan says {error} twice.", "Take one of the two out of the file."
+            ) from error
         except (ValueError, RecursionError) as error:
             raise UserError(
                 "This file is not a plan: it is not JSON.",

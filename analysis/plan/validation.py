@@ -1,5 +1,6 @@
 """Settings that check themselves: strict fields, and every fault told as one sentence."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -10,6 +11,52 @@ from analysis.errors import UserError
 from analysis.plan.options import Option
 
 _LONGEST = 80
+_DEEPEST = 100  # settings have three levels
+
+
+class TwiceError(ValueError):
+    """JSON has two values for one name, of which every reader would take the one it likes."""
+
+
+def read_once(text: str) -> Any:
+    """What JSON says, where it says nothing twice and is not nested without an end.
+
+    Parameters
+    ----------
+    text : str
+
+    Raises
+    ------
+    TwiceError
+        For a name that stands twice in one object.
+    ValueError, RecursionError
+        For what is no JSON.
+
+    Examples
+    --------
+    >>> read_once('{"seed": 1}')
+    {'seed': 1}
+    """
+    values = json.loads(text, object_pairs_hook=_once)
+    layer = [values]
+    for _ in range(_DEEPEST):
+        layer = [
+            item
+            for value in layer
+            if isinstance(value, dict | list)
+            for item in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not layer:
+            return values
+    raise ValueError(f"nested more than {_DEEPEST} deep")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise TwiceError(f"“{shown_text(next(n for n in names if names.count(n) > 1))}”")
+    return found
 
 
 class Checked(BaseModel):

@@ -12,6 +12,7 @@ import torch
 from accelerate import PartialState
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from analysis.files import replace_text
 from analysis.progress import Progress
 from analysis.training.gates import Gated, SparsityControl, sparsity
 from analysis.training.log import TrainingLog
@@ -175,7 +176,7 @@ class Completing(TrainerCallback):
         if state.is_world_process_zero:
             integral = self._control.integral if self._control is not None else 0.0
             folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-            (folder / COMPLETE).write_text(json.dumps({"integral": integral}), encoding="utf-8")
+            replace_text(folder / COMPLETE, json.dumps({"integral": integral}))
 
 
 def last_checkpoint(folder: Path) -> Path | None:

@@ -95,11 +95,10 @@ def read_log(folder: Path) -> TrainingCurves:
         return curves
     before = 0.0  # seconds that earlier processes took
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            content = json.loads(line)
-        except ValueError:  # cut off by a kill, or not written to its end yet
+        content = _content(line)
+        if content is None:
             continue
-        event = content.pop("event", None)
+        event = content.pop("event")
         if event == "resume":
             _go_back(curves, content["step"])
             before = curves.seconds
@@ -115,6 +114,33 @@ def read_log(folder: Path) -> TrainingCurves:
         elif event in ("stopped", "finished"):
             curves.ended = event
     return curves
+
+
+_NUMBERS: Mapping[str, tuple[str, ...]] = {
+    "start": (),
+    "resume": ("step",),
+    "step": ("step", "loss"),
+    "validation": ("step", "wer"),
+    "stopped": (),
+    "finished": (),
+}
+"""Each event, and the numbers that its line has beside the seconds."""
+
+
+def _content(line: str) -> dict[str, Any] | None:
+    """A line that `TrainingLog` wrote; None for one that was cut off, or that somebody else wrote.
+
+    NaN is a number here: a loss that is none is what a person has to see.
+    """
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):  # cut off by a kill, or not written to its end yet
+        return None
+    if not isinstance(content, dict) or str(content.get("event")) not in _NUMBERS:
+        return None
+    numbers = (content.get(name) for name in ("seconds", *_NUMBERS[content["event"]]))
+    known = all(isinstance(number, int | float) for number in numbers)
+    return content if known else None
 
 
 def _go_back(curves: TrainingCurves, step: int) -> None:

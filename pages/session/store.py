@@ -18,6 +18,7 @@ from pathlib import Path
 
 from analysis.cache import cache_folder
 from analysis.errors import UserError
+from analysis.eviction import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, is_temporary
 from analysis.serving import serving
 
 DEFAULT_DAYS = 7
@@ -131,13 +132,19 @@ class Store:
                 f"A session keeps {MOST_BYTES // 10**6} MB; what is newer is lost on a reload.",
                 "Delete clips that are not needed any more.",
             )
+        temporary: Path | None = None
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".tmp", delete=False) as file:
+            with tempfile.NamedTemporaryFile(
+                dir=self.folder, prefix=TEMPORARY_PREFIX, suffix=TEMPORARY_SUFFIX, delete=False
+            ) as file:
                 temporary = Path(file.name)  # private, as tempfile makes them
                 file.write(content)
             temporary.replace(path)
         except OSError as error:
+            if temporary is not None:
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
             raise UserError(
                 "This session cannot be saved, so that a reload would lose what is new.",
                 "Check that the server's disk has room.",
@@ -187,7 +194,10 @@ def stores_with(name: str) -> list[Store]:
 
 
 def sweep_out(*, at_once: bool = False) -> None:
-    """Delete sessions that are too old or too many; once an hour is enough, but for `at_once`."""
+    """Delete sessions that are too old or too many, and what killed writers left in the others.
+
+    Once an hour is enough, but for `at_once`.
+    """
     root = _root()
     now = time.time()
     if not at_once and now - _swept.get(root, -_SWEEP_SECONDS) < _SWEEP_SECONDS:
@@ -201,6 +211,8 @@ def sweep_out(*, at_once: bool = False) -> None:
         is_young = not (folder / HEAD).exists() and age < _ABANDONED_SECONDS  # being made
         if not is_young and (age >= lifetime or room < 0 or places < 0):
             shutil.rmtree(folder, ignore_errors=True)
+        else:
+            _remove_abandoned(folder, now - _ABANDONED_SECONDS)
     for tombstone in root.glob("*.forgotten"):
         with suppress(OSError):
             if now - tombstone.stat().st_mtime > lifetime:
@@ -232,6 +244,15 @@ def _used(folder: Path) -> float:
         with suppress(OSError):
             return path.stat().st_mtime
     return 0.0
+
+
+def _remove_abandoned(folder: Path, oldest: float) -> None:
+    """Delete what was half written and that nobody has written to since."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            with suppress(OSError):
+                if is_temporary(path.name) and path.stat().st_mtime < oldest:
+                    path.unlink()
 
 
 def _bytes_in(folder: Path) -> int:

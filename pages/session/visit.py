@@ -162,7 +162,7 @@ def _usable(choices: Mapping[str, Any]) -> dict[str, Any]:
         given = {name: value for name, value in fields.items() if value is not None}
         try:
             Recipe(**given | {"sparsity": given.get("sparsity", 0) / 100})
-        except (UserError, TypeError):
+        except (UserError, TypeError, OverflowError):
             usable = {key: value for key, value in usable.items() if not key.startswith(start)}
     return usable
 

@@ -1,0 +1,87 @@
+"""Memory of a program that compresses, transcribes and deletes, over and over: is it flat?
+
+    python -m benchmarks.soak [--model demo-hubert] [--cycles 300] [--warm-up 40] [--trace]
+
+Each cycle takes another sparsity and another bundled clip, through the façade, in one process with
+an empty cache. The command fails where the memory after the warm-up grows by more than 5 %.
+"""
+
+import argparse
+import gc
+import os
+import sys
+import tempfile
+import time
+import tracemalloc
+
+import psutil
+
+from analysis.models.speech_model import SpeechModel
+
+MOST_GROWTH = 0.05
+"""Of the resident memory after the warm-up."""
+
+_EVERY = 10  # cycles between two lines
+
+
+def cycle(model: SpeechModel, number: int) -> None:
+    """Compress, transcribe, delete; no two of ninety cycles compress alike."""
+    import coalesce
+
+    clips = sorted(coalesce.CLIPS.glob("*.flac"))
+    plan = coalesce.plan(model, sparsity=0.05 + (37 * number % 90) / 100)
+    smaller = coalesce.compress(model, plan)
+    coalesce.transcribe(smaller, clips[number % len(clips)])
+
+
+def main() -> None:
+    """Run the cycles, print the memory, and fail where it grows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="demo-hubert")
+    parser.add_argument("--cycles", type=int, default=300)
+    parser.add_argument("--warm-up", type=int, default=40, help="cycles that are not judged")
+    parser.add_argument("--trace", action="store_true", help="say which lines hold what grew")
+    options = parser.parse_args()
+    if not 0 < options.warm_up < options.cycles:
+        parser.error("the warm-up is shorter than all cycles, and has one at least")
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["COALESCE_CACHE"] = cache
+        sizes = _run(options.model, options.cycles, options.warm_up, options.trace)
+    first, last, most = sizes[0], sizes[-1], max(sizes)
+    growth = most / first - 1
+    print(
+        f"after the warm-up: first {_mb(first)}, last {_mb(last)}, most {_mb(most)}: {growth:+.1%}"
+    )
+    sys.exit(int(growth > MOST_GROWTH))
+
+
+def _run(name: str, cycles: int, warm_up: int, trace: bool) -> list[int]:
+    """Resident memory after every cycle that is judged, in bytes."""
+    import coalesce
+
+    model = coalesce.load(name)
+    process, sizes, before = psutil.Process(), [], None
+    began = time.monotonic()
+    for number in range(cycles):
+        cycle(model, number)
+        sizes.append(process.memory_info().rss)
+        if trace and number + 1 == warm_up:
+            tracemalloc.start(8)
+            gc.collect()
+            before = tracemalloc.take_snapshot()
+        if (number + 1) % _EVERY == 0 or number == 0:
+            seconds = time.monotonic() - began
+            print(f"{number + 1:4d} cycles, {seconds:5.0f} s: {_mb(sizes[-1])}", flush=True)
+    if before is not None:
+        gc.collect()
+        for line in tracemalloc.take_snapshot().compare_to(before, "lineno")[:20]:
+            print(line)
+    return sizes[warm_up - 1 :]
+
+
+def _mb(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:.0f} MB"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""A training run that is killed goes on from its last epoch, and what it kept is whole."""
+
+from pathlib import Path
+
+import pytest
+
+from analysis.evaluation.corpora import Corpus
+from analysis.models.speech_model import SpeechModel
+from analysis.training.callbacks import COMPLETE
+from analysis.training.log import TrainingLog, read_log
+from analysis.training.run import train
+from tests.helpers.doomed import die, killed
+from tests.helpers.training_runs import assert_same, task_of
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["in an epoch", "while a checkpoint is marked as whole"])
+def test_a_killed_run_goes_on(
+    moment: str,
+    tiny_hubert: SpeechModel,
+    corpus: Corpus,
+    validation: Corpus,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task = task_of(tiny_hubert, corpus, validation)
+    whole = train(tiny_hubert, task, tmp_path / "whole")
+
+    def progress(done: int, total: int, note: str) -> None:
+        if done == 3 and moment == "in an epoch":
+            die()
+
+    write = Path.write_text
+
+    def half(self: Path, text: str, encoding: str = "utf-8") -> int:
+        if COMPLETE in self.name and moment != "in an epoch":
+            self.touch()
+            die()
+        return write(self, text, encoding)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", half)
+        killed(lambda: train(tiny_hubert, task, tmp_path / "parts", progress=progress))
+    assert_same(train(tiny_hubert, task, tmp_path / "parts"), whole)
+    assert [row["step"] for row in read_log(tmp_path / "parts").steps] == [1, 2, 3, 4]
+
+
+def test_a_line_that_a_kill_cut_off_takes_no_other_with_it(tmp_path: Path) -> None:
+    log = TrainingLog(tmp_path)
+    log.write("start", {"n_steps": 2})
+    log.write("step", {"step": 1, "loss": 1.0})
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(path.read_bytes()[:-9])
+    TrainingLog(tmp_path).write("step", {"step": 2, "loss": 0.5})
+    assert [row["step"] for row in read_log(tmp_path).steps] == [2]
