@@ -71,7 +71,9 @@ def _fault(subject: Subject, seed: int, outcomes: Counter[str]) -> str:
         own = [frame for frame in frames if "site-packages" not in frame.filename][-1]
         fault = f"{subject.name}: {type(error).__name__} at {own.filename}:{own.lineno}"
         print(f"{fault}: {str(error)[:300]!r}")
-        print(f'    python -m tests.fuzz --only "{subject.name}" --seed {seed} --cases 1', flush=True)
+        print(
+            f'    python -m tests.fuzz --only "{subject.name}" --seed {seed} --cases 1', flush=True
+        )
         return fault
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)

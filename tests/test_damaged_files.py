@@ -14,7 +14,5 @@ CASES = 8
 @pytest.mark.slow
 def test_damaged_files_work_or_are_refused() -> None:
     for subject in subjects().values():
-        outcomes = [
-            subject.outcome(subject.case(seed), room_for_cases()) for seed in range(CASES)
-        ]
+        outcomes = [subject.outcome(subject.case(seed), room_for_cases()) for seed in range(CASES)]
         assert outcomes, subject.name

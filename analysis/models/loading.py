@@ -184,7 +184,14 @@ def _read_plans(
     files: CheckpointFiles, groups: Sequence[UnitGroup], name: str
 ) -> list[CompressionPlan]:
     """The plans that a compressed checkpoint carries, if the last is the plan of these weights."""
-    plans = [CompressionPlan.from_json(text) for text in files.plan_texts]
+    try:
+        plans = [CompressionPlan.from_json(text) for text in files.plan_texts]
+    except UserError as error:
+        raise UserError(
+            f"The plan in {PLAN_FILE} of {name} cannot be read: {error.message}",
+            f"{error.remedy} Or delete that file.".strip(),
+            error.detail,
+        ) from error
     for group in with_ranks(groups) if plans else ():
         if group.inside and RANKS not in plans[-1].recipe.components:
             continue

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, PlainSerializer
 
 from analysis.errors import UserError
 from analysis.plan.recipe import Recipe
-from analysis.plan.validation import Checked, TwiceError, read_once, shown
+from analysis.plan.validation import Checked, TwiceError, read_once, shown, shown_text
 
 FORMAT = 2
 """Of the JSON that is written; format 1, which had all fields side by side, is read as well."""
@@ -96,7 +96,7 @@ class CompressionPlan(Checked, title="plan"):
         for name in self.n_clusters:
             if name not in n_units:
                 raise UserError(
-                    f"The plan names {name}, which this model does not have.",
+                    f"The plan names {shown_text(name)}, which this model does not have.",
                     "Load the model that the plan was made for.",
                 )
         for name, n in n_units.items():
@@ -176,9 +176,9 @@ class CompressionPlan(Checked, title="plan"):
         if not isinstance(values, dict) or "n_clusters" not in values:
             raise UserError("This file is not a plan.", "Choose a file written by Coalesce.")
         version = values.pop("format", None)
-        if version not in (1, FORMAT):
+        if type(version) is not int or version not in (1, FORMAT):
             raise UserError(
-                f"This plan has format {version}.",
+                f"This plan has format {shown(version)}.",
                 f"This version of Coalesce reads 1 to {FORMAT}.",
             )
         return cls.read(_nested(values) if version == 1 else values)

@@ -51,9 +51,9 @@ def test_a_killed_writer_leaves_what_was_there_and_its_half_is_swept(
 
 
 def test_trees_are_built_anew_after_a_kill(
-    tiny_hubert: SpeechModel, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+    hubert: SpeechModel, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = trees.build_trees(tiny_hubert)
+    whole = trees.build_trees(hubert)
     kept = sorted(own_cache.rglob("*.npz"))
     assert kept
     for path in kept[1:]:
@@ -61,10 +61,10 @@ def test_trees_are_built_anew_after_a_kill(
     content = kept[0].read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", die)
-        killed(lambda: trees.build_trees(tiny_hubert))
+        killed(lambda: trees.build_trees(hubert))
     assert sorted(own_cache.rglob("*.npz")) == kept[:1]
     assert kept[0].read_bytes() == content
-    again = trees.build_trees(tiny_hubert)
+    again = trees.build_trees(hubert)
     assert sorted(own_cache.rglob("*.npz")) == kept
     for name, tree in whole.items():
         np.testing.assert_array_equal(again[name].linkage, tree.linkage)

@@ -54,9 +54,7 @@ def test_the_order_of_the_units_does_not_matter(case: Drawn, rule: str, align: b
     order = case.generator.permutation(case.units.n_units)
     moved = case.units.take(torch.from_numpy(order))
     merged = merge_units(case.units, case.labels, rule, align_heads=align, norms=case.norms)
-    again = merge_units(
-        moved, case.labels[order], rule, align_heads=align, norms=case.norms[order]
-    )
+    again = merge_units(moved, case.labels[order], rule, align_heads=align, norms=case.norms[order])
     # of two units, each is as central as the other: which one the others turn to is their order's
     pairs = [label for label in set(case.labels) if np.sum(case.labels == label) == 2]
     decided = [label for label in set(case.labels) if label not in pairs]

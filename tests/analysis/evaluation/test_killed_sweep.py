@@ -29,12 +29,12 @@ def measured(rows: list[Row | Skipped]) -> list[object]:
 @pytest.mark.parametrize("moment", ["between two models", "in the midst of a line"])
 def test_a_killed_sweep_goes_on(
     moment: str,
-    tiny_hubert: SpeechModel,
+    hubert: SpeechModel,
     corpus: Corpus,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = rows_of(tiny_hubert, corpus, sparsity="0.5")
+    whole = rows_of(hubert, corpus, sparsity="0.5")
     append, n_written = ResultStore.append, []
 
     def dying(self: ResultStore, run, results):  # type: ignore[no-untyped-def]
@@ -48,7 +48,7 @@ def test_a_killed_sweep_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(ResultStore, "append", dying)
-        killed(lambda: rows_of(tiny_hubert, corpus, ResultStore(tmp_path), sparsity="0.5"))
+        killed(lambda: rows_of(hubert, corpus, ResultStore(tmp_path), sparsity="0.5"))
     made: list[str] = []
 
     def watched(model: SpeechModel, plan, **settings) -> Compression:  # type: ignore[no-untyped-def]
@@ -56,28 +56,28 @@ def test_a_killed_sweep_goes_on(
         return compress(model, plan, **settings)
 
     monkeypatch.setattr(sweep, "compress", watched)
-    again = rows_of(tiny_hubert, corpus, ResultStore(tmp_path), sparsity="0.5")
+    again = rows_of(hubert, corpus, ResultStore(tmp_path), sparsity="0.5")
     assert measured(again) == measured(whole)
     assert ("magnitude" in made) == (moment == "in the midst of a line")
     made.clear()
-    assert measured(rows_of(tiny_hubert, corpus, ResultStore(tmp_path), sparsity="0.5")) == measured(
+    assert measured(rows_of(hubert, corpus, ResultStore(tmp_path), sparsity="0.5")) == measured(
         whole
     )
     assert not made, "all is there"
 
 
 def test_a_full_disk_ends_it_with_a_sentence_and_keeps_what_was_heard(
-    tiny_hubert: SpeechModel, corpus: Corpus, tmp_path: Path
+    hubert: SpeechModel, corpus: Corpus, tmp_path: Path
 ) -> None:
-    whole = rows_of(tiny_hubert, corpus, sparsity="0.5")
+    whole = rows_of(hubert, corpus, sparsity="0.5")
 
     def work() -> None:
         with pytest.raises(UserError, match="results cannot be written") as caught:
-            rows_of(tiny_hubert, corpus, ResultStore(tmp_path), sparsity="0.5")
+            rows_of(hubert, corpus, ResultStore(tmp_path), sparsity="0.5")
         assert "space" in caught.value.remedy
 
     done_without_room(work, 700)
-    assert measured(rows_of(tiny_hubert, corpus, ResultStore(tmp_path), sparsity="0.5")) == measured(
+    assert measured(rows_of(hubert, corpus, ResultStore(tmp_path), sparsity="0.5")) == measured(
         whole
     )
 

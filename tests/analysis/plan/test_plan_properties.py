@@ -78,4 +78,6 @@ def test_a_field_of_another_kind_is_refused_or_kept_as_it_is(
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_what_is_no_number_is_no_sparsity(text: str) -> None:
     with pytest.raises(UserError, match="sparsity"):
-        CompressionPlan.from_json(json.dumps(PLAN).replace('"sparsity": 0.1', f'"sparsity": {text}'))
+        CompressionPlan.from_json(
+            json.dumps(PLAN).replace('"sparsity": 0.1', f'"sparsity": {text}')
+        )

@@ -13,18 +13,30 @@ from tests.helpers.doomed import die, killed
 from tests.helpers.training_runs import assert_same, task_of
 
 
+@pytest.fixture(scope="module")
+def whole(
+    hubert: SpeechModel,
+    corpus: Corpus,
+    validation: Corpus,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> SpeechModel:
+    """What comes of a run that nobody disturbs."""
+    folder = tmp_path_factory.mktemp("runs")
+    return train(hubert, task_of(hubert, corpus, validation), folder / "whole")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["in an epoch", "while a checkpoint is marked as whole"])
 def test_a_killed_run_goes_on(
     moment: str,
-    tiny_hubert: SpeechModel,
+    whole: SpeechModel,
+    hubert: SpeechModel,
     corpus: Corpus,
     validation: Corpus,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    task = task_of(tiny_hubert, corpus, validation)
-    whole = train(tiny_hubert, task, tmp_path / "whole")
+    task = task_of(hubert, corpus, validation)
 
     def progress(done: int, total: int, note: str) -> None:
         if done == 3 and moment == "in an epoch":
@@ -40,8 +52,8 @@ def test_a_killed_run_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", half)
-        killed(lambda: train(tiny_hubert, task, tmp_path / "parts", progress=progress))
-    assert_same(train(tiny_hubert, task, tmp_path / "parts"), whole)
+        killed(lambda: train(hubert, task, tmp_path / "parts", progress=progress))
+    assert_same(train(hubert, task, tmp_path / "parts"), whole)
     assert [row["step"] for row in read_log(tmp_path / "parts").steps] == [1, 2, 3, 4]
 
 

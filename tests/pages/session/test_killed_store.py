@@ -40,7 +40,8 @@ def test_after_a_kill_every_item_is_the_old_or_the_new_one(
     own = store_of(session_id)
     save(own, items)
     newer = {name: b" " + content for name, content in items.items() if name.endswith(".json")}
-    fatal = {"between two items": list(newer)[1], "at the head": HEAD}.get(moment, list(newer)[0])
+    first, second, *_ = newer
+    fatal = {"between two items": second, "at the head": HEAD}.get(moment, first)
     rename = Path.replace
 
     def replace(self: Path, target: Path) -> Path:
