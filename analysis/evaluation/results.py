@@ -8,7 +8,6 @@ from pathlib import Path
 
 from analysis.errors import UserError
 
-
 _LONGEST_SECONDS = 1e9  # for one utterance; also keeps out what is no number
 
 

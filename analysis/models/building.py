@@ -79,6 +79,8 @@ def load_processor(
     processor_class = getattr(transformers, architecture.processor_class)
     try:
         processor = processor_class.from_pretrained(files.folder, local_files_only=True)
+        # a token that is no text shows when it is written, which must not be after an hour
+        processor.tokenizer.decode(list(range(len(processor.tokenizer))))
     except Exception as error:  # each tokenizer and extractor has its own ways to fail
         raise UserError(
             f"{name} has no usable processor (feature extractor and tokenizer).",

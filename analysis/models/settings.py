@@ -199,6 +199,13 @@ def _check_types(settings: GenerationConfig, config: PretrainedConfig, name: str
     for end in ends if isinstance(ends, list) else [ends]:
         if end is not None and type(end) is not int:
             raise wrong("eos_token_id")
+    starts = (settings.decoder_start_token_id, settings.bos_token_id)
+    if config.is_encoder_decoder and starts == (None, None):
+        raise UserError(
+            f"generation_config.json of {name} does not say with which token a text begins"
+            " (decoder_start_token_id).",
+            "Add it, or get a fresh copy of that file.",
+        )
     for field in ("suppress_tokens", "begin_suppress_tokens"):
         value = getattr(settings, field, None)
         if value is not None and not (

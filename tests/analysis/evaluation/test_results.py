@@ -1,5 +1,6 @@
 """Results on disk come back as they were, whatever a model wrote."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,23 @@ def test_a_file_in_the_way_of_the_results(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("")
     with pytest.raises(UserError, match="cannot be made"):
         ResultStore(tmp_path / "results")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("text", None),
+        ("text", 5),
+        ("seconds", "1"),
+        ("seconds", float("nan")),
+        ("seconds", 10**400),
+    ],
+)
+def test_a_line_of_another_kind_is_no_result(field: str, value: object, tmp_path: Path) -> None:
+    run = Run("tiny", "f00d", None, {})
+    store = ResultStore(tmp_path)
+    store.append(run, [UtteranceResult("one", "beef", "one two", 0.5)])
+    [path] = tmp_path.iterdir()
+    line = {"utterance": "two", "digest": "beef", "text": "x", "seconds": 1} | {field: value}
+    path.write_text(path.read_text() + json.dumps(line) + "\n")
+    assert list(store.read(run)) == [("one", "beef")]

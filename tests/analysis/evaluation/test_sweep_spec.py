@@ -204,3 +204,14 @@ def test_files_that_the_parser_chokes_on(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(UserError, match="cannot be read as YAML or JSON"):
         read_spec_file(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["limit: !!int ''", "limit: !!bool maybe", "limit: !!timestamp x", "model: &a [x]\ndata: *a"],
+)
+def test_tags_and_references_of_yaml_are_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "sweep.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"sweep\.yaml cannot be read"):
+        read_spec_file(path)

@@ -109,3 +109,13 @@ def test_letters_with_marks_stay_in_names(folder: Path, sound: bytes) -> None:
     corpus = read_corpus(folder)
     assert [u.text for u in corpus.utterances] == ["oui", "एक"]
     assert corpus.faults == ()
+
+
+def test_a_damaged_member_is_told(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("clip.wav", bytes(range(256)) * 20)
+    content = bytearray(packed.getvalue())
+    content[40:60] = bytes(range(20))
+    with pytest.raises(UserError, match=r"“up\.zip” cannot be unpacked"):
+        lay_out_upload([("up.zip", bytes(content))], tmp_path)

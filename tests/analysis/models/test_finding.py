@@ -81,3 +81,9 @@ def test_the_hubs_cache_lists_whole_models_of_known_families(
     half = make_model(tmp_path / "models--openai--whisper-base" / "snapshots" / "abc")
     (half / "model.safetensors").unlink()
     assert cached_models() == ["openai/whisper-tiny", "someone/my--model"]
+
+
+@pytest.mark.parametrize("text", ["", "[", "[" * 100_000, "[1]", '{"model_type": ["whisper"]}'])
+def test_a_config_that_cannot_be_read_is_no_model(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(text)
+    assert not finding.is_model(tmp_path)

@@ -110,3 +110,35 @@ def test_foreign_code_in_a_configuration_is_not_run(copy: Path, tmp_path: Path) 
     )
     load(str(copy))
     assert not mark.exists()
+
+
+def test_a_plan_that_cannot_be_read_is_named_with_its_file(merged_copy: Path) -> None:
+    content = json.loads((merged_copy / "coalesce.json").read_text())
+    recipe = content["plan"]["recipe"] | {"seed": [0]}
+    edit(merged_copy / "coalesce.json", plan=content["plan"] | {"recipe": recipe})
+    assert "coalesce.json of merged-whisper" in refusal(merged_copy).message
+
+
+@pytest.mark.parametrize("file", ["config.json", "coalesce.json", "processor_config.json"])
+def test_a_name_with_two_values_is_refused(merged_copy: Path, file: str) -> None:
+    path = merged_copy / file
+    path.write_text(path.read_text().replace("{", '{"seed": 1, "seed": 2, ', 1))
+    fault = refusal(merged_copy)
+    assert f"{file} of merged-whisper says “seed” twice" in fault.message
+
+
+@pytest.mark.parametrize("depth", [150, 600, 900])
+def test_settings_nested_without_an_end(merged_copy: Path, depth: int) -> None:
+    path = merged_copy / "config.json"
+    path.write_text(path.read_text().replace("{", '{"x": ' + "[" * depth + "]" * depth + ",", 1))
+    assert "config.json of merged-whisper" in refusal(merged_copy).message
+
+
+def test_no_token_with_which_a_text_begins(merged_copy: Path) -> None:
+    edit(merged_copy / "generation_config.json", decoder_start_token_id=..., bos_token_id=...)
+    assert "with which token a text begins" in refusal(merged_copy).message
+
+
+def test_a_token_that_is_no_text(copy: Path) -> None:
+    edit(copy / "tokenizer_config.json", replace_word_delimiter_char=[" "])
+    assert "no usable processor" in refusal(copy).message

@@ -256,3 +256,19 @@ def test_endless_numbers_are_refused_in_a_short_sentence(
         with pytest.raises(UserError) as caught:
             CompressionPlan.from_json(text).validate_for(n_units(whisper))
         assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("version", ["2", True, 2.0, "x" * 1000])
+def test_a_format_that_is_no_number_is_shown_as_it_is(
+    plan: CompressionPlan, version: object
+) -> None:
+    text = json.dumps(plan.to_dict() | {"format": version})
+    with pytest.raises(UserError, match="This plan has format") as caught:
+        CompressionPlan.from_json(text)
+    assert len(caught.value.message) < 150
+
+
+def test_a_field_that_stands_twice_is_refused(plan: CompressionPlan) -> None:
+    text = plan.to_json().replace('"sparsity": 0.35', '"sparsity": 0.1, "sparsity": 0.35')
+    with pytest.raises(UserError, match="says “sparsity” twice"):
+        CompressionPlan.from_json(text)

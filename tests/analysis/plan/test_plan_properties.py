@@ -62,12 +62,15 @@ def test_a_field_of_another_kind_is_refused_or_kept_as_it_is(
         text = json.dumps(values)
     except ValueError:  # an endless number is none of Python's
         return
+    refusal = None
     try:
         plan = CompressionPlan.from_json(text)
     except UserError as error:
-        assert error.message.endswith((".", ":"))
-        assert error.remedy
-        assert len(error.message) < 300
+        refusal = error
+    if refusal is not None:
+        assert refusal.message.endswith((".", ":"))
+        assert refusal.remedy
+        assert len(refusal.message) < 300
         return
     written = plan.to_dict()
     kept = written[part][field] if field else written[part]

@@ -31,3 +31,19 @@ def test_what_a_killed_process_logged_too_much_is_forgotten(tmp_path: Path) -> N
     assert [(row["loss"], row["seconds"]) for row in curves.steps] == [(1, 10), (1, 20), (0.5, 27)]
     assert curves.seconds == 29
     assert curves.ended == "finished"
+
+
+def test_lines_of_another_kind_are_passed_over(tmp_path: Path) -> None:
+    log = TrainingLog(tmp_path)
+    log.write("start", {"n_steps": 1})
+    log.write("step", {"step": 1, "loss": 1.0})
+    with (tmp_path / "log.jsonl").open("a") as file:
+        for line in (
+            "[1]",
+            '{"event": "step"}',
+            '{"event": []}',
+            '{"event": "resume"}',
+            "[" * 9999,
+        ):
+            file.write(f"{line}\n")
+    assert [row["step"] for row in read_log(tmp_path).steps] == [1]

@@ -17,7 +17,7 @@ from analysis.plan.recipe import Recipe
 from analysis.progress import UNWATCHED
 from analysis.speech.audio import Audio
 from analysis.speech.transcription import Transcript, TranscriptionOptions
-from pages.session import records
+from pages.session import records, visit
 from pages.session.records import clip_file, items_of, restore, sound_file
 from pages.session.session import Clip, Session, clip_id
 from pages.session.shelves import ModelKey, model_id
@@ -180,3 +180,9 @@ def test_a_transcript_of_a_clip_that_is_gone_is_not_kept(session: Session) -> No
     gone = names - without
     assert {clip_file(clip), sound_file(clip)} < gone
     assert [name for name in gone if name.startswith("transcript")]
+
+
+def test_choices_that_make_no_recipe_are_left_out() -> None:
+    key = f"plan:{'0' * 16}:sparsity"
+    for value in (10**400, "x", [1], -5):
+        assert visit._usable({key: value, "normaliser": "basic"}) == {"normaliser": "basic"}
