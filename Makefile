@@ -13,7 +13,7 @@ chosen = $(or $(wildcard tests/analysis/$(PACKAGE) tests/pages/$(PACKAGE) tests/
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test fast rules types format check docs shots wheel clean
+.PHONY: help install run test fast rules fuzz types format check docs shots wheel clean
 
 help: ## list these targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -33,6 +33,9 @@ fast: ## run the unit tests that are not slow: make fast PACKAGE=clustering, or 
 
 rules: ## check the house rules: order of packages, names, notes, additions
 	$(PYTHON) -m pytest tests/rules
+
+fuzz: ## damage files of every kind for five minutes, and look at what comes of them
+	$(PYTHON) -m tests.fuzz
 
 types: ## check types with mypy
 	$(PYTHON) -m mypy

@@ -12,6 +12,7 @@ from analysis.errors import UserError
 from analysis.models.architectures import Architecture
 from analysis.models.checkpoint_files import CheckpointFiles, read_json
 from analysis.models.speech_model import dtype_name
+from analysis.plan.validation import shown
 
 _SETTINGS = ("config.json", "generation_config.json", "preprocessor_config.json")
 _PROCESSOR = "processor_config.json"
@@ -86,11 +87,16 @@ def check_config(config: PretrainedConfig, architecture: Architecture, name: str
     Raises
     ------
     UserError
-        When it says that it decodes in another way, or a token lies outside of the vocabulary.
+        When it says that it decodes in another way, a token lies outside of the vocabulary, or a
+        probability is none.
     """
     decodes = architecture.decoding == "seq2seq"
     if bool(config.is_encoder_decoder) != decodes:
         raise _wrong("is_encoder_decoder", config.is_encoder_decoder, "config.json", name)
+    for field, value in vars(config).items():  # probabilities, of which torch asks that they are
+        known = isinstance(value, int | float) and 0 <= value <= 1
+        if field.endswith(("dropout", "layerdrop")) and not known:
+            raise _wrong(field, value, "config.json", name)
     for field in ("pad_token_id", "decoder_start_token_id") if decodes else ("pad_token_id",):
         value = getattr(config, field, None)
         if value is not None and not _is_token(value, config):
@@ -111,7 +117,7 @@ def check_processor(
     extractor = processor.feature_extractor
     if extractor.sampling_rate != _HERTZ:
         raise UserError(
-            f"{name} was trained on audio of {extractor.sampling_rate} Hz.",
+            f"{name} was trained on audio of {shown(extractor.sampling_rate)} Hz.",
             f"Choose a checkpoint for {_HERTZ} Hz, as nearly all are.",
         )
     for field, usual in vars(type(extractor)()).items():

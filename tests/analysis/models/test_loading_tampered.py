@@ -142,3 +142,17 @@ def test_no_token_with_which_a_text_begins(merged_copy: Path) -> None:
 def test_a_token_that_is_no_text(copy: Path) -> None:
     edit(copy / "tokenizer_config.json", replace_word_delimiter_char=[" "])
     assert "no usable processor" in refusal(copy).message
+
+
+@pytest.mark.parametrize("value", [1e308, -0.5, None])
+def test_a_dropout_that_is_no_probability(merged_copy: Path, value: object) -> None:
+    edit(merged_copy / "config.json", dropout=value)
+    assert "merged-whisper" in refusal(merged_copy).message
+
+
+def test_a_long_wrong_value_is_cut(copy: Path) -> None:
+    path = copy / "processor_config.json"
+    content = json.loads(path.read_text())
+    settings = content["feature_extractor"] | {"sampling_rate": [1] * 2000}
+    edit(path, feature_extractor=settings)
+    assert len(refusal(copy).message) < 300

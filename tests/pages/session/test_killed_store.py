@@ -69,13 +69,17 @@ def test_after_a_kill_every_item_is_the_old_or_the_new_one(
 
 
 def test_a_new_session_that_was_not_saved_to_its_end_is_none(
-    items: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    items: dict[str, bytes],
 ) -> None:
     session_id = new_id()
     own = store_of(session_id)
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, "touch", die)
-        killed(lambda: (save(own, {k: v for k, v in items.items() if k != HEAD}), own.touch()))
+    rest = {name: content for name, content in items.items() if name != HEAD}
+
+    def save_without_end() -> None:
+        save(own, rest)
+        die()
+
+    killed(save_without_end)
     assert not own.exists
     assert restore(own, session_id) is None
 
