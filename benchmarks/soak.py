@@ -1,6 +1,7 @@
 """Memory of a program that compresses, transcribes and deletes, over and over: is it flat?
 
     python -m benchmarks.soak [--model demo-hubert] [--cycles 300] [--warm-up 40] [--trace]
+        [--method surgeon]
 
 Each cycle takes another sparsity and another bundled clip, through the façade, in one process with
 an empty cache. The command fails where the memory after the warm-up grows by more than 5 %.
@@ -24,12 +25,12 @@ MOST_GROWTH = 0.05
 _EVERY = 10  # cycles between two lines
 
 
-def cycle(model: SpeechModel, number: int) -> None:
+def cycle(model: SpeechModel, number: int, method: str | None) -> None:
     """Compress, transcribe, delete; no two of ninety cycles compress alike."""
     import coalesce
 
     clips = sorted(coalesce.CLIPS.glob("*.flac"))
-    plan = coalesce.plan(model, sparsity=0.05 + (37 * number % 90) / 100)
+    plan = coalesce.plan(model, sparsity=0.05 + (37 * number % 90) / 100, method=method)
     smaller = coalesce.compress(model, plan)
     coalesce.transcribe(smaller, clips[number % len(clips)])
 
@@ -41,12 +42,13 @@ def main() -> None:
     parser.add_argument("--cycles", type=int, default=300)
     parser.add_argument("--warm-up", type=int, default=40, help="cycles that are not judged")
     parser.add_argument("--trace", action="store_true", help="say which lines hold what grew")
+    parser.add_argument("--method", help="by default that of the default recipe")
     options = parser.parse_args()
     if not 0 < options.warm_up < options.cycles:
         parser.error("the warm-up is shorter than all cycles, and has one at least")
     with tempfile.TemporaryDirectory() as cache:
         os.environ["COALESCE_CACHE"] = cache
-        sizes = _run(options.model, options.cycles, options.warm_up, options.trace)
+        sizes = _run(options)
     first, last, most = sizes[0], sizes[-1], max(sizes)
     growth = most / first - 1
     print(
@@ -55,17 +57,17 @@ def main() -> None:
     sys.exit(int(growth > MOST_GROWTH))
 
 
-def _run(name: str, cycles: int, warm_up: int, trace: bool) -> list[int]:
+def _run(options: argparse.Namespace) -> list[int]:
     """Resident memory after every cycle that is judged, in bytes."""
     import coalesce
 
-    model = coalesce.load(name)
+    model = coalesce.load(options.model)
     process, sizes, before = psutil.Process(), [], None
     began = time.monotonic()
-    for number in range(cycles):
-        cycle(model, number)
+    for number in range(options.cycles):
+        cycle(model, number, options.method)
         sizes.append(process.memory_info().rss)
-        if trace and number + 1 == warm_up:
+        if options.trace and number + 1 == options.warm_up:
             tracemalloc.start(8)
             gc.collect()
             before = tracemalloc.take_snapshot()
@@ -76,7 +78,7 @@ def _run(name: str, cycles: int, warm_up: int, trace: bool) -> list[int]:
         gc.collect()
         for line in tracemalloc.take_snapshot().compare_to(before, "lineno")[:20]:
             print(line)
-    return sizes[warm_up - 1 :]
+    return sizes[options.warm_up - 1 :]
 
 
 def _mb(n_bytes: int) -> str:

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from analysis.errors import UserError
 from analysis.plan.choices import ALLOCATIONS, INFLUENCE, METHODS, Normaliser
 from analysis.plan.recipe import Recipe, complete
-from analysis.plan.validation import Checked
+from analysis.plan.validation import Checked, shown
 
 GRID = ("sparsity", "allocation", "seed")
 """The options of a recipe that a sweep goes through, the same for all ways to compress."""
@@ -273,7 +273,7 @@ def read_way(given: object) -> NamedRecipe:
             name, equals, value = pair.partition("=")
             if not equals:
                 raise UserError(
-                    f"{pair!r} in the method {given!r} is no option.",
+                    f"{shown(pair)} in the method {shown(given)} is no option.",
                     "Write options as distance=contribution.",
                 )
             options[name.strip()] = _parsed(name.strip(), value.strip())
@@ -282,14 +282,16 @@ def read_way(given: object) -> NamedRecipe:
         options = {"method": "cluster"} | {k: v for k, v in given.items() if k != "name"}
         label = str(given.get("name") or ", ".join(str(value) for value in options.values()))
     else:
-        raise UserError(f"{given!r} is no method.", f"Choose from {', '.join(METHODS)}.")
+        raise UserError(f"{shown(given)} is no method.", f"Choose from {', '.join(METHODS)}.")
     for name in options:
         _require("An option of a method", name, _OPTIONS)
     _require("method", options["method"], METHODS)
     try:
         recipe = Recipe.read(options)
     except UserError as fault:
-        raise UserError(f"The method {label!r} cannot be: {fault.message}", fault.remedy) from fault
+        raise UserError(
+            f"The method {shown(label)} cannot be: {fault.message}", fault.remedy
+        ) from fault
     by_words = recipe.distance == INFLUENCE
     left_open = tuple(name for name in get_args(LeftOpen) if by_words and name not in options)
     return NamedRecipe(name=label, recipe=recipe, left_open=left_open)
@@ -318,7 +320,7 @@ def _text(field: str, value: object) -> str:
     if value is None or value == "":
         raise _missing(field)
     if not isinstance(value, str):
-        raise UserError(f"{field} is {value!r}, not a text.", "Put it in quotation marks.")
+        raise UserError(f"{field} is {shown(value)}, not a text.", "Put it in quotation marks.")
     return value
 
 
@@ -328,13 +330,13 @@ def _number(field: str, value: object) -> float:
             return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         pass
-    raise UserError(f"{field} is {value!r}, not a number.", "Correct it.")
+    raise UserError(f"{field} is {shown(value)}, not a number.", "Correct it.")
 
 
 def _whole_number(field: str, value: object) -> int:
     number = _number(field, value)
     if not number.is_integer():
-        raise UserError(f"{field} is {value!r}, not a whole number.", "Correct it.")
+        raise UserError(f"{field} is {shown(value)}, not a whole number.", "Correct it.")
     return int(number)
 
 
@@ -349,4 +351,4 @@ _ITEMS: Mapping[str, Callable[[str, object], Any]] = {
 
 def _require(field: str, value: object, choices: Mapping[str, str] | Sequence[str]) -> None:
     if not isinstance(value, str) or value not in choices:
-        raise UserError(f"{field} is {value!r}.", f"Choose from {', '.join(choices)}.")
+        raise UserError(f"{field} is {shown(value)}.", f"Choose from {', '.join(choices)}.")

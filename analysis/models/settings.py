@@ -127,6 +127,8 @@ def check_processor(
         )
         if wrong and not (value is None and field == "dither"):
             raise _wrong(field, value, "preprocessor_config.json", name)
+    if extractor.padding_side not in ("left", "right"):
+        raise _wrong("padding_side", extractor.padding_side, "preprocessor_config.json", name)
     if architecture.decoding == "ctc":
         blank, padding = config.pad_token_id, processor.tokenizer.pad_token_id
         if blank != padding:

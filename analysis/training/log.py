@@ -116,6 +116,8 @@ def read_log(folder: Path) -> TrainingCurves:
     return curves
 
 
+_MOST = 1e12  # steps or seconds, of which no run has as many
+
 _NUMBERS: Mapping[str, tuple[str, ...]] = {
     "start": (),
     "resume": ("step",),
@@ -130,7 +132,7 @@ _NUMBERS: Mapping[str, tuple[str, ...]] = {
 def _content(line: str) -> dict[str, Any] | None:
     """A line that `TrainingLog` wrote; None for one that was cut off, or that somebody else wrote.
 
-    NaN is a number here: a loss that is none is what a person has to see.
+    A loss may be NaN, which is what a person has to see; steps and seconds may not.
     """
     try:
         content = json.loads(line)
@@ -138,9 +140,16 @@ def _content(line: str) -> dict[str, Any] | None:
         return None
     if not isinstance(content, dict) or str(content.get("event")) not in _NUMBERS:
         return None
-    numbers = (content.get(name) for name in ("seconds", *_NUMBERS[content["event"]]))
-    known = all(isinstance(number, int | float) for number in numbers)
-    return content if known else None
+    wanted = ("seconds", *_NUMBERS[content["event"]])
+    return content if all(_is_known(name, content.get(name)) for name in wanted) else None
+
+
+def _is_known(name: str, number: object) -> bool:
+    """Whether a number of a line can be what its name says."""
+    if name in ("seconds", "step"):
+        kind = int if name == "step" else int | float
+        return isinstance(number, kind) and 0 <= number < _MOST  # type: ignore[operator]
+    return isinstance(number, float) or (isinstance(number, int) and abs(number) < _MOST)
 
 
 def _go_back(curves: TrainingCurves, step: int) -> None:

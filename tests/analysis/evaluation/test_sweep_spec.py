@@ -215,3 +215,10 @@ def test_tags_and_references_of_yaml_are_refused(text: str, tmp_path: Path) -> N
     path.write_text(text)
     with pytest.raises(UserError, match=r"sweep\.yaml cannot be read"):
         read_spec_file(path)
+
+
+@pytest.mark.parametrize("method", [[1] * 2000, "x" * 5000, {"distance": "x" * 5000}])
+def test_a_long_wrong_value_is_cut(method: object) -> None:
+    with pytest.raises(UserError) as caught:
+        read_spec(MINIMAL | {"method": method})
+    assert len(caught.value.message) < 400

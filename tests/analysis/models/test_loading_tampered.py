@@ -150,6 +150,14 @@ def test_a_dropout_that_is_no_probability(merged_copy: Path, value: object) -> N
     assert "merged-whisper" in refusal(merged_copy).message
 
 
+@pytest.mark.parametrize("side", ["<b>", 16, {}, None])
+def test_a_side_to_pad_that_is_none(merged_copy: Path, side: object) -> None:
+    path = merged_copy / "processor_config.json"
+    content = json.loads(path.read_text())
+    edit(path, feature_extractor=content["feature_extractor"] | {"padding_side": side})
+    assert "merged-whisper" in refusal(merged_copy).message
+
+
 def test_a_long_wrong_value_is_cut(copy: Path) -> None:
     path = copy / "processor_config.json"
     content = json.loads(path.read_text())

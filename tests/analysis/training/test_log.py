@@ -42,6 +42,7 @@ def test_lines_of_another_kind_are_passed_over(tmp_path: Path) -> None:
             "[1]",
             '{"event": "step"}',
             '{"event": []}',
+            '{"event": "stopped", "seconds": 1%s}' % ("0" * 400),
             '{"event": "resume"}',
             "[" * 9999,
         ):
