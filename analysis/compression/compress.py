@@ -21,6 +21,7 @@ from analysis.compression.nesting import within_ranks, write_changes
 from analysis.compression.repair import Change, repair
 from analysis.compression.selection import predicted_error, pruning_error, pruning_labels
 from analysis.errors import UserError
+from analysis.memory import trim
 from analysis.models.building import MERGED_RANKS, MERGED_UNITS
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
@@ -172,7 +173,9 @@ def compress(
             compressed[name] = replace(
                 compressed[name], weights=found.units, output_error=found.output_error
             )
-    return Compression(_assemble(model, plan, compressed), plan, compressed)
+    made = Compression(_assemble(model, plan, compressed), plan, compressed)
+    trim()
+    return made
 
 
 def compress_group(

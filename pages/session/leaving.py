@@ -5,19 +5,17 @@ wait for the next visitor. Streamlit lets go of a session only when it looks for
 keeps what was uploaded even then.
 """
 
-import ctypes
 import gc
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from analysis.memory import trim
 from analysis.serving import serving
 from pages.session.session import Session
 
@@ -94,9 +92,7 @@ def give_back() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # another C library than GNU's
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
+    trim()
 
 
 @st.cache_resource(show_spinner=False)

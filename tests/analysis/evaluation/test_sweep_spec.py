@@ -143,7 +143,7 @@ def test_file_in_yaml_or_json(tmp_path: Path) -> None:
         ({"sparsity": []}, "names no sparsity"),
         ({"sparsity": ","}, "names no sparsity"),
         ({"sparsity": True}, "sparsity is True, not a number"),
-        ({"sparsity": 10**400}, "sparsity is 10+, not a number"),
+        ({"sparsity": 10**400}, "sparsity is 10+…, not a number"),
         ({"method": []}, "names no method"),
         ({"allocation": []}, "names no allocation"),
         ({"model": []}, "names no model"),
