@@ -51,7 +51,8 @@ class NamedRecipe(Checked):
     name: str
     recipe: Recipe
     made: bool = False
-    left_open: tuple[LeftOpen, ...] = ()
+    # lists of JSON, too: sessions keep sweeps
+    left_open: Annotated[tuple[LeftOpen, ...], Field(strict=False)] = ()
 
     @property
     def is_magnitude(self) -> bool:

@@ -148,7 +148,7 @@ def _is_known(name: str, number: object) -> bool:
     """Whether a number of a line can be what its name says."""
     if name in ("seconds", "step"):
         kind = int if name == "step" else int | float
-        return isinstance(number, kind) and 0 <= number < _MOST  # type: ignore[operator]
+        return isinstance(number, kind) and 0 <= number < _MOST
     return isinstance(number, float) or (isinstance(number, int) and abs(number) < _MOST)
 
 
