@@ -80,7 +80,7 @@ def load_processor(
     try:
         processor = processor_class.from_pretrained(files.folder, local_files_only=True)
         # a token that is no text shows when it is written, which must not be after an hour
-        processor.tokenizer.decode(list(range(len(processor.tokenizer))))
+        processor.tokenizer.decode(list(range(len(processor.tokenizer)))).encode()
     except Exception as error:  # each tokenizer and extractor has its own ways to fail
         raise UserError(
             f"{name} has no usable processor (feature extractor and tokenizer).",

@@ -139,8 +139,9 @@ def test_no_token_with_which_a_text_begins(merged_copy: Path) -> None:
     assert "with which token a text begins" in refusal(merged_copy).message
 
 
-def test_a_token_that_is_no_text(copy: Path) -> None:
-    edit(copy / "tokenizer_config.json", replace_word_delimiter_char=[" "])
+@pytest.mark.parametrize("space", [[" "], 5, "\ud800"])
+def test_a_token_that_is_no_text(copy: Path, space: object) -> None:
+    edit(copy / "tokenizer_config.json", replace_word_delimiter_char=space)
     assert "no usable processor" in refusal(copy).message
 
 
