@@ -18,7 +18,7 @@ from analysis.progress import Watch
 from analysis.speech.audio import Audio, read_audio
 from analysis.speech.transcription import transcribe
 
-PERCENT = 60
+PERCENT = 70
 
 
 @pytest.fixture(autouse=True)
