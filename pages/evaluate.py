@@ -14,6 +14,7 @@ from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import ALLOCATIONS
 from analysis.serving import serving
 from analysis.speech.audio import SUPPORTED_EXTENSIONS
+from analysis.speech.recognition import TranscriptionOptions
 from pages.frame.frame import run_page
 from pages.listening.normaliser import choose_normaliser
 from pages.planning.hearing import find_excitation
@@ -218,6 +219,7 @@ def _draw_start(
     """The button and how long it will take, or the progress of what runs."""
 
     def idle() -> None:
+        options = TranscriptionOptions(word_times=_draw_confidence())
         foresight = None
         if spec is not None:
             foresight = foresee(
@@ -233,12 +235,23 @@ def _draw_start(
             "monitoring",
             key="start-sweep",
             disabled=spec is None,
-            on_click=lambda: start(session, model, spec, made, limit) if spec else None,
+            on_click=lambda: start(session, model, spec, made, limit, options) if spec else None,
         )
         if spec is not None and foresight is not None:
             st.markdown(f":small[{_time(foresight, spec, limit)}]")
 
     job_box(session.jobs, (SLOT,), idle, wide=True)
+
+
+def _draw_confidence() -> bool:
+    """Whether it is kept how sure the models are of their words."""
+    return st.toggle(
+        "Word confidence",
+        key="sweep-confidence",
+        persist_state="session",
+        help="Keeps how sure every model is of each word, for a look at its calibration. A Whisper"
+        " goes through each clip once more for it.",
+    )
 
 
 def _time(foresight: Foresight, spec: SweepSpec, limit: int | None) -> str:

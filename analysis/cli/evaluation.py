@@ -130,6 +130,7 @@ def recognition_options(options: argparse.Namespace) -> TranscriptionOptions:
         num_beams=options.num_beams,
         max_new_tokens=options.max_new_tokens,
         batch_size=options.batch_size,
+        word_times=options.confidence,
     )
 
 

@@ -254,6 +254,9 @@ def _add_recognition(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="tokens that a clip may take at most; by default by its length",
     )
+    parser.add_argument(
+        "--confidence", action="store_true", help="keep how sure models are of each word"
+    )
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
     parser.add_argument("--dtype", help=_DTYPE_HELP)

@@ -47,6 +47,8 @@ class Utterance:
         Seconds.
     digest : str
         SHA-256 of the file, so that results belong to the sound and not to its name.
+    columns : tuple of (str, str)
+        Everything else that its table says, by column.
     """
 
     id: str
@@ -55,6 +57,7 @@ class Utterance:
     speaker: str | None
     duration: float
     digest: str
+    columns: tuple[tuple[str, str], ...] = ()
 
     def read(self) -> Audio:
         """The sound.
@@ -247,7 +250,7 @@ def _check(entry: Entry, name: str, watch: Watch) -> Utterance | Fault:
         )
     text = " ".join(entry.text.splitlines()).strip()
     digest = hashlib.sha256(content).hexdigest()
-    return Utterance(name, entry.path, text, entry.speaker, duration, digest)
+    return Utterance(name, entry.path, text, entry.speaker, duration, digest, entry.columns)
 
 
 def _without_transcript(

@@ -343,6 +343,12 @@ def _transcribe(
             str(error),
         ) from error
     return [
-        UtteranceResult(utterance.id, utterance.digest, transcript.text, transcript.processing_time)
+        UtteranceResult(
+            utterance.id,
+            utterance.digest,
+            transcript.text,
+            transcript.processing_time,
+            tuple((word.text, word.confidence) for word in transcript.words),
+        )
         for utterance, transcript in zip(batch, transcripts, strict=True)
     ]

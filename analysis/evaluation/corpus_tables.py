@@ -26,6 +26,7 @@ _AUDIOFOLDER_TABLES = ("metadata.csv", "metadata.jsonl")
 _FILE_FIELDS = ("file_name", "audio_filepath")
 _TEXT_FIELDS = ("transcription", "text", "sentence")
 _SPEAKER_FIELDS = ("speaker", "speaker_id", "voice")
+_LONGEST_VALUE = 200
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")  # JSON can write NUL and lone surrogates
 
 
@@ -56,12 +57,15 @@ class Entry:
     speaker : str or None
     duration : float or None
         In seconds.
+    columns : tuple of (str, str)
+        Everything else that the table says about it, by column.
     """
 
     path: Path
     text: str
     speaker: str | None
     duration: float | None = None
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 Entries = Iterator[Entry | Fault]
@@ -103,7 +107,9 @@ def _read_librispeech(table: Path, name: str) -> Entries:
         if clip is None:
             yield Fault(f"{name}, line {number}", f"There is no clip {key} beside it.")
             continue
-        yield Entry(clip, text[0] if text else "", key.split("-")[0])
+        speaker, *chapter = key.split("-")[:-1] or [key]
+        columns = (("chapter", chapter[0]),) if chapter else ()
+        yield Entry(clip, text[0] if text else "", speaker, columns=columns)
 
 
 def _read_audiofolder(table: Path, name: str) -> Entries:
@@ -182,7 +188,17 @@ def _entry(row: Mapping[str, Any], folder: Path, where: str) -> Entry | Fault:
         path = Path(os.path.normpath(folder / Path(file).expanduser()))
     except RuntimeError:
         return Fault(where, f"It names the folder of a user who is not here: {file}.")
-    return Entry(path, text, speaker, seconds)
+    return Entry(path, text, speaker, seconds, _other_columns(row))
+
+
+def _other_columns(row: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What a row says beside clip, text, speaker and duration; lists and objects are left out."""
+    known = (*_FILE_FIELDS, *_TEXT_FIELDS, *_SPEAKER_FIELDS, "duration", "offset")
+    return tuple(
+        (_NO_TEXT.sub("", str(name)), _NO_TEXT.sub("", str(value))[:_LONGEST_VALUE])
+        for name, value in row.items()
+        if name and name not in known and isinstance(value, str | int | float | bool)
+    )
 
 
 class Names:

@@ -25,12 +25,16 @@ class UtteranceResult:
         As the model wrote it.
     seconds : float
         Processing time; its share by duration where it was in a batch.
+    words : tuple of (str, float)
+        Each word as the model wrote it, with how likely its tokens are; empty unless word times
+        were asked for.
     """
 
     utterance: str
     digest: str
     text: str
     seconds: float
+    words: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +132,10 @@ class ResultStore:
 def _result(line: str) -> UtteranceResult | None:
     """A line's result; None for the head of the file and for what nobody wrote here like that."""
     try:
-        result = UtteranceResult(**json.loads(line))
-    except (ValueError, TypeError, RecursionError):
+        values = json.loads(line)
+        values["words"] = tuple((str(word), float(sure)) for word, sure in values.get("words", ()))
+        result = UtteranceResult(**values)
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None
     texts = (result.utterance, result.digest, result.text)
     whole = all(isinstance(text, str) for text in texts) and _is_time(result.seconds)

@@ -24,6 +24,7 @@ MIN_GOOD_WORDS = 2
 """Correct words in a row, in both systems, that end a segment (NIST's `sc_stats`)."""
 
 _DRAWS_AT_A_TIME = 5_000_000  # 40 MB
+_MANY_BLOCKS, _ALIKE = 2_000, 8  # from so many on, eight or more with the same counts
 
 Counts = npt.NDArray[np.int64]
 
@@ -266,13 +267,30 @@ def _slots(
     alignment: Sequence[AlignedSpan], other: Sequence[AlignedSpan]
 ) -> tuple[list[bool], list[int], list[int]]:
     """Errors in every place where there can be any: gap, word, gap, …, word, gap."""
-    own, theirs = _errors_by_slot(alignment), _errors_by_slot(other)
+    own, theirs = errors_by_slot(alignment), errors_by_slot(other)
     if len(own) != len(theirs):
         raise ValueError("two alignments of one utterance differ in their reference")
     return [index % 2 == 1 for index in range(len(own))], own, theirs
 
 
-def _errors_by_slot(alignment: Sequence[AlignedSpan]) -> list[int]:
+def errors_by_slot(alignment: Sequence[AlignedSpan]) -> list[int]:
+    """Errors in every place of an utterance where there can be any.
+
+    Parameters
+    ----------
+    alignment : sequence of AlignedSpan
+
+    Returns
+    -------
+    list of int, (2 * words + 1,)
+        Of the gap before the first word, the first word, the gap after it, and so on.
+
+    Examples
+    --------
+    >>> from analysis.evaluation.scoring import score
+    >>> errors_by_slot(score("a b", "x b c d", "none").alignment)
+    [0, 1, 0, 0, 2]
+    """
     errors = [0]
     for span in alignment:
         if span.kind == "insert":
@@ -313,6 +331,13 @@ def _draws(totals: Counts, n_resamples: int, seed: int) -> Iterator[Counts]:
     """Sums over blocks drawn with replacement, (counts, replicates) at a time."""
     generator = np.random.default_rng(seed)
     n_blocks = totals.shape[1]
+    if n_blocks >= _MANY_BLOCKS:
+        kinds, counts = np.unique(totals, axis=1, return_counts=True)
+        if _ALIKE * kinds.shape[1] <= n_blocks:
+            # how often each kind of block is drawn, all at once: the same distribution
+            drawn = generator.multinomial(n_blocks, counts / n_blocks, size=n_resamples)
+            yield kinds @ drawn.T
+            return
     at_a_time = max(1, _DRAWS_AT_A_TIME // n_blocks)
     for start in range(0, n_resamples, at_a_time):
         size = (min(at_a_time, n_resamples - start), n_blocks)

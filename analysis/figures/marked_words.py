@@ -6,10 +6,11 @@ markup), so every word is escaped before it becomes part of the HTML, and the HT
 """
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from analysis.evaluation.scoring import AlignedSpan
-from analysis.figures.palette import DIFFERENCES
+from analysis.evaluation.significance import errors_by_slot
+from analysis.figures.palette import DIFFERENCES, NEUTRAL
 
 _STYLE = "font-size:1.1rem;line-height:1.75;margin:0;overflow-wrap:anywhere"
 _LETTERS = {"substitute": "S", "delete": "D", "insert": "I"}
@@ -21,30 +22,45 @@ _SHAPES = {
 }
 
 
-def marked_transcript(alignment: Iterable[AlignedSpan]) -> str:
+def marked_transcript(
+    alignment: Iterable[AlignedSpan], original: Sequence[AlignedSpan] | None = None
+) -> str:
     """HTML of a hypothesis against its reference.
 
     Parameters
     ----------
     alignment : iterable of AlignedSpan
         From `analysis.evaluation.scoring.score`.
+    original : sequence of AlignedSpan, optional
+        What another model made of the same reference: errors in places where it errs, too, are
+        marked in grey.
 
     Returns
     -------
     str
         Safe for `st.html` whatever the words are.
     """
+    theirs = errors_by_slot(original) if original is not None else []
     words: list[str] = []
+    slot = 0  # of the gap before the next word of the reference
     for span in alignment:
-        if span.kind == "equal":
-            words += [html.escape(word) for word in span.hypothesis]
-        elif span.kind == "substitute":
-            pairs = zip(span.reference, span.hypothesis, strict=True)
-            words += [_mark("substitute", new, f"instead of {old}") for old, new in pairs]
-        elif span.kind == "delete":
-            words += [_mark("delete", word, "missing here") for word in span.reference]
-        else:
-            words += [_mark("insert", word, "not in the reference") for word in span.hypothesis]
+        if span.kind == "insert":
+            shared = bool(theirs) and theirs[slot] > 0
+            words += [
+                _mark("insert", word, "not in the reference", shared=shared)
+                for word in span.hypothesis
+            ]
+            continue
+        for place, said in enumerate(span.reference):
+            shared = bool(theirs) and theirs[slot + 1] > 0
+            slot += 2
+            if span.kind == "equal":
+                words.append(html.escape(span.hypothesis[place]))
+            elif span.kind == "substitute":
+                written = span.hypothesis[place]
+                words.append(_mark("substitute", written, f"instead of {said}", shared=shared))
+            else:
+                words.append(_mark("delete", said, "missing here", shared=shared))
     return _paragraph(" ".join(words))
 
 
@@ -76,18 +92,20 @@ def scrolling(content: str, height: float, name: str) -> str:
     )
 
 
-def legend() -> str:
-    """HTML that shows each mark on its own name."""
+def legend(*, shared: bool = False) -> str:
+    """HTML that shows each mark on its own name; if asked, that of errors the original shares."""
     marks = (("substitute", "substituted"), ("insert", "inserted"), ("delete", "deleted"))
-    return (
-        "<div style='font-size:0.875rem'>"
-        + " &nbsp; ".join(_mark(kind, word, "") for kind, word in marks)
-        + "</div>"
-    )
+    shown = [_mark(kind, word, "") for kind, word in marks]
+    if shared:
+        shown.append(_mark("substitute", "grey: the original errs there, too", "", shared=True))
+    return f"<div style='font-size:0.875rem'>{' &nbsp; '.join(shown)}</div>"
 
 
-def _mark(kind: str, word: str, note: str) -> str:
-    tag, shape = _TAGS[kind], _SHAPES[kind].format(color=DIFFERENCES[kind])
+def _mark(kind: str, word: str, note: str, *, shared: bool = False) -> str:
+    color = NEUTRAL if shared else DIFFERENCES[kind]
+    tag, shape = _TAGS[kind], _SHAPES[kind].format(color=color)
+    if shared and note:
+        note = f"{note}; the original errs here, too"
     title = f" title='{html.escape(note)}'" if note else ""
     return (
         f"<span{title}>"

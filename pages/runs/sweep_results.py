@@ -23,6 +23,7 @@ from analysis.figures.sweeps import (
     pareto,
     wer_curves,
 )
+from pages.runs.closer_look import draw_closer_look
 from pages.session.sweep_state import SweepState
 from pages.widgets.basics import figure, swatch
 from pages.widgets.choices import choose_one
@@ -78,6 +79,7 @@ def draw_results(state: SweepState) -> None:
             )
     _draw_table(state)
     _draw_worst(state)
+    draw_closer_look(state)
     table = pd.DataFrame([values(row) for row in rows])
     draw_exports("sweep", charts, {"wer-table": table})
 

@@ -112,6 +112,7 @@ def start(
     spec: SweepSpec,
     made: Mapping[str, Compression],
     n_utterances: int | None,
+    options: TranscriptionOptions | None = None,
 ) -> None:
     """Start a sweep; transcripts that are there from an earlier one are not computed again."""
     upload: Upload | None = st.session_state.get(_UPLOAD)
@@ -140,7 +141,7 @@ def start(
             model,
             spec.cells(),
             state.corpus,
-            TranscriptionOptions(),
+            options or TranscriptionOptions(),
             spec.normaliser,
             made=made,
             store=ResultStore(cache_folder("evaluations")),

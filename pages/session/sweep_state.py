@@ -1,11 +1,17 @@
 """What a visitor's sweep has found so far; Evaluate fills it and draws it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
 from analysis.evaluation.corpora import Corpus
 from analysis.evaluation.corpus_evaluation import Evaluation
+from analysis.evaluation.outcomes import outcomes_of
 from analysis.evaluation.sweep import Row, Skipped
+from analysis.evaluation.utterances import UtteranceTable
+
+T = TypeVar("T")
 
 Upload = tuple[tuple[str, ...], TemporaryDirectory[str]]
 """Ids of uploaded files, and the folder that they were laid out in."""
@@ -23,16 +29,44 @@ class SweepState:
         Once it has been checked.
     upload : tuple or None
         Holds the folder of uploaded clips, for as long as the sweep may read them.
+    is_opened : bool
+        Whether it comes from a file of results, and not from a sweep of this visitor.
     """
 
     rows: list[Row | Skipped] = field(default_factory=list)
     corpus: Corpus | None = None
     upload: Upload | None = None
+    is_opened: bool = False
+    _remembered: tuple[int, dict[object, Any]] = field(default_factory=lambda: (0, {}))
 
     @property
     def evaluated(self) -> list[Row]:
         """The rows with figures; the original first."""
         return [row for row in self.rows if isinstance(row, Row)]
+
+    def table_against(self, base: int) -> UtteranceTable:
+        """All utterances and what every model made of them, compared with one of the models."""
+        return self.remember(
+            ("table", base), lambda: UtteranceTable(outcomes_of(self.evaluated), base)
+        )
+
+    def remember(self, key: object, make: Callable[[], T]) -> T:
+        """What was computed of the rows that are there, at most once; another row forgets it.
+
+        Parameters
+        ----------
+        key : hashable
+        make : callable
+            Computes it.
+        """
+        n_rows = len(self.rows)
+        if self._remembered[0] != n_rows:
+            self._remembered = (n_rows, {})
+        known = self._remembered[1]
+        if key not in known:
+            known[key] = make()
+        value: T = known[key]
+        return value
 
     @property
     def original(self) -> Evaluation:

@@ -8,7 +8,9 @@ import pytest
 import soundfile
 from streamlit.testing.v1 import AppTest
 
+from analysis.evaluation.lost_words import lost_words
 from analysis.evaluation.sweep_spec import OWN_ALLOCATION, read_spec, read_way
+from analysis.evaluation.utterances import Search
 from analysis.plan.recipe import DEFAULT_NAME, PAPERS_NAME, complete, recipe_name
 from pages.runs.sweeps import FIRST_WAYS, HELDOUT, WAYS_TO_COMPRESS
 from tests.helpers.streamlit_app import Visit, compress, session_of, settle
@@ -59,6 +61,7 @@ def test_a_sweep_is_run_and_shown(page: AppTest) -> None:
     assert rows[2].against_magnitude is not None
     assert [head.value for head in page.header] == [
         *("WER against what was removed", "WER against cost", "Table", "Worst utterances"),
+        *("Where words are lost", "All utterances"),
     ]
     shown = page.dataframe[0].value
     assert shown["wer"].tolist() == [100 * row.evaluation.total.wer for row in rows]
@@ -70,6 +73,51 @@ def test_a_sweep_is_run_and_shown(page: AppTest) -> None:
     again = state(page).rows
     assert again is not rows
     assert [row.evaluation.results for row in again] == [row.evaluation.results for row in rows]
+
+
+def test_utterances_are_searched_chosen_and_heard(page: AppTest) -> None:
+    evaluate(page)
+    assert any("6 of 6 utterances" in text.value for text in page.markdown)
+    table = state(page).table_against(0)
+    search = table.outcomes.models[0].scores[2].alignment[0].reference[0]
+    page.text_input(key="explorer-text").set_value(search)
+    settle(page)
+    shown = _table(page, "reference")
+    assert shown["utterance"].tolist() == [
+        table.outcomes.utterances[place].id
+        for place in table.find(Search(search, order="new errors: magnitude, 50%"))
+    ]
+    assert [element.proto.format for element in page.get("audio")] == []
+    page.text_input(key="explorer-text").set_value("no such word")
+    settle(page)
+    assert _table(page, "reference").empty
+    page.button(key="explorer-all").click()
+    settle(page)
+    assert len(_table(page, "reference")) == N_UTTERANCES
+
+
+def test_words_and_slices_lead_to_their_utterances(page: AppTest) -> None:
+    evaluate(page)
+    table = state(page).table_against(0)
+    page.segmented_control(key="closer-look").set_value("Words")
+    settle(page)
+    losses = lost_words(table.outcomes, 1)
+    shown = _table(page, "lost")
+    assert shown["word"].tolist() == [one.word for one in losses if one.lost]
+    assert "Not kept: switch on “Word confidence”" in captions(page)
+    show_only_in(page, losses[0].places)
+    ids = {table.outcomes.utterances[place].id for place in losses[0].places}
+    assert set(_table(page, "reference")["utterance"]) == ids
+
+
+def show_only_in(app: AppTest, places: tuple[int, ...]) -> None:
+    """What a click on a word does; the simulated browser clicks no tables."""
+    app.session_state["explorer-only"] = (places, "a word is lost")
+    settle(app)
+
+
+def _table(app: AppTest, column: str) -> Any:
+    return next(table.value for table in app.dataframe if column in table.value)
 
 
 def test_variants_made_on_compress_are_evaluated(app: AppTest) -> None:

@@ -264,3 +264,13 @@ def _run(command: list[str], folder: Path, given: str = "") -> str:
         command, input=given, capture_output=True, text=True, cwd=folder, check=True
     )
     return done.stdout
+
+
+def test_many_blocks_that_are_alike_give_the_interval_of_drawing_each() -> None:
+    chance = np.random.default_rng(1)
+    errors, words = chance.integers(0, 4, 3_000).tolist(), [10] * 3_000
+    quick = wer_interval(errors, words)
+    mean, sem = np.mean(errors) / 10, np.std(errors) / 10 / math.sqrt(3_000)
+    assert quick.low == pytest.approx(mean - 1.96 * sem, abs=0.1 * sem)
+    assert quick.high == pytest.approx(mean + 1.96 * sem, abs=0.1 * sem)
+    assert quick.n_blocks == 3_000

@@ -2,7 +2,7 @@
 
 from analysis.evaluation.scoring import score
 from analysis.figures.marked_words import legend, marked_transcript, plain_transcript, scrolling
-from analysis.figures.palette import BACKGROUNDS, DIFFERENCES, contrast_ratio
+from analysis.figures.palette import BACKGROUNDS, DIFFERENCES, NEUTRAL, contrast_ratio
 
 
 def test_each_kind_has_its_shape_and_letter() -> None:
@@ -53,3 +53,17 @@ def test_a_box_that_scrolls_is_reached_by_the_keyboard_and_has_a_name() -> None:
     assert "role='region'" in box
     assert "aria-label='&lt;b&gt;&#x27;Words&#x27;'" in box
     assert plain_transcript("one two") in box
+
+
+def test_errors_that_the_original_makes_too_are_marked_in_grey() -> None:
+    original = score("a b c d", "a x c", "none").alignment
+    own = score("a b c d", "q y c e d", "none").alignment
+    html = marked_transcript(own, original)
+    words = html.split("<span")[1:]
+    grey = [NEUTRAL in word for word in words]
+    assert [("instead of a" in w, "instead of b" in w) for w in words[:2]] == [
+        (True, False),
+        (False, True),
+    ]
+    assert grey == [False, True, False]  # the inserted e stands where the original lost nothing
+    assert NEUTRAL not in marked_transcript(own)

@@ -1,0 +1,99 @@
+"""Where words are lost: slices with their intervals, and how sure models are of their words."""
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from analysis.evaluation.confidence import Calibration
+from analysis.evaluation.slices import Slice, slice_values
+from analysis.figures.layout import lay_out
+from analysis.figures.palette import NEUTRAL, VARIANTS
+
+MOST_SLICES = 12
+"""That a figure shows; the table beside it has all."""
+
+CALIBRATION_HEIGHT = 360
+_ROW_HEIGHT, _AROUND = 26, 96
+
+
+def slice_chart(slices: Sequence[Slice]) -> go.Figure:
+    """What the slices that lose most lose, with intervals.
+
+    Parameters
+    ----------
+    slices : sequence of Slice
+        The first ones are drawn, the first on top.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    rows = [slice_values(one) for one in slices[:MOST_SLICES]]
+    points = [100 * one.difference.delta for one in slices[:MOST_SLICES]]
+    low = [100 * one.difference.low for one in slices[:MOST_SLICES]]
+    high = [100 * one.difference.high for one in slices[:MOST_SLICES]]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=points,
+        y=[f"{_short(str(row['column']))}: {_short(str(row['value']))}" for row in rows],
+        mode="markers",
+        marker={"size": 9, "color": VARIANTS[0]},
+        error_x={
+            "array": [top - point for top, point in zip(high, points, strict=True)],
+            "arrayminus": [point - bottom for bottom, point in zip(low, points, strict=True)],
+            "color": VARIANTS[0],
+            "thickness": 1.5,
+        },
+        customdata=[
+            f"{row['utterances']} utterances, {row['words']} words<br>"
+            f"WER {row['original_wer']:.1f} % → {row['wer']:.1f} %<br>p = {row['p_holm']:.2g}"
+            for row in rows
+        ],
+        hovertemplate="%{y}<br>%{x:+.2f} points<br>%{customdata}<extra></extra>",
+    )
+    figure.add_vline(x=0, line={"color": NEUTRAL, "width": 1})
+    figure.update_xaxes(title_text="lost against the original (points of WER)")
+    figure.update_yaxes(autorange="reversed", type="category", automargin=True)
+    lay_out(figure, _AROUND + _ROW_HEIGHT * max(3, len(rows)), None)
+    return figure
+
+
+def calibration_chart(
+    calibrations: Mapping[str, Calibration], colors: Mapping[str, str]
+) -> go.Figure:
+    """How often models are right against how sure they are; on the diagonal, they know themselves.
+
+    Parameters
+    ----------
+    calibrations : mapping of str to Calibration
+        By name of the model.
+    colors : mapping of str to str
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", line={"color": NEUTRAL, "dash": "dot"}, hoverinfo="skip"
+    )
+    for name, own in calibrations.items():
+        figure.add_scatter(
+            x=[one.confidence for one in own.bins],
+            y=[one.right for one in own.bins],
+            mode="lines+markers",
+            name=name,
+            line={"color": colors[name], "width": 2},
+            customdata=[one.n for one in own.bins],
+            hovertemplate="%{x:.0%} sure, %{y:.0%} right<br>%{customdata} words<extra></extra>",
+        )
+    figure.update_xaxes(
+        title_text="how sure the model is (mean)", range=[0, 1.02], tickformat=".0%"
+    )
+    figure.update_yaxes(title_text="words that are right", range=[0, 1.02], tickformat=".0%")
+    lay_out(figure, CALIBRATION_HEIGHT, None)
+    return figure
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 24 else f"{text[:23]}…"

@@ -1,0 +1,313 @@
+"""All utterances of a sweep and every model's words for them: search, sort, choose one, listen."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from analysis.errors import UserError
+from analysis.evaluation.utterances import (
+    Bound,
+    Search,
+    UtteranceTable,
+    Which,
+    errors_of,
+    is_numeric,
+    new_errors_of,
+)
+from analysis.figures.marked_words import legend, marked_transcript, reference_text
+from analysis.figures.palette import ORIGINAL, variant_color
+from analysis.figures.sweeps import lines_of
+from analysis.speech.audio import SAMPLING_RATE
+from pages.listening.player import pcm
+from pages.runs.opened import require_clip
+from pages.session.sweep_state import SweepState
+from pages.widgets.basics import swatch
+from pages.widgets.choices import choose_one
+from pages.widgets.formatting import escape_markdown, number_of, seconds
+
+PAGE_ROWS = 50
+"""Utterances in sight at once; the others stay on the server."""
+
+FEW_VALUES = 12
+"""So many different numbers or fewer are values to choose from, not a range."""
+
+_MOST_VALUES = 500
+_WHICH: dict[Which, str] = {
+    "all": "All",
+    "wrong": "Any error",
+    "new": "New errors",
+}
+_BOUNDS, _ONLY = "explorer-bounds", "explorer-only"
+"""Hold what other parts of the page chose: a list of `Bound`, and places with their title."""
+
+MODEL_KEY = "explorer-model"
+"""Holds the place of the model that slices, words and utterances are about."""
+
+_ORDER, _SHOWN = "explorer-order", "explorer-which"
+_TITLES = {
+    "utterance": "Utterance",
+    "speaker": "Speaker",
+    "duration": "Duration (s)",
+    "words": "Words",
+    "words_per_second": "Words per second",
+    "reference": "Reference",
+}
+
+
+def show_slice(bounds: Sequence[Bound]) -> None:
+    """Show the utterances of a slice; from a callback."""
+    _forget()
+    st.session_state[_BOUNDS] = list(bounds)
+
+
+def show_only(places: Sequence[int], title: str) -> None:
+    """Show certain utterances, and say which they are; from a callback."""
+    _forget()
+    st.session_state[_ONLY] = (tuple(places), title)
+
+
+def draw_explorer(state: SweepState, model: int, base: int) -> None:
+    """The table of all utterances, what filters it, and the one that was chosen.
+
+    Parameters
+    ----------
+    state : SweepState
+    model, base : int
+        Places of the model whose errors are looked for, and of the one it is compared with.
+    """
+    table = state.table_against(base)
+    st.header("All utterances", anchor="utterances")
+    search = _search(table, model)
+    places = table.find(search)
+    _draw_chosen_filters(len(places), len(table.frame))
+    chosen = _draw_page(table, search, places)
+    _draw_exports(table, places)
+    if chosen is not None:
+        _draw_utterance(state, table, chosen)
+
+
+def _forget() -> None:
+    """Nothing filters any more."""
+    for key in (_BOUNDS, _ONLY, "explorer-text", _SHOWN, _ORDER):
+        st.session_state.pop(key, None)
+
+
+def _search(table: UtteranceTable, model: int) -> Search:
+    """The controls above the table, and what they ask for."""
+    names = table.outcomes.names
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    text = left.text_input(
+        "Words",
+        key="explorer-text",
+        persist_state="session",
+        placeholder="in the reference or any transcript",
+        help="A word, or words in a row; all sides are normalised alike.",
+    )
+    with right:
+        which: Which = choose_one(
+            "Show",
+            list(_WHICH),
+            key=_SHOWN,
+            format_func=_WHICH.__getitem__,
+            help_text=f"New errors: those that “{names[table.base]}” does not make in that place.",
+        )
+    first, second, third = st.columns([3, 2, 2], vertical_alignment="bottom")
+    order, descending = _order(table, model, first, second)
+    with third.popover("Filter by column", icon=":material/filter_list:", width="stretch"):
+        bounds = _draw_filters(table)
+    only = st.session_state.get(_ONLY)
+    return Search(
+        text, which, model, bounds, only[0] if only else None, order, descending=descending
+    )
+
+
+def _order(table: UtteranceTable, model: int, left: Any, right: Any) -> tuple[str, bool]:
+    """The column that sorts the whole table, and its direction."""
+    name = table.outcomes.names[model]
+    usual = errors_of(name) if model == table.base else new_errors_of(name)
+    columns = [usual, *(column for column in table.frame.columns if column != usual)]
+    if st.session_state.get(_ORDER) not in columns:
+        st.session_state.pop(_ORDER, None)
+    order = left.selectbox(
+        "Sort by",
+        columns,
+        index=columns.index(st.session_state.get(_ORDER, usual)),
+        format_func=title_of,
+        key=_ORDER,
+        persist_state="session",
+        help="Sorts all utterances; a click on a heading sorts those in sight only.",
+    )
+    with right:
+        falling = choose_one("Order", ["Falling", "Rising"], key="explorer-falling") == "Falling"
+    return order, falling
+
+
+def _draw_filters(table: UtteranceTable) -> tuple[Bound, ...]:
+    """A choice for each column; what they ask for."""
+    known: dict[str, Bound] = {b.column: b for b in st.session_state.get(_BOUNDS, [])}
+    found = []
+    for name in table.filters:
+        column = table.frame[name]
+        values = choices_of(column)
+        before = known.get(name)
+        # a slice that was clicked is another widget: its bounds are the ones it begins with
+        key = f"explorer-filter:{name}:{hash(before)}"
+        if values is None:
+            low, high = float(np.floor(column.min())), float(np.ceil(column.max()))
+            limits = (max(low, before.low), min(high, before.high)) if before else (low, high)
+            chosen = st.slider(title_of(name), low, high, limits, key=key)
+            if chosen != (low, high):
+                found.append(Bound(name, low=chosen[0], high=chosen[1]))
+        elif len(values) <= _MOST_VALUES:
+            picked = st.multiselect(
+                title_of(name), values, default=list(before.values) if before else [], key=key
+            )
+            if picked:
+                found.append(Bound(name, tuple(picked)))
+    if not table.filters:
+        st.caption("All utterances are alike in every column.")
+    return tuple(found)
+
+
+def choices_of(column: pd.Series) -> list[str] | None:
+    """The values of a column to choose from; None for numbers that make a range."""
+    values = column.dropna().unique()
+    if is_numeric(column) and len(values) > FEW_VALUES:
+        return None
+    return [str(value) for value in sorted(values)]
+
+
+def _draw_chosen_filters(n_found: int, n_all: int) -> None:
+    """How many there are, what was clicked elsewhere, and the way back to all."""
+    only, bounds = st.session_state.get(_ONLY), st.session_state.get(_BOUNDS)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        said = f"{n_found:,} of {number_of(n_all, 'utterance')}"
+        if only:
+            said += f": {escape_markdown(only[1])}"
+        elif bounds:
+            said += ": " + ", ".join(escape_markdown(describe_bound(one)) for one in bounds)
+        st.markdown(said)
+        if only or bounds or n_found < n_all:
+            st.button("Show all", key="explorer-all", on_click=_forget, type="tertiary")
+
+
+def describe_bound(bound: Bound) -> str:
+    """What a column has to be, for people."""
+    if bound.values:
+        return f"{title_of(bound.column)} {' or '.join(bound.values)}"
+    return f"{title_of(bound.column)} {bound.low:.3g} to {bound.high:.3g}"
+
+
+def _draw_page(table: UtteranceTable, search: Search, places: np.ndarray) -> int | None:
+    """One page of the table; the utterance that was clicked."""
+    n_pages = max(1, -(-len(places) // PAGE_ROWS))
+    page = 1
+    if n_pages > 1:
+        page = int(
+            st.number_input(
+                f"Page, of {n_pages:,}",
+                min_value=1,
+                max_value=n_pages,
+                key=f"explorer-page:{n_pages}",
+                width=160,
+            )
+        )
+    shown = places[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
+    frame = table.frame.iloc[shown]
+    event: Any = st.dataframe(
+        frame,
+        hide_index=True,
+        column_config={str(name): _column(str(name), frame) for name in frame.columns},
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"explorer:{hash((search, page, len(table.outcomes.models)))}",
+        height=320,
+        alt="All utterances with the errors of every model.",
+    )
+    rows = [row for row in event.selection.rows if row < len(shown)]
+    if not rows:
+        st.caption("Choose a row to hear it, and to see what every model wrote.")
+        return None
+    return int(shown[rows[0]])
+
+
+def _column(name: str, frame: pd.DataFrame) -> Any:
+    title = title_of(name)
+    if name == "reference":
+        return st.column_config.TextColumn(title, width="large")
+    if is_numeric(frame[name]):
+        whole = pd.api.types.is_integer_dtype(frame[name])
+        return st.column_config.NumberColumn(title, format="%d" if whole else "%.2f")
+    return st.column_config.TextColumn(title, width="medium" if name == "utterance" else "small")
+
+
+def title_of(name: str) -> str:
+    """A column's name as the page writes it."""
+    shown = _TITLES.get(name, name)
+    return f"{shown[:1].upper()}{shown[1:]}"
+
+
+def _draw_exports(table: UtteranceTable, places: np.ndarray) -> None:
+    """Exactly what is filtered, in its order, as files."""
+    with st.container(horizontal=True):
+        for label, make, kind in (
+            ("CSV", table.to_csv, "text/csv"),
+            ("JSONL", table.to_jsonl, "application/jsonl"),
+        ):
+            st.download_button(
+                f"{label} of these {len(places):,}",
+                partial(make, places),
+                file_name=f"utterances.{label.lower()}",
+                mime=kind,
+                icon=":material/download:",
+                on_click="ignore",
+                key=f"explorer:{label}",
+                help="With the words of every model.",
+            )
+
+
+def _draw_utterance(state: SweepState, table: UtteranceTable, place: int) -> None:
+    """The sound, what was said, and what every model wrote."""
+    outcomes = table.outcomes
+    utterance, base = outcomes.utterances[place], outcomes.models[table.base]
+    with st.container(border=True):
+        st.markdown(f"**{escape_markdown(utterance.id)}** · {seconds(utterance.duration)}")
+        try:
+            require_clip(state, utterance)
+            st.audio(
+                pcm(utterance.read().samples),
+                sample_rate=SAMPLING_RATE,
+                alt=f"Player for {utterance.id}",
+            )
+        except UserError as error:
+            st.caption(f":material/volume_off: {escape_markdown(str(error))}")
+        st.html(reference_text(utterance.text))
+    st.html(legend(shared=True))
+    colors = colors_of(table)
+    theirs = base.scores[place].alignment
+    with st.grid(max(2, min(4, len(outcomes.models))), min_column_width=232):
+        for number, model in enumerate(outcomes.models):
+            own = model.scores[place]
+            with st.container(border=True, gap="xsmall"):
+                st.markdown(f"{swatch(colors[number])} **{escape_markdown(model.name)}**")
+                original = None if number == table.base else theirs
+                st.html(marked_transcript(own.alignment, original))
+                said = number_of(int(model.errors[place]), "error")
+                if original is not None:
+                    new = table.frame[new_errors_of(model.name)].iloc[place]
+                    said += f", {new} new"
+                st.caption(said)
+
+
+def colors_of(table: UtteranceTable) -> list[str]:
+    """A colour for every model: those of the curves, and the first is the original's."""
+    rows = [model.row for model in table.outcomes.models]
+    lines = {id(row): line.color for line in lines_of(rows) for row in line.rows}
+    return [
+        ORIGINAL if place == table.base else lines.get(id(row), variant_color(place - 1))
+        for place, row in enumerate(rows)
+    ]

@@ -1,0 +1,72 @@
+"""The slices of a corpus that lose most; a click shows their utterances."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from analysis.evaluation.significance import LEVEL
+from analysis.evaluation.slices import MIN_BLOCKS, Slice, slice_values, slices_of
+from analysis.figures.losses import slice_chart
+from pages.runs.explorer import show_slice, title_of
+from pages.session.sweep_state import SweepState
+from pages.widgets.basics import figure
+from pages.widgets.exports import draw_exports
+
+
+def draw_slices(state: SweepState, model: int, base: int) -> None:
+    """A picture of those that lose most, and the table of all."""
+    slices = state.remember(
+        ("slices", model, base), lambda: slices_of(state.table_against(base), model)
+    )
+    if not slices:
+        st.caption(
+            f"The corpus has no column that divides it into parts of {MIN_BLOCKS} utterances."
+        )
+        return
+    chart = slice_chart(slices)
+    figure(
+        chart,
+        key=f"slices-chart:{model}:{base}",
+        alt="What the slices that lose most lose, in points of WER.",
+        height=chart.layout.height,
+    )
+    table = pd.DataFrame([slice_values(one) for one in slices])
+    _draw_table(table, slices, model, base)
+    st.caption(
+        f"{len(slices)} slices of {MIN_BLOCKS} utterances or more; {LEVEL:.0%} intervals by paired"
+        " bootstrap; p is corrected for the number of slices (Holm). Choose a row to see its"
+        " utterances below."
+    )
+    draw_exports("slices", {"slices": chart}, {"slices": table})
+
+
+def _draw_table(table: pd.DataFrame, slices: list[Slice], model: int, base: int) -> None:
+    key = f"slices:{model}:{base}"
+
+    def choose() -> None:
+        rows: Any = st.session_state[key].selection.rows
+        show_slice([slices[row].bound for row in rows])
+
+    numbers = st.column_config.NumberColumn
+    st.dataframe(
+        table.assign(column=table["column"].map(title_of)),
+        hide_index=True,
+        column_config={
+            "column": "Column",
+            "value": st.column_config.TextColumn("Value", width="medium"),
+            "utterances": numbers("Utterances"),
+            "words": numbers("Words"),
+            "original_wer": numbers("WER, original (%)", format="%.1f"),
+            "wer": numbers("WER (%)", format="%.1f"),
+            "difference": numbers("Lost (points)", format="%+.1f"),
+            "low": numbers("from", format="%+.1f"),
+            "high": numbers("to", format="%+.1f"),
+            "p_holm": numbers("p", format="%.4f"),
+        },
+        on_select=choose,
+        selection_mode="single-row",
+        key=key,
+        height=280,
+        alt="Slices of the corpus, those that lose most first.",
+    )

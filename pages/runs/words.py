@@ -1,0 +1,178 @@
+"""Words that are lost most, what stands in their place, kinds of letters, how sure models are."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from analysis.evaluation.confidence import Calibration, calibration
+from analysis.evaluation.lost_words import (
+    CharacterClass,
+    NewError,
+    WordLoss,
+    character_classes,
+    lost_words,
+    new_errors,
+)
+from analysis.figures.losses import calibration_chart
+from pages.runs.explorer import colors_of, show_only
+from pages.session.sweep_state import SweepState
+from pages.widgets.basics import figure
+from pages.widgets.exports import draw_exports
+from pages.widgets.formatting import percent
+
+MOST_ROWS = 200
+"""Of a table on the page; the file has all."""
+
+
+def draw_words(state: SweepState, model: int, base: int) -> None:
+    """Two tables side by side whose rows list utterances, then letters and confidence."""
+    outcomes = state.table_against(base).outcomes
+    losses: list[WordLoss] = state.remember(
+        ("words", model, base), lambda: lost_words(outcomes, model, base)
+    )
+    errors: list[NewError] = state.remember(
+        ("errors", model, base), lambda: new_errors(outcomes, model, base)
+    )
+    classes: list[CharacterClass] = state.remember(
+        ("letters", model, base), lambda: character_classes(outcomes, model, base)
+    )
+    words = _frame(losses)
+    swaps = _frame(errors)
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Words that are lost**")
+        lost = [one for one in losses if one.lost]
+        _draw_rows(
+            words.head(len(lost)),
+            [(one.places, f"“{one.word}” is lost") for one in lost],
+            key=f"lost-words:{model}:{base}",
+            names={
+                "word": "Word",
+                "n": "Said",
+                "original_errors": "Wrong, original",
+                "errors": "Wrong",
+                "lost": "Lost",
+                "regained": "Regained",
+            },
+        )
+    with right:
+        st.markdown("**Errors that appear**")
+        _draw_rows(
+            swaps,
+            [(one.places, _describe(one)) for one in errors],
+            key=f"new-errors:{model}:{base}",
+            names={"said": "Said", "written": "Written", "n": "Times"},
+        )
+    st.caption(
+        "Lost: this model errs where the other is right. Nothing said: the word was put in;"
+        " nothing written: it was left out. Choose a row to see its utterances below."
+    )
+    letters = _letters(classes)
+    st.markdown("**Characters that go wrong**")
+    numbers = st.column_config.NumberColumn
+    st.dataframe(
+        letters,
+        hide_index=True,
+        column_config={
+            "name": "Kind",
+            "n": numbers("In the references"),
+            "original_rate": numbers("Wrong, original (%)", format="%.2f"),
+            "rate": numbers("Wrong (%)", format="%.2f"),
+        },
+        column_order=["name", "n", "original_rate", "rate"],
+        key=f"letters:{model}:{base}",
+        alt="Kinds of characters and how many of them go wrong.",
+    )
+    charts = _draw_confidence(state, model, base)
+    tables = {"lost-words": words, "new-errors": swaps, "characters": letters}
+    draw_exports("words", charts, tables)
+
+
+def _frame(found: Sequence[WordLoss] | Sequence[NewError]) -> pd.DataFrame:
+    return pd.DataFrame([asdict(one) for one in found]).drop(columns="places", errors="ignore")
+
+
+def _letters(classes: Sequence[CharacterClass]) -> pd.DataFrame:
+    table = pd.DataFrame([asdict(one) for one in classes])
+    total = table["n"].where(table["n"] > 0)
+    return table.assign(
+        original_rate=100 * table["original_errors"] / total, rate=100 * table["errors"] / total
+    )
+
+
+def _describe(error: NewError) -> str:
+    if not error.said:
+        return f"“{error.written}” is put in"
+    if not error.written:
+        return f"“{error.said}” is left out"
+    return f"“{error.written}” instead of “{error.said}”"
+
+
+def _draw_rows(
+    table: pd.DataFrame,
+    chosen: Sequence[tuple[tuple[int, ...], str]],
+    *,
+    key: str,
+    names: dict[str, str],
+) -> None:
+    """A table whose rows lead to their utterances."""
+
+    def choose() -> None:
+        rows: Any = st.session_state[key].selection.rows
+        if rows:
+            places, title = chosen[rows[0]]
+            show_only(places, title)
+
+    if table.empty:
+        st.caption("None.")
+        return
+    st.dataframe(
+        table.head(MOST_ROWS),
+        hide_index=True,
+        column_config={name: _column(table, name, title) for name, title in names.items()},
+        on_select=choose,
+        selection_mode="single-row",
+        key=key,
+        height=300,
+        alt=f"{', '.join(names.values())}.",
+    )
+
+
+def _column(table: pd.DataFrame, name: str, title: str) -> Any:
+    if pd.api.types.is_numeric_dtype(table[name]):
+        return st.column_config.NumberColumn(title, width="small")
+    return st.column_config.TextColumn(title, width="small")
+
+
+def _draw_confidence(state: SweepState, model: int, base: int) -> dict[str, Any]:
+    """How sure both models are, where that was kept; the figure by its file name."""
+    table = state.table_against(base)
+    found: dict[str, Calibration] = {}
+    for place in dict.fromkeys((base, model)):
+        heard = table.outcomes.models[place]
+        own = state.remember(("calibration", place), partial(calibration, heard))
+        if own is not None:
+            found[heard.name] = own
+    st.markdown("**How sure of its words**")
+    if not found:
+        st.caption("Not kept: switch on “Word confidence” above, and evaluate again.")
+        return {}
+    colors = dict(zip(table.outcomes.names, colors_of(table), strict=True))
+    chart = calibration_chart(found, colors)
+    figure(
+        chart,
+        key=f"calibration:{model}:{base}",
+        alt="How often words are right against how sure the model is.",
+        height=chart.layout.height,
+    )
+    for name, own in found.items():
+        st.caption(
+            f"{name}: {percent(own.confidence)} sure on average, {percent(own.right)} right;"
+            f" calibration error {percent(own.error)}; {own.n_words - own.n_left_out:,} words,"
+            f" {own.n_left_out} more were written anew by the normaliser."
+        )
+    return {"calibration": chart}
