@@ -14,8 +14,13 @@ from analysis.evaluation.corpora import Corpus, read_corpus
 from analysis.evaluation.corpus_evaluation import Evaluation, wer_rise
 from analysis.evaluation.corpus_evaluation import evaluate as evaluate_model
 from analysis.evaluation.hub_corpora import fetch, is_hub_id
+from analysis.evaluation.outcomes import outcomes_of
+from analysis.evaluation.saved_results import read_results
 from analysis.evaluation.scoring import score
+from analysis.evaluation.sweep import Row
+from analysis.evaluation.utterances import UtteranceTable
 from analysis.models.loading import load
+from analysis.models.parameter_difference import TensorDifference, tensor_differences
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.plan.budget import Budget
@@ -33,11 +38,13 @@ __all__ = [
     "attention",
     "cka",
     "compress",
+    "diff",
     "evaluate",
     "groups",
     "load",
     "moments",
     "plan",
+    "results",
     "save",
     "score",
     "transcribe",
@@ -305,6 +312,52 @@ def evaluate(
     if limit is not None:
         corpus = corpus.excerpt(limit)
     return evaluate_model(model, corpus, TranscriptionOptions(language=language), normaliser)
+
+
+def results(source: str | Path) -> UtteranceTable:
+    """Every utterance with what each model of a kept sweep or evaluation made of it.
+
+    Parameters
+    ----------
+    source : str or Path
+        What ``coalesce sweep`` or ``coalesce evaluate`` named with ``--out``, or its
+        ``results.json``.
+
+    Returns
+    -------
+    UtteranceTable
+        Its `frame` is a table of pandas, `find` searches it, and its `outcomes` are what
+        `analysis.evaluation.slices` and `analysis.evaluation.lost_words` look into.
+
+    Raises
+    ------
+    UserError
+        Where there are no results.
+    """
+    rows = [row for row in read_results(Path(source)).rows if isinstance(row, Row)]
+    return UtteranceTable(outcomes_of(rows))
+
+
+def diff(model: SpeechModel, other: SpeechModel) -> list[TensorDifference]:
+    """Which tensors of two models differ, and by how much.
+
+    Parameters
+    ----------
+    model, other : SpeechModel
+        Any two; tensors are compared by their names.
+
+    Returns
+    -------
+    list of TensorDifference
+
+    Examples
+    --------
+    >>> import coalesce
+    >>> model = coalesce.load("demo-hubert")
+    >>> {tensor.status for tensor in coalesce.diff(model, model)}
+    {'same'}
+    """
+    return tensor_differences(model, other)
 
 
 def _corpus(data: str | Path) -> Corpus:

@@ -9,18 +9,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from analysis.speech.disturbing import TAIL, coloured_noise, room, weakening_above
 from demo.synthesis import SAMPLING_RATE, Corpus
 
 Waveform = npt.NDArray[np.float32]
 
 TELEPHONE_CUTOFF = (3300.0, 3950.0)  # Hz; the human digits were recorded at 8 kHz
-
-
-def change_speed(waveform: Waveform, factor: float) -> Waveform:
-    """Play ``factor`` times faster: tempo, pitch and formants move together."""
-    n_samples = max(1, int(len(waveform) / factor))
-    positions = np.arange(n_samples) * factor
-    return np.interp(positions, np.arange(len(waveform)), waveform).astype(np.float32)
 
 
 def random_colouring(
@@ -48,7 +42,7 @@ def random_colouring(
         response *= frequencies / (frequencies + rng.uniform(50.0, 250.0))
     if telephone:
         cutoff = rng.uniform(*TELEPHONE_CUTOFF)
-        response /= 1.0 + (frequencies / cutoff) ** 40
+        response /= weakening_above(frequencies, cutoff)
     return response.astype(np.float32)
 
 
@@ -58,14 +52,9 @@ def random_room(rng: np.random.Generator, *, longest: float = 0.6) -> Waveform:
     ``longest`` is the longest reverberation time, in seconds until the tail has fallen by 60 dB.
     """
     reverberation_time = rng.uniform(0.1, longest)
-    n_samples = int(reverberation_time * 0.7 * SAMPLING_RATE)
-    seconds = np.arange(n_samples) / SAMPLING_RATE
-    tail = rng.standard_normal(n_samples) * 10 ** (-3.0 * seconds / reverberation_time)
-    tail[: int(rng.uniform(0.001, 0.01) * SAMPLING_RATE)] = 0.0
-    direct_to_reverberant = 10 ** (rng.uniform(0.0, 18.0) / 20)
-    tail /= np.sqrt((tail**2).sum()) * direct_to_reverberant + 1e-9
-    tail[0] = 1.0
-    return tail.astype(np.float32)
+    noise = rng.standard_normal(int(reverberation_time * TAIL * SAMPLING_RATE))
+    delay = rng.uniform(0.001, 0.01)
+    return room(noise, reverberation_time, delay, 10 ** (rng.uniform(0.0, 18.0) / 20))
 
 
 def disturb(
@@ -85,15 +74,6 @@ def disturb(
     if room is not None:
         spectrum *= np.fft.rfft(room, n_fft)
     return np.fft.irfft(spectrum, n_fft)[:n_samples].astype(np.float32)
-
-
-def coloured_noise(rng: np.random.Generator, n_samples: int, exponent: float) -> Waveform:
-    """Noise whose power falls as 1/f^exponent, unit variance; 0 is white, 1 pink, 2 brown."""
-    spectrum = np.fft.rfft(rng.standard_normal(n_samples))
-    frequencies = np.fft.rfftfreq(n_samples, 1 / SAMPLING_RATE)
-    spectrum *= np.maximum(frequencies, 40.0) ** (-exponent / 2)
-    noise = np.fft.irfft(spectrum, n_samples)
-    return (noise / noise.std()).astype(np.float32)
 
 
 def babble(rng: np.random.Generator, n_samples: int, corpus: Corpus, n_talkers: int) -> Waveform:

@@ -13,10 +13,10 @@ import numpy as np
 import soundfile as sf
 import soxr
 
+from analysis.speech.disturbing import change_speed
 from demo.augmentation import (
     NoiseBank,
     Waveform,
-    change_speed,
     disturb,
     random_noise_level,
     random_room,

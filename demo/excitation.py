@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from demo.augmentation import NoiseBank, Waveform, change_speed, disturb, random_room
+from analysis.speech.disturbing import change_speed
+from demo.augmentation import NoiseBank, Waveform, disturb, random_room
 from demo.excitation_voices import (
     CHECK_FAMILIES,
     ESPEAK_LANGUAGES,

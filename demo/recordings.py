@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from demo.augmentation import Waveform, babble, coloured_noise, disturb, random_room
+from analysis.speech.disturbing import coloured_noise
+from demo.augmentation import Waveform, babble, disturb, random_room
 from demo.grammar import KINDS, sentences
 from demo.synthesis import (
     SAMPLING_RATE,

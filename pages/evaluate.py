@@ -14,10 +14,12 @@ from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import ALLOCATIONS
 from analysis.serving import serving
 from analysis.speech.audio import SUPPORTED_EXTENSIONS
+from analysis.speech.disturbing import DISTURBANCES, read_condition
 from analysis.speech.recognition import TranscriptionOptions
 from pages.frame.frame import run_page
 from pages.listening.normaliser import choose_normaliser
 from pages.planning.hearing import find_excitation
+from pages.runs.opened import draw_open_results
 from pages.runs.sweep_results import draw_results
 from pages.runs.sweeps import (
     ALLOCATIONS_KEY,
@@ -38,7 +40,7 @@ from pages.session.session import Session
 from pages.session.shelves import footprint_of
 from pages.session.sweep_state import SweepState
 from pages.widgets.basics import explain, primary_button, show_error
-from pages.widgets.choices import choose_one, choose_some
+from pages.widgets.choices import choose_one, choose_some, held
 from pages.widgets.formatting import escape_markdown
 
 _OWN = "each method's own"
@@ -47,6 +49,9 @@ COLUMN_WIDTH = 265
 """Pixels of a column in which no control is cut: two stand side by side on a projector."""
 
 SPARSITIES = (5, 10, 15, 20, 30, 40, 50, 60)
+CONDITIONS = [*map(read_condition, DISTURBANCES), "noise:0"]
+"""That are offered to disturb the corpus with."""
+
 _BUNDLED, _NAMED, _UPLOADED = "Held-out set", "Path or id", "Upload"
 
 EXPLANATION = (
@@ -82,6 +87,7 @@ def draw(session: Session, model: SpeechModel) -> None:
     _draw_start(session, model, state, spec, made, limit)
     if problem is not None:
         show_error(problem)
+    draw_open_results(session, model)
     show_problem(session.jobs, SLOT)
     _draw_corpus(state)
     if state.evaluated:
@@ -113,6 +119,18 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
     with grid.cell():
         methods = choose_some(
             "Methods", list(WAYS_TO_COMPRESS), key=METHODS_KEY, default=FIRST_WAYS
+        )
+        stress = st.multiselect(
+            "Stress",
+            CONDITIONS,
+            default=held("sweep-stress", []),
+            key="sweep-stress",
+            persist_state="session",
+            accept_new_options=True,
+            placeholder="the corpus as it is",
+            help="Hears the corpus again under each condition, seeded. Others can be typed in, as"
+            " reverb:1.5 or telephone+noise:5.\n\n"
+            + "\n".join(f"- **{name}**: {one.help}" for name, one in DISTURBANCES.items()),
         )
     with grid.cell():
         sparsities = choose_some(
@@ -147,6 +165,7 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
                 ),
                 "sparsity": tuple(percent / 100 for percent in sorted(sparsities)),
                 "allocation": tuple(allocations),
+                "stress": tuple(stress),
                 "normaliser": normaliser,
             }
         )

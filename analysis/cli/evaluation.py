@@ -17,6 +17,7 @@ from analysis.evaluation.corpus_evaluation import Comparison, Evaluation, compar
 from analysis.evaluation.corpus_evaluation import evaluate as evaluate_model
 from analysis.evaluation.hub_corpora import fetch, is_hub_id
 from analysis.evaluation.results import ResultStore
+from analysis.evaluation.saved_results import RESULTS_FILE, read_results, results_to_json
 from analysis.evaluation.significance import LEVEL
 from analysis.evaluation.sweep import Row, Skipped
 from analysis.evaluation.sweep import sweep as run_sweep
@@ -35,13 +36,13 @@ _PATIENCE = timedelta(days=7)  # a process may wait long for the one with the sl
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Print a model's WER on a corpus, and how it differs from another's."""
+    """Print the WER of models on a corpus, and how they differ."""
     state = processes(options.device)
     corpus = checked_corpus(options.data, options.limit, state)
     store = ResultStore(Path(options.out), state.process_index) if options.out else None
     settings = recognition_options(options)
     found: list[tuple[SpeechModel, Evaluation]] = []
-    for source in filter(None, (options.model, options.against)):
+    for source in [*options.model, *filter(None, (options.against,))]:
         model = load(source, device=options.device, dtype=options.dtype)
         with bar(f"evaluate {model.name}", state) as progress:
             evaluation = evaluate_model(
@@ -56,24 +57,65 @@ def evaluate(options: argparse.Namespace) -> None:
         found.append((model, evaluation))
     if not state.is_main_process:
         return
-    facts = describe(*found[0]) | {
-        "data": corpus.name,
-        "faults": [asdict(f) for f in corpus.faults],
-    }
-    if len(found) > 1:
-        comparison = compare_evaluations(found[0][1], found[1][1])
-        facts["against"] = describe(*found[1]) | describe_difference(comparison)
+    if options.out:
+        _keep(Path(options.out), corpus, _rows(found))
+    # the first one against another; else each of the others against the first
+    (first, own), *others = found
+    if options.against:
+        others, (reference, theirs) = others[:-1], others[-1]
+        against = compare_evaluations(own, theirs)
+    more = [(model, other, compare_evaluations(other, own)) for model, other in others]
     if options.json:
+        facts = describe(first, own) | {
+            "data": corpus.name,
+            "faults": [asdict(f) for f in corpus.faults],
+        }
+        if options.against:
+            facts["against"] = describe(reference, theirs) | describe_difference(against)
+        if more:
+            facts["others"] = [
+                describe(model, other) | describe_difference(comparison)
+                for model, other, comparison in more
+            ]
         print_json(facts)
         return
     for model, evaluation in found:
         print(summary_line(model.name, evaluation))
-    if len(found) > 1:
-        print(difference_line(found[1][0].name, comparison))
+    if options.against:
+        print(difference_line(first.name, reference.name, against))
+    for model, _, comparison in more:
+        print(difference_line(model.name, first.name, comparison))
+
+
+def report(options: argparse.Namespace) -> None:
+    """Write the results of a sweep or an evaluation as one HTML file."""
+    from analysis.figures.results_report import results_report
+
+    saved = read_results(Path(options.results))
+    replace_text(Path(options.out), results_report(saved, options.theme))
+    print(f"{len(saved.rows)} results are in {options.out}")
+
+
+def _rows(found: Sequence[tuple[SpeechModel, Evaluation]]) -> list[Row]:
+    """Models that were evaluated, as a sweep has them; each with a name of its own."""
+    rows: list[Row] = []
+    for model, evaluation in found:
+        names = [row.model for row in rows]
+        same = sum(name == model.name or name.startswith(f"{model.name} (") for name in names)
+        name = f"{model.name} ({same + 1})" if same else model.name
+        compared = compare_evaluations(evaluation, rows[0].evaluation) if rows else None
+        rows.append(Row(name, None, 0.0, footprint(model), evaluation, compared))
+    return rows
+
+
+def _keep(folder: Path, corpus: Corpus, rows: Sequence[Row | Skipped]) -> None:
+    """Write what opens on Evaluate, and in `coalesce report`."""
+    replace_text(folder / RESULTS_FILE, results_to_json(corpus, rows).decode())
 
 
 def sweep(options: argparse.Namespace) -> None:
     """Evaluate everything that a sweep describes, keep it in a folder, print the table."""
+    options.stress = ",".join(options.stress or ())
     flags = {name: getattr(options, name) for name in _SWEEP_FIELDS if getattr(options, name)}
     spec = read_spec((read_spec_file(Path(options.config)) if options.config else {}) | flags)
     state = processes(options.device)
@@ -88,6 +130,7 @@ def sweep(options: argparse.Namespace) -> None:
         if state.is_main_process:
             for name, text in tables(rows).items():
                 replace_text(out / name, text)
+            _keep(out, corpus, rows)
 
     for source in spec.model:
         model = load(source, device=options.device, dtype=options.dtype)
@@ -98,6 +141,7 @@ def sweep(options: argparse.Namespace) -> None:
                 corpus,
                 recognition_options(options),
                 spec.normaliser,
+                stress=spec.stress,
                 calibration=calibration,
                 store=store,
                 state=state,
@@ -106,7 +150,7 @@ def sweep(options: argparse.Namespace) -> None:
             )
     if state.is_main_process:
         print(to_markdown(rows))
-        print(f"{', '.join(tables(rows))} are in {out}")
+        print(f"{', '.join([*tables(rows), RESULTS_FILE])} are in {out}")
 
 
 def tables(rows: Sequence[Row | Skipped]) -> dict[str, str]:
@@ -214,11 +258,11 @@ def summary_line(name: str, evaluation: Evaluation) -> str:
     )
 
 
-def difference_line(other: str, comparison: Comparison) -> str:
+def difference_line(name: str, other: str, comparison: Comparison) -> str:
     """A difference for people."""
     difference, pairs = comparison.difference, comparison.matched_pairs
     return (
-        f"against {other}: {100 * difference.delta:+.2f} points "
+        f"{name} against {other}: {100 * difference.delta:+.2f} points "
         f"[{100 * difference.low:+.2f}, {100 * difference.high:+.2f}], "
         f"p = {difference.p_value:.2g} (paired bootstrap), "
         f"p = {pairs.p_value:.2g} (MAPSSWE, {pairs.n_segments} segments)"

@@ -98,6 +98,7 @@ def _command(name: str) -> Callable[[argparse.Namespace], None]:
     from analysis.cache import tidy
 
     tidy()
+    from analysis.cli import diff as diff_command
     from analysis.cli import evaluation as evaluation_commands
     from analysis.cli import export as export_commands
     from analysis.cli import models as commands
@@ -109,6 +110,8 @@ def _command(name: str) -> Callable[[argparse.Namespace], None]:
         "compress": commands.compress,
         "evaluate": evaluation_commands.evaluate,
         "sweep": evaluation_commands.sweep,
+        "report": evaluation_commands.report,
+        "diff": diff_command.diff,
         "export": export_commands.export,
         "finetune": training_commands.finetune,
         "pinch": training_commands.pinch,
@@ -183,8 +186,13 @@ def _parser() -> argparse.ArgumentParser:
     transcribe.add_argument("--task", choices=TASKS, help="default: as the model's own config says")
     _add_loading(transcribe)
 
-    evaluate = subparsers.add_parser("evaluate", help="WER of a model on a corpus, with confidence")
-    evaluate.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
+    evaluate = subparsers.add_parser("evaluate", help="WER of models on a corpus, with confidence")
+    evaluate.add_argument(
+        "model",
+        nargs="+",
+        metavar="MODEL",
+        help=f"{_MODEL_HELP}; several are compared with the first",
+    )
     evaluate.add_argument("--against", metavar="MODEL", help="test the difference to this one")
     evaluate.add_argument("--out", metavar="DIR", help="keep transcripts here, and go on from them")
     evaluate.add_argument("--data", metavar="DIR", required=True, help=_DATA_HELP)
@@ -209,10 +217,28 @@ def _parser() -> argparse.ArgumentParser:
         help=f"by commas (uniform): {', '.join(ALLOCATIONS)}; own is what each method has where"
         " nobody chose",
     )
+    sweep.add_argument(
+        "--stress",
+        action="append",
+        metavar="CONDITION",
+        help="hear the corpus again with noise:10, reverb:0.8, gain:-30, telephone, speed:1.2 or "
+        "silence:3, or several joined by +; by commas, or given several times",
+    )
     sweep.add_argument("--seed", help="by commas (0); for methods that draw")
     _add_normaliser(sweep, default=None)
     sweep.add_argument("--calibrate", metavar="DIR", help="clips for excitation=calibrated")
     _add_recognition(sweep)
+
+    report = subparsers.add_parser("report", help="the results of a sweep as one HTML file")
+    report.add_argument("results", metavar="RESULTS", help="what --out named, or results.json")
+    report.add_argument("out", metavar="OUT.html", help="the file to write")
+    report.add_argument("--theme", choices=("light", "dark"), default="light")
+
+    diff = subparsers.add_parser("diff", help="which tensors and units of two models differ")
+    diff.add_argument("model", metavar="A", help=_MODEL_HELP)
+    diff.add_argument("other", metavar="B", help="what it is compared with")
+    diff.add_argument("--units", action="store_true", help="a line for every unit group, too")
+    _add_loading(diff)
 
     app = subparsers.add_parser("app", help="open the dashboard in a browser")
     app.add_argument("model", nargs="?", metavar="MODEL", help=_MODEL_HELP)

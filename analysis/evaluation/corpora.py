@@ -24,6 +24,7 @@ from analysis.progress import (
     Watch,
 )
 from analysis.speech.audio import MIN_SECONDS, Audio, read_audio
+from analysis.speech.disturbing import disturb, seconds_under
 
 MIN_SPEAKERS = 10
 """Fewer are not drawn as blocks: where all of four speakers err alike, every draw agrees, and the
@@ -49,6 +50,9 @@ class Utterance:
         SHA-256 of the file, so that results belong to the sound and not to its name.
     columns : tuple of (str, str)
         Everything else that its table says, by column.
+    condition : str
+        What the sound goes through before a model hears it, "" for nothing; see
+        `analysis.speech.disturbing`. The duration is that of what is heard.
     """
 
     id: str
@@ -58,9 +62,10 @@ class Utterance:
     duration: float
     digest: str
     columns: tuple[tuple[str, str], ...] = ()
+    condition: str = ""
 
     def read(self) -> Audio:
-        """The sound.
+        """The sound, as the condition has it.
 
         Raises
         ------
@@ -79,7 +84,10 @@ class Utterance:
             raise UserError(
                 f"The clip {self.id} has changed since it was checked.", "Check the data again."
             )
-        return read_audio(content, name=self.id)
+        audio = read_audio(content, name=self.id)
+        if not self.condition:
+            return audio
+        return replace(audio, samples=disturb(audio.samples, self.condition, self.digest))
 
 
 @dataclass(frozen=True)
@@ -96,12 +104,15 @@ class Corpus:
         Those that can be used, in the order of their ids.
     faults : tuple of Fault
         All that was left out.
+    condition : str
+        That of all utterances.
     """
 
     name: str
     layouts: tuple[str, ...]
     utterances: tuple[Utterance, ...]
     faults: tuple[Fault, ...]
+    condition: str = ""
 
     @property
     def seconds(self) -> float:
@@ -148,6 +159,29 @@ class Corpus:
         chosen = [self.utterances[index * n_all // n_utterances] for index in range(n_utterances)]
         name = f"{self.name} ({n_utterances} of {n_all})"
         return Corpus(name, self.layouts, tuple(chosen), self.faults)
+
+    def under(self, condition: str) -> "Corpus":
+        """The same utterances, all disturbed; itself where that is how they are.
+
+        Parameters
+        ----------
+        condition : str
+            See `analysis.speech.disturbing.read_condition`; "" for none.
+
+        Raises
+        ------
+        ValueError
+            Where they are disturbed already, in another way.
+        """
+        if condition == self.condition:
+            return self
+        if self.condition:
+            raise ValueError(f"the corpus is under {self.condition} already")
+        utterances = tuple(
+            replace(u, condition=condition, duration=seconds_under(u.duration, condition))
+            for u in self.utterances
+        )
+        return replace(self, utterances=utterances, condition=condition)
 
     def describe(self) -> str:
         """One sentence: how many, how long, who, what was left out."""

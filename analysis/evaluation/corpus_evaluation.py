@@ -7,8 +7,10 @@ evaluates on several processes and hosts, with the same results.
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from analysis.cache import REVISION
@@ -32,6 +34,7 @@ from analysis.progress import (
 )
 from analysis.speech.audio import READING
 from analysis.speech.recognition import TranscriptionOptions, configuration
+from analysis.speech.repetition import goes_in_circles
 from analysis.speech.transcription import transcribe_batch
 
 if TYPE_CHECKING:
@@ -75,6 +78,17 @@ class Evaluation:
     def words(self) -> list[int]:
         """Reference words of each utterance."""
         return [s.words for s in self.scores]
+
+    @property
+    def insertion_rate(self) -> float:
+        """Words that are put in, over words of the references; NaN where there are none."""
+        return self.total.insertions / self.total.words if self.total.words else math.nan
+
+    @cached_property
+    def looping(self) -> float:
+        """Share of the utterances in whose transcripts words go round in circles."""
+        texts = [[word for span in s.alignment for word in span.hypothesis] for s in self.scores]
+        return sum(map(goes_in_circles, texts)) / len(texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +163,8 @@ def recognise(
         Where a clip cannot be read any more, or the model cannot follow the options.
     Cancelled
     """
+    if corpus.condition:
+        run = replace(run, decoding={**run.decoding, "condition": corpus.condition})
     known = store.read(run) if store is not None else {}
     if state is not None:  # hosts need not share their disks
         _check_same(corpus)

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.evaluation.corpora import MIN_SPEAKERS, Utterance
-from analysis.evaluation.corpus_evaluation import Evaluation
 from analysis.evaluation.results import UtteranceResult
 from analysis.evaluation.scoring import Score
 from analysis.evaluation.significance import errors_by_slot
@@ -118,7 +117,8 @@ def outcomes_of(rows: Sequence[Row]) -> Outcomes:
     Parameters
     ----------
     rows : sequence of Row
-        Of one corpus; the first is what the others are compared with.
+        Of one corpus; the first is what the others are compared with. Where the corpus was heard
+        under several conditions, each utterance comes once under each.
 
     Returns
     -------
@@ -132,11 +132,30 @@ def outcomes_of(rows: Sequence[Row]) -> Outcomes:
     """
     if not rows:
         raise ValueError("there is no row to look into")
-    first = rows[0].evaluation.corpus.utterances
-    together = [row for row in rows if row.evaluation.corpus.utterances == first]
-    names = row_names(together)
-    models = tuple(_heard(name, row) for name, row in zip(names, together, strict=True))
-    return Outcomes(first, models)
+    models: dict[object, dict[str, Row]] = {}
+    for row in rows:
+        models.setdefault((row.model, row.cell), {})[row.evaluation.corpus.condition] = row
+    first, *_ = models.values()
+    heard = [
+        under
+        for under in models.values()
+        if all(_same(under.get(condition), row) for condition, row in first.items())
+    ]
+    names = row_names([next(iter(under.values())) for under in heard])
+    return Outcomes(
+        tuple(u for row in first.values() for u in row.evaluation.corpus.utterances),
+        tuple(
+            _heard(name, [under[condition] for condition in first])
+            for name, under in zip(names, heard, strict=True)
+        ),
+    )
+
+
+def _same(row: Row | None, first: Row) -> bool:
+    """Whether a model heard the same utterances as the first one."""
+    return row is not None and (
+        row.evaluation.corpus.utterances == first.evaluation.corpus.utterances
+    )
 
 
 def row_names(rows: Sequence[Row]) -> list[str]:
@@ -174,6 +193,8 @@ def _name(row: Row, several: bool, *, whole: bool) -> str:
     return ", ".join(parts)
 
 
-def _heard(name: str, row: Row) -> Heard:
-    evaluation: Evaluation = row.evaluation
-    return Heard(name, row, evaluation.results, evaluation.scores)
+def _heard(name: str, rows: Sequence[Row]) -> Heard:
+    """One model under one condition after the other."""
+    results = tuple(result for row in rows for result in row.evaluation.results)
+    scores = tuple(score for row in rows for score in row.evaluation.scores)
+    return Heard(name, rows[0], results, scores)

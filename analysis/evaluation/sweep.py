@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ from analysis.progress import (
     UNWATCHED,
     Watch,
 )
+from analysis.speech.disturbing import read_condition
 from analysis.speech.excitation import Excitation
 from analysis.speech.recognition import TranscriptionOptions
 
@@ -89,6 +90,9 @@ class _CannotBe(UserError):
     """A cell's options do not go together, or not with the model; the others can still be."""
 
 
+Evaluations = tuple[Evaluation, ...]
+"""Of one model, under each condition."""
+
 OnRow = Callable[[Row | Skipped], None]
 
 
@@ -100,6 +104,7 @@ def sweep(
     normaliser: str = "whisper-english",
     *,
     made: Mapping[str, Compression] = MappingProxyType({}),
+    stress: Sequence[str] = (),
     calibration: Excitation | None = None,
     store: ResultStore | None = None,
     state: "PartialState | None" = None,
@@ -120,6 +125,9 @@ def sweep(
     normaliser : str
     made : mapping of str to Compression
         Models that were made of it already, by name; they come after the cells.
+    stress : sequence of str
+        Conditions under which every model hears the corpus again; see
+        `analysis.speech.disturbing.read_condition`.
     calibration : Excitation, optional
         For cells that are calibrated.
     store, state
@@ -132,7 +140,8 @@ def sweep(
     Returns
     -------
     list of Row or Skipped
-        The original, then the cells in their order.
+        The original, then the cells in their order; each under no condition first, then under
+        all others.
 
     Raises
     ------
@@ -142,7 +151,7 @@ def sweep(
     """
     runner = _Runner(
         model,
-        corpus,
+        (corpus, *(corpus.under(read_condition(one)) for one in stress)),
         options=options,
         normaliser=normaliser,
         planner=Planner(model, calibration),
@@ -150,7 +159,7 @@ def sweep(
         state=state,
         on_row=on_row,
         watch=watch,
-        n_models=1 + len(cells) + len(made),
+        n_models=(1 + len(cells) + len(made)) * (1 + len(stress)),
         with_magnitude=any(cell.way.is_magnitude for cell in cells),
     )
     return runner.run(cells, made)
@@ -161,7 +170,7 @@ class _Runner:
     """The rows of one model as they come; fields as the parameters of `sweep`."""
 
     model: SpeechModel
-    corpus: Corpus
+    corpora: tuple[Corpus, ...]
     options: TranscriptionOptions
     normaliser: str
     planner: Planner
@@ -172,24 +181,27 @@ class _Runner:
     n_models: int
     with_magnitude: bool
     rows: list[Row | Skipped] = field(default_factory=list)
-    magnitude: dict[tuple[int, ...], Evaluation] = field(default_factory=dict)
+    originals: list[Row] = field(default_factory=list)
+    magnitude: dict[tuple[int, ...], Evaluations] = field(default_factory=dict)
 
     def run(
         self, cells: Sequence[SweepCell], made: Mapping[str, Compression]
     ) -> list[Row | Skipped]:
         """Evaluate the original, the cells and what was made already."""
         run = run_of(self.model, self.options)
-        original = self._evaluated(lambda: self.model, run, "original")
-        self._add(Row(self.model.name, None, 0.0, footprint(self.model), original))
+        whole = footprint(self.model)
+        for found in self._evaluated(lambda: self.model, run, "original"):
+            self.originals.append(Row(self.model.name, None, 0.0, whole, found))
+            self._add(self.originals[-1])
         for cell in cells:
             self.watch.check()
             try:
                 prepared = self._prepared(cell)
-                found = self._compressed(prepared, cell)
+                evaluations = self._compressed(prepared, cell)
             except _CannotBe as fault:
                 self._add(Skipped(self.model.name, cell, str(fault)))
             else:
-                self._add_tested(cell, prepared.plan, found)
+                self._add_tested(cell, prepared.plan, evaluations)
         for name, compression in made.items():
             self.watch.check()
             plan = compression.plan
@@ -197,10 +209,11 @@ class _Runner:
             int8 = is_quantised(compression.model.model)
             # by its own weights: the same plan stands for what was trained, or is in int8, too
             run = run_of(compression.model, self.options)
-            found = self._evaluated(partial(getattr, compression, "model"), run, name)
+            evaluations = self._evaluated(partial(getattr, compression, "model"), run, name)
             recipe = plan.recipe
             cell = SweepCell(way, recipe.sparsity, recipe.allocation, recipe.seed)
-            self._add_tested(cell, plan, found, footprint(compression.model) if int8 else None)
+            cost = footprint(compression.model) if int8 else None
+            self._add_tested(cell, plan, evaluations, cost)
         total = self.n_models * self._seconds
         self.watch.progress(total, total, "evaluated")
         return self.rows
@@ -225,7 +238,7 @@ class _Runner:
         self,
         cell: SweepCell,
         plan: CompressionPlan,
-        found: Evaluation,
+        found: Evaluations,
         cost: Footprint | None = None,
     ) -> None:
         """Add a row, and before it that of magnitude at the same K, where there is none yet."""
@@ -233,43 +246,50 @@ class _Runner:
         if cell.way.is_magnitude:
             self.magnitude.setdefault(k, found)
         elif self.with_magnitude and k not in self.magnitude:
-            self.n_models += 1
+            self.n_models += len(self.corpora)
             baseline = _magnitude_at(plan)
             draws = cell.way.uses_seed
             drawn = f", seed {cell.seed}" if draws else ""
             name = f"magnitude at the K of {cell.way.name}{drawn}"
             same = replace(cell, way=NamedRecipe(name=name, recipe=Recipe(method="magnitude")))
             self.magnitude[k] = self._compressed(Prepared(baseline, {}, None), same)
-            self._add(self._row(same, baseline, self.magnitude[k]))
-        row = self._row(cell, plan, found)
-        self._add(replace(row, cost=cost) if cost else row)
+            for row in self._tested(same, baseline, self.magnitude[k]):
+                self._add(row)
+        for row in self._tested(cell, plan, found):
+            self._add(replace(row, cost=cost) if cost else row)
 
     @property
     def _seconds(self) -> int:
-        return int(self.corpus.seconds) + 1
+        return int(self.corpora[0].seconds) + 1
 
     def _add(self, row: Row | Skipped) -> None:
         self.rows.append(row)
         self.on_row(row)
 
-    def _row(self, cell: SweepCell, plan: CompressionPlan, found: Evaluation) -> Row:
-        original = self.rows[0]
-        assert isinstance(original, Row)
-        baseline = self.magnitude.get(tuple(plan.n_clusters.values()))
-        return Row(
-            self.model.name,
-            cell,
-            achieved_sparsity(self.model.groups, plan.n_clusters),
-            predict_footprint(self.model, original.cost, plan.n_clusters),
-            found,
-            against_original=compare_evaluations(found, original.evaluation),
-            against_magnitude=None
-            if baseline is None or baseline is found
-            else compare_evaluations(found, baseline),
-            n_clusters=plan.n_clusters,
-        )
+    def _tested(
+        self, cell: SweepCell, plan: CompressionPlan, evaluations: Evaluations
+    ) -> list[Row]:
+        """A row for each condition, compared with the original and magnitude under the same one."""
+        baselines = self.magnitude.get(tuple(plan.n_clusters.values()), (None,) * len(evaluations))
+        return [
+            Row(
+                self.model.name,
+                cell,
+                achieved_sparsity(self.model.groups, plan.n_clusters),
+                predict_footprint(self.model, original.cost, plan.n_clusters),
+                found,
+                against_original=compare_evaluations(found, original.evaluation),
+                against_magnitude=None
+                if baseline is None or baseline is found
+                else compare_evaluations(found, baseline),
+                n_clusters=plan.n_clusters,
+            )
+            for found, original, baseline in zip(
+                evaluations, self.originals, baselines, strict=True
+            )
+        ]
 
-    def _compressed(self, prepared: Prepared, cell: SweepCell) -> Evaluation:
+    def _compressed(self, prepared: Prepared, cell: SweepCell) -> Evaluations:
         def make() -> SpeechModel:
             try:
                 return compress(
@@ -285,8 +305,19 @@ class _Runner:
         note = f"{cell.way.name}, {cell.allocation}, {cell.sparsity:.0%}"
         return self._evaluated(make, run_of(self.model, self.options, prepared.plan.identity), note)
 
-    def _evaluated(self, make: Callable[[], SpeechModel], run: Run, note: str) -> Evaluation:
-        done_before, seconds = len(self.rows) * self._seconds, self._seconds
+    def _evaluated(self, make: Callable[[], SpeechModel], run: Run, note: str) -> Evaluations:
+        """A model under every condition; it is made once at most."""
+        once = cache(make)
+        return tuple(
+            self._heard(corpus, once, run, note, number)
+            for number, corpus in enumerate(self.corpora)
+        )
+
+    def _heard(
+        self, corpus: Corpus, make: Callable[[], SpeechModel], run: Run, note: str, number: int
+    ) -> Evaluation:
+        done_before, seconds = (len(self.rows) + number) * self._seconds, self._seconds
+        note = f"{note}, {corpus.condition}" if corpus.condition else note
 
         def report(done: int, total: int, _: str) -> None:
             heard = seconds * done // max(total, 1)
@@ -295,14 +326,14 @@ class _Runner:
         report(0, 1, "")
         results = recognise(
             run,
-            self.corpus,
+            corpus,
             make,
             self.options,
             store=self.store,
             state=self.state,
             watch=Watch(report, self.watch.should_cancel),
         )
-        return summarise(self.corpus, results, self.normaliser)
+        return summarise(corpus, results, self.normaliser)
 
 
 def _magnitude_at(plan: CompressionPlan) -> CompressionPlan:

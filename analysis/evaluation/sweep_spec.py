@@ -13,6 +13,7 @@ from analysis.errors import UserError
 from analysis.plan.choices import ALLOCATIONS, INFLUENCE, METHODS, Normaliser
 from analysis.plan.recipe import Recipe, complete
 from analysis.plan.validation import Checked, shown
+from analysis.speech.disturbing import read_condition
 
 GRID = ("sparsity", "allocation", "seed")
 """The options of a recipe that a sweep goes through, the same for all ways to compress."""
@@ -120,6 +121,9 @@ class SweepSpec(Checked, title="sweep"):
     normaliser : str
     calibrate : str or None
         Folder with clips for ways that are calibrated.
+    stress : tuple of str
+        Conditions under which the corpus is heard again, as ``noise:10``; see
+        `analysis.speech.disturbing`.
 
     Raises
     ------
@@ -138,6 +142,12 @@ class SweepSpec(Checked, title="sweep"):
     seed: tuple[int, ...] = (0,)
     normaliser: Normaliser = "whisper-english"
     calibrate: str | None = None
+    stress: tuple[str, ...] = ()
+
+    @field_validator("stress")
+    @classmethod
+    def _conditions(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(map(read_condition, values)))
 
     @field_validator("sparsity")
     @classmethod
@@ -218,7 +228,7 @@ def read_spec(values: Mapping[str, Any]) -> SweepSpec:
             found[name] = None if left_out else _text(name, value)
         elif name == "method" or name in _ITEMS:
             items = _listed(value)
-            if not items:
+            if not items and name != "stress":
                 raise _missing(name)
             read = [
                 read_way(item) if name == "method" else _ITEMS[name](name, item) for item in items
@@ -346,6 +356,7 @@ _ITEMS: Mapping[str, Callable[[str, object], Any]] = {
     "model": _text,
     "sparsity": _number,
     "allocation": _text,
+    "stress": _text,
     "seed": _whole_number,
 }
 

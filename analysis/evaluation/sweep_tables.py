@@ -28,12 +28,15 @@ class _Line:
     model: str
     method: str
     allocation: str
+    condition: str
     removed: str
     parameters: str
     speed: str
     wer: str
     interval: str
     cer: str
+    inserted: str
+    looping: str
     against_original: str
     against_magnitude: str
 
@@ -42,16 +45,19 @@ _HEADINGS: Mapping[str, str] = {
     "model": "Model",
     "method": "Method",
     "allocation": "Allocation",
+    "condition": "Condition",
     "removed": "Removed",
     "parameters": "Parameters",
     "speed": "RTF",
     "wer": "WER",
     "interval": f"{LEVEL:.0%} interval",
     "cer": "CER",
+    "inserted": "Inserted",
+    "looping": "Looping",
     "against_original": "Δ original",
     "against_magnitude": "Δ magnitude",
 }
-_TEXTS = ("model", "method", "allocation")
+_TEXTS = ("model", "method", "allocation", "condition")
 
 
 def values(row: Row) -> dict[str, object]:
@@ -72,6 +78,7 @@ def values(row: Row) -> dict[str, object]:
         "method": cell.way.name if cell else "original",
         "allocation": cell.allocation if cell else None,
         "sparsity": cell.sparsity if cell else 0.0,
+        "condition": row.evaluation.corpus.condition or None,
         "seed": cell.seed if cell and cell.way.uses_seed else None,
         "removed": 100 * row.achieved,
         "parameters": cost.parameters,
@@ -85,6 +92,8 @@ def values(row: Row) -> dict[str, object]:
         "substitutions": total.substitutions,
         "insertions": total.insertions,
         "deletions": total.deletions,
+        "insertion_rate": 100 * row.evaluation.insertion_rate,
+        "looping": 100 * row.evaluation.looping,
         "words": total.words,
         "utterances": len(row.evaluation.scores),
         "normaliser": total.normaliser,
@@ -107,8 +116,8 @@ def to_csv(rows: Sequence[Row | Skipped]) -> str:
 
 def to_markdown(rows: Sequence[Row | Skipped]) -> str:
     """A table and what has to be said under it."""
-    names = list(_HEADINGS)
-    table = [_HEADINGS.values(), ("---" if n in _TEXTS else "---:" for n in names)]
+    names = _shown(rows)
+    table = [[_HEADINGS[n] for n in names], ("---" if n in _TEXTS else "---:" for n in names)]
     lines = ["| " + " | ".join(cells) + " |" for cells in table]
     for line in map(_line, _evaluated(rows)):
         cells = (getattr(line, name).replace("|", "\\|") for name in names)
@@ -118,14 +127,14 @@ def to_markdown(rows: Sequence[Row | Skipped]) -> str:
 
 def to_latex(rows: Sequence[Row | Skipped]) -> str:
     """A `booktabs` table whose caption says what has to be said."""
-    names = list(_HEADINGS)
+    names = _shown(rows)
     columns = "".join("l" if name in _TEXTS else "r" for name in names)
     lines = [
         r"\begin{table}",
         r"\centering",
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
-        " & ".join(_tex(heading) for heading in _HEADINGS.values()) + r" \\",
+        " & ".join(_tex(_HEADINGS[name]) for name in names) + r" \\",
         r"\midrule",
     ]
     for line in map(_line, _evaluated(rows)):
@@ -145,6 +154,8 @@ def notes(rows: Sequence[Row | Skipped]) -> list[str]:
         f"Intervals: {LEVEL:.0%}, by bootstrap (Bisani and Ney 2004) over {corpus.drawn}.",
         f"Δ: points of WER; * p < {ALPHA:.2f} in MAPSSWE, † p < {ALPHA:.2f} in the paired "
         "bootstrap, each row by itself, not corrected for their number.",
+        "Inserted: words that nobody said, over words of the references. Looping: share of the "
+        "utterances whose words go round in circles.",
         "Removed: share of the mergeable parameters. RTF: seconds of computing per second of "
         "sound, where and when the row was computed.",
     ]
@@ -167,6 +178,12 @@ def _not_run(skipped: Sequence[Skipped]) -> list[str]:
     ]
 
 
+def _shown(rows: Sequence[Row | Skipped]) -> list[str]:
+    """The columns; that of the condition where there is one."""
+    disturbed = any(row.evaluation.corpus.condition for row in _evaluated(rows))
+    return [name for name in _HEADINGS if disturbed or name != "condition"]
+
+
 def _evaluated(rows: Sequence[Row | Skipped]) -> list[Row]:
     return [row for row in rows if isinstance(row, Row)]
 
@@ -178,12 +195,15 @@ def _line(row: Row) -> _Line:
         model=row.model,
         method=cell.way.name + seed if cell else "original",
         allocation=cell.allocation if cell else "",
+        condition=row.evaluation.corpus.condition,
         removed=f"{100 * row.achieved:.1f}",
         parameters=f"{row.cost.parameters / 1e6:.2f} M",
         speed=f"{row.evaluation.real_time_factor:.3f}",
         wer=f"{100 * total.wer:.2f}",
         interval=f"{100 * interval.low:.2f}–{100 * interval.high:.2f}",
         cer=f"{100 * total.cer:.2f}",
+        inserted=f"{100 * row.evaluation.insertion_rate:.2f}",
+        looping=f"{100 * row.evaluation.looping:.1f}",
         against_original=_marked(row.against_original),
         against_magnitude=_marked(row.against_magnitude),
     )

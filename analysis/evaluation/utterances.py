@@ -102,7 +102,10 @@ class UtteranceTable:
             "words": words,
             "words_per_second": words / np.maximum(duration, 1e-9),
         }
-        columns |= self._own_columns(set(columns))
+        conditions = [utterance.condition or "clean" for utterance in utterances]
+        if len(set(conditions)) > 1:
+            columns["condition"] = conditions
+        columns |= self._own_columns({*columns, "condition"})
         for place, model in enumerate(outcomes.models):
             columns[errors_of(model.name)] = model.errors
             if place != self.base:

@@ -5,43 +5,22 @@ import html
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import plotly.graph_objects as go
 import soundfile
 
 from analysis.evaluation.scoring import Score
+from analysis.figures.document import Theme, card, document, embedded
 from analysis.figures.marked_words import (
     legend,
     marked_transcript,
     plain_transcript,
     reference_text,
 )
-from analysis.figures.palette import BACKGROUNDS, INKS, TEXTS
 from analysis.speech.audio import SAMPLING_RATE, Audio
-
-Theme = Literal["light", "dark"]
 
 MOST_SECONDS = 600.0
 """What the file's player holds of a long clip; ten minutes are about 12 MB."""
-
-# The file asks nothing of anybody, and says so to the browser; its scripts are Plotly's and ours.
-_POLICY = (
-    "default-src 'none'; img-src data: blob:; media-src data:; style-src 'unsafe-inline';"
-    " script-src 'unsafe-inline'"
-)
-
-_STYLE = """
-:root {{ color-scheme: {theme}; }}
-body {{ margin: 0 auto; padding: 2rem 1.25rem; max-width: 72rem; background: {page}; color: {text};
-  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }}
-h1 {{ font-size: 1.75rem; margin: 0; }} h2 {{ font-size: 1.2rem; margin: 2rem 0 0.5rem; }}
-small, figcaption, summary {{ color: {ink}; }}
-audio {{ width: 100%; margin: 1rem 0; }}
-.cards {{ display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); }}
-.card {{ background: {panel}; border-radius: 0.4rem; padding: 0.75rem 1rem; margin-bottom: 1rem; }}
-pre {{ white-space: pre-wrap; font-size: 0.8rem; }}
-"""
 
 # A click on a word in the lanes plays it; {plot_id} is filled in by Plotly.
 _PLAY_WORD = """
@@ -133,30 +112,23 @@ def comparison_report(
     str
         HTML; all foreign text in it is escaped.
     """
-    page, panel = BACKGROUNDS[theme]
-    style = _STYLE.format(theme=theme, page=page, panel=panel, text=TEXTS[theme], ink=INKS[theme])
     pictures = {"Word by word": lanes} if lanes else {}
     parts = [
         f"<h1>{html.escape(clip.name)}</h1>",
         f"<small>{clip.duration:.1f} s, heard by {len(models)} models; made with Coalesce.</small>",
         f"<audio controls src='{_sound(clip)}'></audio>",
-        _card("Reference", "", reference_text(reference)) if reference.strip() else "",
+        card("Reference", "", reference_text(reference)) if reference.strip() else "",
         f"<div class='cards'>{''.join(map(_model, models))}</div>",
         legend(),
     ]
     for number, (heading, chart) in enumerate((pictures | dict(figures or {})).items()):
-        drawn = _figure(chart, theme, first=not number, playing=chart is lanes)
+        script = _PLAY_WORD if chart is lanes else None
+        drawn = embedded(chart, theme, first=not number, script=script)
         parts.append(f"<h2>{html.escape(heading)}</h2>{drawn}")
     plans = [_plan(model) for model in models if model.plan]
     if plans:
         parts += ["<h2>How the variants were made</h2>", *plans]
-    return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>{html.escape(clip.name)}</title><style>{style}</style></head>"
-        f"<body>{''.join(parts)}</body></html>\n"
-    )
+    return document(clip.name, parts, theme)
 
 
 def _model(model: Compared) -> str:
@@ -166,14 +138,9 @@ def _model(model: Compared) -> str:
     )
     notes = "".join(f"<br>{html.escape(note)}" for note in model.notes)
     rate = f"{html.escape(model.rate)}<br>" if model.score else ""
-    return _card(
+    return card(
         model.name, model.color, f"{words}<small>{rate}{html.escape(model.cost)}{notes}</small>"
     )
-
-
-def _card(title: str, color: str, content: str) -> str:
-    square = f"<span style='color:{color}'>■</span> " if color else ""
-    return f"<div class='card'>{square}<strong>{html.escape(title)}</strong>{content}</div>"
 
 
 def _plan(model: Compared) -> str:
@@ -189,25 +156,3 @@ def _sound(clip: Audio) -> str:
     played = clip.samples[: int(MOST_SECONDS * SAMPLING_RATE)]
     soundfile.write(file, played.clip(-1, 1), SAMPLING_RATE, format="FLAC", subtype="PCM_16")
     return f"data:audio/flac;base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def _figure(chart: go.Figure, theme: Theme, *, first: bool, playing: bool) -> str:
-    """A figure; the first brings Plotly along for all."""
-    copy = go.Figure(chart)
-    copy.update_layout(
-        template="plotly_dark" if theme == "dark" else "plotly_white",
-        paper_bgcolor=BACKGROUNDS[theme][0],
-        plot_bgcolor=BACKGROUNDS[theme][0],
-        font_color=INKS[theme],
-    )
-    drawn: str = copy.to_html(
-        include_plotlyjs=first,
-        full_html=False,
-        config={
-            "displaylogo": False,
-            "responsive": True,
-            "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d"],
-        },
-        post_script=_PLAY_WORD if playing else None,
-    )
-    return drawn

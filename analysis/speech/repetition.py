@@ -1,6 +1,6 @@
 """Whether words go round in circles, as decoders write them that have lost the thread."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import torch
 from transformers import StoppingCriteria
@@ -27,6 +27,30 @@ def loop_start(tokens: Sequence[int]) -> int | None:
                 start -= 1
             return start
     return None
+
+
+def goes_in_circles(words: Sequence[Hashable]) -> bool:
+    """Whether a text says the same over and over somewhere, as `loop_start` finds at its end.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Of a transcript, whose decoder was stopped at last; or tokens.
+
+    Examples
+    --------
+    >>> goes_in_circles(["so", *["thank", "you"] * 8, "goodbye"])
+    True
+    >>> goes_in_circles("no no no that is not what was said".split())
+    False
+    """
+    for period, span in _SPANS.items():
+        n_alike = 0  # words in a row that are those of one round before
+        for word, before in zip(words[period:], words, strict=False):
+            n_alike = n_alike + 1 if word == before else 0
+            if n_alike >= span - period:
+                return True
+    return False
 
 
 class StopInLoops(StoppingCriteria):

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.runs.blind import draw_blind
 from pages.runs.explorer import MODEL_KEY, draw_explorer
 from pages.runs.slices import draw_slices
 from pages.runs.words import draw_words
@@ -9,7 +10,7 @@ from pages.session.sweep_state import SweepState
 from pages.widgets.choices import choose_one
 
 _BASE = "explorer-base"
-SLICES, WORDS = "Slices", "Words"
+SLICES, WORDS, BLIND = "Slices", "Words", "Blind listening"
 
 
 def draw_closer_look(state: SweepState) -> None:
@@ -18,11 +19,13 @@ def draw_closer_look(state: SweepState) -> None:
     if len(names) > 1:
         st.header("Where words are lost")
         model, base = _choose_models(names)
-        view = choose_one("Look at", [SLICES, WORDS], key="closer-look")
+        view = choose_one("Look at", [SLICES, WORDS, BLIND], key="closer-look")
         if view == SLICES:
             draw_slices(state, model, base)
-        else:
+        elif view == WORDS:
             draw_words(state, model, base)
+        else:
+            draw_blind(state, model, base)
     else:
         model = base = 0
     draw_explorer(state, model, base)

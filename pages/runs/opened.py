@@ -1,9 +1,79 @@
-"""What may be played of a sweep's utterances."""
+"""Results that were kept in a file, opened on Evaluate; and what may be played of them."""
 
+from pathlib import Path
+
+import streamlit as st
+
+from analysis.errors import UserError
 from analysis.evaluation.corpora import Utterance
+from analysis.evaluation.saved_results import RESULTS_FILE, read_results, results_to_json
+from analysis.models.speech_model import SpeechModel
 from analysis.serving import serving
-from pages.runs.sweeps import HELDOUT
+from pages.runs.sweeps import HELDOUT, SLOT
+from pages.session.session import Session
+from pages.session.shelves import model_id
 from pages.session.sweep_state import SweepState
+from pages.widgets.basics import show_error
+
+_FOLDER, _FILE, _PROBLEM = "results-folder", "results-file", "results-problem"
+
+
+def draw_open_results(session: Session, model: SpeechModel) -> None:
+    """A popover with a folder of the server, where visitors may name one, and an upload."""
+    with st.popover("Open results", icon=":material/folder_open:"):
+        st.caption(
+            f"What `coalesce sweep` or `evaluate` kept (`{RESULTS_FILE}`), or what was saved here;"
+            " from another computer, too."
+        )
+        if serving().folders:
+            st.text_input(
+                "Folder or file",
+                key=_FOLDER,
+                placeholder="/data/wer",
+                help="On the computer that serves this page: what --out named.",
+            )
+        st.file_uploader(RESULTS_FILE, type=[".json"], key=_FILE)
+        st.button("Open", key="open-results", on_click=_open, args=(session, model))
+    problem: UserError | None = st.session_state.get(_PROBLEM)
+    if problem is not None:
+        show_error(problem)
+
+
+def draw_save_results(state: SweepState) -> None:
+    """The file that opens again."""
+    corpus = state.corpus
+    if corpus is None or not state.evaluated:
+        return
+    st.download_button(
+        "Save results",
+        lambda: results_to_json(corpus, state.rows),
+        file_name=RESULTS_FILE,
+        mime="application/json",
+        icon=":material/save:",
+        on_click="ignore",
+        key="save-results",
+        help="One file with everything; “Open results” reads it, and `coalesce report` makes a"
+        " page of it.",
+    )
+
+
+def _open(session: Session, model: SpeechModel) -> None:
+    """Read what was named, and put it on show."""
+    st.session_state.pop(_PROBLEM, None)
+    upload = st.session_state.get(_FILE)
+    folder = str(st.session_state.get(_FOLDER) or "").strip()
+    try:
+        if session.jobs.running(SLOT) is not None:
+            raise UserError("A sweep is running.", "Cancel it, or wait for its end.")
+        if upload is None and not folder:
+            raise UserError("Nothing is named.", f"Name a folder, or give a {RESULTS_FILE}.")
+        if upload is None:
+            serving().require_folder(folder)
+        saved = read_results(upload.getvalue() if upload is not None else Path(folder))
+    except UserError as problem:
+        st.session_state[_PROBLEM] = problem
+        return
+    session.sweeps[model_id(model)] = SweepState(saved.rows, saved.corpus, is_opened=True)
 
 
 def require_clip(state: SweepState, utterance: Utterance) -> None:

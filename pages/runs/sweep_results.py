@@ -24,6 +24,7 @@ from analysis.figures.sweeps import (
     wer_curves,
 )
 from pages.runs.closer_look import draw_closer_look
+from pages.runs.opened import draw_save_results
 from pages.session.sweep_state import SweepState
 from pages.widgets.basics import figure, swatch
 from pages.widgets.choices import choose_one
@@ -42,7 +43,7 @@ _COST_NAMES = {
 
 def draw_results(state: SweepState) -> None:
     """Everything about the rows that are there; at least the original."""
-    rows = state.evaluated
+    rows = _choose_rows(state)
     left, right = st.columns([7, 3], vertical_alignment="bottom")
     left.header("WER against what was removed")
     with right:
@@ -78,16 +79,39 @@ def draw_results(state: SweepState) -> None:
                 height=PARETO_HEIGHT,
             )
     _draw_table(state)
-    _draw_worst(state)
+    _draw_worst(rows)
     draw_closer_look(state)
-    table = pd.DataFrame([values(row) for row in rows])
-    draw_exports("sweep", charts, {"wer-table": table})
+    table = pd.DataFrame([values(row) for row in state.evaluated])
+    with st.container(horizontal=True):
+        draw_exports("sweep", charts, {"wer-table": table})
+        draw_save_results(state)
+
+
+def _choose_rows(state: SweepState) -> list[Row]:
+    """Those of one original under one condition, which the figures are about."""
+    conditions = state.conditions
+    condition = conditions[0]
+    models = list(dict.fromkeys(row.model for row in state.evaluated if row.cell is None))
+    model = models[0]
+    if len(conditions) > 1 or len(models) > 1:
+        with st.container(horizontal=True):
+            if len(models) > 1:
+                model = choose_one("Model", models, key="sweep-original")
+            if len(conditions) > 1:
+                condition = choose_one(
+                    "Condition",
+                    conditions,
+                    key="sweep-condition",
+                    format_func=lambda name: name or "clean",
+                )
+    return [row for row in state.under(condition) if row.model == model]
 
 
 def _draw_table(state: SweepState) -> None:
     """The rows with their tests, and the same for a paper."""
     st.header("Table")
     table = pd.DataFrame([values(row) for row in state.evaluated])
+    several_models = table["model"].nunique() > 1
     numbers = st.column_config.NumberColumn
     st.dataframe(
         table.assign(
@@ -95,12 +119,18 @@ def _draw_table(state: SweepState) -> None:
         ),
         hide_index=True,
         column_order=[
-            *("method", "allocation", "removed", "parameters", "real_time_factor"),
+            *(("model",) if several_models else ()),
+            *("method", "allocation"),
+            *(("condition",) if len(state.conditions) > 1 else ()),
+            *("removed", "parameters", "real_time_factor"),
             *("wer", "wer_low", "wer_high", "cer", "substitutions", "insertions", "deletions"),
+            *("insertion_rate", "looping"),
             *("original_difference", "original_p_bootstrap", "original_p_mapsswe"),
             *("magnitude_difference", "magnitude_p_bootstrap", "magnitude_p_mapsswe"),
         ],
         column_config={
+            "model": "Model",
+            "condition": "Condition",
             "method": st.column_config.TextColumn("Method", width="medium"),
             "allocation": "Allocation",
             "removed": numbers("Removed (%)", format="%.1f"),
@@ -113,6 +143,12 @@ def _draw_table(state: SweepState) -> None:
             "substitutions": numbers("S", width="small"),
             "insertions": numbers("I", width="small"),
             "deletions": numbers("D", width="small"),
+            "insertion_rate": numbers(
+                "Inserted (%)", format="%.2f", help="words that nobody said, over words said"
+            ),
+            "looping": numbers(
+                "Looping (%)", format="%.1f", help="utterances whose words go round in circles"
+            ),
             "original_difference": numbers("Δ original", format="%+.2f", help="points of WER"),
             "original_p_bootstrap": numbers("p, bootstrap", format="%.4f"),
             "original_p_mapsswe": numbers("p, MAPSSWE", format="%.4f"),
@@ -142,9 +178,10 @@ def _draw_table(state: SweepState) -> None:
             )
 
 
-def _draw_worst(state: SweepState) -> None:
+def _draw_worst(shown: list[Row]) -> None:
     """Where a model loses most against the original, word by word."""
-    rows = [row for row in state.evaluated if row.cell is not None]
+    original = shown[0].evaluation
+    rows = [row for row in shown if row.cell is not None]
     if not rows:
         return
     st.header("Worst utterances")
@@ -156,7 +193,7 @@ def _draw_worst(state: SweepState) -> None:
         key="worst-model",
     )
     evaluation, corpus = rows[chosen].evaluation, rows[chosen].evaluation.corpus
-    worst = worst_utterances(evaluation, state.original)[:N_WORST]
+    worst = worst_utterances(evaluation, original)[:N_WORST]
     if not worst:
         st.caption("This model gets every word right.")
         return
@@ -167,11 +204,11 @@ def _draw_worst(state: SweepState) -> None:
     right.markdown(f"{swatch(ORIGINAL)} **original**")
     for index in worst:
         utterance, own = corpus.utterances[index], evaluation.scores[index]
-        theirs = state.original.scores[index]
+        theirs = original.scores[index]
         with st.container(border=True):
             st.caption(
                 f"{escape_markdown(utterance.id)} · errors: {evaluation.errors[index]},"
-                f" original: {state.original.errors[index]}, of {number_of(own.words, 'word')}"
+                f" original: {original.errors[index]}, of {number_of(own.words, 'word')}"
             )
             left, right = st.columns(2)
             left.html(marked_transcript(own.alignment))

@@ -144,6 +144,7 @@ def start(
             options or TranscriptionOptions(),
             spec.normaliser,
             made=made,
+            stress=spec.stress,
             store=ResultStore(cache_folder("evaluations")),
             on_row=on_row,
             watch=watch,

@@ -17,6 +17,7 @@ from pydantic_core import to_json
 from analysis.errors import UserError
 from analysis.evaluation.corpora import Corpus
 from analysis.evaluation.drift import Drift
+from analysis.evaluation.saved_results import with_corpus, without_corpus
 from analysis.evaluation.speed import EncoderSpeed
 from analysis.evaluation.sweep import Row, Skipped
 from analysis.speech.audio import read_audio
@@ -252,7 +253,7 @@ def _restore_transcript(store: Store, name: str, session: Session) -> None:
 
 def _restore_sweep(store: Store, name: str, session: Session) -> None:
     record = _read(store, name, SweepRecord)
-    rows = _with_corpus(record.rows, record.corpus)
+    rows = with_corpus(record.rows, record.corpus)
     session.sweeps[record.model] = SweepState(rows, record.corpus)
 
 
@@ -331,22 +332,7 @@ def _clip_items(clip: Clip) -> dict[str, Item]:
 
 
 def _sweep_json(model: str, corpus: Corpus, rows: Sequence[Row | Skipped]) -> bytes:
-    bare = _with_corpus(rows, Corpus(corpus.name, (), (), ()))
-    return _json(SweepRecord(model, corpus, bare))
-
-
-def _with_corpus(rows: Sequence[Row | Skipped], corpus: Corpus) -> list[Row | Skipped]:
-    """The same rows, all of one corpus."""
-    return [
-        replace(
-            row,
-            n_clusters=dict(row.n_clusters),
-            evaluation=replace(row.evaluation, corpus=corpus),
-        )
-        if isinstance(row, Row)
-        else row
-        for row in rows
-    ]
+    return _json(SweepRecord(model, corpus, without_corpus(rows)))
 
 
 def _item(record: object, fingerprint: Hashable) -> Item:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
+from analysis.evaluation.blind import Verdict
 from analysis.evaluation.corpora import Corpus
 from analysis.evaluation.corpus_evaluation import Evaluation
 from analysis.evaluation.outcomes import outcomes_of
@@ -31,12 +32,15 @@ class SweepState:
         Holds the folder of uploaded clips, for as long as the sweep may read them.
     is_opened : bool
         Whether it comes from a file of results, and not from a sweep of this visitor.
+    verdicts : dict of tuple of str to list of Verdict
+        Of blind comparisons, by the names of both models.
     """
 
     rows: list[Row | Skipped] = field(default_factory=list)
     corpus: Corpus | None = None
     upload: Upload | None = None
     is_opened: bool = False
+    verdicts: dict[tuple[str, ...], list[Verdict]] = field(default_factory=dict)
     _remembered: tuple[int, dict[object, Any]] = field(default_factory=lambda: (0, {}))
 
     @property
@@ -67,6 +71,15 @@ class SweepState:
             known[key] = make()
         value: T = known[key]
         return value
+
+    @property
+    def conditions(self) -> list[str]:
+        """Under which the corpus was heard; "" where nothing disturbed it."""
+        return list(dict.fromkeys(row.evaluation.corpus.condition for row in self.evaluated))
+
+    def under(self, condition: str) -> list[Row]:
+        """The rows of one condition; the original first."""
+        return [row for row in self.evaluated if row.evaluation.corpus.condition == condition]
 
     @property
     def original(self) -> Evaluation:

@@ -9,10 +9,12 @@ import soundfile
 from streamlit.testing.v1 import AppTest
 
 from analysis.evaluation.lost_words import lost_words
+from analysis.evaluation.saved_results import results_to_json
 from analysis.evaluation.sweep_spec import OWN_ALLOCATION, read_spec, read_way
 from analysis.evaluation.utterances import Search
 from analysis.plan.recipe import DEFAULT_NAME, PAPERS_NAME, complete, recipe_name
 from pages.runs.sweeps import FIRST_WAYS, HELDOUT, WAYS_TO_COMPRESS
+from tests.helpers.heard import rows_heard
 from tests.helpers.streamlit_app import Visit, compress, session_of, settle
 
 N_UTTERANCES = 6
@@ -94,6 +96,53 @@ def test_utterances_are_searched_chosen_and_heard(page: AppTest) -> None:
     page.button(key="explorer-all").click()
     settle(page)
     assert len(_table(page, "reference")) == N_UTTERANCES
+
+
+def test_the_corpus_is_heard_again_under_stress(page: AppTest) -> None:
+    page.pills(key="sweep-methods").set_value(["magnitude"])
+    page.number_input(key="sweep-limit").set_value(2)
+    page.multiselect(key="sweep-stress").set_value(["noise:10", "silence:3"])
+    settle(page)
+    evaluate(page)
+    rows = state(page).rows
+    conditions = [row.evaluation.corpus.condition for row in rows]
+    assert conditions == ["", "noise:10", "silence:3"] * 2
+    assert page.header[0].value == "WER against what was removed"
+    shown = _table(page, "looping")
+    assert shown["condition"].fillna("").tolist() == conditions
+    assert len(_table(page, "reference")) == 6
+
+
+def test_kept_results_are_opened_again(page: AppTest, tmp_path: Path) -> None:
+    rows = rows_heard(
+        ["the cat sat", "a dog"], {"original": ["the cat", "a dog"], "cut": ["", "a"]}
+    )
+    corpus = rows[0].evaluation.corpus
+    (tmp_path / "results.json").write_bytes(results_to_json(corpus, rows))
+    page.text_input(key="results-folder").set_value(str(tmp_path))
+    page.button(key="open-results").click()
+    settle(page)
+    assert [row.evaluation.results for row in state(page).rows] == [
+        row.evaluation.results for row in rows
+    ]
+    assert _table(page, "reference")["new errors: cut, 20%"].tolist() == [2, 1]
+    page.text_input(key="results-folder").set_value(str(tmp_path / "nowhere"))
+    page.button(key="open-results").click()
+    settle(page)
+    assert any("can be read" in error.value for error in page.error)
+
+
+def test_blind_listening_keeps_score(page: AppTest) -> None:
+    evaluate(page)
+    page.segmented_control(key="closer-look").set_value("Blind listening")
+    settle(page)
+    page.button(key="blind:Equal").click()
+    settle(page)
+    page.button(key="blind:A is better").click()
+    settle(page)
+    [verdicts] = state(page).verdicts.values()
+    assert [verdict.better is None for verdict in verdicts] == [True, False]
+    assert any("equal in 1" in text.value for text in page.markdown)
 
 
 def test_words_and_slices_lead_to_their_utterances(page: AppTest) -> None:

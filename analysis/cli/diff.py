@@ -1,0 +1,62 @@
+"""The shell's command that compares the parameters of two models."""
+
+import argparse
+from collections import Counter
+from dataclasses import asdict
+
+from analysis.cli.terminal import print_json, say_notes
+from analysis.models.loading import load
+from analysis.models.parameter_difference import (
+    GroupDifference,
+    TensorDifference,
+    group_differences,
+    tensor_differences,
+)
+
+
+def diff(options: argparse.Namespace) -> None:
+    """Print the tensors of two models that differ, and on request their unit groups."""
+    models = [
+        load(source, revision=options.revision, device=options.device, dtype=options.dtype)
+        for source in (options.model, options.other)
+    ]
+    for model in models:
+        say_notes(model)
+    tensors = tensor_differences(*models)
+    groups = group_differences(*models) if options.units or options.json else []
+    if options.json:
+        print_json(
+            {
+                "tensors": [asdict(one) for one in tensors],
+                "groups": [asdict(one) for one in groups],
+            }
+        )
+        return
+    counts = Counter(one.status for one in tensors)
+    print(", ".join(f"{n} {status}" for status, n in counts.items()))
+    for tensor in tensors:
+        if tensor.status != "same":
+            print(_tensor_line(tensor))
+    for group in groups:
+        print(_group_line(group))
+
+
+def _tensor_line(one: TensorDifference) -> str:
+    norm = "" if one.relative_norm is None else f"{one.relative_norm:.3g}"
+    shapes = _shape(one.shape)
+    if one.shape != one.other_shape:
+        shapes = f"{_shape(one.shape) or '–'} → {_shape(one.other_shape) or '–'}"
+    return f"{one.status:<9}{one.name:<64}{shapes:>26}{norm:>10}"
+
+
+def _group_line(one: GroupDifference) -> str:
+    if one.n_units != one.other_n_units:
+        return f"{one.id:<32}{one.n_units} → {one.other_n_units} units"
+    if not one.relative_norms:
+        return f"{one.id:<32}{one.n_units} units of another size"
+    most = max(one.relative_norms)
+    return f"{one.id:<32}{one.n_changed} of {one.n_units} changed, by {most:.3g} at most"
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

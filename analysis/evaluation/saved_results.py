@@ -1,0 +1,130 @@
+"""The results of a sweep as one file that opens again, on another machine too."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+
+from analysis.errors import UserError
+from analysis.evaluation.corpora import Corpus
+from analysis.evaluation.sweep import Row, Skipped
+
+RESULTS_FILE = "results.json"
+"""What the file is called in the folder of a run."""
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SavedResults:
+    """Rows and what they were measured on.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Without a condition.
+    rows : list of Row or Skipped
+        As `analysis.evaluation.sweep.sweep` gives them.
+    """
+
+    corpus: Corpus
+    rows: list[Row | Skipped]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What is written: the corpus stands once, and the rows without it."""
+
+    format: int
+    corpus: Corpus
+    rows: list[Row | Skipped]
+
+
+def results_to_json(corpus: Corpus, rows: Sequence[Row | Skipped]) -> bytes:
+    """Everything that a sweep found, as JSON.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        That the sweep was given.
+    rows : sequence of Row or Skipped
+    """
+    return to_json(_File(FORMAT, corpus, without_corpus(rows)), inf_nan_mode="constants")
+
+
+def read_results(source: Path | bytes) -> SavedResults:
+    """Read what `results_to_json` wrote.
+
+    Parameters
+    ----------
+    source : Path or bytes
+        A file, the folder of a run that holds it, or a file's content.
+
+    Returns
+    -------
+    SavedResults
+
+    Raises
+    ------
+    UserError
+        Where it cannot be read, or is something else.
+    """
+    name = "The file" if isinstance(source, bytes) else str(source)
+    try:
+        if isinstance(source, Path):
+            source = (source / RESULTS_FILE if source.is_dir() else source).read_bytes()
+        found = TypeAdapter(_File).validate_json(source)
+    except OSError as error:
+        raise UserError(
+            f"{name} holds no {RESULTS_FILE} that can be read.",
+            "Give the folder that coalesce sweep or evaluate wrote with --out.",
+            str(error),
+        ) from error
+    except (ValueError, RecursionError) as error:  # a ValidationError is a ValueError
+        raise UserError(
+            f"{name} holds no results of a sweep.", f"Give a {RESULTS_FILE}.", str(error)
+        ) from error
+    if found.format != FORMAT:
+        raise UserError(
+            f"{name} was written by a newer version (format {found.format}).", "Update Coalesce."
+        )
+    rows = with_corpus(found.rows, found.corpus)
+    n_utterances = len(found.corpus.utterances)
+    evaluated = [row.evaluation for row in rows if isinstance(row, Row)]
+    whole = all(len(e.results) == len(e.scores) == n_utterances for e in evaluated)
+    if not evaluated or not n_utterances or not whole:
+        raise UserError(f"{name} holds no whole results.", "Run the sweep to its end again.")
+    return SavedResults(found.corpus, rows)
+
+
+def without_corpus(rows: Sequence[Row | Skipped]) -> list[Row | Skipped]:
+    """The rows without the utterances that they all share; their conditions stay."""
+    return [
+        replace(
+            row,
+            n_clusters=dict(row.n_clusters),
+            evaluation=replace(
+                row.evaluation, corpus=Corpus("", (), (), (), row.evaluation.corpus.condition)
+            ),
+        )
+        if isinstance(row, Row)
+        else row
+        for row in rows
+    ]
+
+
+def with_corpus(rows: Sequence[Row | Skipped], corpus: Corpus) -> list[Row | Skipped]:
+    """The rows with the corpus that they were measured on, each under its condition."""
+    conditions = {row.evaluation.corpus.condition for row in rows if isinstance(row, Row)}
+    under = {condition: corpus.under(condition) for condition in conditions}
+    return [
+        replace(
+            row,
+            evaluation=replace(row.evaluation, corpus=under[row.evaluation.corpus.condition]),
+        )
+        if isinstance(row, Row)
+        else row
+        for row in rows
+    ]

@@ -1,0 +1,139 @@
+"""Which tensors and which units of two models differ, and by how much."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup
+from analysis.models.unit_weights import UnitWeights, read_units
+
+Status = Literal["same", "changed", "reshaped", "added", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorDifference:
+    """One tensor of two models.
+
+    Parameters
+    ----------
+    name : str
+        From the root of the model.
+    status : {"same", "changed", "reshaped", "added", "missing"}
+        Added: only the second model has it; missing: only the first.
+    shape, other_shape : tuple of int
+        In the first and in the second; empty where it is not there.
+    relative_norm : float or None
+        Norm of the difference over the norm in the first model; None where shapes differ. Infinite
+        where the first model has zeros alone.
+    """
+
+    name: str
+    status: Status
+    shape: tuple[int, ...]
+    other_shape: tuple[int, ...]
+    relative_norm: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDifference:
+    """One unit group of two models.
+
+    Parameters
+    ----------
+    id : str
+        Of the group, in the first model that has it.
+    n_units, other_n_units : int
+        0 where there is no such group.
+    relative_norms : tuple of float
+        Of each unit, as for tensors; empty where the units cannot be paired, since their number or
+        their size differs.
+    """
+
+    id: str
+    n_units: int
+    other_n_units: int
+    relative_norms: tuple[float, ...]
+
+    @property
+    def n_changed(self) -> int:
+        """Units that differ at all."""
+        return sum(norm > 0 for norm in self.relative_norms)
+
+
+def tensor_differences(model: SpeechModel, other: SpeechModel) -> list[TensorDifference]:
+    """Compare all parameters of two models by their names.
+
+    Parameters
+    ----------
+    model, other : SpeechModel
+        On any devices, in any dtypes.
+
+    Returns
+    -------
+    list of TensorDifference
+        In the order of the first model, then what the second has more.
+    """
+    own, theirs = dict(model.model.named_parameters()), dict(other.model.named_parameters())
+    found = []
+    for name in dict.fromkeys([*own, *theirs]):
+        one, two = own.get(name), theirs.get(name)
+        shapes = (
+            (tuple(one.shape) if one is not None else ()),
+            (tuple(two.shape) if two is not None else ()),
+        )
+        if one is None or two is None:
+            found.append(
+                TensorDifference(name, "added" if one is None else "missing", *shapes, None)
+            )
+        elif one.shape != two.shape:
+            found.append(TensorDifference(name, "reshaped", *shapes, None))
+        else:
+            norm = _relative(one.detach(), two.detach())
+            found.append(TensorDifference(name, "changed" if norm else "same", *shapes, norm))
+    return found
+
+
+def group_differences(model: SpeechModel, other: SpeechModel) -> list[GroupDifference]:
+    """Compare the heads and channels of two models, layer by layer; see `tensor_differences`.
+
+    Returns
+    -------
+    list of GroupDifference
+    """
+    own = {group.id: group for group in model.groups}
+    theirs = {group.id: group for group in other.groups}
+    return [
+        _group(model, own.get(name), other, theirs.get(name))
+        for name in dict.fromkeys([*own, *theirs])
+    ]
+
+
+def _group(
+    model: SpeechModel, one: UnitGroup | None, other: SpeechModel, two: UnitGroup | None
+) -> GroupDifference:
+    name = one.id if one is not None else two.id if two is not None else ""
+    counts = one.n_units if one else 0, two.n_units if two else 0
+    if one is None or two is None or counts[0] != counts[1]:
+        return GroupDifference(name, *counts, ())
+    own, theirs = _rows(read_units(model.model, one)), _rows(read_units(other.model, two))
+    if own.shape != theirs.shape:
+        return GroupDifference(name, *counts, ())
+    norms = tuple(_relative(a, b) for a, b in zip(own, theirs, strict=True))
+    return GroupDifference(name, *counts, norms)
+
+
+def _rows(weights: UnitWeights) -> torch.Tensor:
+    """All numbers of each unit: (n, numbers), float64."""
+    parts = [*weights.inputs.values(), *weights.biases.values(), weights.output]
+    return torch.cat([part.detach().cpu().double().flatten(1) for part in parts], dim=1)
+
+
+def _relative(one: torch.Tensor, two: torch.Tensor) -> float:
+    first, second = one.cpu().double(), two.cpu().double()
+    difference, norm = float((first - second).norm()), float(first.norm())
+    if not difference:
+        return 0.0
+    return difference / norm if norm else math.inf

@@ -1,0 +1,74 @@
+"""Two transcripts without names: which is better? And who is ahead."""
+
+import random
+
+import streamlit as st
+
+from analysis.errors import UserError
+from analysis.evaluation.blind import Trial, Verdict, standing, trials_of
+from analysis.evaluation.significance import LEVEL
+from analysis.figures.marked_words import plain_transcript
+from analysis.speech.audio import SAMPLING_RATE
+from pages.listening.player import pcm
+from pages.runs.opened import require_clip
+from pages.session.sweep_state import SweepState
+from pages.widgets.formatting import escape_markdown, percent
+
+_SEED = "blind-seed"
+
+
+def draw_blind(state: SweepState, model: int, base: int) -> None:
+    """The next pair, three answers, and the scoreboard."""
+    if model == base:
+        st.caption("Choose two different models.")
+        return
+    pair = (min(model, base), max(model, base))
+    seed: int = st.session_state.setdefault(_SEED, random.SystemRandom().randrange(2**31))
+    outcomes = state.table_against(base).outcomes
+    trials = state.remember(("blind", pair), lambda: trials_of(outcomes, *pair, seed))
+    verdicts = state.verdicts.setdefault(tuple(outcomes.names[place] for place in pair), [])
+    if len(verdicts) < len(trials):
+        _draw_trial(state, trials[len(verdicts)], verdicts)
+    else:
+        st.caption(
+            "All utterances of which the two wrote different words are judged."
+            if trials
+            else "The two wrote the same words everywhere."
+        )
+    own = standing(verdicts, model)
+    names = outcomes.names
+    st.markdown(
+        f"{len(verdicts)} of {len(trials)} judged"
+        + (
+            f": **{escape_markdown(names[model])}** better in {own.wins}, "
+            f"**{escape_markdown(names[base])}** in {own.losses}, equal in {own.ties};"
+            f" {percent(own.share, 0)} of those decided, {LEVEL:.0%} interval"
+            f" {percent(own.interval.low, 0)} to {percent(own.interval.high, 0)} (Wilson)."
+            if verdicts
+            else ". Who is who is told with the score."
+        )
+    )
+
+
+def _draw_trial(state: SweepState, trial: Trial, verdicts: list[Verdict]) -> None:
+    outcomes = state.table_against(0).outcomes
+    utterance = outcomes.utterances[trial.place]
+    with st.container(border=True):
+        try:
+            require_clip(state, utterance)
+            st.audio(pcm(utterance.read().samples), sample_rate=SAMPLING_RATE, alt="The clip")
+        except UserError as error:
+            st.caption(f":material/volume_off: {escape_markdown(str(error))}")
+        sides = (trial.left, trial.right)
+        for column, label, place in zip(st.columns(2), "AB", sides, strict=True):
+            column.markdown(f"**{label}**")
+            column.html(plain_transcript(outcomes.models[place].results[trial.place].text))
+        answers = (("A is better", trial.left), ("Equal", None), ("B is better", trial.right))
+        with st.container(horizontal=True):
+            for label, better in answers:
+                st.button(
+                    label,
+                    key=f"blind:{label}",
+                    on_click=verdicts.append,
+                    args=(Verdict(trial, better),),
+                )

@@ -1,0 +1,53 @@
+"""Results come back as they were, on another machine too; anything else is refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from analysis.errors import UserError
+from analysis.evaluation.corpora import Corpus
+from analysis.evaluation.outcomes import outcomes_of
+from analysis.evaluation.saved_results import RESULTS_FILE, read_results, results_to_json
+from analysis.evaluation.sweep import Row, sweep
+from analysis.evaluation.sweep_spec import read_spec
+from analysis.evaluation.sweep_tables import to_csv
+from analysis.evaluation.utterances import UtteranceTable
+from analysis.models.speech_model import SpeechModel
+from tests.helpers.heard import rows_heard
+from tests.helpers.sweeps import MINIMAL, OPTIONS
+
+
+def test_a_sweep_under_stress_comes_back(
+    hubert: SpeechModel, corpus: Corpus, tmp_path: Path
+) -> None:
+    spec = read_spec(MINIMAL | {"sparsity": 0.5, "method": "magnitude", "stress": "noise:10"})
+    rows = sweep(hubert, spec.cells(), corpus, OPTIONS, "none", stress=spec.stress)
+    conditions = [row.evaluation.corpus.condition for row in rows if isinstance(row, Row)]
+    assert conditions == ["", "noise:10"] * 2
+    (tmp_path / RESULTS_FILE).write_bytes(results_to_json(corpus, rows))
+    found = read_results(tmp_path)
+    assert found.corpus == corpus
+    assert to_csv(found.rows) == to_csv(rows)
+    evaluated = [row for row in found.rows if isinstance(row, Row)]
+    assert evaluated == rows
+    table = UtteranceTable(outcomes_of(evaluated))
+    assert table.outcomes.names == ["original", "magnitude, 50%"]
+    assert table.frame["condition"].tolist() == ["clean"] * 3 + ["noise:10"] * 3
+    assert table.frame["utterance"].nunique() == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff", b'{"format": 1}'])
+def test_what_is_no_file_of_results_is_refused(content: bytes) -> None:
+    with pytest.raises(UserError, match="holds no results"):
+        read_results(content)
+
+
+def test_results_that_lack_utterances_are_refused(tmp_path: Path) -> None:
+    rows = rows_heard(["a", "b"], {"original": ["a", "b"]})
+    written = json.loads(results_to_json(rows[0].evaluation.corpus, rows))
+    written["rows"][0]["evaluation"]["results"].pop()
+    with pytest.raises(UserError, match="whole results"):
+        read_results(json.dumps(written).encode())
+    with pytest.raises(UserError, match="can be read"):
+        read_results(tmp_path)

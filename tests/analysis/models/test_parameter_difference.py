@@ -1,0 +1,53 @@
+"""What differs between two models is found, by name, shape and amount; nothing else is."""
+
+from copy import deepcopy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from analysis.models.parameter_difference import group_differences, tensor_differences
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_weights import read_units
+from tests.helpers.changed_models import narrower, overwrite
+
+
+def test_a_model_is_equal_to_itself(whisper: SpeechModel) -> None:
+    tensors = tensor_differences(whisper, whisper)
+    assert {one.status for one in tensors} == {"same"}
+    assert len(tensors) == len(list(whisper.model.named_parameters()))
+    assert all(one.n_changed == 0 for one in group_differences(whisper, whisper))
+
+
+def test_one_changed_unit_is_found_with_its_amount(hubert: SpeechModel) -> None:
+    group = next(group for group in hubert.groups if group.component == "ffn")
+    changed = deepcopy(hubert.model)
+    weights = read_units(changed, group).clone()
+    for part in (*weights.inputs.values(), *weights.biases.values(), weights.output):
+        part[2] *= 1.5
+    overwrite(changed, group, weights)
+    other = replace(hubert, model=changed)
+    found = {one.id: one for one in group_differences(hubert, other)}
+    norms = found[group.id].relative_norms
+    assert norms[2] == pytest.approx(0.5)
+    assert found[group.id].n_changed == sum(one.n_changed for one in found.values()) == 1
+    statuses = [one.status for one in tensor_differences(hubert, other)]
+    assert statuses.count("changed") == 3  # two matrices and a bias
+    assert {*statuses} == {"changed", "same"}
+
+
+def test_what_is_narrower_is_reshaped_and_has_no_norm(hubert: SpeechModel) -> None:
+    small = narrower(hubert)
+    reshaped = [one for one in tensor_differences(hubert, small) if one.status == "reshaped"]
+    assert reshaped
+    assert all(one.relative_norm is None and one.shape != one.other_shape for one in reshaped)
+    assert all(one.n_units > one.other_n_units for one in group_differences(hubert, small))
+
+
+def test_what_only_one_has_is_named(hubert: SpeechModel, whisper: SpeechModel) -> None:
+    found = {one.name: one for one in tensor_differences(hubert, whisper)}
+    own = set(dict(hubert.model.named_parameters()))
+    theirs = set(dict(whisper.model.named_parameters()))
+    assert {name for name, one in found.items() if one.status == "missing"} == own - theirs
+    assert {name for name, one in found.items() if one.status == "added"} == theirs - own
+    assert torch.tensor([one.n_units for one in group_differences(hubert, whisper)]).min() == 0
