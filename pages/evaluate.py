@@ -40,7 +40,7 @@ from pages.session.session import Session
 from pages.session.shelves import footprint_of
 from pages.session.sweep_state import SweepState
 from pages.widgets.basics import explain, primary_button, show_error
-from pages.widgets.choices import choose_one, choose_some, held
+from pages.widgets.choices import choose_one, choose_some
 from pages.widgets.formatting import escape_markdown
 
 _OWN = "each method's own"
@@ -120,16 +120,13 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
         methods = choose_some(
             "Methods", list(WAYS_TO_COMPRESS), key=METHODS_KEY, default=FIRST_WAYS
         )
-        stress = st.multiselect(
+        stress = choose_some(
             "Stress",
             CONDITIONS,
-            default=held("sweep-stress", []),
             key="sweep-stress",
-            persist_state="session",
-            accept_new_options=True,
-            placeholder="the corpus as it is",
-            help="Hears the corpus again under each condition, seeded. Others can be typed in, as"
-            " reverb:1.5 or telephone+noise:5.\n\n"
+            default=[],
+            help_text="Hears the corpus again under each condition, seeded; the shell takes others,"
+            " as `--stress telephone+noise:5`.\n\n"
             + "\n".join(f"- **{name}**: {one.help}" for name, one in DISTURBANCES.items()),
         )
     with grid.cell():

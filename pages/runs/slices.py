@@ -16,9 +16,10 @@ from pages.widgets.exports import draw_exports
 
 def draw_slices(state: SweepState, model: int, base: int) -> None:
     """A picture of those that lose most, and the table of all."""
-    slices = state.remember(
-        ("slices", model, base), lambda: slices_of(state.table_against(base), model)
-    )
+    with st.spinner("Testing every slice"):
+        slices = state.remember(
+            ("slices", model, base), lambda: slices_of(state.table_against(base), model)
+        )
     if not slices:
         st.caption(
             f"The corpus has no column that divides it into parts of {MIN_BLOCKS} utterances."
