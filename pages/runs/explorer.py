@@ -38,8 +38,8 @@ FEW_VALUES = 12
 _MOST_VALUES = 500
 _WHICH: dict[Which, str] = {
     "all": "All",
-    "wrong": "Any error",
-    "new": "New errors",
+    "wrong": "Wrong",
+    "new": "New",
 }
 _BOUNDS, _ONLY = "explorer-bounds", "explorer-only"
 """Hold what other parts of the page chose: a list of `Bound`, and places with their title."""
@@ -99,7 +99,7 @@ def _forget() -> None:
 def _search(table: UtteranceTable, model: int) -> Search:
     """The controls above the table, and what they ask for."""
     names = table.outcomes.names
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    left, right = st.columns(2, vertical_alignment="bottom")
     text = left.text_input(
         "Words",
         key="explorer-text",
@@ -113,11 +113,11 @@ def _search(table: UtteranceTable, model: int) -> Search:
             list(_WHICH),
             key=_SHOWN,
             format_func=_WHICH.__getitem__,
-            help_text=f"New errors: those that “{names[table.base]}” does not make in that place.",
+            help_text="All utterances; those that the model gets wrong; those with new errors: those that “{names[table.base]}” does not make in that place.",
         )
-    first, second, third = st.columns([3, 2, 2], vertical_alignment="bottom")
+    first, second, third = st.columns([4, 3, 2], vertical_alignment="bottom")
     order, descending = _order(table, model, first, second)
-    with third.popover("Filter by column", icon=":material/filter_list:", width="stretch"):
+    with third.popover("Filter", icon=":material/filter_list:", width="stretch"):
         bounds = _draw_filters(table)
     only = st.session_state.get(_ONLY)
     return Search(
@@ -221,6 +221,7 @@ def _draw_page(table: UtteranceTable, search: Search, places: np.ndarray) -> int
     event: Any = st.dataframe(
         frame,
         hide_index=True,
+        column_order=_errors_first(table),
         column_config={str(name): _column(str(name), frame) for name in frame.columns},
         on_select="rerun",
         selection_mode="single-row",
@@ -233,6 +234,15 @@ def _draw_page(table: UtteranceTable, search: Search, places: np.ndarray) -> int
         st.caption("Choose a row to hear it, and to see what every model wrote.")
         return None
     return int(shown[rows[0]])
+
+
+def _errors_first(table: UtteranceTable) -> list[str]:
+    """The columns of the table, what it is about in sight."""
+    names = table.outcomes.names
+    counts = [new_errors_of(name) for name in names] + [errors_of(name) for name in names]
+    counts = [name for name in counts if name in table.frame]
+    others = [name for name in table.frame.columns if name not in ("utterance", *counts)]
+    return ["utterance", *counts, *others]
 
 
 def _column(name: str, frame: pd.DataFrame) -> Any:

@@ -52,10 +52,10 @@ def draw_words(state: SweepState, model: int, base: int) -> None:
             key=f"lost-words:{model}:{base}",
             names={
                 "word": "Word",
-                "n": "Said",
-                "original_errors": "Wrong, original",
-                "errors": "Wrong",
                 "lost": "Lost",
+                "n": "Said",
+                "errors": "Wrong",
+                "original_errors": "Wrong, original",
                 "regained": "Regained",
             },
         )
@@ -133,11 +133,11 @@ def _draw_rows(
     st.dataframe(
         table.head(MOST_ROWS),
         hide_index=True,
+        column_order=list(names),
         column_config={name: _column(table, name, title) for name, title in names.items()},
         on_select=choose,
         selection_mode="single-row",
         key=key,
-        height=300,
         alt=f"{', '.join(names.values())}.",
     )
 
