@@ -113,7 +113,8 @@ def _search(table: UtteranceTable, model: int) -> Search:
             list(_WHICH),
             key=_SHOWN,
             format_func=_WHICH.__getitem__,
-            help_text="All utterances; those that the model gets wrong; those with new errors: those that “{names[table.base]}” does not make in that place.",
+            help_text="All; those that the model gets wrong; those with errors that"
+            f" “{names[table.base]}” does not make in that place.",
         )
     first, second, third = st.columns([4, 3, 2], vertical_alignment="bottom")
     order, descending = _order(table, model, first, second)

@@ -1,0 +1,49 @@
+"""The shell compares models that are no variants of each other, and makes a page of what it kept."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from analysis.cli import parser as cli
+from analysis.evaluation.outcomes import outcomes_of
+from analysis.evaluation.saved_results import read_results
+from analysis.evaluation.sweep import Row
+from tests.helpers.corpora import write_corpus
+
+
+def test_two_models_are_evaluated_kept_and_reported(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    write_corpus(data, ["one two", "three", "four five six"])
+    out, page = tmp_path / "out", tmp_path / "page.html"
+    models = [str(folder), str(folder)]
+    arguments = ["evaluate", *models, "--data", str(data), "--out", str(out), "--confidence"]
+    assert cli.main([*arguments, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    [other] = facts["others"]
+    assert other["difference"] == 0
+    assert other["wer"] == facts["wer"]
+    rows = [row for row in read_results(out).rows if isinstance(row, Row)]
+    outcomes = outcomes_of(rows)
+    assert outcomes.names == [folder.name, f"{folder.name} (2)"]
+    assert len(outcomes.utterances) == 3
+    assert any(result.words for result in outcomes.models[0].results)
+    assert cli.main(["report", str(out), str(page)]) == 0
+    assert f"{folder.name} (2)" in page.read_text(encoding="utf-8")
+    assert cli.main(["report", str(data), str(page)]) == 2
+    assert "can be read" in capsys.readouterr().err
+
+
+def test_a_model_does_not_differ_from_itself(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["diff", str(folder), str(folder), "--units"]) == 0
+    first, *groups = capsys.readouterr().out.splitlines()
+    assert first.endswith(" same")
+    assert "," not in first
+    assert all(" 0 of " in line for line in groups)
+    assert cli.main(["diff", str(folder), str(folder), "--json"]) == 0
+    assert {one["status"] for one in json.loads(capsys.readouterr().out)["tensors"]} == {"same"}
