@@ -1,4 +1,4 @@
-"""The shell compares models that are no variants of each other, and makes a page of what it kept."""
+"""The shell compares any two models, keeps what it found, and makes a page of it."""
 
 import json
 from pathlib import Path
