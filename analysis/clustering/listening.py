@@ -1,5 +1,7 @@
 """The clips of an excitation as a model takes them, so that hooks can watch its units at work."""
 
+import glob
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -339,6 +341,18 @@ def statistics_folder(model: SpeechModel, excitation: Excitation) -> Path:
     dtype = str(model.dtype).removeprefix("torch.")
     folder = cache_folder("contributions") / _REVISION / model.weight_hash / dtype
     return folder / heard_identity(model, excitation)
+
+
+def forget_sound(identity: str) -> None:
+    """Delete what all models made of a sound: their words for it, and what was measured on it.
+
+    Parameters
+    ----------
+    identity : str
+        Of the excitation.
+    """
+    for folder in cache_folder("contributions").glob(f"*/*/*/{glob.escape(identity)}-*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def heard_identity(model: SpeechModel, excitation: Excitation) -> str:

@@ -184,7 +184,9 @@ def choose_sound(session: Session, model: SpeechModel, settings: Settings) -> Ex
         return shipped
     if choose_one("Sound", [SHIPPED, OWN], key="unit-sounds:sound") == SHIPPED:
         return shipped
-    return _own_clips(tuple(session.clips), [clip.audio for clip in session.clips.values()])
+    own = _own_clips(tuple(session.clips), [clip.audio for clip in session.clips.values()])
+    session.heard.add(own.identity)
+    return own
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

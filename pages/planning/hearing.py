@@ -18,7 +18,11 @@ def find_excitation(session: Session, model: SpeechModel, recipe: Recipe) -> Exc
     if recipe.excitation != CALIBRATED:
         return _data_free(recipe.excitation, recipe.level, language_codes(model))
     clip = session.clips.get(session.current_clip or "")
-    return _calibrated(clip.id, clip.audio) if clip else None
+    if clip is None:
+        return None
+    found = _calibrated(clip.id, clip.audio)
+    session.heard.add(found.identity)
+    return found
 
 
 def check_excitation(session: Session, model: SpeechModel, plan: CompressionPlan) -> None:

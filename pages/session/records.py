@@ -7,7 +7,7 @@ with a sentence for its visitor; the others come back.
 import hashlib
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -64,6 +64,8 @@ class Head:
         As of `Session`.
     counts : mapping of str to int
         How many variants and clips there are, for the offer to come back.
+    heard : list of str
+        Sounds of the visitor's that models listened to, by their identities.
     """
 
     format: int
@@ -75,6 +77,7 @@ class Head:
     training: dict[str, str]
     choices: dict[str, Any]
     counts: dict[str, int]
+    heard: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,7 @@ def restore(store: Store, session_id: str) -> Session | None:
         hidden_variants=set(head.hidden_variants),
         training=head.training,
         choices=head.choices,
+        heard=set(head.heard),
     )
     for name in store.names():
         reader = _READERS.get(name.partition("-")[0].removesuffix(".json"))
@@ -310,6 +314,7 @@ def _head(session: Session, n_variants: int) -> Head:
         session.training,
         session.choices,
         {"variants": n_variants, "clips": len(session.clips)},
+        sorted(session.heard),
     )
 
 

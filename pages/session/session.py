@@ -139,8 +139,10 @@ class Session:
 
     `drifts` go by clip id and `model_id` of the variant, `speeds`, `sweeps` and `training`, the
     name of a run's folder, by `model_id`. `waiting` are variants of an earlier visit, or of a link,
-    that are not made yet; `choices` what widgets hold, for the next visit. `lost` says what could
-    not be brought back, `saved` what of each item is on disk; `is_forgotten` ends it in all tabs.
+    that are not made yet; `choices` what widgets hold, for the next visit. `heard` are identities
+    of the visitor's own sounds that models listened to, on which measurements are kept. `lost` says
+    what could not be brought back, `saved` what of each item is on disk; `is_forgotten` ends it in
+    all tabs.
     `tabs` are Streamlit's ids of the tabs that show it, with the time when each was last connected.
     """
 
@@ -161,6 +163,7 @@ class Session:
     sweeps: dict[str, SweepState] = field(default_factory=dict)
     training: dict[str, str] = field(default_factory=dict)
     choices: dict[str, Any] = field(default_factory=dict)
+    heard: set[str] = field(default_factory=set)
     lost: list[str] = field(default_factory=list)
     saved: dict[str, Hashable] = field(default_factory=dict)
     is_forgotten: bool = False

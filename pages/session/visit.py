@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 import streamlit as st
 
+from analysis.clustering.listening import forget_sound
 from analysis.errors import UserError
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import available_devices
@@ -118,6 +119,8 @@ def forget(session: Session) -> None:
     for slot in session.jobs.slots():
         session.jobs.cancel(slot)
     store.store_of(session.id).forget()
+    for identity in session.heard:
+        forget_sound(identity)
     with _lock():
         _live().pop(session.id, None)
     for key in [key for key in st.session_state if _CHOICES.fullmatch(str(key))]:

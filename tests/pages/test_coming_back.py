@@ -5,7 +5,10 @@ from collections.abc import Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from analysis.clustering.listening import statistics_folder
 from analysis.errors import UserError
+from analysis.plan.recipe import complete
+from pages.planning.hearing import find_excitation
 from pages.planning.settings import widget_key
 from pages.session import visit
 from pages.session.session import Session, on_best_device
@@ -111,6 +114,28 @@ def test_forgetting_ends_it_in_all_tabs_at_once(kept: str) -> None:
         assert not session_of(tab).clips
     assert "Nothing is kept of the session" in sidebar(open_address("train", session=kept))
     assert not store_of(kept).exists
+
+
+def test_forgetting_deletes_what_models_made_of_the_visitors_sound(kept: str) -> None:
+    app = open_address(session=kept)
+    session, model = session_of(app), session_of(app).model
+    assert model is not None
+    sound = find_excitation(session, model, complete(excitation="calibrated"))
+    shipped = find_excitation(session, model, complete())
+    assert sound is not None
+    assert shipped is not None
+    own, others = statistics_folder(model, sound), statistics_folder(model, shipped)
+    for folder in (own, others):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "made-of-it.npz").write_bytes(b"words")
+    visit.keep(session)
+    restart_server()
+    app = open_address(session=kept)
+    app.button(key="visit:forget").click()
+    settle(app)
+    assert not own.exists()
+    assert (others / "made-of-it.npz").is_file()
+    (others / "made-of-it.npz").unlink()
 
 
 def test_a_new_visit_is_offered_the_last_session(
