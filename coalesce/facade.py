@@ -333,6 +333,12 @@ def results(source: str | Path) -> UtteranceTable:
     ------
     UserError
         Where there are no results.
+
+    Examples
+    --------
+    >>> import coalesce
+    >>> table = coalesce.results("sweep")  # doctest: +SKIP
+    >>> table.frame.sort_values("duration")  # doctest: +SKIP
     """
     rows = [row for row in read_results(Path(source)).rows if isinstance(row, Row)]
     return UtteranceTable(outcomes_of(rows))

@@ -36,7 +36,8 @@ def test_each_choice_brings_its_stages(hubert: SpeechModel, whisper: SpeechModel
     assert names(distance="weights", repair="refit") == ["words", "units"]
     assert names(distance="contribution") == ["words", "units", "orders"]
     assert names(allocation="uniform") == ["words", "units", "orders"]
-    assert names()[-2:] == ["words", "worth"]
+    assert names()[-3:] == ["words", "worth", "worth of ranks"]
+    assert names(components=("ffn", "heads"))[-2:] == ["words", "worth"]
     # a CTC model writes nothing down before it is measured
     kinds = {kind for stage in stages(hubert, cost, complete()) for kind in stage.work}
     assert kinds == set(SLOWER) - {"writing"}
@@ -53,7 +54,7 @@ def test_what_was_measured_before_is_free(whisper: SpeechModel, sound: Excitatio
     between = listening_seconds(whisper, cost, recipe, heard)
     assert 0 < between < before
     left = [stage.name for stage in stages(whisper, cost, recipe, heard) if not stage.kept]
-    assert left == ["words", "worth"]
+    assert left == ["words", "worth", "worth of ranks"]
     TreeChoice.of(recipe, heard).build(whisper)
     assert listening_seconds(whisper, cost, recipe, heard) == 0
 
