@@ -25,6 +25,7 @@ from accelerate import PartialState
 
 from analysis.cli import parser as cli
 from analysis.cli.evaluation import bar, checked_corpus, processes, recognition_options
+from analysis.cli.parser import add_recognition
 from analysis.compression.compress import compress
 from analysis.delivery.saving import save
 from analysis.errors import UserError
@@ -318,14 +319,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--level", choices=tuple(LEVELS), default=Recipe().level)
     parser.add_argument("--fine-tune", action="store_true", help="train, too; all in float32")
     parser.add_argument("--train-limit", type=int, metavar="N", help="clips to train on")
-    parser.add_argument("--limit", type=int, metavar="N", help="utterances of each test set")
     parser.add_argument("--normaliser", choices=tuple(NORMALISERS), default="whisper-english")
-    parser.add_argument("--language")
-    parser.add_argument("--num-beams", type=int)
-    parser.add_argument("--max-new-tokens", type=int)
-    parser.add_argument("--batch-size", type=int, default=TranscriptionOptions().batch_size)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype")
+    add_recognition(parser)
     try:
         text = run(parser.parse_args(arguments))
     except UserError as error:

@@ -197,7 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--out", metavar="DIR", help="keep transcripts here, and go on from them")
     evaluate.add_argument("--data", metavar="DIR", required=True, help=_DATA_HELP)
     _add_normaliser(evaluate)
-    _add_recognition(evaluate)
+    add_recognition(evaluate)
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
 
     sweep = subparsers.add_parser("sweep", help="many compressed models on a corpus, as a table")
@@ -227,7 +227,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--seed", help="by commas (0); for methods that draw")
     _add_normaliser(sweep, default=None)
     sweep.add_argument("--calibrate", metavar="DIR", help="clips for excitation=calibrated")
-    _add_recognition(sweep)
+    add_recognition(sweep)
 
     report = subparsers.add_parser("report", help="the results of a sweep as one HTML file")
     report.add_argument("results", metavar="RESULTS", help="what --out named, or results.json")
@@ -270,7 +270,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_recognition(parser: argparse.ArgumentParser) -> None:
+def add_recognition(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say how a corpus is heard."""
     parser.add_argument("--limit", type=int, metavar="N", help="N utterances from all over")
     parser.add_argument("--language", help=_LANGUAGE_HELP)
     parser.add_argument("--num-beams", type=int, help="default: as the model's own config says")

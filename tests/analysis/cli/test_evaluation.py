@@ -88,5 +88,5 @@ def test_two_processes_give_the_results_of_one(excerpt: Path, tmp_path: Path) ->
     two = printed_by([*accelerate_launch(2), *arguments, "--out", str(tmp_path / "two")])
     assert {**two, "real_time_factor": 0} == {**one, "real_time_factor": 0}
     assert len(list((tmp_path / "one").glob("*.jsonl"))) == 1
-    parts = sorted((tmp_path / "two").iterdir())
+    parts = sorted((tmp_path / "two").glob("*.jsonl"))
     assert [len(part.read_text().splitlines()) for part in parts] == [9, 5]

@@ -25,6 +25,8 @@ def test_eight_visitors_with_one_plan_wait_for_one_compression(whisper: SpeechMo
     made: list[int] = []
     got: list[Compression] = []
     heard: list[str] = []
+    gc.collect()
+    before = len(_compressions()[1])  # of other visitors, in other tests
 
     def make(watch: Watch) -> Compression:
         made.append(1)
@@ -49,7 +51,7 @@ def test_eight_visitors_with_one_plan_wait_for_one_compression(whisper: SpeechMo
     got.clear()
     del other
     gc.collect()
-    assert len(_compressions()[1]) == 0
+    assert len(_compressions()[1]) == before
 
 
 def test_who_waits_at_a_shelf_may_go() -> None:
