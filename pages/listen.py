@@ -189,8 +189,9 @@ def _finding(scores: Mapping[Side, Score], sparsity: int) -> str:
     if sparsity == 0:
         return "Nothing is removed: all three are the same model. **Move the slider.**"
     return (
-        f"With **{sparsity} %** removed, the merged model gets **{_wrong(merged)}** of"
-        f" {number_of(merged.words, 'word')} wrong, the pruned one **{_wrong(pruned)}**."
+        f"With **{sparsity} %** removed, the merged model makes"
+        f" **{number_of(_wrong(merged), 'error')}** in {number_of(merged.words, 'word')},"
+        f" the pruned one **{_wrong(pruned)}**."
     )
 
 

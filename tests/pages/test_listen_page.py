@@ -83,7 +83,7 @@ def test_the_app_opens_with_words_that_compressed_models_wrote(rehearsal: Rehear
     assert "<del" in shown[2] or "<u" in shown[2]
     assert rates(app)[:2] == ["0 % WER"] * 2
     assert rates(app)[2] != "0 % WER"
-    assert any("merged model gets **0** of 7 words" in text.value for text in app.markdown)
+    assert any("merged model makes **0 errors** in 7 words" in text.value for text in app.markdown)
 
 
 def test_the_slider_changes_the_words_and_computes_nothing(rehearsal: Rehearsal) -> None:
@@ -94,6 +94,7 @@ def test_the_slider_changes_the_words_and_computes_nothing(rehearsal: Rehearsal)
     assert words(app)[0] == before[0]
     assert words(app)[1] != before[1]
     assert app.query_params["sparsity"] == "70"
+    assert any("errors** in 7 words, the pruned one **" in text.value for text in app.markdown)
     app.slider(key="listen:percent").set_value(0).run()
     assert len(set(words(app))) == 1
     assert any("all three are the same model" in text.value for text in app.markdown)
