@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from analysis.evaluation.corpus_evaluation import Comparison
 from analysis.evaluation.significance import LEVEL
 from analysis.evaluation.sweep import Row, Skipped
+from analysis.evaluation.utterances import disarmed_cell
 
 ALPHA = 1 - LEVEL
 """A p-value below it counts as a difference."""
@@ -109,7 +110,8 @@ def to_csv(rows: Sequence[Row | Skipped]) -> str:
     writer = csv.DictWriter(text, lines[0].keys() if lines else (), lineterminator="\n")
     writer.writeheader()
     writer.writerows(
-        {name: None if _is_nan(value) else value for name, value in line.items()} for line in lines
+        {name: None if _is_nan(value) else disarmed_cell(value) for name, value in line.items()}
+        for line in lines
     )
     return text.getvalue()
 

@@ -242,17 +242,19 @@ def is_numeric(column: pd.Series) -> bool:
 
 
 def disarmed(table: pd.DataFrame) -> pd.DataFrame:
-    """A table whose texts begin with no =, +, - or @: spreadsheets run such cells.
+    """A table whose texts and headings begin with no =, +, - or @: spreadsheets run such cells.
 
     Parameters
     ----------
     table : DataFrame
     """
     text = [name for name in table.columns if not is_numeric(table[name])]
-    return table.assign(**{name: table[name].map(_disarm) for name in text})
+    cells = table.assign(**{name: table[name].map(disarmed_cell) for name in text})
+    return cells.rename(columns=disarmed_cell)
 
 
-def _disarm(cell: object) -> object:
+def disarmed_cell(cell: object) -> object:
+    """A cell that no spreadsheet runs; what is no text stays what it is."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 

@@ -2,11 +2,13 @@
 
 import csv
 import io
+from dataclasses import replace
 
 from analysis.evaluation.corpora import Corpus
 from analysis.evaluation.sweep import Row
 from analysis.evaluation.sweep_tables import to_csv, to_latex, to_markdown, values
 from analysis.models.speech_model import SpeechModel
+from tests.helpers.heard import rows_heard
 from tests.helpers.sweeps import rows_of
 
 
@@ -29,3 +31,9 @@ def test_table_in_three_formats(hubert: SpeechModel, corpus: Corpus) -> None:
     assert r"tiny-hubert & a\_b$|$c & uniform & 50.0 & 0.02 M" in latex
     assert latex.count(r"\\") == 3
     assert r"95\% interval" in latex
+
+
+def test_a_model_named_like_a_formula_is_none_in_the_table() -> None:
+    [row] = rows_heard(["a"], {"original": ["a"]})
+    [line] = csv.DictReader(io.StringIO(to_csv([replace(row, model="=1+1")])))
+    assert line["model"] == "'=1+1"

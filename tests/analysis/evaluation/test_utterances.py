@@ -73,6 +73,11 @@ def test_exports_hold_what_was_found_in_its_order(table: UtteranceTable) -> None
     assert [row["substitutions: cut, 20%"] for row in written] == ["0", "1", "3", "1"]
 
 
+def test_headings_of_the_export_are_no_formulas() -> None:
+    table = UtteranceTable(heard(["a", "b"], {"original": ["a", "b"]}, [{"=1+1": "x"}] * 2))
+    assert "'=1+1" in table.to_csv([0]).splitlines()[0].split(",")
+
+
 def test_ten_thousand_rows_are_found_and_sorted_as_one_by_one() -> None:
     chance = random.Random(0)
     words = [f"w{number}" for number in range(40)]
