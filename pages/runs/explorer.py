@@ -158,20 +158,29 @@ def _draw_filters(table: UtteranceTable) -> tuple[Bound, ...]:
         # a slice that was clicked is another widget: its bounds are the ones it begins with
         key = f"explorer-filter:{name}:{hash(before)}"
         if values is None:
-            low, high = float(np.floor(column.min())), float(np.ceil(column.max()))
+            low, high = ends_of(column)
             limits = (max(low, before.low), min(high, before.high)) if before else (low, high)
             chosen = st.slider(title_of(name), low, high, limits, key=key)
             if chosen != (low, high):
-                found.append(Bound(name, low=chosen[0], high=chosen[1]))
+                least = chosen[0] if chosen[0] > low else -np.inf
+                found.append(Bound(name, low=least, high=chosen[1] if chosen[1] < high else np.inf))
         elif len(values) <= _MOST_VALUES:
             picked = st.multiselect(
                 title_of(name), values, default=list(before.values) if before else [], key=key
             )
             if picked:
                 found.append(Bound(name, tuple(picked)))
+        elif before:  # too many to choose from, but a slice of them was clicked
+            found.append(before)
     if not table.filters:
         st.caption("All utterances are alike in every column.")
     return tuple(found)
+
+
+def ends_of(column: pd.Series) -> tuple[float, float]:
+    """Where a slider over a column begins and ends: whole numbers around all that are finite."""
+    finite = column[np.isfinite(column)]
+    return float(np.floor(finite.min())), float(np.ceil(finite.max()))
 
 
 def choices_of(column: pd.Series) -> list[str] | None:
