@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -100,12 +100,19 @@ def _rows(found: Sequence[tuple[SpeechModel, Evaluation]]) -> list[Row]:
     """Models that were evaluated, as a sweep has them; each with a name of its own."""
     rows: list[Row] = []
     for model, evaluation in found:
-        names = [row.model for row in rows]
-        same = sum(name == model.name or name.startswith(f"{model.name} (") for name in names)
-        name = f"{model.name} ({same + 1})" if same else model.name
+        name = _own_name(model.name, [row.model for row in rows])
         compared = compare_evaluations(evaluation, rows[0].evaluation) if rows else None
         rows.append(Row(name, None, 0.0, footprint(model), evaluation, compared))
     return rows
+
+
+def _own_name(name: str, taken: Sequence[str]) -> str:
+    """A model's name, with a number behind where another of that name came before."""
+    number, own = 1, name
+    while own in taken:
+        number += 1
+        own = f"{name} ({number})"
+    return own
 
 
 def _keep(folder: Path, corpus: Corpus, rows: Sequence[Row | Skipped]) -> None:
@@ -124,9 +131,10 @@ def sweep(options: argparse.Namespace) -> None:
     store = ResultStore(out / "results", state.process_index)
     calibration = read_calibration(Path(spec.calibrate)) if spec.calibrate else None
     rows: list[Row | Skipped] = []
+    names: list[str] = []
 
     def on_row(row: Row | Skipped) -> None:
-        rows.append(row)
+        rows.append(replace(row, model=names[-1]))
         if state.is_main_process:
             for name, text in tables(rows).items():
                 replace_text(out / name, text)
@@ -134,7 +142,8 @@ def sweep(options: argparse.Namespace) -> None:
 
     for source in spec.model:
         model = load(source, device=options.device, dtype=options.dtype)
-        with bar(model.name, state) as progress:
+        names.append(_own_name(model.name, names))
+        with bar(names[-1], state) as progress:
             run_sweep(
                 model,
                 spec.cells(),

@@ -3,13 +3,17 @@
 import csv
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from analysis.cli import parser as cli
 from tests.helpers.commands import accelerate_launch
 from tests.helpers.corpora import write_corpus
+from tests.helpers.heard import rows_heard
 from tests.helpers.places import ROOT
 
 pytestmark = pytest.mark.slow
@@ -36,6 +40,24 @@ def test_command_writes_the_table_and_goes_on(
     monkeypatch.setattr("analysis.evaluation.corpus_evaluation.transcribe_batch", refuse)
     assert cli.main(arguments) == 0
     assert (out / "table.csv").read_text() == first
+
+
+def test_models_of_one_name_stay_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = write_corpus(tmp_path, ["one", "two"])
+    heard = rows_heard(["one"], {"original": ["one"]})[0]
+
+    def fake(model: object, *arguments: object, on_row: Any, **settings: object) -> None:
+        on_row(replace(heard, model="tiny"))
+
+    monkeypatch.setattr("analysis.cli.evaluation.run_sweep", fake)
+    monkeypatch.setattr(
+        "analysis.cli.evaluation.load", lambda *_, **__: SimpleNamespace(name="tiny")
+    )
+    models = ["a/tiny", "b/tiny", "c/tiny"]
+    out = tmp_path / "out"
+    assert cli.main(["sweep", *models, "--data", str(data), "--out", str(out)]) == 0
+    names = [line["model"] for line in csv.DictReader((out / "table.csv").open())]
+    assert names == ["tiny", "tiny (2)", "tiny (3)"]
 
 
 @pytest.mark.slow
