@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from analysis.errors import UserError
 from analysis.evaluation.drift import measure_drift
@@ -23,7 +26,7 @@ __all__ = ["attention", "cka", "moments"]
 def moments(
     model: SpeechModel,
     group: str,
-    unit: int | Sequence[int],
+    unit: int | np.integer[Any] | Sequence[int],
     *,
     clips: str | Path | None = None,
     level: Level = "quick",
@@ -36,7 +39,7 @@ def moments(
         The original, or a compressed one.
     group : str
         Id of a unit group, as `groups` gives it.
-    unit : int or sequence of int
+    unit : int, or sequence of int
         One unit, or the members of a cluster, whose outputs are added up.
     clips : str or Path, optional
         A folder with clips of your own; by default the speech that ships with Coalesce.
@@ -62,7 +65,7 @@ def moments(
     (10, 16000)
     """
     found = _group(model, group)
-    units = [unit] if isinstance(unit, int) else list(unit)
+    units = [int(unit)] if isinstance(unit, int | np.integer) else list(unit)
     if not units or not all(0 <= one < found.n_units for one in units):
         raise UserError(f"{group} has no such unit.", f"Its units are 0 to {found.n_units - 1}.")
     heard = (

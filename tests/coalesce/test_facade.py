@@ -7,9 +7,11 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import coalesce
+from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,3 +113,8 @@ def test_own_clips_are_listened_to(tmp_path: Path) -> None:
     smaller = coalesce.compress(model, plan, calibrate=tmp_path)
     assert isinstance(smaller, SpeechModel)
     assert smaller.plan == plan
+
+
+def test_a_unit_may_be_a_number_of_numpy(hubert: SpeechModel) -> None:
+    with pytest.raises(UserError, match="no such unit"):
+        coalesce.moments(hubert, "encoder.0.ffn", np.int64(99))
