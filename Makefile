@@ -2,6 +2,7 @@
 PYTHON ?= .venv/bin/python
 PACKAGE ?=
 WORKERS ?= 2
+SITE_PAGES = README.md CONTRIBUTING.md CHANGELOG.md CITATION.cff LICENSE Makefile demo/README.md docs
 
 # PACKAGE=clustering is tests/analysis/clustering, PACKAGE=session is tests/pages/session,
 # PACKAGE=rules is tests/rules; without PACKAGE, the unit tests of all packages and the rules.
@@ -13,7 +14,7 @@ chosen = $(or $(wildcard tests/analysis/$(PACKAGE) tests/pages/$(PACKAGE) tests/
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test fast rules fuzz types format check docs shots wheel clean
+.PHONY: help install run test fast rules fuzz types format check docs site pictures shots wheel clean
 
 help: ## list these targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -48,8 +49,16 @@ check: types ## check types, style and format, and change nothing
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 
-docs: ## write the reference of all options into docs/recipe.md
+docs: ## write the references of all options and of the shell into docs/
 	$(PYTHON) -m analysis.plan.reference > docs/recipe.md
+	$(PYTHON) -m analysis.cli.reference > docs/shell.md
+
+# The pages lie in build/pages as in the repository, for links lead out of docs/, too.
+site: ## build the documentation into site/: every warning is an error
+	rm -rf build/pages
+	mkdir -p build/pages
+	tar cf - $(SITE_PAGES) | tar xf - -C build/pages
+	$(PYTHON) -m zensical build --strict --clean
 
 shots: ## take pictures of all pages: four states, both themes, three sizes, into build/shots
 	$(PYTHON) -m tests.browser.shots
@@ -58,5 +67,5 @@ wheel: ## build the wheel into dist
 	$(PYTHON) -m pip wheel --no-deps --wheel-dir dist .
 
 clean: ## remove what was built and what tools keep
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when it worked, 1 on a fault that nobody foresaw, 2 on bad input and where the system
         refuses a file, 130 when interrupted, 141 when nobody reads the output any more.
     """
-    options = _parser().parse_args(arguments)
+    options = command_line().parse_args(arguments)
     command = _command(options.command)
     try:
         command(options)
@@ -134,7 +134,8 @@ def _refusal(error: OSError) -> str:
     return f"{reason}{where}. Check the path, its permissions and the free space."
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """All commands with their arguments, as a parser."""
     parser = _Parser(
         prog="coalesce",
         description="See the redundancy inside a speech model, merge it away, hear the difference.",
