@@ -60,6 +60,9 @@ site: ## build the documentation into site/: every warning is an error
 	tar cf - $(SITE_PAGES) | tar xf - -C build/pages
 	$(PYTHON) -m zensical build --strict --clean
 
+pictures: ## take the documentation's pictures and draw its figures, into docs/pictures
+	$(PYTHON) -m tests.browser.illustrations
+
 shots: ## take pictures of all pages: four states, both themes, three sizes, into build/shots
 	$(PYTHON) -m tests.browser.shots
 
@@ -67,5 +70,5 @@ wheel: ## build the wheel into dist
 	$(PYTHON) -m pip wheel --no-deps --wheel-dir dist .
 
 clean: ## remove what was built and what tools keep
-	rm -rf build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf build dist site .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -8,22 +8,17 @@ be loaded. What the pages compute is kept in build/shots-cache, so that a second
 
 import argparse
 import os
-import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from pages.frame.base_address import PAGES
+from tests.helpers.photographing import comes_to_rest, found_chromium, served, started
+from tests.helpers.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SIZES = ((1440, 900), (1024, 768), (390, 844))
 STATES = ("new", "variants", "presented", "unloaded")
@@ -32,16 +27,6 @@ LONG_NAMES = (
     "What I would send to the phone, if the words on the train hold",
     "Unaussprechlichkeitsvariantenbezeichnungslänge",
 )
-START_SECONDS = 120
-REST_SECONDS = 300
-"""As long as a busy machine may need to listen to the excitation, which the first page asks for."""
-STILL_SECONDS = 2.0
-"""A page that shows the same words for that long, with no progress bar, is at rest."""
-AT_WORK = ", ".join(
-    f"[data-testid={name}]" for name in ("stProgress", "stSpinner", "stSkeleton", "stAppSkeleton")
-)
-"""What a page shows where something is still to come."""
-FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,15 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if unknown := set(options.pages) - set(PAGES):
         parser.error(f"no such page: {', '.join(sorted(unknown))}; choose from {', '.join(PAGES)}")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    chromium = found_chromium()
     if chromium is None:
-        print("There is no Chromium on this machine; install it first.", file=sys.stderr)
         return 2
     options.out.mkdir(parents=True, exist_ok=True)
     os.environ["COALESCE_CACHE"] = str(ROOT / "build" / "shots-cache")
     restless: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        browser = started(playwright, chromium)
         for state in (options.state,) if options.state else STATES:
             with served("no-such-model" if state == "unloaded" else options.model) as address:
                 restless += photographed(browser, address, state, options)
@@ -112,61 +96,6 @@ def parameters(state: str) -> str:
     for name, content in kept_items(LONG_NAMES).items():
         store_of(session_id).write(name, content)
     return f"?session={session_id}"
-
-
-@contextmanager
-def served(model: str) -> Iterator[str]:
-    """The app on a free port of this machine; gives its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py")]
-    command += ["--server.port", str(port), "--server.address", "127.0.0.1"]
-    command += ["--server.headless", "true"]
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "COALESCE_MODEL": model},
-        stdout=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while not _answers(f"{address}/_stcore/health"):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit("The app did not start; try `coalesce app`.")
-            time.sleep(0.2)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=1):
-            return True
-    except OSError:
-        return False
-
-
-def comes_to_rest(page: Page) -> bool:
-    """Wait until nothing runs and nothing changes any more; whether that came to pass."""
-    page.locator("[data-testid=stHeading], [data-testid=stAlert]").first.wait_for(
-        timeout=START_SECONDS * 1000
-    )
-    deadline = time.monotonic() + REST_SECONDS
-    seen, since = "", time.monotonic()
-    while time.monotonic() < deadline:
-        running = page.locator("[data-test-script-state=running]").count()
-        waiting = page.locator(AT_WORK).count()
-        words = page.get_by_test_id("stApp").inner_text()
-        if running or waiting or words != seen:
-            seen, since = words, time.monotonic()
-        elif time.monotonic() - since > STILL_SECONDS:
-            return True
-        page.wait_for_timeout(250)
-    return False
 
 
 def stretch(page: Page, width: int, height: int) -> None:
