@@ -9,7 +9,7 @@ from tests.helpers.documents import DOCUMENTS, anchors, links, name_of
 from tests.helpers.places import ROOT
 
 PICTURES = sorted((ROOT / "docs" / "pictures").glob("*"))
-MOST_BYTES = 150_000
+MOST_BYTES = 200_000
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
