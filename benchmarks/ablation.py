@@ -133,11 +133,12 @@ def make(model: SpeechModel, row: Row, sparsity: float, calibration: Path | None
         excitation = cut(recipe_excitation(model, recipe), row.seconds)
     trees = TreeChoice.of(recipe, excitation).build(model)
     if row.equal_k:
-        n_clusters = Planner(model).prepare(complete(sparsity=sparsity)).plan.n_clusters
-        recipe = recipe.changed(allocation=MANUAL)
+        usual = Planner(model).prepare(complete(sparsity=sparsity)).plan
+        n_clusters = usual.n_clusters
+        recipe = recipe.changed(allocation=MANUAL, components=usual.recipe.components)
     else:
         n_clusters = allocate(
-            model.groups,
+            model.groups_for(recipe.components),
             sparsity=sparsity,
             strategy=recipe.allocation,
             components=recipe.components,

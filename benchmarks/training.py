@@ -74,11 +74,10 @@ def clustered(setup: Setup, *, row: str, sparsity: float) -> None:
 
 def magnitude(setup: Setup, *, row: str, sparsity: float) -> None:
     """Prune by magnitude at the K of `clustered` in every group, as the papers do: no repair."""
-    plan = CompressionPlan(
-        origin=setup.model.origin,
-        recipe=Recipe(method="magnitude", allocation=MANUAL, sparsity=sparsity),
-        n_clusters=_cluster_plan(setup, sparsity).n_clusters,
-    )
+    merged = _cluster_plan(setup, sparsity)
+    components = merged.recipe.components
+    recipe = Recipe(method="magnitude", allocation=MANUAL, sparsity=sparsity, components=components)
+    plan = CompressionPlan(origin=setup.model.origin, recipe=recipe, n_clusters=merged.n_clusters)
     save(compress(setup.model, plan).model, setup.path(row))
 
 

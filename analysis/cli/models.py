@@ -160,7 +160,7 @@ def _plan(
             ) from error
         plan = CompressionPlan.from_json(text)
         named = model.groups_for(plan.recipe.components)
-        plan.validate_for({group.id: group.n_units for group in named}, model.weight_hash)
+        model.check_plan(plan)
         if options.stock and level(named, plan.n_clusters) != plan.n_clusters:
             raise UserError(
                 "This plan removes heads or ranks, or its FFN widths differ within a stack.",

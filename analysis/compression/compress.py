@@ -127,7 +127,7 @@ def compress(
     Cancelled
     """
     groups = model.groups_for(plan.recipe.components)
-    plan.validate_for({group.id: group.n_units for group in groups}, model.weight_hash)
+    model.check_plan(plan)
     smaller = [group for group in groups if plan.n_clusters[group.id] < group.n_units]
     smaller.sort(key=lambda group: not group.inside)  # heads are merged within the ranks that stay
     earlier = _reusable(plan, reuse)

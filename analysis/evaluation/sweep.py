@@ -251,7 +251,8 @@ class _Runner:
             draws = cell.way.uses_seed
             drawn = f", seed {cell.seed}" if draws else ""
             name = f"magnitude at the K of {cell.way.name}{drawn}"
-            same = replace(cell, way=NamedRecipe(name=name, recipe=Recipe(method="magnitude")))
+            recipe = Recipe(method="magnitude", components=plan.recipe.components)
+            same = replace(cell, way=NamedRecipe(name=name, recipe=recipe))
             self.magnitude[k] = self._compressed(Prepared(baseline, {}, None), same)
             for row in self._tested(same, baseline, self.magnitude[k]):
                 self._add(row)

@@ -58,7 +58,7 @@ class NamedRecipe(Checked):
     @property
     def is_magnitude(self) -> bool:
         """Whether it is the plain baseline that all others are tested against."""
-        plain = {name: getattr(self.recipe, name) for name in _OPTIONS}
+        plain = {name: getattr(self.recipe, name) for name in _OPTIONS if name != "components"}
         return not self.made and Recipe(**plain) == Recipe(method="magnitude")
 
     @property

@@ -104,6 +104,16 @@ class SpeechModel:
         """The groups that a plan names: all, and the ranks of heads where it removes some."""
         return with_ranks(self.groups) if RANKS in components else self.groups
 
+    def check_plan(self, plan: CompressionPlan) -> None:
+        """Refuse a plan that was made for another model.
+
+        Raises
+        ------
+        UserError
+        """
+        groups = self.groups_for(plan.recipe.components)
+        plan.validate_for({group.id: group.n_units for group in groups}, self.weight_hash)
+
     @property
     def origin(self) -> Origin:
         """Which weights these are, for plans."""

@@ -149,11 +149,10 @@ def _carry_clip(session: Session, more: dict[str, str]) -> list[str]:
 
 def _add_variants(session: Session, model: SpeechModel, token: str) -> None:
     """Let the variants of a link wait to be made, but for those that are here already."""
-    n_units = {group.id: group.n_units for group in model.groups}
     here = [(v.compression.plan, v.is_int8) for v in session.variants_of(model)]
     here += [(kept.plan, kept.is_int8) for kept in session.waiting_of(model)]
     for named in from_token(token):
-        named.plan.validate_for(n_units, model.weight_hash)
+        model.check_plan(named.plan)
         if (named.plan, named.is_int8) in here:
             continue
         session.waiting.append(
@@ -197,5 +196,5 @@ def _take_plan(session: Session, model: SpeechModel, token: str) -> None:
     [named] = from_token(token) or (None,)
     if named is None:
         return
-    named.plan.validate_for({g.id: g.n_units for g in model.groups}, model.weight_hash)
+    model.check_plan(named.plan)
     recipes.take_over(session, model, named.plan)

@@ -65,8 +65,7 @@ def _load(session: Session, model: SpeechModel, key: str) -> None:
     st.session_state["recipe:version"] += 1
     try:
         plan = CompressionPlan.from_json(file.getvalue().decode("utf-8", errors="replace"))
-        groups = model.groups_for(plan.recipe.components)
-        plan.validate_for({group.id: group.n_units for group in groups}, model.weight_hash)
+        model.check_plan(plan)
         check_excitation(session, model, plan)
     except UserError as error:
         session.jobs.problems[_PROBLEM] = error

@@ -219,14 +219,19 @@ def test_a_link_to_a_comparison_opens_it_for_somebody_else(kept: str) -> None:
     assert not session_of(gone).clips
 
 
-def test_a_link_to_compress_brings_its_plan(kept: str) -> None:
+@pytest.mark.parametrize("components", [["ffn", "heads"], ["ffn", "heads", "ranks"]])
+def test_a_link_to_compress_brings_its_plan(kept: str, components: list[str]) -> None:
     app = open_address("compress", session=kept)
-    link = shared_link(app)
+    own = session_of(app).model
+    assert own is not None
+    app.session_state[widget_key(own, "components")] = components
+    link = shared_link(settle(app))
     assert sorted(link) == ["mode", "model", "plan"]
     guest = open_address("compress", **link)
     model = session_of(guest).model
     assert model is not None
-    for name in ("sparsity", "distance", "method"):
+    assert not guest.error
+    for name in ("sparsity", "distance", "method", "components"):
         key = widget_key(model, name)
         assert guest.session_state[key] == app.session_state[key]
     assert session_of(guest).n_clusters == session_of(app).n_clusters
