@@ -77,11 +77,13 @@ def slices_of(
     outcomes = table.outcomes
     errors, others = outcomes.models[model].errors, outcomes.models[table.base].errors
     found = []
+    seen: set[bytes] = set()  # the same utterances by another name are no test more
     for bound, places in _bounds(table, table.filters if columns is None else columns):
         blocks = outcomes.blocks(places.tolist())
         words = outcomes.words[places]
-        if len(set(blocks)) < MIN_BLOCKS or not words.sum():
+        if len(set(blocks)) < MIN_BLOCKS or not words.sum() or places.tobytes() in seen:
             continue
+        seen.add(places.tobytes())
         difference = wer_difference(
             errors[places].tolist(), others[places].tolist(), words.tolist(), blocks
         )
@@ -98,7 +100,7 @@ def slices_of(
                 difference.p_value,
             )
         )
-    corrected = holm([one.p_value for one in found])
+    corrected = holm([float(one.p_value) for one in found])
     found = [replace(one, p_value=p) for one, p in zip(found, corrected, strict=True)]
     return sorted(found, key=lambda one: (-one.difference.delta, -one.n_words))
 

@@ -222,6 +222,8 @@ class UtteranceTable:
             numbers = pd.to_numeric(values.replace("", None), errors="coerce").astype(float)
             whole = bool((numbers.notna() | (values == "")).all()) and bool(numbers.notna().any())
             title = name if name not in taken | {"reference"} else f"{name} (table)"
+            if whole and bool((numbers % 1 == 0).all()):  # and none is missing
+                numbers = numbers.astype("int64")
             found[title] = numbers if whole else values
         return found
 

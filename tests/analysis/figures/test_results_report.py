@@ -11,7 +11,7 @@ def test_the_report_holds_everything_and_asks_for_nothing() -> None:
     said = ["the <b>cat</b> sat"] * 12
     worse = ["the bat <script>x</script>"] * 6 + said[6:]
     columns = [{"room": "a&b" if place % 2 else "hall"} for place in range(12)]
-    rows = rows_heard(said, {"original": said, "cut": worse}, columns)
+    rows = rows_heard(said, {"original": said, "cut": worse}, columns, n_speakers=4)
     page = results_report(SavedResults(rows[0].evaluation.corpus, list(rows)), "dark")
     body = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
     assert "where words are lost" in body
