@@ -129,9 +129,10 @@ def _convert(
     # the converter quantises in place, in the very memory of the weights that it is given
     own = share_modules(module, lambda tensor: tensor.detach().clone())
     with torch.no_grad():
-        _fill(own, heads, model.groups[0].rows)
+        _fill(own, heads)
         spec = converters.WhisperLoader()(own, model.processor.tokenizer)
-    _set_heads(spec, heads, head_dim=model.groups[0].rows)
+    head_dims = {group.stack: group.rows for group in model.groups if group.component == "heads"}
+    _set_heads(spec, heads, head_dims)
     spec.validate()
     spec.optimize(quantization=None if precision == "float32" else precision)
     spec.save(str(folder))
@@ -139,7 +140,7 @@ def _convert(
     model.processor.feature_extractor.save_pretrained(folder)
 
 
-def _fill(module: PreTrainedModel, heads: Mapping[str, int], head_dim: int) -> None:
+def _fill(module: PreTrainedModel, heads: Mapping[str, int]) -> None:
     """Give all attention blocks of a stack the same shape, in place, with zeros for what is gone.
 
     A rank of zeros adds nothing to a score, and a head whose output is zero adds nothing at all.
@@ -148,6 +149,7 @@ def _fill(module: PreTrainedModel, heads: Mapping[str, int], head_dim: int) -> N
         for block in module.get_submodule(f"model.{stack}").modules():
             if not isinstance(block, WhisperAttention):
                 continue
+            head_dim = int(block.head_dim)
             for name in ("q_proj", "k_proj", "v_proj"):
                 setattr(block, name, _filled(getattr(block, name), n_heads, head_dim))
             missing = n_heads * head_dim - block.out_proj.in_features
@@ -178,16 +180,15 @@ def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Linear:
     return made
 
 
-def _set_heads(spec: Any, heads: dict[str, int], head_dim: int) -> None:
+def _set_heads(spec: Any, heads: Mapping[str, int], head_dims: Mapping[str, int]) -> None:
     """Write the number of heads and their scale into a converted model."""
-    scale = np.float32(head_dim**-0.5)
-    spec.encoder.num_heads = np.int16(heads["encoder"])
-    spec.decoder.num_heads = np.int16(heads["decoder"])
-    for layer in spec.encoder.layer:
-        layer.self_attention.queries_scale = scale
-    for layer in spec.decoder.layer:
-        layer.self_attention.queries_scale = scale
-        layer.attention.queries_scale = scale
+    for stack, n_heads in heads.items():
+        part, scale = getattr(spec, stack), np.float32(head_dims[stack] ** -0.5)
+        part.num_heads = np.int16(n_heads)
+        for layer in part.layer:
+            layer.self_attention.queries_scale = scale
+            if stack == "decoder":
+                layer.attention.queries_scale = scale
 
 
 def _check(

@@ -54,6 +54,17 @@ def test_uneven_heads_and_lost_ranks_compute_the_same(
     assert all(check.error <= TOLERANCE for check in made.checks)
 
 
+def test_heads_of_encoder_and_decoder_may_differ_in_size(
+    whisper: SpeechModel, tmp_path: Path
+) -> None:
+    sizes = {group.stack: group.rows for group in whisper.groups if group.component == "heads"}
+    assert sizes["encoder"] != sizes["decoder"]
+    few = {"encoder.0.self_attention": 2, "decoder.1.cross_attention_ranks": 9}
+    plan = make_plan(whisper, components=("heads", "ranks"), n_clusters=few)
+    made = export_ctranslate2(compress(whisper, plan).model, tmp_path / "out")
+    assert all(check.error <= TOLERANCE for check in made.checks)
+
+
 def test_ctc_is_not_for_ctranslate2(hubert: SpeechModel, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="onnx"):
         export_ctranslate2(hubert, tmp_path / "out")
