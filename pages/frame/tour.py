@@ -245,8 +245,8 @@ def _on_breaking(session: Session, model: SpeechModel) -> str:
     if wer < BROKEN_FROM:
         return f"Even at **{sparsity} %** this clip's words hold. Choose another clip, or finish."
     return (
-        f"At **{sparsity} %** the merged model gets {percent(wer, 0)} of this clip's words wrong:"
-        " this is where it breaks. Compress says for each variant up to where its recipe should"
+        f"At **{sparsity} %** the merged model has a word error rate of {percent(wer, 0)}: this is"
+        " where it breaks. Compress says for each variant up to where its recipe should"
         " hold, and Evaluate measures it on many clips."
     )
 
