@@ -78,6 +78,8 @@ def walk(browser: Browser, address: str) -> None:
     page.get_by_role("combobox", name="Or a bundled clip").click()
     page.get_by_role("option", name=re.compile("A digit string")).first.click()
     page.get_by_text("Every chosen model has heard every clip.").wait_for()
+    comes_to_rest(page)
+    page.get_by_role("button", name="Share").scroll_into_view_if_needed()
     keep(page, "words")
     page.get_by_role("button", name="Share").click()
     page.get_by_role("button", name="Report (HTML)").wait_for()
