@@ -15,10 +15,14 @@ from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.progress import Watch
 from analysis.speech.excitation import Excitation
-from pages.exploring.unit_sounds import choose_sound, load_soundtrack, soundtrack_shelf
+from pages.exploring.unit_sounds import (
+    choose_sound,
+    find_or_start,
+    load_soundtrack,
+    soundtrack_shelf,
+)
 from pages.planning.settings import Settings
 from pages.session.job_box import job_slot, show_problem
-from pages.session.jobs import Job
 from pages.session.session import Session
 from pages.session.shelves import Shelf, model_id
 from pages.widgets.basics import figure
@@ -158,9 +162,6 @@ def _find(
     made = tuple(model_id(variant.model) for variant in variants)
     units = (tuple(heads), tuple(labels[heads].tolist()))
     key = (model_id(model), group.id, units, excitation.identity, clip, rule, made)
-    found = _views().find(key)
-    if found is not None or _SLOT in session.jobs.problems:
-        return found
 
     def make(watch: Watch) -> tuple[View, ...]:
         track = load_soundtrack(model, excitation, watch).tracks[clip]
@@ -191,14 +192,7 @@ def _find(
             )
         return tuple(views)
 
-    def work(watch: Watch) -> tuple[View, ...]:
-        return _views().get(key, make, watch)
-
-    running = session.jobs.running(_SLOT)
-    if running is None or running.same != key:
-        job = Job("Looking where heads look", work, lambda views: None, stages=3, same=key)
-        session.jobs.start(_SLOT, job, lane="measure")
-    return _views().find(key)
+    return find_or_start(session, _views(), key, make, _SLOT, "Looking where heads look")
 
 
 def of_variant(
@@ -225,21 +219,12 @@ def find_measures(
     """The numbers of all heads; starts measuring where there are none yet."""
     excitation = choose_sound(session, model, settings)
     key = (model_id(model), excitation.identity)
-    found = _measures().find(key)
-    if found is not None or _MEASURE_SLOT in session.jobs.problems:
-        return found
 
     def make(watch: Watch) -> Mapping[str, np.ndarray]:
         return head_measures(model, load_soundtrack(model, excitation, watch), watch=watch)
 
-    def work(watch: Watch) -> Mapping[str, np.ndarray]:
-        return _measures().get(key, make, watch)
-
-    running = session.jobs.running(_MEASURE_SLOT)
-    if running is None or running.same != key:
-        job = Job("Measuring where heads look", work, lambda found: None, stages=3, same=key)
-        session.jobs.start(_MEASURE_SLOT, job, lane="measure")
-    return _measures().find(key)
+    label = "Measuring where heads look"
+    return find_or_start(session, _measures(), key, make, _MEASURE_SLOT, label)
 
 
 def wait_for_measures(session: Session) -> None:

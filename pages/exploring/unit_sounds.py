@@ -1,7 +1,8 @@
 """What the chosen units hear, on Clusters: their hardest moments, to be played and compared."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,9 @@ EXPLANATION = (
 )
 
 _SLOT = "unit-sounds"
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,9 +212,6 @@ def _find(
     recipe, units = settings.recipe, tuple(chosen.tolist())
     rule = (recipe.merge, recipe.align_heads, recipe.distance)
     key = (model_id(model), group.id, units, excitation.identity, rule, place)
-    found = _looks().find(key)
-    if found is not None or _SLOT in session.jobs.problems:
-        return found
 
     def make(watch: Watch) -> Look:
         soundtrack = load_soundtrack(model, excitation, watch)
@@ -239,14 +240,30 @@ def _find(
             activity.similarities(range(group.n_units)) if group.component == "heads" else None,
         )
 
-    def work(watch: Watch) -> Look:
-        return _looks().get(key, make, watch)
+    return find_or_start(session, _looks(), key, make, _SLOT, "Listening for the hardest moments")
 
-    running = session.jobs.running(_SLOT)
+
+def find_or_start(
+    session: Session,
+    shelf: Shelf[K, T],
+    key: K,
+    make: Callable[[Watch], T],
+    slot: str,
+    label: str,
+) -> T | None:
+    """What a shelf holds; a job makes it where nobody did yet, but not again after a problem."""
+    found = shelf.find(key)
+    if found is not None or slot in session.jobs.problems:
+        return found
+
+    def work(watch: Watch) -> T:
+        return shelf.get(key, make, watch)
+
+    running = session.jobs.running(slot)
     if running is None or running.same != key:
-        job = Job("Listening for the hardest moments", work, lambda look: None, stages=3, same=key)
-        session.jobs.start(_SLOT, job, lane="measure")
-    return _looks().find(key)
+        job = Job(label, work, lambda made: None, stages=3, same=key)
+        session.jobs.start(slot, job, lane="measure")
+    return shelf.find(key)
 
 
 def _sentence(hears: Hears, n_units: int, group: UnitGroup) -> str:
