@@ -71,6 +71,9 @@ class Visitor:
         self._socket = self._context.__enter__()
         self._buttons: dict[str, str] = {}
         self._fragments: dict[str, tuple[float, float]] = {}  # interval, time of the next run
+        # As a browser, it says with each message which page it shows, and under which address: the
+        # server takes a message without for a change of pages, and begins the page anew.
+        self._page = self._query = ""
 
     def compress(self) -> Seconds:
         """Open the page, press the button, wait for the variant."""
@@ -90,7 +93,9 @@ class Visitor:
     def _run(self, press: str = "", fragment: str = "") -> None:
         message = BackMsg()
         state = message.rerun_script
-        state.page_name, state.fragment_id = "compress", fragment
+        state.page_name = "" if self._page else "compress"
+        state.page_script_hash, state.query_string = self._page, self._query
+        state.fragment_id = fragment
         state.is_auto_rerun = bool(fragment)
         if press:
             state.widget_states.widgets.add(id=press, trigger_value=True)
@@ -113,7 +118,13 @@ class Visitor:
         if content is not None:
             message = ForwardMsg.FromString(content)
             kind = message.WhichOneof("type")
-            if kind == "auto_rerun":
+            if kind == "new_session":
+                self._page = message.new_session.page_script_hash
+                if not message.new_session.fragment_ids_this_run:
+                    self._fragments.clear()  # all is drawn anew
+            elif kind == "page_info_changed":
+                self._query = message.page_info_changed.query_string
+            elif kind == "auto_rerun":
                 own = message.auto_rerun
                 self._fragments[own.fragment_id] = (own.interval, time.monotonic() + own.interval)
             elif kind == "delta" and message.delta.new_element.WhichOneof("type") == "button":

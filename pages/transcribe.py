@@ -300,7 +300,7 @@ def _start(
             transcript = transcribe(
                 model, clip.audio, options, watch=Watch(inner, watch.should_cancel)
             )
-            # One assignment to a dict is atomic; each transcript is shown as soon as it is there.
+            # Each transcript is shown as soon as it is there.
             transcripts[_key(clip, model, options)] = replace(transcript, model=name)
             parts.one_is_ready()
 

@@ -110,8 +110,8 @@ def edit_clip(session: Session, clip: Clip) -> None:
 def remove(session: Session, clip: Clip) -> None:
     """Forget a clip, and what was heard and measured on it."""
     session.clips.pop(clip.id, None)
-    session.transcripts = {k: v for k, v in session.transcripts.items() if k[0] != clip.id}
-    session.drifts = {k: v for k, v in session.drifts.items() if k[0] != clip.id}
+    session.transcripts.drop(lambda key: key[0] == clip.id)
+    session.drifts.drop(lambda key: key[0] == clip.id)
 
 
 def _label(clip: Clip) -> str:

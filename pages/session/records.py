@@ -126,7 +126,7 @@ def items_of(session: Session) -> dict[str, Item]:
     items = {_variant_file(each.id): _item(each, (each.name,)) for each in kept}
     for clip in session.clips.values():
         items |= _clip_items(clip)
-    for (heard, model, options), transcript in list(session.transcripts.items()):
+    for (heard, model, options), transcript in session.transcripts.items():
         if heard in session.clips:
             record = TranscriptRecord(heard, model, options, transcript)
             items[f"transcript-{_hashed(heard, model, repr(options))}.json"] = _item(record, ())
@@ -263,7 +263,7 @@ def _restore_sweep(store: Store, name: str, session: Session) -> None:
 
 def _restore_measured(store: Store, name: str, session: Session) -> None:
     record = _read(store, name, Measured)
-    session.drifts = {(clip, model): drift for clip, model, drift in record.drifts}
+    session.drifts.update({(clip, model): drift for clip, model, drift in record.drifts})
     session.speeds = record.speeds
 
 

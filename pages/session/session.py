@@ -28,6 +28,7 @@ from analysis.speech.audio import Audio
 from analysis.speech.transcription import Transcript, TranscriptionOptions
 from pages.session.jobs import Job, Jobs
 from pages.session.shelves import ModelKey, load_model, model_id, model_shelf
+from pages.session.snapshots import Snapshots
 from pages.session.sweep_state import SweepState
 from pages.widgets.formatting import escape_markdown, number_of
 
@@ -152,12 +153,12 @@ class Session:
     variants: list[Variant] = field(default_factory=list)
     n_variants_made: int = 0
     n_clusters: dict[str, dict[str, int]] = field(default_factory=dict)
-    clips: dict[str, Clip] = field(default_factory=dict)
+    clips: Snapshots[str, Clip] = field(default_factory=Snapshots)
     current_clip: str | None = None
     file_problems: list[UserError] = field(default_factory=list)
     hidden_variants: set[str] = field(default_factory=set)
-    transcripts: dict[TranscriptKey, Transcript] = field(default_factory=dict)
-    drifts: dict[tuple[str, str], Drift] = field(default_factory=dict)
+    transcripts: Snapshots[TranscriptKey, Transcript] = field(default_factory=Snapshots)
+    drifts: Snapshots[tuple[str, str], Drift] = field(default_factory=Snapshots)
     speeds: dict[str, EncoderSpeed] = field(default_factory=dict)
     waiting: list[KeptVariant] = field(default_factory=list)
     sweeps: dict[str, SweepState] = field(default_factory=dict)
@@ -260,8 +261,8 @@ class Session:
         gone = model_id(variant.model)
         if gone in {model_id(kept.model) for kept in self.variants}:  # of its duplicate, too
             return
-        self.transcripts = {k: v for k, v in self.transcripts.items() if k[1] != gone}
-        self.drifts = {k: v for k, v in self.drifts.items() if k[1] != gone}
+        self.transcripts.drop(lambda key: key[1] == gone)
+        self.drifts.drop(lambda key: key[1] == gone)
         self.speeds.pop(gone, None)
 
     def free_name(self, wanted: str) -> str:
