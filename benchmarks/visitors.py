@@ -15,9 +15,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import psutil
@@ -31,6 +31,7 @@ TIME_OUT_SECONDS = 30
 
 _SETTLE_SECONDS = 25.0  # beyond that: two looks of the server and its collection of garbage
 _PATIENCE_SECONDS = 900.0
+_WHOLE_PAGE = ForwardMsg.FINISHED_SUCCESSFULLY  # and not a fragment of it
 
 _LIBRARIES = (
     "import os, psutil, streamlit, plotly.graph_objects, pandas, sklearn, torch, transformers,"
@@ -71,6 +72,7 @@ class Visitor:
         self._socket = self._context.__enter__()
         self._buttons: dict[str, str] = {}
         self._fragments: dict[str, tuple[float, float]] = {}  # interval, time of the next run
+        self._drawn: set[str] = set()  # of these, since the page was last begun
         # As a browser, it says with each message which page it shows, and under which address: the
         # server takes a message without for a change of pages, and begins the page anew.
         self._page = self._query = ""
@@ -119,14 +121,18 @@ class Visitor:
             message = ForwardMsg.FromString(content)
             kind = message.WhichOneof("type")
             if kind == "new_session":
-                self._page = message.new_session.page_script_hash
-                if not message.new_session.fragment_ids_this_run:
-                    self._fragments.clear()  # all is drawn anew
+                self._drawn.clear()
+            elif kind == "navigation":
+                self._page = message.navigation.page_script_hash
+            elif kind == "script_finished" and message.script_finished == _WHOLE_PAGE:
+                for gone in self._fragments.keys() - self._drawn:
+                    del self._fragments[gone]
             elif kind == "page_info_changed":
                 self._query = message.page_info_changed.query_string
             elif kind == "auto_rerun":
                 own = message.auto_rerun
                 self._fragments[own.fragment_id] = (own.interval, time.monotonic() + own.interval)
+                self._drawn.add(own.fragment_id)
             elif kind == "delta" and message.delta.new_element.WhichOneof("type") == "button":
                 drawn = message.delta.new_element.button
                 if not drawn.disabled:
@@ -162,14 +168,8 @@ def main() -> None:
 def _one_round(number: int, n_visitors: int, port: int, server: subprocess.Popen[bytes]) -> None:
     load = os.getloadavg()[0]
     visitors = [Visitor(port) for _ in range(n_visitors)]
-    taken: list[Seconds] = []
-    threads = [
-        threading.Thread(target=lambda own=own: taken.append(own.compress())) for own in visitors
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(n_visitors) as pool:
+        taken = list(pool.map(Visitor.compress, visitors))
     print(
         f"round {number + 1}, {n_visitors} visitors, {'warm' if number else 'cold'}: page"
         f" {_spread([one.page for one in taken])}, result {_spread([one.result for one in taken])}"

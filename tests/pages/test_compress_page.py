@@ -115,7 +115,8 @@ def test_simple_says_what_it_means_and_leads_to_the_sound(app: AppTest) -> None:
     assert hit.value == percent(5 / 6) + " kept"
     assert is_made(compress(app))
     session = session_of(app)
-    settle(app.button(key="listen").click())
+    app.button(key="listen").click()
+    settle(app)
     assert [head.value for head in app.title] == ["Transcribe"]
     assert len(session.clips) == 1, "there is something to hear"
 
