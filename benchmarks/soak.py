@@ -14,10 +14,12 @@ import sys
 import tempfile
 import time
 import tracemalloc
+from collections.abc import Sequence
 
 import psutil
 
 from analysis.models.speech_model import SpeechModel
+from benchmarks.timing import megabytes
 
 MOST_GROWTH = 0.05
 """Of the resident memory after the warm-up."""
@@ -49,12 +51,29 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         os.environ["COALESCE_CACHE"] = cache
         sizes = _run(options)
+    sys.exit(int(tell_growth(sizes) > MOST_GROWTH))
+
+
+def tell_growth(sizes: Sequence[int]) -> float:
+    """Print what became of the memory since the warm-up.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Bytes, after the warm-up and after each later cycle.
+
+    Returns
+    -------
+    float
+        How much larger than the first the largest is, as a share of the first.
+    """
     first, last, most = sizes[0], sizes[-1], max(sizes)
     growth = most / first - 1
     print(
-        f"after the warm-up: first {_mb(first)}, last {_mb(last)}, most {_mb(most)}: {growth:+.1%}"
+        f"after the warm-up: first {megabytes(first)}, last {megabytes(last)},"
+        f" most {megabytes(most)}: {growth:+.1%}"
     )
-    sys.exit(int(growth > MOST_GROWTH))
+    return growth
 
 
 def _run(options: argparse.Namespace) -> list[int]:
@@ -73,16 +92,12 @@ def _run(options: argparse.Namespace) -> list[int]:
             before = tracemalloc.take_snapshot()
         if (number + 1) % _EVERY == 0 or number == 0:
             seconds = time.monotonic() - began
-            print(f"{number + 1:4d} cycles, {seconds:5.0f} s: {_mb(sizes[-1])}", flush=True)
+            print(f"{number + 1:4d} cycles, {seconds:5.0f} s: {megabytes(sizes[-1])}", flush=True)
     if before is not None:
         gc.collect()
         for line in tracemalloc.take_snapshot().compare_to(before, "lineno")[:20]:
             print(line)
     return sizes[options.warm_up - 1 :]
-
-
-def _mb(n_bytes: int) -> str:
-    return f"{n_bytes / 1e6:.0f} MB"
 
 
 if __name__ == "__main__":

@@ -20,3 +20,8 @@ def report(what: str, ours: float, peer: str, theirs: float, bar: str) -> None:
         f"{what}: {ours:.4g} s; {peer}: {theirs:.4g} s; ratio {theirs / ours:.2f}x (bar: {bar})",
         flush=True,
     )
+
+
+def megabytes(n_bytes: int) -> str:
+    """For people."""
+    return f"{n_bytes / 1e6:.0f} MB"

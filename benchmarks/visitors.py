@@ -26,6 +26,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from benchmarks.timing import megabytes
+
 TIME_OUT_SECONDS = 30
 """After which the server lets go of a session whose visitor has left; Streamlit has 120."""
 
@@ -151,18 +153,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1, help="how often they come and leave")
     options = parser.parse_args()
     alone = int(subprocess.check_output([sys.executable, "-c", _LIBRARIES], text=True))
-    print(f"libraries alone: {_mb(alone)}", flush=True)
+    print(f"libraries alone: {megabytes(alone)}", flush=True)
     with tempfile.TemporaryDirectory() as cache:
-        port = _free_port()
-        server = _serve(options.model, port, cache)
+        port = free_port()
+        server = serve(options.model, port, cache)
         try:
-            _wait_until_up(port, server)
+            wait_until_up(port, server)
             for number in range(options.rounds):
                 _one_round(number, options.visitors, port, server)
         finally:
-            for process in _family(server):
-                process.terminate()
-            server.wait(30)
+            stop(server)
 
 
 def _one_round(number: int, n_visitors: int, port: int, server: subprocess.Popen[bytes]) -> None:
@@ -176,14 +176,15 @@ def _one_round(number: int, n_visitors: int, port: int, server: subprocess.Popen
         f" (bar: 60 s median; load before {load:.1f}, after {os.getloadavg()[0]:.1f},"
         f" {os.cpu_count()} cores)"
     )
-    print(f"memory with all of them: {_mb(_rss(server))}", flush=True)
+    print(f"memory with all of them: {megabytes(rss(server))}", flush=True)
     for visitor in visitors:
         visitor.leave()
     time.sleep(TIME_OUT_SECONDS + _SETTLE_SECONDS)
-    print(f"memory after they left: {_mb(_rss(server))}", flush=True)
+    print(f"memory after they left: {megabytes(rss(server))}", flush=True)
 
 
-def _serve(model: str, port: int, cache: str) -> subprocess.Popen[bytes]:
+def serve(model: str, port: int, cache: str) -> subprocess.Popen[bytes]:
+    """Start the app with a model, on a port, with a folder as its cache."""
     environment = os.environ | {
         "COALESCE_CACHE": cache,
         "STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL": str(TIME_OUT_SECONDS),
@@ -196,7 +197,8 @@ def _serve(model: str, port: int, cache: str) -> subprocess.Popen[bytes]:
     )
 
 
-def _wait_until_up(port: int, server: subprocess.Popen[bytes]) -> None:
+def wait_until_up(port: int, server: subprocess.Popen[bytes]) -> None:
+    """Return when it answers."""
     while server.poll() is None:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1):
@@ -206,11 +208,19 @@ def _wait_until_up(port: int, server: subprocess.Popen[bytes]) -> None:
     raise SystemExit("the server did not start")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine on which nobody listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
         return port
+
+
+def stop(server: subprocess.Popen[bytes]) -> None:
+    """End it, and what it started."""
+    for process in _family(server):
+        process.terminate()
+    server.wait(30)
 
 
 def _family(server: subprocess.Popen[bytes]) -> list[psutil.Process]:
@@ -218,17 +228,13 @@ def _family(server: subprocess.Popen[bytes]) -> list[psutil.Process]:
     return [*own.children(recursive=True), own]
 
 
-def _rss(server: subprocess.Popen[bytes]) -> int:
-    """Of the process that serves, the largest of the family."""
+def rss(server: subprocess.Popen[bytes]) -> int:
+    """Resident bytes of the process that serves, the largest of the family."""
     return max(int(process.memory_info().rss) for process in _family(server))
 
 
 def _spread(seconds: list[float]) -> str:
     return f"{statistics.median(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f})"
-
-
-def _mb(n_bytes: int) -> str:
-    return f"{n_bytes / 1e6:.0f} MB"
 
 
 if __name__ == "__main__":
