@@ -9,11 +9,12 @@ import re
 import numpy as np
 import pytest
 import soundfile
-from PIL import Image
+from PIL import Image, ImageFont
 
 from analysis.errors import UserError
 from analysis.evaluation.scoring import score
-from analysis.figures.card import SIZE, comparison_card
+from analysis.figures import card
+from analysis.figures.card import SIZE, check_letters, comparison_card
 from analysis.figures.palette import ORIGINAL, VERMILLION
 from analysis.figures.report import Compared, comparison_report
 from analysis.figures.words import Lane, word_lanes
@@ -90,6 +91,23 @@ def test_what_is_too_long_for_the_card_ends_inside_it() -> None:
     assert (edge == edge[0]).all()
 
 
-def test_a_letter_that_the_card_cannot_draw_is_named() -> None:
+def test_a_letter_that_the_card_cannot_draw_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(card, "_FACES", card._FACES[:1])
     with pytest.raises(UserError, match="“日”"):
         comparison_card("日", SAID, MODELS)
+
+
+def test_letters_beyond_ascii_are_drawn_in_a_font_of_the_system() -> None:
+    if find_font("DejaVuSans.ttf") is None:
+        pytest.skip("this system has no DejaVu Sans")
+    assert check_letters("Hauser - Dom", SAID, MODELS) == ""
+    assert check_letters("Häuser – Дом", SAID, MODELS) == "DejaVuSans.ttf"
+    one, other = (pixels(comparison_card(title, SAID, MODELS)) for title in ("Дом", "Дым"))
+    assert (one != other).any(), "no two boxes, which are all alike"
+
+
+def find_font(name: str) -> ImageFont.FreeTypeFont | None:
+    try:
+        return ImageFont.truetype(name, 20)
+    except OSError:
+        return None
