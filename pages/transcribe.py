@@ -144,20 +144,20 @@ def _strip(session: Session) -> Clip | None:
 def _contenders(session: Session, model: SpeechModel) -> list[Contender]:
     """The original and the variants to compare it with."""
     variants = session.variants_of(model)
-    by_id = {variant.id: variant for variant in variants}
+    names = {variant.id: variant.name for variant in variants}
     # New variants, new pills: a late answer of the old ones must not hide what is new.
     key = f"compare:{','.join(variant.id for variant in variants)}"
 
     def changed() -> None:
-        session.hidden_variants = set(by_id) - set(st.session_state[key])
+        session.hidden_variants = set(names) - set(st.session_state[key])
 
     if variants:
         st.pills(
             "Compare the original with",
-            list(by_id),
+            list(names),
             selection_mode="multi",
-            default=[name for name in by_id if name not in session.hidden_variants],
-            format_func=lambda name: escape_markdown(by_id[name].name) if name in by_id else "",
+            default=[id_ for id_ in names if id_ not in session.hidden_variants],
+            format_func=lambda id_: escape_markdown(names.get(id_, "")),
             key=key,
             on_change=changed,
             wrap=True,
@@ -168,7 +168,7 @@ def _contenders(session: Session, model: SpeechModel) -> list[Contender]:
             label="No variant yet: make one on Compress",
             icon=":material/compress:",
         )
-    chosen = [by_id[name] for name in by_id if name not in session.hidden_variants]
+    chosen = [variant for variant in variants if variant.id not in session.hidden_variants]
     contenders = [("original", ORIGINAL, model)]
     contenders += [(variant.name, variant.color, variant.model) for variant in chosen]
     return contenders

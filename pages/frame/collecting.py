@@ -1,7 +1,9 @@
-"""Keeps Streamlit's garbage collection after every run from stopping all work."""
+"""What Streamlit leaves lying, and what it looks through too often: memory and time of a run."""
 
 import gc
 import sys
+
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 _seen = 0
 
@@ -21,3 +23,20 @@ def spare_libraries() -> None:
         gc.unfreeze()
         gc.collect()
         gc.freeze()
+
+
+def forget_gone_widgets() -> None:
+    """Let go of the widgets that the last run did not draw; at the beginning of a run.
+
+    Streamlit keeps what it knows of a widget, the callback and all that it refers to, until the tab
+    is closed: a model that was deleted would stay in memory for the button that deleted it. A
+    widget that is still there has a value.
+    """
+    context = get_script_run_ctx()
+    if context is None:
+        return
+    state = context.session_state._state
+    widgets = state._new_widget_state
+    alive = state._old_state.keys() | widgets.states.keys()
+    for gone in widgets.widget_metadata.keys() - alive:
+        del widgets.widget_metadata[gone]

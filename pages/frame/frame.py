@@ -69,11 +69,12 @@ def main() -> None:
         # first visitor can play the clip.
         from analysis.cache import tidy
         from pages.frame import sharing, sidebar, tour
-        from pages.frame.collecting import spare_libraries
+        from pages.frame.collecting import forget_gone_widgets, spare_libraries
         from pages.session import visit
         from pages.variants import remaking
 
         spare_libraries()
+        forget_gone_widgets()
         tidy()
     session = visit.current()
     session.jobs.collect()
