@@ -37,8 +37,12 @@ def cycle(page: Page, number: int) -> None:
     expect(page.get_by_role("heading", name="Transcribe", exact=True)).to_be_visible()
     expect(page.locator("[data-testid=stHtml] p[dir=auto]")).to_have_count(2)
     _settle(page)
-    page.get_by_test_id("stSidebar").get_by_test_id("stPopover").first.get_by_role("button").click()
-    page.get_by_role("button", name="Delete").click()
+    row = page.get_by_test_id("stSidebar").get_by_test_id("stPopover").first.get_by_role("button")
+    delete = page.get_by_role("button", name="Delete")
+    while not delete.is_visible():  # a page that is drawn anew just then may close the menu
+        row.click()
+        page.wait_for_timeout(2000)
+    delete.click()
     expect(page.get_by_text("None yet: Compress makes one.")).to_be_visible()
 
 
