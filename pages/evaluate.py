@@ -234,8 +234,9 @@ def _draw_start(
 ) -> None:
     """The button and how long it will take, or the progress of what runs."""
 
+    options = TranscriptionOptions(word_times=_draw_confidence())
+
     def idle() -> None:
-        options = TranscriptionOptions(word_times=_draw_confidence())
         foresight = None
         if spec is not None:
             foresight = foresee(
@@ -246,15 +247,18 @@ def _draw_start(
                 hear=lambda recipe: find_excitation(session, model, recipe),
                 real_time_factor=state.original.real_time_factor if state.evaluated else None,
             )
-        primary_button(
-            f"Evaluate {foresight.n_models} models" if foresight else "Evaluate",
-            "monitoring",
-            key="start-sweep",
-            disabled=spec is None,
-            on_click=lambda: start(session, model, spec, made, limit, options) if spec else None,
-        )
-        if spec is not None and foresight is not None:
-            st.markdown(f":small[{_time(foresight, spec, limit)}]")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            primary_button(
+                f"Evaluate {foresight.n_models} models" if foresight else "Evaluate",
+                "monitoring",
+                key="start-sweep",
+                disabled=spec is None,
+                on_click=lambda: (
+                    start(session, model, spec, made, limit, options) if spec else None
+                ),
+            )
+            if spec is not None and foresight is not None:
+                st.markdown(f":small[{_time(foresight, spec, limit)}]")
 
     job_box(session.jobs, (SLOT,), idle, wide=True)
 

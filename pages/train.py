@@ -134,7 +134,10 @@ def _draw_choices(
     if not may_train_on(data):
         obstacle = "This folder or file is not open to visitors of this server."
     if data_free and start is None and not model.lineage:
-        obstacle = "The original has nothing to learn from itself: start from a variant."
+        obstacle = (
+            "The original has nothing to learn from itself: start from a variant, which Compress"
+            " makes."
+        )
     elif _is_multilingual(model) and not language and not data_free:
         obstacle = "This model is multilingual: name the language of the data."
     return start, chosen, obstacle
@@ -164,7 +167,10 @@ def _draw_model(session: Session, model: SpeechModel, method: str) -> Variant | 
     variants = {v.id: v for v in session.variants_of(model) if not v.is_int8}
     options = ["", *variants]
     key = start_key(model)
-    before = held(key, "")  # it stays after a run, which adds a variant
+    # what compression cost can be brought back in a variant; a choice stays after a run, which
+    # adds one
+    newest = next(reversed(variants), "") if method == FINE_TUNING else ""
+    before = held(key, newest)
     chosen = st.selectbox(
         "Start from",
         options,

@@ -75,7 +75,8 @@ def draw(session: Session, model: SpeechModel) -> None:
         return
     if clip.origin != "bundled" and model.source in DEMO_MODELS:
         st.warning(
-            "This small model knows commands and numbers; load a Whisper for open speech.",
+            f"{escape_markdown(model.name)} is small: it knows commands, numbers, dates and"
+            " times. For open speech, load a real Whisper by **Change model**.",
             icon=":material/record_voice_over:",
         )
     contenders = _contenders(session, model)

@@ -101,6 +101,7 @@ def main() -> None:
             remaking.draw_offer(session, session.model)
         page.run()
         link.complete_address(session.model)
+        tour.look_again(session, session.model)
         if len(session.transcripts) != n_heard:
             st.rerun()  # the sidebar tells word error rates, and was drawn before
         sharing.draw_dialog(session, session.model, page.title)

@@ -83,7 +83,8 @@ def draw_dialog(session: Session, model: SpeechModel, page: str) -> None:
 
 @st.dialog("Copy link", icon=":material/link:")
 def _dialog(address: str, left_out: list[str]) -> None:
-    st.code(address, language=None, wrap_lines=True)
+    st.markdown("Point at the address, and press the button that appears at its right end.")
+    st.code(address, language=None)
     st.caption(
         "Whoever opens it sees this view and can make the same variants. It does not open your"
         " session, as the address in your browser does."

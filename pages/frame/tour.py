@@ -19,8 +19,10 @@ from analysis.models.statistics import UNITS
 from analysis.models.unit_groups import UnitGroup
 from pages.exploring.cluster_selection import ONE_GROUP, VIEW_KEY, k_key
 from pages.exploring.measurements import STATISTIC_KEY
+from pages.frame import presenting
 from pages.listening.opening import FIRST_PERCENT, PERCENT_KEY, clip_on_show
 from pages.listening.rehearsal import NORMALISER, heard_on_show
+from pages.planning.group_choice import selected_group
 from pages.planning.settings import (
     first_recipe,
     in_widgets,
@@ -39,10 +41,10 @@ _LABEL = "Take the tour: six steps, five minutes"
 TOUR_SPARSITY = 30  # percent; enough to be heard
 BROKEN_FROM = 1 / 3
 """Word error rate from which the tour calls a clip's words broken."""
-BOX_HEIGHT = 176
-"""Pixels; the same in every step, so that the page under it stays where it is."""
+BOX_HEIGHT = 192
+"""Pixels that hold three buttons; the same in every step, so that the page under it stays there."""
 
-_MET, _DONE = "tour:met", "tour:done"
+_MET, _DONE, _SAID = "tour:met", "tour:done", "tour:said"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +91,28 @@ def draw(session: Session, model: SpeechModel, page: str) -> None:
     step = STEPS[number]
     there = step.page == f"pages/{page.lower()}.py"
     done = _look(session, model, number) if there else False
-    with st.container(border=True, height=BOX_HEIGHT, key="tour"):
+    text = step.text(session, model) if there else "The tour waits where you left it."
+    st.session_state[_SAID] = text if there else None
+    with st.container(border=True, height=presenting.scaled(BOX_HEIGHT), key="tour"):
         words, buttons = st.columns([4, 1.2], vertical_alignment="center")
         with words:
             st.markdown(f":small[Tour, step {number + 1} of {len(STEPS)}]  **{step.title}**")
-            text = step.text(session, model) if there else "The tour waits where you left it."
             st.markdown(text)
         with buttons:
             _buttons(model, number, there, done)
 
 
 def look_again(session: Session, model: SpeechModel) -> None:
-    """From a part of a page that runs alone: have all drawn anew once the step has been done."""
-    number = st.session_state.get(TOUR_KEY)
+    """When the page, or a part of it that runs alone, is drawn: draw all anew if the tour is late.
+
+    It is late once its step has been done, or would say something else by now.
+    """
+    number, said = st.session_state.get(TOUR_KEY), st.session_state.get(_SAID)
+    if number is None or said is None:
+        return
     known: set[int] = st.session_state.get(_DONE, set())
-    if number is not None and number not in known and _look(session, model, number):
+    is_new = number not in known and _look(session, model, number)
+    if is_new or STEPS[number].text(session, model) != said:
         st.rerun()
 
 
@@ -144,7 +153,7 @@ def _buttons(model: SpeechModel, number: int, there: bool, done: bool) -> None:
 
 
 def _end() -> None:
-    for key in (TOUR_KEY, _MET, _DONE):
+    for key in (TOUR_KEY, _MET, _DONE, _SAID):
         st.session_state.pop(key, None)
 
 
@@ -203,14 +212,16 @@ def _on_clusters(session: Session, model: SpeechModel) -> str:
     trees = _known_trees(model)
     if trees is None:
         return "The merge trees are being built; then every K answers at once."
-    group = most_redundant(model.groups, trees)
+    group = selected_group(model, model.groups)
     tree = trees[group.id]
     bend = knee(tree)
     error = tree.inertia(bend) / (tree.total or 1.0)
+    is_most = group is most_redundant(model.groups, trees)
     return (
-        f"**{group.title}** are the most redundant channels here: {bend:,} clusters, its knee, hold"
-        f" its {group.n_units:,} units with an error of {error_percent(error)}. **Drag K to the"
-        " left** and see the error grow; click on a point to see what falls together with it."
+        f"**{group.title}**{', the most redundant channels here' * is_most}: {bend:,} clusters, its"
+        f" knee, hold its {group.n_units:,} units with an error of {error_percent(error)}. **Drag K"
+        " to the left** and see the error grow; click on a point to see what falls together with"
+        " it."
     )
 
 

@@ -1,7 +1,6 @@
-"""When each model heard which word: a lane per model; a word that is clicked is played."""
+"""When each model heard which word: a lane per model; a word that is chosen is played."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import streamlit as st
 
@@ -11,8 +10,8 @@ from analysis.speech.audio import SAMPLING_RATE
 from analysis.speech.recognition import Word
 from pages.listening.player import pcm
 from pages.session.session import Clip
-from pages.widgets.basics import figure, swatch, theme
-from pages.widgets.formatting import escape_markdown, percent
+from pages.widgets.basics import figure, theme
+from pages.widgets.formatting import percent
 
 _AROUND = 0.25
 """Seconds of sound before and after a word: models are not sure to the frame where it begins."""
@@ -21,7 +20,10 @@ _PLAYER_HEIGHT = 74
 
 
 def draw_words(clip: Clip, lanes: Sequence[Lane]) -> None:
-    """The lanes of a clip, and the player of the word that was clicked last.
+    """The lanes of a clip, and the player of the word that was chosen last.
+
+    A word is chosen by a click on its bar, or from a list, which a keyboard and a screen reader
+    reach, too.
 
     Parameters
     ----------
@@ -33,45 +35,53 @@ def draw_words(clip: Clip, lanes: Sequence[Lane]) -> None:
     if not lanes:
         return
     st.header("Word by word")
-    key = f"words:{clip.id}:{len(lanes)}"
+    places = [(row, place) for row, lane in enumerate(lanes) for place in range(len(lane.words))]
+    shape = "-".join(str(len(lane.words)) for lane in lanes)  # other words are other choices
+    chart_key, word_key = f"words:{clip.id}:{shape}", f"word:{clip.id}:{shape}"
     names = ", ".join(lane.name for lane in lanes)
-    event: Any = figure(
+
+    def clicked() -> None:
+        points = st.session_state[chart_key]["selection"]["points"]
+        if points:
+            row, place = points[0]["customdata"][:2]
+            st.session_state[word_key] = (row, place)
+
+    figure(
         word_lanes(lanes, clip.audio.duration, INKS[theme()]),
-        key=key,
+        key=chart_key,
         alt=f"When each word of {clip.audio.name} is said, by {names}.",
-        on_select="rerun",
+        on_select=clicked,
         selection_mode="points",
     )
     with st.container(height=_PLAYER_HEIGHT, border=False, key="word"):
-        chosen = _chosen(event, lanes)
-        if chosen is None:
-            st.caption(
-                "Click a word to hear it; fuller bars are surer. Drag to move along a long clip."
-            )
-        else:
-            _play(clip, *chosen)
+        left, right = st.columns([2, 3], vertical_alignment="center")
+        chosen = left.selectbox(
+            "Word to hear",
+            places,
+            index=None,
+            format_func=lambda at: _facts(lanes[at[0]], lanes[at[0]].words[at[1]]),
+            key=word_key,
+            placeholder="Click a word, or choose it here",
+            label_visibility="collapsed",
+        )
+        with right:
+            if chosen is None:
+                st.caption("Fuller bars are surer. Drag to move along a long clip.")
+            else:
+                _play(clip, lanes[chosen[0]].words[chosen[1]])
 
 
-def _chosen(event: Any, lanes: Sequence[Lane]) -> tuple[Lane, Word] | None:
-    """The word that was clicked, if it is still there."""
-    points = event.selection.points if event else []
-    if not points:
-        return None
-    row, place = points[0]["customdata"][:2]
-    if row >= len(lanes) or place >= len(lanes[row].words):
-        return None
-    return lanes[row], lanes[row].words[place]
+def _facts(lane: Lane, word: Word) -> str:
+    return (
+        f"{word.text} · {lane.name} · {word.start:.2f} to {word.stop:.2f} s,"
+        f" {percent(word.confidence, 0)} sure"
+    )
 
 
-def _play(clip: Clip, lane: Lane, word: Word) -> None:
+def _play(clip: Clip, word: Word) -> None:
     start = max(0, int((word.start - _AROUND) * SAMPLING_RATE))
     stop = int((word.stop + _AROUND) * SAMPLING_RATE)
-    left, right = st.columns([2, 3], vertical_alignment="center")
-    left.markdown(
-        f"{swatch(lane.color)} **{escape_markdown(word.text)}** {word.start:.2f} to"
-        f" {word.stop:.2f} s, {percent(word.confidence, 0)} sure"
-    )
-    right.audio(
+    st.audio(
         pcm(clip.audio.samples[start:stop]),
         sample_rate=SAMPLING_RATE,
         autoplay=True,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from analysis.plan.health import Health, Verdict
+from analysis.plan.health import VERDICTS, Health, Verdict
 
 VERDICT_ICONS: Mapping[Verdict, str] = {
     "sound": ":material/check_circle:",
@@ -10,6 +10,14 @@ VERDICT_ICONS: Mapping[Verdict, str] = {
     "broken": ":material/dangerous:",
 }
 """One shape each, so that colour is not needed."""
+
+
+def brief_verdict(health: Health) -> str:
+    """What the verdict means, with its icon, as Markdown.
+
+    The word for it is left out: beside players, "sound" would say something else.
+    """
+    return f"{VERDICT_ICONS[health.verdict]} {VERDICTS[health.verdict]}"
 
 
 def verdict_line(health: Health) -> str:

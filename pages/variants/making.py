@@ -10,6 +10,7 @@ from analysis.models.footprint import Footprint, footprint
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import MANUAL
 from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.health import VERDICTS
 from analysis.plan.recipe import DEFAULT_NAME, complete, recipe_name
 from analysis.progress import Watch
 from pages.exploring.measurements import tree_slot
@@ -22,7 +23,7 @@ from pages.session.job_box import job_box, show_problem
 from pages.session.jobs import Job
 from pages.session.session import Session, Variant
 from pages.session.shelves import load_trees, share_compression, tree_shelf
-from pages.variants.health import VERDICT_ICONS
+from pages.variants.health import VERDICT_ICONS, brief_verdict
 from pages.widgets.basics import primary_button, swatch
 from pages.widgets.formatting import percent
 
@@ -93,7 +94,7 @@ def _idle(twin: Variant | None) -> None:
     if twin is not None:
         text = f"Made: {swatch(twin.color)} the variant in the sidebar has these settings."
         if health := twin.model.health:
-            text += f" Checked: {VERDICT_ICONS[health.verdict]} **{health.verdict}**."
+            text += f" Checked: {brief_verdict(health)}."
     st.markdown(f":small[{text}]")
 
 
@@ -143,7 +144,7 @@ def _start(
         variant = session.add_variant(name, *made)
         health = variant.model.health
         icon = VERDICT_ICONS[health.verdict] if health else ":material/check:"
-        said = f", {health.verdict}" if health else ""
+        said = f": {VERDICTS[health.verdict]}" if health else ""
         st.toast(f"Compressed: {variant.name}{said}", icon=icon)
 
     job = Job(

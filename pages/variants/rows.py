@@ -4,11 +4,12 @@ import streamlit as st
 
 from analysis.compression.allocation import achieved_sparsity
 from analysis.models.speech_model import SpeechModel
+from pages.session.job_box import show_problem
 from pages.session.session import Session, Variant
 from pages.session.shelves import model_id
 from pages.variants import remaking, save_panel
 from pages.variants.measured_wer import measure_wer
-from pages.widgets.basics import swatch
+from pages.widgets.basics import dots_named, swatch
 from pages.widgets.formatting import escape_markdown, number_of, percent, size
 
 NAME_LENGTH = 60
@@ -22,6 +23,7 @@ def draw(session: Session, model: SpeechModel) -> None:
         st.caption("None yet: Compress makes one.")
     for variant in variants:
         _row(session, model, variant)
+    show_problem(session.jobs, save_panel.ROW_SLOT)
     remaking.draw_rows(session, model)
     _elsewhere(session, model)
 
@@ -41,7 +43,7 @@ def _row(session: Session, model: SpeechModel, variant: Variant) -> None:
             f"{swatch(variant.color)} {escape_markdown(variant.name)}  \n"
             f":small[:gray[{' · '.join(_facts(session, model, variant))}]]"
         )
-    with button, st.popover("", icon=":material/more_vert:", key=f"row:{variant.id}"):
+    with button, st.popover(dots_named(f"Actions for {variant.name}"), key=f"row:{variant.id}"):
         _actions(session, model, variant)
 
 
@@ -53,7 +55,8 @@ def _facts(session: Session, model: SpeechModel, variant: Variant) -> list[str]:
     zeros = [record.sparsity for record in variant.model.training[-1:]]
     facts += [f"{percent(share)} zeros, unstructured" for share in zeros if share is not None]
     measured = measure_wer(session, variant.model, variant.base)
-    facts += [f"{percent(measured[0].wer)} WER"] if measured else []
+    for own in measured:  # by hand, it is often a word or two
+        facts.append(f"{percent(own.wer)} WER of {number_of(own.words, 'word')}")
     return [fact.replace(" %", "\N{NO-BREAK SPACE}%") for fact in facts]
 
 

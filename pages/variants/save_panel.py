@@ -28,8 +28,8 @@ from pages.variants.measured_wer import measurements_of
 from pages.widgets.formatting import escape_markdown, file_slug, size
 
 _SLOT = "save"
-
-_AS_IT_IS = "as it is"
+ROW_SLOT = "save:row"
+"""Holds what went wrong with a download from the sidebar, which is told there."""
 
 _FORMAT_NAMES = {
     CHECKPOINT: "transformers checkpoint",
@@ -74,7 +74,7 @@ def draw(session: Session, model: SpeechModel) -> None:
             persist_state="session",
         )
         choices = precisions(format_name)
-        precision = choices[0] if choices else _AS_IT_IS
+        precision = choices[0]
         if len(choices) > 1:
             precision = right.selectbox(
                 "Precision",
@@ -99,7 +99,9 @@ def draw(session: Session, model: SpeechModel) -> None:
 def draw_quickly(session: Session, variant: Variant) -> None:
     """Two ways out in one click: a checkpoint in an archive, and the plan; no others fit a menu."""
     possible = not variant.is_int8 and not _obstacle(variant, CHECKPOINT)
-    _download(session, variant, CHECKPOINT, _AS_IT_IS, possible=possible, place="row")
+    _download(
+        session, variant, CHECKPOINT, precisions(CHECKPOINT)[0], possible=possible, place="row"
+    )
     _download_plan(variant, place="row")
 
 
@@ -221,6 +223,7 @@ def _download(
         partial(
             _archive,
             session.jobs,
+            ROW_SLOT if place == "row" else _SLOT,
             variant.model,
             slug,
             format_name,
@@ -242,6 +245,7 @@ def _download(
 
 def _archive(
     jobs: Jobs,
+    slot: str,
     model: SpeechModel,
     name: str,
     format_name: str,
@@ -252,7 +256,7 @@ def _archive(
     try:
         return archive(model, name, format_name, precision, measured=measured)
     except UserError as error:
-        jobs.problems[_SLOT] = error
+        jobs.problems[slot] = error
         raise
 
 

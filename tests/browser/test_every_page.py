@@ -8,7 +8,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 from pages.frame.base_address import PAGES
 from tests.helpers.chromium import cut, settle
-from tests.helpers.page_checks import barriers, beside_the_window, tabs_to
+from tests.helpers.page_checks import barriers, beside_the_window, overflowing, tabs_to
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +55,7 @@ def test_in_the_light(page: Page, server: str, name: str) -> None:
     page.set_viewport_size({"width": 1440, "height": 900})
     complaints = shown(page, address_of(server, name))
     assert barriers(page) == []
+    assert overflowing(page) == []
     assert tabs_to(page, "Compress", MOST_TABS) <= MOST_TABS
     for width, height in ((1024, 768), (390, 844)):
         page.set_viewport_size({"width": width, "height": height})
@@ -71,6 +72,18 @@ def test_in_the_dark(dark: Page, server: str, name: str) -> None:
     complaints = shown(dark, address_of(server, name))
     assert barriers(dark) == []
     assert complaints == []
+
+
+def test_the_tour_fits_its_box(page: Page, server: str) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto(server)
+    page.get_by_role("button", name="Take the tour").click()
+    slider = page.get_by_role("slider", name="Heads and channels removed")
+    slider.press("ArrowRight")
+    page.get_by_role("button", name="Next step").click()
+    expect(page.get_by_text("Tour, step 2 of 6")).to_be_visible()
+    settle(page)
+    assert overflowing(page) == []
 
 
 def test_a_talk_is_given_with_the_keyboard_alone(page: Page, server: str) -> None:

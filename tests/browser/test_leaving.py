@@ -3,7 +3,7 @@
 import zipfile
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Download, Page, expect
 
 from analysis.models.loading import load
 
@@ -14,9 +14,20 @@ def test_a_variant_is_downloaded_as_one_archive(page: Page, server: str, tmp_pat
     expect(page.get_by_text("has these settings")).to_be_visible()
     with page.expect_download() as arrived:
         page.get_by_role("button", name="Download (ZIP)").click()
-    assert arrived.value.suggested_filename == "Coalesces-default-10.zip"
-    with zipfile.ZipFile(arrived.value.path()) as together:
-        together.extractall(tmp_path)
-    model = load(str(tmp_path / "Coalesces-default-10"))
+    assert_loads(arrived.value, tmp_path / "panel")
+    # the same from the sidebar, whose button says by its name what it is for
+    sidebar = page.get_by_test_id("stSidebar")
+    sidebar.get_by_role("button", name="Actions for Coalesce's default 10 %").click()
+    with page.expect_download() as arrived:
+        page.get_by_test_id("stPopoverBody").get_by_role("button", name="Download (ZIP)").click()
+    assert_loads(arrived.value, tmp_path / "row")
+
+
+def assert_loads(arrived: Download, folder: Path) -> None:
+    """The archive holds a model of a tenth less."""
+    assert arrived.suggested_filename == "Coalesces-default-10.zip"
+    with zipfile.ZipFile(arrived.path()) as together:
+        together.extractall(folder)
+    model = load(str(folder / "Coalesces-default-10"))
     assert model.plan is not None
     assert model.plan.recipe.sparsity == 0.1

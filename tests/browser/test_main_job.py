@@ -117,7 +117,16 @@ def test_from_slider_to_a_shared_report(
     expect(page.get_by_test_id("stAudio")).to_have_count(1)
     words.nth(1).click(force=True)
     expect(page.get_by_test_id("stAudio")).to_have_count(2)
-    expect(page.get_by_text("% sure").last).to_be_visible()
+    word = page.get_by_role("combobox", name="Word to hear")
+    expect(word).to_have_value(re.compile("^one · original · .* % sure$"))
+    # the same by the keyboard alone
+    played = page.get_by_test_id("stAudio").nth(1)
+    before = played.get_attribute("src")
+    word.focus()
+    page.keyboard.type("six · papers")
+    page.keyboard.press("Enter")
+    expect(word).to_have_value(re.compile("^six · papers' clustering 15 % uniform · "))
+    expect(played).not_to_have_attribute("src", before or "")
 
     page.get_by_role("button", name="Share").click()
     with page.expect_download() as download:

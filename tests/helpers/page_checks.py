@@ -10,6 +10,9 @@ _ORDER = ("heading-order", "page-has-heading-one", "empty-heading")
 _STREAMLITS_OWN = ("list", "listitem")
 """Rules that Streamlit's own navigation breaks: its groups lie in boxes between list and items."""
 
+_HELD = "[class*=st-key-job-], .st-key-tour"
+"""Boxes of a fixed height, whose content has to fit, because nobody scrolls in them."""
+
 _BESIDE = """() => [...document.querySelectorAll(
     '[data-testid=stMain] :is(button, input, [role=radio], a, h1, h2, h3, [data-testid=stSlider])'
   )].filter(element => {
@@ -37,6 +40,15 @@ def barriers(page: Page) -> list[str]:
 def beside_the_window(page: Page) -> list[str]:
     """The controls and headings that lie, in part, where the window has ended."""
     found: list[str] = page.evaluate(_BESIDE)
+    return found
+
+
+def overflowing(page: Page) -> list[str]:
+    """What stands in the boxes of a fixed height that hold more than can be seen."""
+    found: list[str] = page.locator(_HELD).evaluate_all(
+        "boxes => boxes.filter(box => box.scrollHeight > box.clientHeight + 1)"
+        ".map(box => box.innerText)"
+    )
     return found
 
 

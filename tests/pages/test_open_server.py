@@ -92,7 +92,7 @@ def _refuse_forged(session: Session, tmp_path: Path) -> None:
     """Whoever calls what stands behind the controls gets no further."""
     model, variant, jobs = session.model, session.variants[0], session.jobs
     assert model is not None
-    save_panel._save(session, variant, str(tmp_path / "out"), "checkpoint", "as it is", True)
+    save_panel._save(session, variant, str(tmp_path / "out"), "checkpoint", "stored", True)
     assert "not open to visitors" in jobs.problems[save_panel._SLOT].message
     save_panel._push(session, variant, "somebody/model", True, False)
     assert "may not fetch from the hub" in jobs.problems[save_panel._SLOT].message

@@ -70,7 +70,7 @@ def test_each_step_opens_when_the_one_before_is_done(visit: Visit, quick_recipe:
     best = max(channels, key=lambda group: redundancy(trees[group.id]))
     assert app.session_state[widget_key(model, "group")] == best.id
     said = "\n".join(element.value for element in app.markdown)
-    assert f"**{best.title}** are the most redundant" in said
+    assert f"**{best.title}**, the most redundant channels here" in said
     assert f"{knee(trees[best.id]):,} clusters, its knee" in said
     slider = app.slider(key=k_key(model, best))
     assert isinstance(slider.value, int)
@@ -99,6 +99,23 @@ def test_each_step_opens_when_the_one_before_is_done(visit: Visit, quick_recipe:
     assert "step 6 of 6" in banner(app)
     app = press(app, "End the tour")
     assert banner(app) == ""
+
+
+def test_it_says_what_is_there_by_now(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trees come while the page is drawn; the group on show is named, whichever it is."""
+    app = visit("clusters")
+    model = session_of(app).model
+    assert model is not None
+    trees = build_trees(model, UnitSpace())
+    best = tour.most_redundant(model.groups, trees)
+    other = next(g for g in model.groups if g.component == "ffn" and g is not best)
+    early = iter([None])
+    monkeypatch.setattr(tour, "_known_trees", lambda model: next(early, trees))
+    app.session_state[tour.TOUR_KEY] = 2
+    app.session_state[widget_key(model, "group")] = other.id
+    said = "\n".join(element.value for element in app.run().markdown)
+    assert "are being built" not in said
+    assert f"**{other.title}**: {knee(trees[other.id]):,} clusters" in said
 
 
 def test_tour_waits_on_its_page(visit: Visit) -> None:

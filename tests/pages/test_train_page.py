@@ -143,6 +143,9 @@ def test_a_variant_learns_without_data(app: AppTest) -> None:
     settle(app.switch_page("pages/train.py"))
     app.segmented_control(key="train-data").set_value("No data")
     settle(app)
+    assert start_box(app).value == variant.id, "what compression cost is brought back in a variant"
+    start_box(app).set_value("")
+    settle(app)
     assert app.button(key="start-training").disabled
     assert "The original has nothing to learn from itself" in texts(app)
     assert app.number_input(key="train-epochs:data-free").value == DISTILLING["epochs"]

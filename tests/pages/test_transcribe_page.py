@@ -108,7 +108,8 @@ def test_open_speech_is_warned_of_where_the_model_cannot_know_it(page: AppTest) 
     assert not page.warning
     upload(page, ("tone.wav", wav(1.5)))
     (warning,) = page.warning
-    assert "knows commands and numbers; load a Whisper" in warning.value
+    assert "knows commands, numbers, dates and times" in warning.value
+    assert "**Change model**" in warning.value
 
 
 def test_hostile_reference_and_file_name_are_shown_never_interpreted(page: AppTest) -> None:
