@@ -57,34 +57,41 @@ def evaluate(options: argparse.Namespace) -> None:
         found.append((model, evaluation))
     if not state.is_main_process:
         return
+    if options.against:  # the one that all are compared with comes first
+        found.insert(0, found.pop())
+    rows = _rows(found)
     if options.out:
-        _keep(Path(options.out), corpus, _rows(found))
-    # the first one against another; else each of the others against the first
-    (first, own), *others = found
-    if options.against:
-        others, (reference, theirs) = others[:-1], others[-1]
-        against = compare_evaluations(own, theirs)
-    more = [(model, other, compare_evaluations(other, own)) for model, other in others]
+        _keep(Path(options.out), corpus, rows)
     if options.json:
-        facts = describe(first, own) | {
-            "data": corpus.name,
-            "faults": [asdict(f) for f in corpus.faults],
-        }
-        if options.against:
-            facts["against"] = describe(reference, theirs) | describe_difference(against)
-        if more:
-            facts["others"] = [
-                describe(model, other) | describe_difference(comparison)
-                for model, other, comparison in more
-            ]
-        print_json(facts)
+        print_json(_facts(found, rows, corpus, bool(options.against)))
         return
-    for model, evaluation in found:
-        print(summary_line(model.name, evaluation))
-    if options.against:
-        print(difference_line(first.name, reference.name, against))
-    for model, _, comparison in more:
-        print(difference_line(model.name, first.name, comparison))
+    for row in rows:
+        print(summary_line(row.model, row.evaluation))
+    for row in rows[1:]:
+        assert row.against_original is not None
+        print(difference_line(row.model, rows[0].model, row.against_original))
+
+
+def _facts(
+    found: Sequence[tuple[SpeechModel, Evaluation]],
+    rows: Sequence[Row],
+    corpus: Corpus,
+    is_against: bool,
+) -> dict[str, Any]:
+    """The first model that was named as one flat object, what the others are, the differences."""
+    facts = [describe(*pair) for pair in found]
+    differences = [
+        describe_difference(row.against_original) if row.against_original else {} for row in rows
+    ]
+    first = {"data": corpus.name, "faults": [asdict(fault) for fault in corpus.faults]}
+    n_told = 1
+    if is_against:
+        first["against"] = facts[0] | differences[1]
+        n_told = 2
+    others = [fact | own for fact, own in zip(facts[n_told:], differences[n_told:], strict=True)]
+    if others:
+        first["others"] = others
+    return facts[n_told - 1] | first
 
 
 def report(options: argparse.Namespace) -> None:

@@ -194,7 +194,7 @@ def command_line() -> argparse.ArgumentParser:
         metavar="MODEL",
         help=f"{_MODEL_HELP}; several are compared with the first",
     )
-    evaluate.add_argument("--against", metavar="MODEL", help="test the difference to this one")
+    evaluate.add_argument("--against", metavar="MODEL", help="compare all with this one instead")
     evaluate.add_argument("--out", metavar="DIR", help="keep transcripts here, and go on from them")
     evaluate.add_argument("--data", metavar="DIR", required=True, help=_DATA_HELP)
     _add_normaliser(evaluate)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from analysis.cli import evaluation
 from analysis.cli import parser as cli
+from analysis.evaluation.corpus_evaluation import Comparison, Evaluation, compare_evaluations
 from analysis.evaluation.outcomes import outcomes_of
 from analysis.evaluation.saved_results import read_results
 from analysis.evaluation.sweep import Row
@@ -35,6 +37,31 @@ def test_two_models_are_evaluated_kept_and_reported(
     assert f"{folder.name} (2)" in page.read_text(encoding="utf-8")
     assert cli.main(["report", str(data), str(page)]) == 2
     assert "can be read" in capsys.readouterr().err
+
+
+def test_every_difference_is_tested_once(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tested: list[tuple[str, ...]] = []
+
+    def compare(own: Evaluation, other: Evaluation) -> Comparison:
+        tested.append(own.corpus.references)
+        return compare_evaluations(own, other)
+
+    monkeypatch.setattr(evaluation, "compare_evaluations", compare)
+    write_corpus(tmp_path, ["one two", "three", "four five six"])
+    arguments = ["evaluate", str(folder), str(folder), "--data", str(tmp_path), "--json"]
+    out = tmp_path / "out"
+    assert cli.main([*arguments, "--against", str(folder), "--out", str(out)]) == 0
+    assert len(tested) == 2, "two models against a third"
+    facts = json.loads(capsys.readouterr().out)
+    [other] = facts["others"]
+    rows = [row for row in read_results(out).rows if isinstance(row, Row)]
+    assert [row.against_original is None for row in rows] == [True, False, False]
+    assert facts["against"]["p_bootstrap"] == other["p_bootstrap"] == 1
 
 
 def test_a_model_does_not_differ_from_itself(
