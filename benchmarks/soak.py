@@ -10,6 +10,7 @@ an empty cache. The command fails where the memory after the warm-up grows by mo
 import argparse
 import gc
 import os
+import statistics
 import sys
 import tempfile
 import time
@@ -65,13 +66,15 @@ def tell_growth(sizes: Sequence[int]) -> float:
     Returns
     -------
     float
-        How much larger than the first the largest is, as a share of the first.
+        How much larger the median of the last quarter is than that of the first, as a share of
+        this. Single cycles vary by what one of them needs for itself.
     """
-    first, last, most = sizes[0], sizes[-1], max(sizes)
-    growth = most / first - 1
+    quarter = max(1, len(sizes) // 4)
+    first, last = statistics.median(sizes[:quarter]), statistics.median(sizes[-quarter:])
+    growth = last / first - 1
     print(
-        f"after the warm-up: first {megabytes(first)}, last {megabytes(last)},"
-        f" most {megabytes(most)}: {growth:+.1%}"
+        f"after the warm-up: first quarter {megabytes(first)}, last quarter {megabytes(last)}"
+        f" (medians): {growth:+.1%}; least {megabytes(min(sizes))}, most {megabytes(max(sizes))}"
     )
     return growth
 

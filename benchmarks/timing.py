@@ -22,6 +22,6 @@ def report(what: str, ours: float, peer: str, theirs: float, bar: str) -> None:
     )
 
 
-def megabytes(n_bytes: int) -> str:
+def megabytes(n_bytes: float) -> str:
     """For people."""
     return f"{n_bytes / 1e6:.0f} MB"

@@ -37,7 +37,7 @@ def rename(session: Session, variant: Variant, wanted: str) -> None:
 
 def _row(session: Session, model: SpeechModel, variant: Variant) -> None:
     # A narrow column and not a wide one's rest: a long name must not push the button away.
-    words, button = st.columns([5, 1], vertical_alignment="center", gap="xsmall")
+    words, button = st.columns([4, 1.2], vertical_alignment="center", gap="xsmall")
     with words:
         st.markdown(
             f"{swatch(variant.color)} {escape_markdown(variant.name)}  \n"
