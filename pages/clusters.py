@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from analysis.clustering.cluster_views import (
     draw_tree,
@@ -53,7 +54,7 @@ from pages.exploring.cluster_selection import (
     units_key,
 )
 from pages.exploring.measurements import find_trees, tree_slot
-from pages.frame.frame import run_page
+from pages.frame.frame import run_page, run_part
 from pages.planning.locks import set_k
 from pages.planning.settings import Settings, choose_n_clusters, read_settings, widget_key
 from pages.session.job_box import job_slot, show_problem
@@ -112,26 +113,32 @@ def draw(session: Session, model: SpeechModel) -> None:
     row = st.container(horizontal=True, vertical_alignment="bottom")
     with row:
         view = choose_one("Look at", [ONE_GROUP, ALL_HEADS], key=VIEW_KEY)
-    link = {"view": "heads" if view == ALL_HEADS else "group"}
     if view == ALL_HEADS:
-        figures = _all_heads(session, model, groups, settings)
-        tables: dict[str, pd.DataFrame] = {}
+        _corner(corner, model, {"view": "heads"}, _all_heads(session, model, groups, settings), {})
     else:
         plan = _plan(session, model, trees, settings)
         group, k = choose_group(model, groups, trees, row)
-        figures, tables = _one_group(
-            session, model, group, trees[group.id], k, settings=settings, plan=plan
+        _one_group(
+            session, model, group, trees[group.id], k, settings=settings, plan=plan, corner=corner
         )
-        link |= {"group": group.id, "k": str(k)}
-        link |= link_to_units(model, group, trees[group.id].labels(k))
-    with corner, st.container(horizontal=True, horizontal_alignment="right"):
-        write_address(model, {name: text for name, text in link.items() if text})
-        draw_exports("clusters", figures, tables)
     if st.button(
         "Next: merge it and see the size", icon=":material/arrow_forward:", icon_position="right"
     ):
         st.switch_page("pages/compress.py")
     explain((*EXPLANATION, *unit_sounds.EXPLANATION, *head_views.EXPLANATION))
+
+
+def _corner(
+    corner: DeltaGenerator,
+    model: SpeechModel,
+    link: Mapping[str, str],
+    figures: Mapping[str, go.Figure],
+    tables: Mapping[str, pd.DataFrame],
+) -> None:
+    """The address of what is on show, and its exports."""
+    with corner, st.container(horizontal=True, horizontal_alignment="right"):
+        write_address(model, link)
+        draw_exports("clusters", figures, tables)
 
 
 def _plan(
@@ -157,7 +164,8 @@ def _one_group(
     *,
     settings: Settings,
     plan: Mapping[str, int],
-) -> tuple[dict[str, go.Figure], dict[str, pd.DataFrame]]:
+    corner: DeltaGenerator,
+) -> None:
     """Map, curve and sizes; for heads also the matrices and the tree; then what is chosen."""
     labels = tree.labels(k)
     anchor = st.session_state.pop(anchor_key(model, group), None)
@@ -173,17 +181,7 @@ def _one_group(
     color_by, projection = map_controls(session, model, [group], settings.trees, options, COLOR_KEY)
     left, right = two_columns()
     with left:
-        with st.container(height=MAP_HEIGHT, border=False):
-            if projection is not None:
-                figures["map"] = draw_unit_map(
-                    model,
-                    group,
-                    tree,
-                    labels=labels,
-                    norms=norms,
-                    projection=projection,
-                    color_by=color_by,
-                )
+        map_place = st.container(height=MAP_HEIGHT, border=False)
         map_note(
             session,
             f"All {group.n_units:,} units are drawn. Click on one to choose its cluster; choose"
@@ -205,13 +203,30 @@ def _one_group(
         )
     if group.n_units > 1:
         figures |= _merges(model, group, tree, k, settings)
-    chosen = choose_cluster(model, group, labels)
     table = pd.DataFrame({"unit": np.arange(len(labels)), "cluster": labels, "norm": norms})
-    tables = {"clusters": table}
-    if chosen.size:
-        more, beside = chosen_units.draw(session, model, group, tree, labels, chosen, settings)
-        return figures | more, tables | beside
-    return figures, tables
+
+    def draw_chosen() -> None:
+        own, tables = dict(figures), {"clusters": table}
+        if projection is not None:
+            with map_place:
+                own["map"] = draw_unit_map(
+                    model,
+                    group,
+                    tree,
+                    labels=labels,
+                    norms=norms,
+                    projection=projection,
+                    color_by=color_by,
+                )
+        chosen = choose_cluster(model, group, labels)
+        if chosen.size:
+            more, beside = chosen_units.draw(session, model, group, tree, labels, chosen, settings)
+            own |= more
+            tables |= beside
+        link = {"view": "group", "group": group.id, "k": str(k)}
+        _corner(corner, model, link | link_to_units(model, group, labels), own, tables)
+
+    run_part(draw_chosen)
 
 
 def _plan_buttons(

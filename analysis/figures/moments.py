@@ -1,10 +1,14 @@
 """Pictures of what units hear: a snippet of sound, and members of a cluster over time."""
 
-from collections.abc import Sequence
+import io
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
 from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
+from PIL import Image
+from plotly.colors import get_colorscale, hex_to_rgb
 from plotly.subplots import make_subplots
 
 from analysis.figures.layout import lay_out
@@ -13,9 +17,11 @@ from analysis.inspection.moments import SNIPPET_SECONDS, Moment
 from analysis.inspection.soundtrack import Track
 from analysis.speech.audio import SAMPLING_RATE, Samples
 from analysis.speech.recognition import Word
-from analysis.speech.spectrogram import N_MELS, log_mel, mel_frequencies
+from analysis.speech.spectrogram import N_MELS, RANGE_DB, log_mel, mel_frequencies
 
-SNIPPET_HEIGHT = 120
+SNIPPET_WIDTH, SNIPPET_HEIGHT = 190, 110
+"""Of the picture of a moment, in its own units: about pixels, where five stand in a row."""
+
 TOGETHER_HEIGHT = 520
 
 MOST_MEMBERS = 24
@@ -25,11 +31,14 @@ SHOWN_SECONDS = 6.0
 """What is in sight around a moment; the time axis can be dragged."""
 
 _COLUMNS_PER_SECOND = 50
+_SCALE = np.array([hex_to_rgb(color) for _, color in get_colorscale(SEQUENTIAL)], dtype=float)
 _LETTER_WIDTH, _WORD_HEIGHT, _WORD_LANES = 6.5, 15, 3  # pixels, pixels, one above the other
 
 
-def snippet(moment: Moment) -> go.Figure:
+def snippet(moment: Moment) -> str:
     """The spectrogram of a moment, with the words that are said and the moment marked.
+
+    It is a picture and no Plotly figure: ten of those take a page half a second.
 
     Parameters
     ----------
@@ -37,19 +46,49 @@ def snippet(moment: Moment) -> go.Figure:
 
     Returns
     -------
-    plotly.graph_objects.Figure
+    str
+        SVG.
     """
-    figure = go.Figure(spectrogram_trace(moment.samples, moment.start))
-    stop = moment.start + max(SNIPPET_SECONDS, len(moment.samples) / SAMPLING_RATE)
-    write_words(
-        figure, moment.words, moment.start, stop, pixels_per_second=180, height=SNIPPET_HEIGHT
+    length = len(moment.samples) / SAMPLING_RATE
+    shown = max(SNIPPET_SECONDS, length)
+    scale = SNIPPET_WIDTH / shown
+    encoded = b64encode(_spectrogram_png(moment.samples)).decode()
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SNIPPET_WIDTH} {SNIPPET_HEIGHT}"'
+        ' font-family="Helvetica, Arial, sans-serif" font-size="11">',
+        f'<image href="data:image/png;base64,{encoded}" width="{length * scale:.1f}"'
+        f' height="{SNIPPET_HEIGHT}" preserveAspectRatio="none"/>',
+    ]
+    mark = (moment.seconds - moment.start) * scale
+    parts.append(
+        f'<line x1="{mark:.1f}" x2="{mark:.1f}" y2="{SNIPPET_HEIGHT}" stroke="white"'
+        ' stroke-width="1.5" stroke-dasharray="2 2"/>'
     )
-    figure.add_vline(x=moment.seconds, line={"color": "white", "width": 1.5, "dash": "dot"})
-    figure.update_xaxes(range=[moment.start, stop], visible=False, fixedrange=True)
-    figure.update_yaxes(visible=False, fixedrange=True)
-    lay_out(figure, SNIPPET_HEIGHT, None)
-    figure.update_layout(margin={"l": 0, "r": 0, "t": 0, "b": 0})
-    return figure
+    for left, lane, text in _places(
+        moment.words,
+        moment.start,
+        moment.start + shown,
+        pixels_per_second=scale,
+        height=SNIPPET_HEIGHT,
+    ):
+        x, y = (left - moment.start) * scale, lane * _WORD_HEIGHT
+        room = len(text) * _LETTER_WIDTH
+        parts.append(
+            f'<rect x="{x:.1f}" y="{y}" width="{room:.1f}" height="{_WORD_HEIGHT - 1}"'
+            f' fill-opacity="0.55"/><text x="{x + 1:.1f}" y="{y + 11}" fill="white"'
+            f' textLength="{room - 2:.1f}" lengthAdjust="spacingAndGlyphs">{escape(text)}</text>'
+        )
+    return "".join([*parts, "</svg>"])
+
+
+def _spectrogram_png(samples: Samples) -> bytes:
+    """Decibels as colours, low bands at the bottom."""
+    decibels = log_mel(samples, max(1, round(len(samples) / SAMPLING_RATE * _COLUMNS_PER_SECOND)))
+    stops = np.linspace(-RANGE_DB, 0.0, len(_SCALE))
+    colors = np.stack([np.interp(decibels[::-1], stops, band) for band in _SCALE.T], axis=-1)
+    file = io.BytesIO()
+    Image.fromarray(colors.astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
 
 
 def members_over_time(
@@ -186,6 +225,25 @@ def write_words(
         About how large the spectrogram is drawn.
     """
     lane_bands = N_MELS * _WORD_HEIGHT / height
+    for left, lane, text in _places(
+        words, start, stop, pixels_per_second=pixels_per_second, height=height
+    ):
+        figure.add_annotation(
+            x=left,
+            xanchor="left",
+            y=N_MELS - (lane + 0.5) * lane_bands,
+            text=escape(text),
+            showarrow=False,
+            font={"color": "white", "size": 11},
+            bgcolor="rgba(0, 0, 0, 0.55)",
+            borderpad=1,
+        )
+
+
+def _places(
+    words: Sequence[Word], start: float, stop: float, *, pixels_per_second: float, height: float
+) -> Iterator[tuple[float, int, str]]:
+    """Where each word that has room begins, in seconds, its lane from the top, and its text."""
     ends = [-np.inf] * max(1, min(_WORD_LANES, int(height / 2 / _WORD_HEIGHT)))
     for word in words:
         room = (len(word.text) * _LETTER_WIDTH + 4) / pixels_per_second
@@ -195,13 +253,4 @@ def write_words(
         if lane is None:
             continue
         ends[lane] = left + room
-        figure.add_annotation(
-            x=left,
-            xanchor="left",
-            y=N_MELS - (lane + 0.5) * lane_bands,
-            text=escape(word.text),
-            showarrow=False,
-            font={"color": "white", "size": 11},
-            bgcolor="rgba(0, 0, 0, 0.55)",
-            borderpad=1,
-        )
+        yield left, lane, word.text

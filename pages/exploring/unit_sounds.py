@@ -283,9 +283,9 @@ def _sentence(hears: Hears, n_units: int, group: UnitGroup) -> str:
 def _cell(moment: Moment, rank: int, group: UnitGroup) -> None:
     """One moment: its spectrogram, its player, its words."""
     said = " ".join(word.text for word in moment.words)
-    figure(
+    st.image(
         snippet(moment),
-        key=f"snippet:{rank}",
+        width="stretch",
         alt=f"Spectrogram of moment {rank}: {said or 'no word'}.",
     )
     st.audio(pcm(moment.samples), sample_rate=SAMPLING_RATE, alt=f"Player of moment {rank}")

@@ -122,12 +122,36 @@ def run_page(draw: "Callable[[Session, SpeechModel], None]") -> None:
     if inside is None:
         main()
         return
+    _show_faults(lambda: draw(*inside), "This page")
+
+
+@st.fragment
+def run_part(draw: Callable[[], None]) -> None:
+    """Draw a part of a page that answers by itself.
+
+    What a visitor chooses in it draws this part anew, and nothing else of the page. What it draws
+    into containers of the page belongs to it, too.
+
+    Parameters
+    ----------
+    draw : callable
+        What it raises is shown in its place.
+    """
+    _show_faults(draw, "This part of the page")
+    if _inside.get() is None:  # the frame, which keeps what was chosen, is not around
+        from pages.session import visit
+
+        visit.keep(visit.current())
+
+
+def _show_faults(draw: Callable[[], None], what: str) -> None:
+    """One page's fault leaves the others, and what was made, in reach."""
     from analysis.errors import UserError, unexpected
     from pages.widgets.basics import show_error
 
     try:
-        draw(*inside)
+        draw()
     except UserError as error:
         show_error(error)
-    except Exception as error:  # one page's fault leaves the others, and what was made, in reach
-        show_error(unexpected("This page", error))
+    except Exception as error:
+        show_error(unexpected(what, error))

@@ -1,17 +1,23 @@
 """Pictures of what units hear and where heads look say what the numbers say."""
 
+import base64
+import io
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from analysis.clustering.listening import PreparedClip
 from analysis.figures.attention import attention_map
 from analysis.figures.cka import head_similarity, layer_similarity
-from analysis.figures.moments import members_over_time, snippet
+from analysis.figures.moments import SNIPPET_WIDTH, members_over_time, snippet
 from analysis.inspection.attention import Patterns
 from analysis.inspection.moments import Moment
 from analysis.inspection.soundtrack import Track
 from analysis.models.speech_model import SpeechModel
 from analysis.speech.recognition import Word
+from analysis.speech.spectrogram import mel_frequencies
 from tests.helpers.talking_models import sound
 from tests.helpers.tiny_models import group_of
 
@@ -30,19 +36,41 @@ def title(figure: object) -> str:
     return str(figure.layout.title.text)  # type: ignore[attr-defined]
 
 
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawn(moment: Moment) -> tuple[np.ndarray, list[ElementTree.Element]]:
+    """The colours of the spectrogram, (rows, columns, 3), and the words on it."""
+    picture = ElementTree.fromstring(snippet(moment))
+    [image] = picture.findall(f"{SVG}image")
+    png = base64.b64decode(image.attrib["href"].partition("base64,")[2])
+    return np.asarray(Image.open(io.BytesIO(png))), picture.findall(f"{SVG}text")
+
+
 def test_a_snippet_shows_the_words_and_no_markup_of_theirs() -> None:
-    figure = snippet(Moment(0, 0.5, 3.0, sound(1.0), 0.0, WORDS))
-    texts = [note.text for note in figure.layout.annotations]
-    assert texts == ["&lt;b&gt;set&lt;/b&gt;", "five"]
+    _, words = drawn(Moment(0, 0.5, 3.0, sound(1.0), 0.0, WORDS))
+    assert [word.text for word in words] == ["<b>set</b>", "five"]
+
+
+def test_a_snippet_is_bright_where_the_tone_is() -> None:
+    seconds = np.arange(16_000) / 16_000
+    tone = np.where(seconds < 0.5, np.sin(2 * np.pi * 250 * seconds), 0).astype(np.float32)
+    colors, _ = drawn(Moment(0, 0.5, 3.0, tone, 0.0, ()))
+    bright = colors.astype(int).sum(axis=2)
+    band = int(np.abs(mel_frequencies() - 250).argmin())
+    row = len(bright) - 1 - bright[:, 5].argmax()
+    assert abs(row - band) <= 1, "low bands lie at the bottom"
+    assert bright[:, :20].max() > 3 * bright[:, -10:].max(), "silence follows"
 
 
 def test_words_do_not_lie_on_each_other_and_stay_within() -> None:
     words = tuple(Word("wonderful", 0.01 * n, 0.01 * n + 0.05, 1.0) for n in range(8))
-    figure = snippet(Moment(0, 0.5, 3.0, sound(1.0), 0.0, (*words, Word("end", 0.9, 3.0, 1.0))))
-    notes = figure.layout.annotations
-    assert len({note.y for note in notes[:3]}) == 3, "one above the other"
+    _, notes = drawn(Moment(0, 0.5, 3.0, sound(1.0), 0.0, (*words, Word("end", 0.9, 3.0, 1.0))))
+    assert len({note.attrib["y"] for note in notes[:3]}) == 3, "one above the other"
     assert [note.text for note in notes].count("wonderful") == 3
-    assert all(0 <= note.x < 0.95 for note in notes)
+    for note in notes:
+        left, room = float(note.attrib["x"]), float(note.attrib["textLength"])
+        assert 0 <= left < left + room <= SNIPPET_WIDTH
 
 
 def test_the_title_says_how_well_the_merged_unit_follows(track: Track) -> None:
