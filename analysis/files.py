@@ -47,10 +47,15 @@ def files_below(root: Path, unlisted: Callable[[OSError], None] | None = None) -
 
 
 def replace_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all; see `replace_bytes`."""
+    replace_bytes(path, text.encode())
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
     """Write a file through a temporary sibling, so that it is never there in half."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
         temporary.replace(path)
     except OSError:
         with suppress(OSError):

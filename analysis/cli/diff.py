@@ -2,16 +2,24 @@
 
 import argparse
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from analysis.cli.terminal import print_json, say_notes
+from analysis.errors import UserError
+from analysis.files import replace_bytes
 from analysis.models.loading import load
 from analysis.models.parameter_difference import (
     GroupDifference,
     TensorDifference,
     group_differences,
+    group_table,
     tensor_differences,
+    tensor_table,
+    unit_table,
 )
+from analysis.tables import FORMATS
 
 
 def diff(options: argparse.Namespace) -> None:
@@ -23,7 +31,10 @@ def diff(options: argparse.Namespace) -> None:
     for model in models:
         say_notes(model)
     tensors = tensor_differences(*models)
-    groups = group_differences(*models) if options.units or options.json else []
+    wants_groups = options.units or options.json or options.out
+    groups = group_differences(*models) if wants_groups else []
+    if options.out:
+        _keep(Path(options.out), tensors, groups)
     if options.json:
         print_json(
             {
@@ -37,8 +48,34 @@ def diff(options: argparse.Namespace) -> None:
     for tensor in tensors:
         if tensor.status != "same":
             print(_tensor_line(tensor))
-    for group in groups:
+    for group in groups if options.units else ():
         print(_group_line(group))
+
+
+def _keep(
+    folder: Path, tensors: Sequence[TensorDifference], groups: Sequence[GroupDifference]
+) -> None:
+    """Write the differences as tables, each in two formats.
+
+    Raises
+    ------
+    UserError
+        Where the folder cannot be written.
+    """
+    tables = {
+        "tensors": tensor_table(tensors),
+        "groups": group_table(groups),
+        "units": unit_table(groups),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in tables.items():
+            for kind in ("csv", "parquet"):
+                replace_bytes(folder / f"{name}.{kind}", FORMATS[kind].write(table))
+    except OSError as error:
+        raise UserError(
+            f"The tables cannot be written to {folder}.", "Choose another folder.", str(error)
+        ) from error
 
 
 def _tensor_line(one: TensorDifference) -> str:

@@ -22,14 +22,15 @@ from analysis.evaluation.significance import LEVEL
 from analysis.evaluation.sweep import Row, Skipped
 from analysis.evaluation.sweep import sweep as run_sweep
 from analysis.evaluation.sweep_spec import SweepSpec, read_spec, read_spec_file
-from analysis.evaluation.sweep_tables import to_csv, to_latex, to_markdown
-from analysis.files import replace_text
+from analysis.evaluation.sweep_tables import table, to_latex, to_markdown
+from analysis.files import replace_bytes, replace_text
 from analysis.models.footprint import footprint
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import Progress, Watch, no_progress
 from analysis.speech.excitation import read_calibration
 from analysis.speech.recognition import TranscriptionOptions
+from analysis.tables import to_csv, to_parquet
 
 _SWEEP_FIELDS = tuple(SweepSpec.model_fields)
 _PATIENCE = timedelta(days=7)  # a process may wait long for the one with the slowest clips
@@ -83,7 +84,10 @@ def _facts(
     differences = [
         describe_difference(row.against_original) if row.against_original else {} for row in rows
     ]
-    first = {"data": corpus.name, "faults": [asdict(fault) for fault in corpus.faults]}
+    first: dict[str, Any] = {
+        "data": corpus.name,
+        "faults": [asdict(fault) for fault in corpus.faults],
+    }
     n_told = 1
     if is_against:
         first["against"] = facts[0] | differences[1]
@@ -123,8 +127,10 @@ def _own_name(name: str, taken: Sequence[str]) -> str:
 
 
 def _keep(folder: Path, corpus: Corpus, rows: Sequence[Row | Skipped]) -> None:
-    """Write what opens on Evaluate, and in `coalesce report`."""
-    replace_text(folder / RESULTS_FILE, results_to_json(corpus, rows).decode())
+    """Write what opens on Evaluate, and in `coalesce report`; and the table of it."""
+    replace_bytes(folder / RESULTS_FILE, results_to_json(corpus, rows))
+    for name, content in tables(rows).items():
+        replace_bytes(folder / name, content)
 
 
 def sweep(options: argparse.Namespace) -> None:
@@ -143,8 +149,6 @@ def sweep(options: argparse.Namespace) -> None:
     def on_row(row: Row | Skipped) -> None:
         rows.append(replace(row, model=names[-1]))
         if state.is_main_process:
-            for name, text in tables(rows).items():
-                replace_text(out / name, text)
             _keep(out, corpus, rows)
 
     for source in spec.model:
@@ -169,12 +173,14 @@ def sweep(options: argparse.Namespace) -> None:
         print(f"{', '.join([*tables(rows), RESULTS_FILE])} are in {out}")
 
 
-def tables(rows: Sequence[Row | Skipped]) -> dict[str, str]:
-    """The files that hold a sweep's table, by name."""
+def tables(rows: Sequence[Row | Skipped]) -> dict[str, bytes]:
+    """The files that hold the table of a sweep, or of an evaluation, by name."""
+    found = table(rows)
     return {
-        "table.csv": to_csv(rows),
-        "table.md": to_markdown(rows),
-        "table.tex": to_latex(rows),
+        "table.csv": to_csv(found),
+        "table.parquet": to_parquet(found),
+        "table.md": to_markdown(rows).encode(),
+        "table.tex": to_latex(rows).encode(),
     }
 
 

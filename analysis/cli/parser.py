@@ -239,6 +239,7 @@ def command_line() -> argparse.ArgumentParser:
     diff.add_argument("model", metavar="A", help=_MODEL_HELP)
     diff.add_argument("other", metavar="B", help="what it is compared with")
     diff.add_argument("--units", action="store_true", help="a line for every unit group, too")
+    diff.add_argument("--out", metavar="DIR", help="keep tables of tensors, groups and units here")
     _add_loading(diff)
 
     app = subparsers.add_parser("app", help="open the dashboard in a browser")

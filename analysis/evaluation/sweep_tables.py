@@ -1,15 +1,14 @@
 """The rows of a sweep as a table for a paper: CSV with everything, Markdown and LaTeX to paste."""
 
-import csv
-import io
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
+from analysis import tables
 from analysis.evaluation.corpus_evaluation import Comparison
 from analysis.evaluation.significance import LEVEL
 from analysis.evaluation.sweep import Row, Skipped
-from analysis.evaluation.utterances import disarmed_cell
 
 ALPHA = 1 - LEVEL
 """A p-value below it counts as a difference."""
@@ -105,15 +104,12 @@ def values(row: Row) -> dict[str, object]:
 
 def to_csv(rows: Sequence[Row | Skipped]) -> str:
     """Comma-separated values, a line per evaluated model; empty where there is no value."""
-    lines = [values(row) for row in rows if isinstance(row, Row)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, lines[0].keys() if lines else (), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {name: None if _is_nan(value) else disarmed_cell(value) for name, value in line.items()}
-        for line in lines
-    )
-    return text.getvalue()
+    return tables.to_csv(table(rows)).decode()
+
+
+def table(rows: Sequence[Row | Skipped]) -> pd.DataFrame:
+    """A row per evaluated model; see `values`."""
+    return tables.from_records([values(row) for row in rows if isinstance(row, Row)])
 
 
 def to_markdown(rows: Sequence[Row | Skipped]) -> str:
@@ -236,7 +232,3 @@ def _difference(name: str, comparison: Comparison | None) -> dict[str, object]:
 
 def _tex(text: str) -> str:
     return text.translate(_TEX)
-
-
-def _is_nan(value: object) -> bool:
-    return isinstance(value, float) and math.isnan(value)

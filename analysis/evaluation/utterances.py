@@ -1,6 +1,5 @@
 """Utterances as a table that is searched, filtered and sorted, and as the files that leave it."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,8 +18,6 @@ Which = Literal["all", "wrong", "new"]
 
 FACTS = ("utterance", "speaker", "duration", "words", "words_per_second")
 """Columns that every table has; `duration` is in seconds."""
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,32 +159,23 @@ class UtteranceTable:
             places = places[order.index.to_numpy()]
         return places
 
-    def records(self, places: Sequence[int] | npt.NDArray[np.int64]) -> list[dict[str, object]]:
-        """Everything about some utterances, flat: the frame's columns, and each model's words.
+    def found(self, places: Sequence[int] | npt.NDArray[np.int64]) -> pd.DataFrame:
+        """Everything about some utterances: the frame's columns, and each model's words.
 
         Parameters
         ----------
         places : sequence of int
             Places among the utterances; as `find` gives them.
         """
-        rows = self.frame.iloc[list(places)].to_dict("records")
-        for row, place in zip(rows, places, strict=True):
-            for model in self.outcomes.models:
-                own = model.scores[place]
-                row[f"text: {model.name}"] = model.results[place].text
-                row[f"substitutions: {model.name}"] = own.substitutions
-                row[f"insertions: {model.name}"] = own.insertions
-                row[f"deletions: {model.name}"] = own.deletions
-        return [{str(name): _plain(value) for name, value in row.items()} for row in rows]
-
-    def to_csv(self, places: Sequence[int] | npt.NDArray[np.int64]) -> str:
-        """The records as CSV; see `records` and `disarmed`."""
-        return disarmed(pd.DataFrame(self.records(places))).to_csv(index=False)
-
-    def to_jsonl(self, places: Sequence[int] | npt.NDArray[np.int64]) -> str:
-        """The records as JSON, a line for each; see `records`."""
-        rows = self.records(places)
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        models = self.outcomes.models
+        columns: dict[str, list[object]] = {}
+        for model in models:
+            scores = [model.scores[place] for place in places]
+            columns[f"text: {model.name}"] = [model.results[place].text for place in places]
+            columns[f"substitutions: {model.name}"] = [own.substitutions for own in scores]
+            columns[f"insertions: {model.name}"] = [own.insertions for own in scores]
+            columns[f"deletions: {model.name}"] = [own.deletions for own in scores]
+        return self.frame.iloc[list(places)].reset_index(drop=True).assign(**columns)
 
     @cached_property
     def _spoken(self) -> pd.Series:
@@ -243,33 +231,9 @@ def is_numeric(column: pd.Series) -> bool:
     return bool(pd.api.types.is_numeric_dtype(column))
 
 
-def disarmed(table: pd.DataFrame) -> pd.DataFrame:
-    """A table whose texts and headings begin with no =, +, - or @: spreadsheets run such cells.
-
-    Parameters
-    ----------
-    table : DataFrame
-    """
-    text = [name for name in table.columns if not is_numeric(table[name])]
-    cells = table.assign(**{name: table[name].map(disarmed_cell) for name in text})
-    return cells.rename(columns=disarmed_cell)
-
-
-def disarmed_cell(cell: object) -> object:
-    """A cell that no spreadsheet runs; what is no text stays what it is."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
-
-
 def _holds(column: pd.Series, bound: Bound) -> npt.NDArray[np.bool_]:
     if bound.values or not is_numeric(column):
         chosen: npt.NDArray[np.bool_] = column.astype(str).isin(bound.values).to_numpy()
         return chosen
     within: npt.NDArray[np.bool_] = column.between(bound.low, bound.high).to_numpy()
     return within
-
-
-def _plain(value: object) -> object:
-    """A number of NumPy as one of Python; None where there is none."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,9 +1,11 @@
 """Which tensors and which units of two models differ, and by how much."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import pandas as pd
 import torch
 
 from analysis.models.speech_model import SpeechModel
@@ -109,6 +111,62 @@ def group_differences(model: SpeechModel, other: SpeechModel) -> list[GroupDiffe
         _group(model, own.get(name), other, theirs.get(name))
         for name in dict.fromkeys([*own, *theirs])
     ]
+
+
+def tensor_table(tensors: Sequence[TensorDifference]) -> pd.DataFrame:
+    """A row per tensor, shapes as texts.
+
+    Parameters
+    ----------
+    tensors : sequence of TensorDifference
+    """
+    return pd.DataFrame(
+        [
+            {
+                "tensor": one.name,
+                "status": one.status,
+                "shape": "x".join(map(str, one.shape)),
+                "other_shape": "x".join(map(str, one.other_shape)),
+                "relative_norm": math.nan if one.relative_norm is None else one.relative_norm,
+            }
+            for one in tensors
+        ]
+    )
+
+
+def group_table(groups: Sequence[GroupDifference]) -> pd.DataFrame:
+    """A row per unit group: how many units differ, by how much in the mean and at most.
+
+    Parameters
+    ----------
+    groups : sequence of GroupDifference
+    """
+    return pd.DataFrame(
+        [
+            {
+                "group": one.id,
+                "units": one.n_units,
+                "other_units": one.other_n_units,
+                "changed": one.n_changed if one.relative_norms else None,
+                "mean_relative_norm": (
+                    sum(one.relative_norms) / one.n_units if one.relative_norms else math.nan
+                ),
+                "most_relative_norm": max(one.relative_norms, default=math.nan),
+            }
+            for one in groups
+        ]
+    ).astype({"changed": "Int64"})
+
+
+def unit_table(groups: Sequence[GroupDifference]) -> pd.DataFrame:
+    """A row per unit of the groups whose units can be paired.
+
+    Parameters
+    ----------
+    groups : sequence of GroupDifference
+    """
+    rows = [(one.id, unit, norm) for one in groups for unit, norm in enumerate(one.relative_norms)]
+    return pd.DataFrame(rows, columns=["group", "unit", "relative_norm"])
 
 
 def _group(

@@ -1,4 +1,4 @@
-"""All transcripts of a session as rows: shown as a table, taken along as CSV or JSON."""
+"""All transcripts of a session as rows: shown as a table, taken along as files."""
 
 import json
 import math
@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.evaluation.scoring import Score, corpus_score, score
 from analysis.speech.transcription import Transcript
+from analysis.tables import from_records
 from pages.session.session import Clip
 
 
@@ -115,12 +116,9 @@ def row(result: ScoredTranscript) -> dict[str, object]:
     }
 
 
-def to_csv(results: Iterable[ScoredTranscript]) -> str:
-    """The rows as CSV; a leading =, +, - or @ is disarmed, for spreadsheets run such cells."""
-    table = pd.DataFrame([row(result) for result in results]).convert_dtypes()
-    text = table.select_dtypes(include="string").columns
-    table[text] = table[text].map(_disarm)
-    return table.to_csv(index=False)
+def table_of(results: Iterable[ScoredTranscript]) -> pd.DataFrame:
+    """The rows as a table, for files."""
+    return from_records([row(result) for result in results])
 
 
 def to_json(results: Iterable[ScoredTranscript]) -> str:
@@ -132,7 +130,3 @@ def to_json(results: Iterable[ScoredTranscript]) -> str:
         for result in results
     ]
     return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
-
-
-def _disarm(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@") else cell

@@ -1,11 +1,13 @@
 """All transcripts of a session: a table, the errors over all clips, and the files to take along."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
 
-from pages.listening.results import ScoredTranscript, overall, row, to_csv, to_json
+from pages.listening.results import ScoredTranscript, overall, row, table_of, to_json
+from pages.widgets.exports import table_button
 from pages.widgets.formatting import escape_markdown, number_of, percent
 
 
@@ -20,25 +22,19 @@ def draw_table(results: Sequence[ScoredTranscript], normaliser: str) -> None:
     """
     if not results:
         return
-    left, middle, right = st.columns([3, 1, 1], vertical_alignment="bottom")
+    left, right = st.columns([1, 1], vertical_alignment="bottom")
     left.header("All clips")
-    middle.download_button(
-        "CSV",
-        to_csv(results),
-        file_name="coalesce-transcripts.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        width="stretch",
-    )
-    right.download_button(
+    files = right.container(horizontal=True, horizontal_alignment="right")
+    for kind in ("csv", "parquet"):
+        with files:
+            table_button(partial(table_of, results), "coalesce-transcripts", kind, key="all-clips")
+    files.download_button(
         "JSON",
         to_json(results),
         file_name="coalesce-transcripts.json",
         mime="application/json",
         icon=":material/download:",
         on_click="ignore",
-        width="stretch",
         help="With the word alignment of every transcript.",
     )
     scores = overall(results, normaliser)

@@ -22,11 +22,13 @@ from analysis.figures.marked_words import legend, marked_transcript, reference_t
 from analysis.figures.palette import ORIGINAL, variant_color
 from analysis.figures.sweeps import lines_of
 from analysis.speech.audio import SAMPLING_RATE
+from analysis.tables import FORMATS
 from pages.listening.player import pcm
 from pages.runs.opened import require_clip
 from pages.session.sweep_state import SweepState
 from pages.widgets.basics import swatch
 from pages.widgets.choices import choose_one
+from pages.widgets.exports import table_button
 from pages.widgets.formatting import escape_markdown, number_of, seconds
 
 PAGE_ROWS = 50
@@ -274,18 +276,13 @@ def title_of(name: str) -> str:
 def _draw_exports(table: UtteranceTable, places: np.ndarray) -> None:
     """Exactly what is filtered, in its order, as files."""
     with st.container(horizontal=True):
-        for label, make, kind in (
-            ("CSV", table.to_csv, "text/csv"),
-            ("JSONL", table.to_jsonl, "application/jsonl"),
-        ):
-            st.download_button(
-                f"{label} of these {len(places):,}",
-                partial(make, places),
-                file_name=f"utterances.{label.lower()}",
-                mime=kind,
-                icon=":material/download:",
-                on_click="ignore",
-                key=f"explorer:{label}",
+        for kind in FORMATS:
+            table_button(
+                partial(table.found, places),
+                "utterances",
+                kind,
+                key="explorer",
+                label=f"{FORMATS[kind].label} of these {len(places):,}",
                 help="With the words of every model.",
             )
 

@@ -1,6 +1,7 @@
 """What a sweep found, on the page: curves, Pareto charts, the table, the worst utterances."""
 
-import pandas as pd
+from functools import partial
+
 import streamlit as st
 
 from analysis.evaluation.corpus_evaluation import worst_utterances
@@ -8,11 +9,10 @@ from analysis.evaluation.significance import LEVEL
 from analysis.evaluation.sweep import Row
 from analysis.evaluation.sweep_tables import (
     notes,
-    to_csv,
     to_latex,
     to_markdown,
-    values,
 )
+from analysis.evaluation.sweep_tables import table as wer_table
 from analysis.figures.marked_words import legend, marked_transcript
 from analysis.figures.palette import ORIGINAL
 from analysis.figures.sweeps import (
@@ -28,7 +28,7 @@ from pages.runs.opened import draw_save_results
 from pages.session.sweep_state import SweepState
 from pages.widgets.basics import figure, swatch
 from pages.widgets.choices import choose_one
-from pages.widgets.exports import draw_exports
+from pages.widgets.exports import draw_exports, table_button
 from pages.widgets.formatting import escape_markdown, number_of
 
 N_WORST = 6
@@ -81,7 +81,7 @@ def draw_results(state: SweepState) -> None:
     _draw_table(state)
     _draw_worst(rows)
     draw_closer_look(state)
-    table = pd.DataFrame([values(row) for row in state.evaluated])
+    table = wer_table(state.rows)
     with st.container(horizontal=True):
         draw_exports("sweep", charts, {"wer-table": table})
         draw_save_results(state)
@@ -110,7 +110,7 @@ def _choose_rows(state: SweepState) -> list[Row]:
 def _draw_table(state: SweepState) -> None:
     """The rows with their tests, and the same for a paper."""
     st.header("Table")
-    table = pd.DataFrame([values(row) for row in state.evaluated])
+    table = wer_table(state.rows)
     several_models = table["model"].nunique() > 1
     numbers = st.column_config.NumberColumn
     st.dataframe(
@@ -162,8 +162,9 @@ def _draw_table(state: SweepState) -> None:
     for note in notes(state.rows):
         st.caption(escape_markdown(note))
     with st.container(horizontal=True):
+        for ending in ("csv", "parquet"):
+            table_button(partial(wer_table, state.rows), "wer", ending, key="table")
         for label, text, name, kind in (
-            ("CSV", to_csv(state.rows), "wer.csv", "text/csv"),
             ("Markdown", to_markdown(state.rows), "wer.md", "text/markdown"),
             ("LaTeX", to_latex(state.rows), "wer.tex", "application/x-tex"),
         ):

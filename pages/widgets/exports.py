@@ -1,13 +1,15 @@
-"""Figures and tables that leave the page: self-contained HTML, CSV."""
+"""Figures and tables that leave the page: self-contained HTML; CSV, JSON Lines, Parquet."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
 from analysis.figures.palette import BACKGROUNDS
+from analysis.tables import FORMATS
 from pages.widgets.basics import theme
 
 
@@ -39,15 +41,50 @@ def draw_exports(
                 help="One file with everything in it; works without a network.",
             )
         for name, table in tables.items():
-            st.download_button(
-                f"{name}.csv",
-                partial(table.to_csv, index=False),
-                file_name=f"{name}.csv",
-                mime="text/csv",
-                on_click="ignore",
-                key=f"export:{key}:{name}.csv",
-                width="stretch",
-            )
+            with st.container(horizontal=True, gap="xsmall"):
+                for kind in ("csv", "parquet"):
+                    table_button(
+                        table,
+                        name,
+                        kind,
+                        key=f"export:{key}",
+                        label=f"{name}.csv" if kind == "csv" else ".parquet",
+                        icon=None,
+                        width="stretch" if kind == "csv" else "content",
+                    )
+
+
+def table_button(
+    table: pd.DataFrame | Callable[[], pd.DataFrame],
+    name: str,
+    kind: str,
+    *,
+    key: str,
+    **options: Any,
+) -> None:
+    """A button that gives a table as a file, which is made when it is asked for.
+
+    Parameters
+    ----------
+    table : DataFrame, or callable that gives one
+    name : str
+        Of the file, without its ending.
+    kind : str
+        Key of `analysis.tables.FORMATS`.
+    key : str
+        Distinguishes it from other tables of this name.
+    **options
+        Of the button, whose label is the format's where none is given.
+    """
+    form = FORMATS[kind]
+    st.download_button(
+        **{"label": form.label, "icon": ":material/download:"} | options,
+        data=lambda: form.write(table() if callable(table) else table),
+        file_name=f"{name}.{kind}",
+        mime=form.media_type,
+        on_click="ignore",
+        key=f"{key}:{name}.{kind}",
+    )
 
 
 def _page(chart: go.Figure, dark: bool) -> str:

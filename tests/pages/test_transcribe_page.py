@@ -15,8 +15,9 @@ from streamlit.testing.v1.element_tree import Selectbox
 from analysis.evaluation.scoring import default_normaliser
 from analysis.models.loading import DEMO_MODELS
 from analysis.speech.audio import SAMPLING_RATE
+from analysis.tables import to_csv
 from pages.listening.bundled import bundled_clips
-from pages.listening.results import to_csv, to_json
+from pages.listening.results import table_of, to_json
 from tests.helpers.sounds import encoded, tone
 from tests.helpers.streamlit_app import click, compress, pick, session_of, settle
 
@@ -209,7 +210,7 @@ def test_exported_rows_hold_texts_errors_and_costs(page: AppTest) -> None:
         score_transcripts(clip, "original", original, None, "none"),
         score_transcripts(clip, "v", variant, original, "none"),
     ]
-    rows = list(csv.DictReader(io.StringIO(to_csv(results))))
+    rows = list(csv.DictReader(io.StringIO(to_csv(table_of(results)).decode())))
     assert rows[0]["text"] == "'=one two"
     assert rows[0]["wer"] == ""
     assert (rows[1]["compared_with"], rows[1]["deletions"]) == ("original", "1")

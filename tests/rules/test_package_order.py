@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("analysis.eviction",),
     ("analysis.cache",),
     ("analysis.files",),
+    ("analysis.tables",),
     ("analysis.memory",),
     ("analysis.plan",),
     ("analysis.serving",),

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from analysis.cli import evaluation
@@ -11,6 +12,7 @@ from analysis.evaluation.corpus_evaluation import Comparison, Evaluation, compar
 from analysis.evaluation.outcomes import outcomes_of
 from analysis.evaluation.saved_results import read_results
 from analysis.evaluation.sweep import Row
+from analysis.models.loading import load
 from tests.helpers.corpora import write_corpus
 
 
@@ -32,6 +34,7 @@ def test_two_models_are_evaluated_kept_and_reported(
     outcomes = outcomes_of(rows)
     assert outcomes.names == [folder.name, f"{folder.name} (2)"]
     assert len(outcomes.utterances) == 3
+    assert pd.read_parquet(out / "table.parquet")["wer"].tolist() == [facts["wer"]] * 2
     assert any(result.words for result in outcomes.models[0].results)
     assert cli.main(["report", str(out), str(page)]) == 0
     assert f"{folder.name} (2)" in page.read_text(encoding="utf-8")
@@ -45,11 +48,11 @@ def test_every_difference_is_tested_once(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    tested: list[tuple[str, ...]] = []
+    tested: list[Comparison] = []
 
     def compare(own: Evaluation, other: Evaluation) -> Comparison:
-        tested.append(own.corpus.references)
-        return compare_evaluations(own, other)
+        tested.append(compare_evaluations(own, other))
+        return tested[-1]
 
     monkeypatch.setattr(evaluation, "compare_evaluations", compare)
     write_corpus(tmp_path, ["one two", "three", "four five six"])
@@ -74,3 +77,17 @@ def test_a_model_does_not_differ_from_itself(
     assert all(" 0 of " in line for line in groups)
     assert cli.main(["diff", str(folder), str(folder), "--json"]) == 0
     assert {one["status"] for one in json.loads(capsys.readouterr().out)["tensors"]} == {"same"}
+
+
+def test_differences_are_kept_as_tables(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "differences"
+    assert cli.main(["diff", str(folder), str(folder), "--out", str(out)]) == 0
+    model = load(str(folder))
+    for kind, read in (("csv", pd.read_csv), ("parquet", pd.read_parquet)):
+        tensors, groups, units = (
+            read(out / f"{name}.{kind}") for name in ("tensors", "groups", "units")
+        )
+        assert tensors["tensor"].tolist() == [name for name, _ in model.model.named_parameters()]
+        assert (tensors["relative_norm"] == 0).all()
+        assert groups["units"].sum() == len(units) == sum(group.n_units for group in model.groups)
+        assert (groups["changed"] == 0).all()

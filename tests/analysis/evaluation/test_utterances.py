@@ -8,6 +8,7 @@ import random
 import pytest
 
 from analysis.evaluation.utterances import Bound, Search, UtteranceTable
+from analysis.tables import to_csv, to_jsonl
 from tests.helpers.heard import heard
 
 SAID = ["the cat sat", "a dog ran home", "the cat ran", "=1+1 is two"]
@@ -59,7 +60,7 @@ def test_columns_of_the_table_can_be_filtered_by(table: UtteranceTable) -> None:
 
 def test_exports_hold_what_was_found_in_its_order(table: UtteranceTable) -> None:
     places = table.find(Search(order="snr"))
-    rows = [json.loads(line) for line in table.to_jsonl(places).splitlines()]
+    rows = [json.loads(line) for line in to_jsonl(table.found(places)).splitlines()]
     assert [row["utterance"] for row in rows] == [
         "00001.wav",
         "00000.wav",
@@ -68,14 +69,14 @@ def test_exports_hold_what_was_found_in_its_order(table: UtteranceTable) -> None
     ]
     assert rows[1]["text: cut, 20%"] == "the bat sat"
     assert rows[3]["snr"] is None
-    written = list(csv.DictReader(io.StringIO(table.to_csv(places))))
+    written = list(csv.DictReader(io.StringIO(to_csv(table.found(places)).decode())))
     assert written[2]["reference"] == "'=1+1 is two"  # a spreadsheet runs no cell
     assert [row["substitutions: cut, 20%"] for row in written] == ["0", "1", "3", "1"]
 
 
 def test_headings_of_the_export_are_no_formulas() -> None:
     table = UtteranceTable(heard(["a", "b"], {"original": ["a", "b"]}, [{"=1+1": "x"}] * 2))
-    assert "'=1+1" in table.to_csv([0]).splitlines()[0].split(",")
+    assert "'=1+1" in to_csv(table.found([0])).decode().splitlines()[0].split(",")
 
 
 def test_ten_thousand_rows_are_found_and_sorted_as_one_by_one() -> None:
