@@ -9,7 +9,7 @@ from pages.session.session import Session, Variant
 from pages.session.shelves import model_id
 from pages.variants import remaking, save_panel
 from pages.variants.measured_wer import measure_wer
-from pages.widgets.basics import dots_named, swatch
+from pages.widgets.basics import swatch, unseen
 from pages.widgets.formatting import escape_markdown, number_of, percent, size
 
 NAME_LENGTH = 60
@@ -43,7 +43,8 @@ def _row(session: Session, model: SpeechModel, variant: Variant) -> None:
             f"{swatch(variant.color)} {escape_markdown(variant.name)}  \n"
             f":small[:gray[{' · '.join(_facts(session, model, variant))}]]"
         )
-    with button, st.popover(dots_named(f"Actions for {variant.name}"), key=f"row:{variant.id}"):
+    label = unseen(f"Actions for {variant.name}")
+    with button, st.popover(label, icon=":material/more_vert:", key=f"row:{variant.id}"):
         _actions(session, model, variant)
 
 

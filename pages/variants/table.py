@@ -18,7 +18,7 @@ from pages.variants.drift import drift_of
 from pages.variants.health import verdict_line
 from pages.variants.measured_wer import measure_wer
 from pages.variants.rows import NAME_LENGTH, rename
-from pages.widgets.basics import dots_named, swatch
+from pages.widgets.basics import swatch, unseen
 from pages.widgets.formatting import count, error_percent, escape_markdown, percent, seconds, size
 
 _HEADS = ("Removed", "Parameters", "MACs/s", "Error", "Drift", "WER", "Encoder")
@@ -77,8 +77,8 @@ def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGro
             )
             if health := variant.model.health:
                 st.caption(verdict_line(health))
-            label = dots_named(f"Actions for {variant.name}")
-            with actions.popover(label, key=f"actions:{variant.id}"):
+            label = unseen(f"Actions for {variant.name}")
+            with actions.popover(label, icon=":material/more_horiz:", key=f"actions:{variant.id}"):
                 _actions(session, model, variant)
     more_variants.draw(session, model)
 

@@ -14,20 +14,20 @@ from analysis.figures.theme import BUTTONS_LEFT_OUT, SELECTING_BUTTONS, apply_th
 from analysis.serving import serving
 from pages.widgets.formatting import escape_markdown
 
-_DOTS = """<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16"><g fill="#6F8296">
-<circle cx="8" cy="2.5" r="2"/><circle cx="8" cy="8" r="2"/><circle cx="8" cy="13.5" r="2"/>
-</g></svg>"""
+_UNSEEN = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 
-def dots_named(name: str) -> str:
-    """Three dots as a button's label, as Markdown; a screen reader says the name in their stead.
+def unseen(name: str) -> str:
+    """The label of a button that shows an icon alone, as Markdown: a screen reader says it.
+
+    It is an empty picture with a text in its stead; without it the icon's own name is said.
 
     Parameters
     ----------
     name : str
         Plain text; it may hold what a person typed.
     """
-    image = base64.b64encode(_DOTS.encode()).decode()
+    image = base64.b64encode(_UNSEEN.encode()).decode()
     return f"![{escape_markdown(name)}](data:image/svg+xml;base64,{image})"
 
 
