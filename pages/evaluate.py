@@ -125,9 +125,16 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
             CONDITIONS,
             key="sweep-stress",
             default=[],
-            help_text="Hears the corpus again under each condition, seeded; the shell takes others,"
-            " as `--stress telephone+noise:5`.\n\n"
+            help_text="Hears the corpus again under each condition, seeded.\n\n"
             + "\n".join(f"- **{name}**: {one.help}" for name, one in DISTURBANCES.items()),
+        )
+        more_stress = st.text_input(
+            "Other stress",
+            key="sweep-more-stress",
+            persist_state="session",
+            placeholder="telephone+noise:5, gain:-12",
+            help="Amounts of your own, as in the shell's `--stress`; several joined by +, and"
+            " conditions divided by commas.",
         )
     with grid.cell():
         sparsities = choose_some(
@@ -162,7 +169,11 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
                 ),
                 "sparsity": tuple(percent / 100 for percent in sorted(sparsities)),
                 "allocation": tuple(allocations),
-                "stress": tuple(stress),
+                "stress": tuple(
+                    dict.fromkeys(
+                        [*stress, *map(read_condition, filter(str.strip, more_stress.split(",")))]
+                    )
+                ),
                 "normaliser": normaliser,
             }
         )

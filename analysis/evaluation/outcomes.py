@@ -100,6 +100,12 @@ class Outcomes:
             return [str(speaker) for speaker in speakers]
         return [self.utterances[place].id for place in chosen]
 
+    def drawn(self, chosen: Sequence[int]) -> str:
+        """What a bootstrap over some of the utterances draws, for people; see `blocks`."""
+        blocks = set(self.blocks(chosen))
+        ids = {self.utterances[place].id for place in chosen}
+        return f"{len(blocks)} {'utterances' if blocks == ids else 'speakers'}"
+
     def _slots(self, model: int) -> list[Counts]:
         if model not in self._known:
             scores = self.models[model].scores

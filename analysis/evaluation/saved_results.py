@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from analysis.errors import UserError
 from analysis.evaluation.corpora import Corpus
+from analysis.evaluation.corpus_evaluation import Evaluation
+from analysis.evaluation.scoring import Score
 from analysis.evaluation.sweep import Row, Skipped
+from analysis.progress import UNWATCHED, Watch
 
 RESULTS_FILE = "results.json"
 """What the file is called in the folder of a run."""
@@ -54,13 +58,24 @@ def results_to_json(corpus: Corpus, rows: Sequence[Row | Skipped]) -> bytes:
     return to_json(_File(FORMAT, corpus, without_corpus(rows)), inf_nan_mode="constants")
 
 
-def read_results(source: Path | bytes) -> SavedResults:
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """What is read first: rows are many, and are checked one by one."""
+
+    format: int
+    corpus: Corpus
+    rows: list[Any]
+
+
+def read_results(source: Path | bytes, *, watch: Watch = UNWATCHED) -> SavedResults:
     """Read what `results_to_json` wrote.
 
     Parameters
     ----------
     source : Path or bytes
         A file, the folder of a run that holds it, or a file's content.
+    watch : Watch
+        Reports the rows that were read.
 
     Returns
     -------
@@ -69,13 +84,21 @@ def read_results(source: Path | bytes) -> SavedResults:
     Raises
     ------
     UserError
-        Where it cannot be read, or is something else.
+        Where it cannot be read, is something else, or does not fit together.
+    Cancelled
     """
     name = "The file" if isinstance(source, bytes) else str(source)
     try:
         if isinstance(source, Path):
             source = (source / RESULTS_FILE if source.is_dir() else source).read_bytes()
-        found = TypeAdapter(_File).validate_json(source)
+        watch.progress(0, 1, "reading")
+        found = TypeAdapter(_Unread).validate_json(source)
+        whole_rows: list[Row | Skipped] = []
+        row_type: TypeAdapter[Row | Skipped] = TypeAdapter(Row | Skipped)
+        for number, row in enumerate(found.rows):
+            watch.check()
+            watch.progress(number, len(found.rows), "checking")
+            whole_rows.append(row_type.validate_json(to_json(row, inf_nan_mode="constants")))
     except OSError as error:
         raise UserError(
             f"{name} holds no {RESULTS_FILE} that can be read.",
@@ -90,13 +113,60 @@ def read_results(source: Path | bytes) -> SavedResults:
         raise UserError(
             f"{name} was written by a newer version (format {found.format}).", "Update Coalesce."
         )
-    rows = with_corpus(found.rows, found.corpus)
+    rows = with_corpus(whole_rows, found.corpus)
     n_utterances = len(found.corpus.utterances)
     evaluated = [row.evaluation for row in rows if isinstance(row, Row)]
     whole = all(len(e.results) == len(e.scores) == n_utterances for e in evaluated)
     if not evaluated or not n_utterances or not whole:
         raise UserError(f"{name} holds no whole results.", "Run the sweep to its end again.")
+    for row in rows:
+        watch.check()
+        if isinstance(row, Row):
+            _require_fitting(name, row, evaluated[0])
     return SavedResults(found.corpus, rows)
+
+
+def _require_fitting(name: str, row: Row, first: Evaluation) -> None:
+    """Refuse alignments that are none, or not of the words that the first model was scored on.
+
+    Raises
+    ------
+    UserError
+    """
+    pairs = zip(row.evaluation.results, row.evaluation.scores, first.scores, strict=True)
+    for result, own, other in pairs:
+        if not (_is_aligned(own) and _said(own) == _said(other)):
+            raise UserError(
+                f"{name} does not fit together: the words of {result.utterance} under {row.model}"
+                " are not those of its alignment.",
+                "Run the sweep again; what was transcribed is kept.",
+            )
+
+
+def _said(own: Score) -> list[str]:
+    return [word for span in own.alignment for word in span.reference]
+
+
+def _is_aligned(own: Score) -> bool:
+    """Whether spans are what their kinds say, and add up to what was counted."""
+    counts = dict.fromkeys(("equal", "substitute", "insert", "delete"), 0)
+    for span in own.alignment:
+        said, written = len(span.reference), len(span.hypothesis)
+        fits = {
+            "equal": span.reference == span.hypothesis,
+            "substitute": said == written,
+            "insert": not said,
+            "delete": not written,
+        }
+        if not fits[span.kind]:
+            return False
+        counts[span.kind] += max(said, written)
+    found = (counts["substitute"], counts["insert"], counts["delete"])
+    return len(_said(own)) == own.words and found == (
+        own.substitutions,
+        own.insertions,
+        own.deletions,
+    )
 
 
 def without_corpus(rows: Sequence[Row | Skipped]) -> list[Row | Skipped]:

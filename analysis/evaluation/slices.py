@@ -43,6 +43,8 @@ class Slice:
         Of the model, and of the one that it is compared with; fractions.
     difference : Difference
         The model's WER minus the other's, by paired bootstrap.
+    drawn : str
+        What the bootstrap drew, for people: "12 speakers", or "40 utterances" of fewer than ten.
     p_value : float
         Of no difference, corrected for the number of slices.
     """
@@ -53,6 +55,7 @@ class Slice:
     wer: float
     original_wer: float
     difference: Difference
+    drawn: str
     p_value: float
 
 
@@ -97,6 +100,7 @@ def slices_of(
                 float(wer),
                 float(original),
                 difference,
+                outcomes.drawn(places.tolist()),
                 difference.p_value,
             )
         )
@@ -147,6 +151,7 @@ def slice_values(one: Slice) -> dict[str, object]:
         "difference": 100 * difference.delta,
         "low": 100 * difference.low,
         "high": 100 * difference.high,
+        "drawn": one.drawn,
         "p_holm": one.p_value,
     }
 

@@ -102,13 +102,20 @@ class UtteranceTable:
         conditions = [utterance.condition or "clean" for utterance in utterances]
         if len(set(conditions)) > 1:
             columns["condition"] = conditions
-        columns |= self._own_columns({*columns, "condition"})
+        columns |= self._own_columns({*columns, "condition", "reference", *self._told})
         for place, model in enumerate(outcomes.models):
             columns[errors_of(model.name)] = model.errors
             if place != self.base:
                 columns[new_errors_of(model.name)] = outcomes.new_errors(place, self.base)
         columns["reference"] = [utterance.text for utterance in utterances]
         return pd.DataFrame(columns)
+
+    @property
+    def _told(self) -> list[str]:
+        """Columns that tell of models, in the frame and in files."""
+        names = self.outcomes.names
+        kinds = ("text", "substitutions", "insertions", "deletions", "errors", "new errors")
+        return [f"{kind}: {name}" for kind in kinds for name in names]
 
     @property
     def filters(self) -> list[str]:
@@ -209,7 +216,10 @@ class UtteranceTable:
             values = pd.Series([row.get(name, "") for row in tables])
             numbers = pd.to_numeric(values.replace("", None), errors="coerce").astype(float)
             whole = bool((numbers.notna() | (values == "")).all()) and bool(numbers.notna().any())
-            title = name if name not in taken | {"reference"} else f"{name} (table)"
+            title = name
+            while title in taken:  # both are kept, and the name says whose it is
+                title += " (table)"
+            taken.add(title)
             if whole and bool((numbers % 1 == 0).all()):  # and none is missing
                 numbers = numbers.astype("int64")
             found[title] = numbers if whole else values

@@ -8,12 +8,18 @@ from analysis.errors import UserError
 from analysis.evaluation.corpora import Utterance
 from analysis.evaluation.saved_results import RESULTS_FILE, read_results, results_to_json
 from analysis.models.speech_model import SpeechModel
+from analysis.progress import Watch
 from analysis.serving import serving
 from pages.runs.sweeps import HELDOUT, SLOT
+from pages.session.job_box import job_line, show_problem
+from pages.session.jobs import Job
 from pages.session.session import Session
 from pages.session.shelves import model_id
 from pages.session.sweep_state import SweepState
 from pages.widgets.basics import show_error
+
+OPEN_SLOT = "open-results"
+"""Of the job that reads a file of results."""
 
 _FOLDER, _FILE, _PROBLEM = "results-folder", "results-file", "results-problem"
 
@@ -34,6 +40,8 @@ def draw_open_results(session: Session, model: SpeechModel) -> None:
             )
         st.file_uploader(RESULTS_FILE, type=[".json"], key=_FILE)
         st.button("Open", key="open-results", on_click=_open, args=(session, model))
+    job_line(session.jobs, OPEN_SLOT)
+    show_problem(session.jobs, OPEN_SLOT)
     problem: UserError | None = st.session_state.get(_PROBLEM)
     if problem is not None:
         show_error(problem)
@@ -58,7 +66,7 @@ def draw_save_results(state: SweepState) -> None:
 
 
 def _open(session: Session, model: SpeechModel) -> None:
-    """Read what was named, and put it on show."""
+    """Start reading what was named; it comes on show when all of it is read."""
     st.session_state.pop(_PROBLEM, None)
     upload = st.session_state.get(_FILE)
     folder = str(st.session_state.get(_FOLDER) or "").strip()
@@ -69,11 +77,22 @@ def _open(session: Session, model: SpeechModel) -> None:
             raise UserError("Nothing is named.", f"Name a folder, or give a {RESULTS_FILE}.")
         if upload is None:
             serving().require_folder(folder)
-        saved = read_results(upload.getvalue() if upload is not None else Path(folder))
     except UserError as problem:
         st.session_state[_PROBLEM] = problem
         return
-    session.sweeps[model_id(model)] = SweepState(saved.rows, saved.corpus, is_opened=True)
+    source = upload.getvalue() if upload is not None else Path(folder)
+
+    def work(watch: Watch) -> SweepState:
+        saved = read_results(source, watch=watch)
+        state = SweepState(saved.rows, saved.corpus, is_opened=True)
+        watch.check()
+        _ = state.table_against(0).filters  # made here, so that the page need not
+        return state
+
+    def arrived(state: SweepState) -> None:
+        session.sweeps[model_id(model)] = state
+
+    session.jobs.start(OPEN_SLOT, Job("Opening results", work, arrived), lane="read")
 
 
 def require_clip(state: SweepState, utterance: Utterance) -> None:

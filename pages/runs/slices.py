@@ -63,6 +63,11 @@ def _draw_table(table: pd.DataFrame, slices: list[Slice], model: int, base: int)
             "difference": numbers("Lost (points)", format="%+.1f"),
             "low": numbers("from", format="%+.1f"),
             "high": numbers("to", format="%+.1f"),
+            "drawn": st.column_config.TextColumn(
+                "Drawn",
+                help="What the bootstrap draws whole: speakers where there are ten, else"
+                " utterances, whose interval is too narrow where one speaker's err alike.",
+            ),
             "p_holm": numbers("p", format="%.4f"),
         },
         on_select=choose,

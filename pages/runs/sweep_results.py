@@ -56,7 +56,8 @@ def draw_results(state: SweepState) -> None:
         height=curves.layout.height,
     )
     st.caption(
-        f"Bars: {LEVEL:.0%} interval of each WER; bands join those of one line. Differences between"
+        f"Bars: {LEVEL:.0%} interval of each WER, by bootstrap over"
+        f" {state.original.corpus.drawn}; bands join those of one line. Differences between"
         " two lines are tested in pairs, on the same utterances; the table says which hold."
     )
     st.header("WER against cost")

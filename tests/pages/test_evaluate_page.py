@@ -101,12 +101,16 @@ def test_utterances_are_searched_chosen_and_heard(page: AppTest) -> None:
 def test_the_corpus_is_heard_again_under_stress(page: AppTest) -> None:
     page.pills(key="sweep-methods").set_value(["magnitude"])
     page.number_input(key="sweep-limit").set_value(2)
-    page.pills(key="sweep-stress").set_value(["noise:10", "silence:3"])
+    page.pills(key="sweep-stress").set_value(["noise:10"])
+    page.text_input(key="sweep-more-stress").set_value("noise:much")
+    settle(page)
+    assert any("noise" in error.value for error in page.error), "no amount"
+    page.text_input(key="sweep-more-stress").set_value("silence:3.5, noise:10.0")
     settle(page)
     evaluate(page)
     rows = state(page).rows
     conditions = [row.evaluation.corpus.condition for row in rows]
-    assert conditions == ["", "noise:10", "silence:3"] * 2
+    assert conditions == ["", "noise:10", "silence:3.5"] * 2
     assert page.header[0].value == "WER against what was removed"
     shown = _table(page, "looping")
     assert shown["condition"].fillna("").tolist() == conditions

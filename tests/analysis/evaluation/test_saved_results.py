@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.errors import UserError
+from analysis.errors import Cancelled, UserError
 from analysis.evaluation.corpora import Corpus
 from analysis.evaluation.outcomes import outcomes_of
 from analysis.evaluation.saved_results import RESULTS_FILE, read_results, results_to_json
@@ -14,6 +14,7 @@ from analysis.evaluation.sweep_spec import read_spec
 from analysis.evaluation.sweep_tables import to_csv
 from analysis.evaluation.utterances import UtteranceTable
 from analysis.models.speech_model import SpeechModel
+from analysis.progress import Watch
 from tests.helpers.heard import rows_heard
 from tests.helpers.sweeps import MINIMAL, OPTIONS
 
@@ -51,3 +52,28 @@ def test_results_that_lack_utterances_are_refused(tmp_path: Path) -> None:
         read_results(json.dumps(written).encode())
     with pytest.raises(UserError, match="can be read"):
         read_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("reference", ["dog"]), ("hypothesis", []), ("kind", "insert"), ("kind", "delete")],
+)
+def test_words_that_do_not_fit_their_alignment_are_refused(field: str, value: object) -> None:
+    rows = rows_heard(["a cat"], {"original": ["a cat"], "cut": ["a hat"]})
+    written = json.loads(results_to_json(rows[0].evaluation.corpus, rows))
+    [score] = written["rows"][1]["evaluation"]["scores"]
+    assert score["alignment"][1]["kind"] == "substitute"
+    score["alignment"][1][field] = value
+    with pytest.raises(UserError, match=r"not those of its alignment") as refusal:
+        read_results(json.dumps(written).encode())
+    assert "00000.wav" in refusal.value.message
+
+
+def test_reading_tells_its_progress_and_can_be_cancelled() -> None:
+    rows = rows_heard(["a"], {"original": ["a"], "cut": ["b"]})
+    content = results_to_json(rows[0].evaluation.corpus, rows)
+    told: list[tuple[int, int]] = []
+    read_results(content, watch=Watch(lambda done, total, note: told.append((done, total))))
+    assert told[1:] == [(0, 2), (1, 2)]
+    with pytest.raises(Cancelled):
+        read_results(content, watch=Watch(should_cancel=lambda: True))

@@ -68,3 +68,14 @@ def test_a_slice_as_a_row_is_in_per_cent(table: UtteranceTable) -> None:
     row = slice_values(slices_of(table, 1, ["room"])[0])
     assert row["column"], row["value"] == ("room", "hall")
     assert (row["difference"], row["wer"], row["utterances"]) == (50.0, 50.0, 10)
+
+
+def test_a_slice_tells_what_its_interval_was_drawn_from() -> None:
+    said = ["one two"] * 24
+    columns = [{"room": "hall" if place < 12 else "booth"} for place in range(24)]
+    for n_speakers, drawn in ((24, "12 speakers"), (3, "12 utterances")):
+        texts = {"original": said, "cut": ["one"] * 24}
+        table = UtteranceTable(heard(said, texts, columns, n_speakers=n_speakers))
+        found = slices_of(table, 1, ["room"])
+        assert [one.drawn for one in found] == [drawn, drawn]
+        assert slice_values(found[0])["drawn"] == drawn

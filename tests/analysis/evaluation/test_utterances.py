@@ -79,6 +79,19 @@ def test_headings_of_the_export_are_no_formulas() -> None:
     assert "'=1+1" in to_csv(table.found([0])).decode().splitlines()[0].split(",")
 
 
+def test_columns_named_like_ours_are_kept_beside_ours() -> None:
+    names = ("speaker", "speaker (table)", "errors: cut, 20%", "text: original", "reference")
+    columns = [{name: f"{name} {place}" for name in names} for place in range(2)]
+    table = UtteranceTable(heard(["a", "b"], {"original": ["a", "b"], "cut": ["a", "c"]}, columns))
+    found = table.found([1]).iloc[0]
+    assert found["speaker"] == "s1"
+    assert found["errors: cut, 20%"] == 1
+    assert found["text: original"] == "b"
+    assert found["reference"] == "b"
+    for name in names:
+        assert f"{name} 1" in found.tolist(), "nothing of the manifest is lost"
+
+
 def test_ten_thousand_rows_are_found_and_sorted_as_one_by_one() -> None:
     chance = random.Random(0)
     words = [f"w{number}" for number in range(40)]
