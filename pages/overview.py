@@ -30,7 +30,7 @@ from pages.session import kept
 from pages.session.job_box import job_slot, show_problem
 from pages.session.session import Session
 from pages.session.shelves import footprint_of, tree_key, tree_shelf
-from pages.variants import lineage_panel
+from pages.variants import difference, lineage_panel
 from pages.widgets.basics import explain, figure, theme
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports
@@ -121,6 +121,7 @@ def draw(session: Session, model: SpeechModel) -> None:
     with right:
         _configuration(model)
     lineage_panel.draw(model)
+    difference.draw(session, model)
     kept.draw()
     if st.button(
         "Next: see which layers repeat themselves",
