@@ -1,7 +1,5 @@
 """Which parameters of two models differ, by tensors, layers and units, on Overview."""
 
-from collections.abc import Hashable
-
 import pandas as pd
 import streamlit as st
 
@@ -28,7 +26,7 @@ _SORTED_BY = {TENSORS: "relative_norm", LAYERS: "most_relative_norm", UNITS: "re
 
 
 @st.cache_resource(show_spinner=False)
-def _differences() -> Shelf[tuple[Hashable, ...], dict[str, pd.DataFrame]]:
+def _differences() -> Shelf[tuple[str, str], dict[str, pd.DataFrame]]:
     """Tables of differences by both models."""
     return Shelf(8)
 
@@ -55,13 +53,19 @@ def draw(session: Session, model: SpeechModel) -> None:
             persist_state="session",
         )
         chosen.append(models[place][1])
-    key = tuple(map(model_id, chosen))
-    found = _differences().find(key)
+    one, other = chosen
+    pair = (model_id(one), model_id(other))
+    found = _differences().find(pair)
     if found is None and session.jobs.running(_SLOT) is None and _SLOT not in session.jobs.problems:
         if not row.button("Compare", icon=":material/difference:", key="compare-parameters"):
             return
         found = find_or_start(
-            session, _differences(), key, lambda watch: _compare(*chosen, watch), _SLOT, "Comparing"
+            session,
+            _differences(),
+            pair,
+            lambda watch: _compare(one, other, watch),
+            _SLOT,
+            "Comparing parameters",
         )
     if found is None:
         show_problem(session.jobs, _SLOT, "Try again")
