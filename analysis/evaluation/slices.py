@@ -143,7 +143,7 @@ def slice_values(one: Slice) -> dict[str, object]:
     bound, difference = one.bound, one.difference
     return {
         "column": bound.column,
-        "value": " or ".join(bound.values) if bound.values else f"{bound.low:g} to {bound.high:g}",
+        "value": bound.label,
         "utterances": one.n_utterances,
         "words": one.n_words,
         "original_wer": 100 * one.original_wer,

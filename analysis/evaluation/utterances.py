@@ -38,6 +38,17 @@ class Bound:
     low: float = -math.inf
     high: float = math.inf
 
+    @property
+    def label(self) -> str:
+        """Its values, for people.
+
+        Examples
+        --------
+        >>> Bound("seconds", low=1.92308, high=14.25).label
+        '1.92 to 14.2'
+        """
+        return " or ".join(self.values) or f"{self.low:.3g} to {self.high:.3g}"
+
 
 @dataclass(frozen=True, slots=True)
 class Search:

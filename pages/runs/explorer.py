@@ -209,9 +209,7 @@ def _draw_chosen_filters(n_found: int, n_all: int) -> None:
 
 def describe_bound(bound: Bound) -> str:
     """What a column has to be, for people."""
-    if bound.values:
-        return f"{title_of(bound.column)} {' or '.join(bound.values)}"
-    return f"{title_of(bound.column)} {bound.low:.3g} to {bound.high:.3g}"
+    return f"{title_of(bound.column)} {bound.label}"
 
 
 def _draw_page(table: UtteranceTable, search: Search, places: np.ndarray) -> int | None:

@@ -170,7 +170,9 @@ class Job(Generic[T]):
         if self._started is None:
             if self._after is not None and not self._after.finished:
                 ahead = self._after.describe()
-                return ahead if self.same is not None else f"{self.title}: first {ahead}"
+                if self.same is not None:
+                    return ahead
+                return f"{self.title}: first {ahead[:1].lower()}{ahead[1:]}"
             n_ahead = self.lane.n_before(self) if self.lane is not None else 0
             return f"{self.title}: waiting, {n_ahead} before you"
         parts = [self.title]

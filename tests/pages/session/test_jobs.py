@@ -177,7 +177,7 @@ def test_where_the_time_is_foreseen_the_bar_follows_the_clock(
     assert list(own) == sorted(own)
     assert own[-1] < 1
     assert list(waits) == sorted(waits)
-    assert following.describe().startswith("Compressing: first Listening · again")
+    assert following.describe().startswith("Compressing: first listening · again")
     before = following.fraction
     following.run()
     assert following.fraction >= before
