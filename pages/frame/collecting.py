@@ -30,7 +30,8 @@ def forget_gone_widgets() -> None:
 
     Streamlit keeps what it knows of a widget, the callback and all that it refers to, until the tab
     is closed: a model that was deleted would stay in memory for the button that deleted it. A
-    widget that is still there has a value.
+    widget that is still there has a value. A run that is overtaken by the next one may still be at
+    it, in its own thread: what the other has let go of is gone.
     """
     context = get_script_run_ctx()
     if context is None:
@@ -39,4 +40,4 @@ def forget_gone_widgets() -> None:
     widgets = state._new_widget_state
     alive = state._old_state.keys() | widgets.states.keys()
     for gone in widgets.widget_metadata.keys() - alive:
-        del widgets.widget_metadata[gone]
+        widgets.widget_metadata.pop(gone, None)

@@ -2,9 +2,13 @@
 
 import gc
 import weakref
+from types import SimpleNamespace
 
+import pytest
+from streamlit.runtime.state.session_state import SessionState, WStates
 from streamlit.testing.v1 import AppTest
 
+from pages.frame import collecting
 from pages.planning.mode import MODE_KEY, SIMPLE
 from tests.helpers.streamlit_app import compress, is_made, session_of, settle
 
@@ -27,3 +31,26 @@ def test_a_deleted_variant_leaves_the_memory(app: AppTest) -> None:
     gc.unfreeze()  # what was alive when a library was loaded is not looked through otherwise
     gc.collect()
     assert weights() is None
+
+
+class _Overtaking:
+    """What is known of a widget; as it is freed, another thread's run lets go of one more."""
+
+    def __init__(self, known: dict[str, object]) -> None:
+        self._known = known
+
+    def __del__(self) -> None:
+        if self._known:
+            self._known.popitem()
+
+
+def test_two_runs_of_one_tab_may_let_go_of_the_same_widgets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known: dict[str, object] = {}
+    known.update({f"button-{number}": _Overtaking(known) for number in range(8)})
+    state = SessionState(_new_widget_state=WStates(widget_metadata=known))  # type: ignore[arg-type]
+    context = SimpleNamespace(session_state=SimpleNamespace(_state=state))
+    monkeypatch.setattr(collecting, "get_script_run_ctx", lambda: context)
+    collecting.forget_gone_widgets()
+    assert not known
