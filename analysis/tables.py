@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class TableFormat:
 
 def to_csv(table: pd.DataFrame) -> bytes:
     """Comma-separated values; no cell and no heading begins with what spreadsheets run.
+
+    Lines within a cell are divided by line feeds: a lone carriage return would end the row.
 
     Parameters
     ----------
@@ -130,7 +132,10 @@ def _named(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _disarmed(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    if not isinstance(cell, str):
+        return cell
+    text = cell.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _plain(value: object) -> object:

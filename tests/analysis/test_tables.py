@@ -28,6 +28,15 @@ def test_no_cell_of_a_csv_is_a_formula() -> None:
     assert rows[5]["'=sum"] == "5"
 
 
+def test_a_line_break_in_a_cell_begins_no_row() -> None:
+    said = ["one\r=1+1", "two\r\n@x", "\r=3", "\n=4", "five"]
+    written = FORMATS["csv"].write(pd.DataFrame({"said": said, "place": range(5)}))
+    assert b"\r" not in written
+    back = pd.read_csv(io.BytesIO(written))
+    assert back["place"].tolist() == list(range(5))
+    assert back["said"].tolist() == ["one\n=1+1", "two\n@x", "'\n=3", "'\n=4", "five"]
+
+
 def test_json_lines_hold_the_values_as_they_are() -> None:
     rows = [json.loads(line) for line in FORMATS["jsonl"].write(TABLE).decode().splitlines()]
     assert [row["word"] for row in rows] == TABLE["word"].tolist()
