@@ -31,13 +31,14 @@ def forget_gone_widgets() -> None:
     Streamlit keeps what it knows of a widget, the callback and all that it refers to, until the tab
     is closed: a model that was deleted would stay in memory for the button that deleted it. A
     widget that is still there has a value. A run that is overtaken by the next one may still be at
-    it, in its own thread: what the other has let go of is gone.
+    it, in its own thread: what the other draws just now is not known here, and stays; what it has
+    let go of is gone.
     """
     context = get_script_run_ctx()
     if context is None:
         return
     state = context.session_state._state
     widgets = state._new_widget_state
-    alive = state._old_state.keys() | widgets.states.keys()
-    for gone in widgets.widget_metadata.keys() - alive:
+    known = set(widgets.widget_metadata)  # first: what is drawn from now on is not in it
+    for gone in known - state._old_state.keys() - widgets.states.keys():
         widgets.widget_metadata.pop(gone, None)
