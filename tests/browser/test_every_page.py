@@ -78,6 +78,8 @@ def test_the_tour_fits_its_box(page: Page, server: str) -> None:
     page.set_viewport_size({"width": 1440, "height": 900})
     page.goto(server)
     page.get_by_role("button", name="Take the tour").click()
+    expect(page.get_by_text("Tour, step 1 of 6")).to_be_visible()
+    settle(page)  # the first step moves the slider to the left end
     slider = page.get_by_role("slider", name="Heads and channels removed")
     slider.press("ArrowRight")
     page.get_by_role("button", name="Next step").click()

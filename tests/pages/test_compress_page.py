@@ -115,8 +115,8 @@ def test_simple_says_what_it_means_and_leads_to_the_sound(app: AppTest) -> None:
     assert hit.value == percent(5 / 6) + " kept"
     assert is_made(compress(app))
     session = session_of(app)
-    app.button(key="listen").click()
-    settle(app)
+    app.button(key="listen").click().run()
+    assert not app.exception, app.exception
     assert [head.value for head in app.title] == ["Transcribe"]
     assert len(session.clips) == 1, "there is something to hear"
 

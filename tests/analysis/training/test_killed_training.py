@@ -42,16 +42,16 @@ def test_a_killed_run_goes_on(
         if done == 3 and moment == "in an epoch":
             die()
 
-    write = Path.write_text
+    write = Path.write_bytes
 
-    def half(self: Path, text: str, encoding: str = "utf-8") -> int:
+    def half(self: Path, content: bytes) -> int:
         if COMPLETE in self.name and moment != "in an epoch":
             self.touch()
             die()
-        return write(self, text, encoding)
+        return write(self, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", half)
+        patch.setattr(Path, "write_bytes", half)
         killed(lambda: train(hubert, task, tmp_path / "parts", progress=progress))
     assert_same(train(hubert, task, tmp_path / "parts"), whole)
     assert [row["step"] for row in read_log(tmp_path / "parts").steps] == [1, 2, 3, 4]
