@@ -84,7 +84,7 @@ def main() -> None:
     n_heard = len(session.transcripts)
     if not presenting_now or session.model is None:
         with st.sidebar:
-            sidebar.draw(session)
+            _show_faults(lambda: sidebar.draw(session), "The sidebar")
     if session.model is None:
         link.complete_address(None)
         if session.jobs.running("load") is None:
@@ -145,7 +145,7 @@ def run_part(draw: Callable[[], None]) -> None:
 
 
 def _show_faults(draw: Callable[[], None], what: str) -> None:
-    """One page's fault leaves the others, and what was made, in reach."""
+    """A fault of one part leaves the others, and what was made, in reach."""
     from analysis.errors import UserError, unexpected
     from pages.widgets.basics import show_error
 

@@ -54,31 +54,29 @@ def take_bundled(session: Session, bundled: BundledClip) -> Clip:
 
 def choose_clip(session: Session) -> Clip | None:
     """Which of the session's clips is on show."""
-    if not session.clips:
+    clips = dict(session.clips.items())  # of one moment: another tab may remove one
+    if not clips:
         return None
-    ids = list(session.clips)
-    if session.current_clip not in session.clips:
-        session.current_clip = ids[-1]
+    wanted = session.current_clip
+    shown = wanted if wanted is not None and wanted in clips else list(clips)[-1]
+    session.current_clip = shown
     # A new box for every clip on show: an old one's answer may arrive late, and is then ignored.
-    shown = session.current_clip
     key = f"clip:{shown}"
 
     def changed() -> None:
         if session.current_clip == shown:
             session.current_clip = st.session_state[key]
 
-    assert session.current_clip is not None
-    clip = session.clips[session.current_clip]
     st.selectbox(
-        f"Clip on show ({len(ids)} loaded)",
-        ids,
-        index=ids.index(clip.id),
-        format_func=lambda clip: _label(session.clips[clip]) if clip in session.clips else "",
+        f"Clip on show ({len(clips)} loaded)",
+        list(clips),
+        index=list(clips).index(shown),
+        format_func=lambda clip: _label(clips[clip]) if clip in clips else "",
         key=key,
         on_change=changed,
         help="Every clip that was uploaded, recorded or picked in this session.",
     )
-    return clip
+    return clips[shown]
 
 
 def edit_clip(session: Session, clip: Clip) -> None:

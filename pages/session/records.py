@@ -130,7 +130,7 @@ def items_of(session: Session) -> dict[str, Item]:
         if heard in session.clips:
             record = TranscriptRecord(heard, model, options, transcript)
             items[f"transcript-{_hashed(heard, model, repr(options))}.json"] = _item(record, ())
-    for model, state in session.sweeps.items():
+    for model, state in list(session.sweeps.items()):
         if state.rows and state.corpus is not None:
             make = partial(_sweep_json, model, state.corpus, tuple(state.rows))
             items[f"sweep-{_hashed(model)}.json"] = Item(len(state.rows), make)

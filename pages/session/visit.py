@@ -67,9 +67,10 @@ def keep(session: Session) -> None:
             session.is_forgotten = True
             return
         items = records.items_of(session)
-        for name in [name for name in session.saved if name not in items]:
-            own.delete(name)
-            session.saved.pop(name, None)
+        for name in list(session.saved):  # another tab saves at the same time
+            if name not in items:
+                own.delete(name)
+                session.saved.pop(name, None)
         for name, item in items.items():  # the head comes last: it makes the session one
             if session.saved.get(name) != item.fingerprint or name not in session.saved:
                 own.write(name, item.content())

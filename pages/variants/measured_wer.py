@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from analysis.delivery.model_card import Measurement
 from analysis.evaluation.scoring import corpus_score
 from analysis.models.speech_model import SpeechModel
-from analysis.speech.transcription import TranscriptionOptions
+from analysis.speech.transcription import Transcript, TranscriptionOptions
 from pages.listening.normaliser import normaliser_of
 from pages.session.session import Clip, Session, Variant
 from pages.session.shelves import model_id
@@ -37,13 +37,13 @@ def measure_wer(session: Session, model: SpeechModel, base: str) -> tuple[Measur
     heard = _heard(session, model)
     if not heard:
         return ()
-    clips = next(iter(heard.values()))
-    options = next(iter(heard))
+    options, pairs = next(iter(heard.items()))
+    clips = [clip for clip, _ in pairs]
     normaliser = normaliser_of(session.model or model)
     references = [clip.reference for clip in clips]
     own = corpus_score(
         references,
-        [session.transcripts[clip.id, model_id(model), options].text for clip in clips],
+        [transcript.text for _, transcript in pairs],
         normaliser,
     )
     if not math.isfinite(own.wer):
@@ -67,13 +67,18 @@ def measure_wer(session: Session, model: SpeechModel, base: str) -> tuple[Measur
     )
 
 
-def _heard(session: Session, model: SpeechModel) -> Mapping[TranscriptionOptions, list[Clip]]:
-    """Clips with a reference that a model transcribed, by options; most clips first."""
-    found: dict[TranscriptionOptions, list[Clip]] = {}
-    for clip_id, identity, options in session.transcripts:
+def _heard(
+    session: Session, model: SpeechModel
+) -> Mapping[TranscriptionOptions, list[tuple[Clip, Transcript]]]:
+    """Clips with a reference and what a model heard in them, by options; most clips first.
+
+    A clip and its transcript are taken together, for another tab may remove both at any time.
+    """
+    found: dict[TranscriptionOptions, list[tuple[Clip, Transcript]]] = {}
+    for (clip_id, identity, options), transcript in session.transcripts.items():
         clip = session.clips.get(clip_id)
         if clip is None or not clip.reference.strip() or options.task == "translate":
             continue
         if identity == model_id(model):
-            found.setdefault(options, []).append(clip)
+            found.setdefault(options, []).append((clip, transcript))
     return dict(sorted(found.items(), key=lambda item: -len(item[1])))

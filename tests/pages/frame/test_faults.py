@@ -23,3 +23,17 @@ def test_what_a_page_raises_is_told_with_its_detail_folded(
     assert any("in broken" in block.value for block in app.expander[-1].code)
     monkeypatch.undo()
     settle(app.switch_page("pages/overview.py"))
+
+
+def test_a_fault_of_the_sidebar_leaves_the_page(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("clip")
+
+    monkeypatch.setattr("pages.variants.rows.draw", broken)
+    app.run()
+    assert not app.exception
+    assert [title.value for title in app.title] == ["Compress"]
+    [fault] = [error.value for error in app.sidebar.error if UNKNOWN in error.value]
+    assert fault.startswith("**The sidebar ")
