@@ -223,7 +223,8 @@ def _draw_data() -> tuple[str, UserError | None]:
 
 def _draw_variants(session: Session, model: SpeechModel) -> dict[str, Compression]:
     """The visitor's own variants, to be evaluated too."""
-    variants = {variant.name: variant.compression for variant in session.variants_of(model)}
+    # by their ids: one that is renamed stays chosen
+    variants = {variant.id: variant for variant in session.variants_of(model)}
     if not variants:
         return {}
     chosen = choose_some(
@@ -231,8 +232,9 @@ def _draw_variants(session: Session, model: SpeechModel) -> dict[str, Compressio
         list(variants),
         key=f"sweep-variants:{model.weight_hash[:16]}:{session.n_variants_made}",
         default=list(variants),
+        format_func=lambda id_: escape_markdown(variants[id_].name) if id_ in variants else "",
     )
-    return {name: variants[name] for name in chosen}
+    return {variants[id_].name: variants[id_].compression for id_ in chosen}
 
 
 def _draw_start(

@@ -181,8 +181,12 @@ def test_variants_made_on_compress_are_evaluated(app: AppTest) -> None:
     app.number_input(key="sweep-limit").set_value(2)
     settle(app)
     assert "Evaluate 3 models" in app.button(key="start-sweep").label
-    evaluate(app)
     [variant] = session_of(app).variants
+    app.text_input(key=f"row-name:{variant.id}").set_value("Another name")
+    settle(app)  # it stays chosen
+    assert variant.name == "Another name"
+    assert "Evaluate 3 models" in app.button(key="start-sweep").label
+    evaluate(app)
     row = state(app).rows[-1]
     assert row.cell.way.name == variant.name
     assert row.cost == variant.footprint
