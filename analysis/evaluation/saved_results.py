@@ -113,6 +113,14 @@ def read_results(source: Path | bytes, *, watch: Watch = UNWATCHED) -> SavedResu
         raise UserError(
             f"{name} was written by a newer version (format {found.format}).", "Update Coalesce."
         )
+    durations = [utterance.duration for utterance in found.corpus.utterances]
+    # "not" of what holds: a duration that is no number is refused, too
+    lasts = all(seconds >= 0 for seconds in durations) and (not durations or sum(durations) > 0)
+    if found.corpus.condition or not lasts:
+        raise UserError(
+            f"{name} does not fit together: its clips have no durations, or a condition already.",
+            f"Give the {RESULTS_FILE} as coalesce wrote it.",
+        )
     rows = with_corpus(whole_rows, found.corpus)
     n_utterances = len(found.corpus.utterances)
     evaluated = [row.evaluation for row in rows if isinstance(row, Row)]

@@ -69,6 +69,18 @@ def test_words_that_do_not_fit_their_alignment_are_refused(field: str, value: ob
     assert "00000.wav" in refusal.value.message
 
 
+@pytest.mark.parametrize(
+    ("duration", "condition"), [(-1.0, ""), (0.0, ""), (float("nan"), ""), (1.0, "noise:10")]
+)
+def test_a_corpus_that_cannot_be_is_refused(duration: float, condition: str) -> None:
+    rows = rows_heard(["a cat"], {"original": ["a cat"]})
+    written = json.loads(results_to_json(rows[0].evaluation.corpus, rows))
+    written["corpus"]["condition"] = condition
+    written["corpus"]["utterances"][0]["duration"] = duration
+    with pytest.raises(UserError, match="does not fit together"):
+        read_results(json.dumps(written).encode())
+
+
 def test_reading_tells_its_progress_and_can_be_cancelled() -> None:
     rows = rows_heard(["a"], {"original": ["a"], "cut": ["b"]})
     content = results_to_json(rows[0].evaluation.corpus, rows)
