@@ -3,7 +3,7 @@
 import io
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,15 +117,26 @@ def from_records(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     return table
 
 
+def own_name(name: str, taken: Collection[str]) -> str:
+    """A name, with a number behind where it is taken.
+
+    Examples
+    --------
+    >>> own_name("seconds", ["seconds", "seconds (2)"])
+    'seconds (3)'
+    """
+    number, own = 1, name
+    while own in taken:
+        number += 1
+        own = f"{name} ({number})"
+    return own
+
+
 def _named(table: pd.DataFrame) -> pd.DataFrame:
     """A copy whose columns have texts as names, each its own, as Parquet asks for."""
     names: list[str] = []
     for name in map(str, table.columns):
-        number, own = 1, name
-        while own in names:
-            number += 1
-            own = f"{name} ({number})"
-        names.append(own)
+        names.append(own_name(name, names))
     copy = table.copy()
     copy.columns = pd.Index(names)
     return copy

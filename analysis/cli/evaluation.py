@@ -30,7 +30,7 @@ from analysis.models.speech_model import SpeechModel
 from analysis.progress import Progress, Watch, no_progress
 from analysis.speech.excitation import read_calibration
 from analysis.speech.recognition import TranscriptionOptions
-from analysis.tables import to_csv, to_parquet
+from analysis.tables import own_name, to_csv, to_parquet
 
 _SWEEP_FIELDS = tuple(SweepSpec.model_fields)
 _PATIENCE = timedelta(days=7)  # a process may wait long for the one with the slowest clips
@@ -111,19 +111,10 @@ def _rows(found: Sequence[tuple[SpeechModel, Evaluation]]) -> list[Row]:
     """Models that were evaluated, as a sweep has them; each with a name of its own."""
     rows: list[Row] = []
     for model, evaluation in found:
-        name = _own_name(model.name, [row.model for row in rows])
+        name = own_name(model.name, [row.model for row in rows])
         compared = compare_evaluations(evaluation, rows[0].evaluation) if rows else None
         rows.append(Row(name, None, 0.0, footprint(model), evaluation, compared))
     return rows
-
-
-def _own_name(name: str, taken: Sequence[str]) -> str:
-    """A model's name, with a number behind where another of that name came before."""
-    number, own = 1, name
-    while own in taken:
-        number += 1
-        own = f"{name} ({number})"
-    return own
 
 
 def _keep(folder: Path, corpus: Corpus, rows: Sequence[Row | Skipped]) -> None:
@@ -153,7 +144,7 @@ def sweep(options: argparse.Namespace) -> None:
 
     for source in spec.model:
         model = load(source, device=options.device, dtype=options.dtype)
-        names.append(_own_name(model.name, names))
+        names.append(own_name(model.name, names))
         with bar(names[-1], state) as progress:
             run_sweep(
                 model,

@@ -26,6 +26,7 @@ from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.health import Health
 from analysis.speech.audio import Audio
 from analysis.speech.transcription import Transcript, TranscriptionOptions
+from analysis.tables import own_name
 from pages.session.jobs import Job, Jobs
 from pages.session.shelves import ModelKey, load_model, model_id, model_shelf
 from pages.session.snapshots import Snapshots
@@ -269,10 +270,7 @@ class Session:
         """`wanted`, with a number behind it where the name is taken."""
         taken = {variant.name for variant in self.variants} | {"original"}
         taken |= {kept.name for kept in self.waiting}
-        name, number = wanted, 2
-        while name in taken:
-            name, number = f"{wanted} ({number})", number + 1
-        return name
+        return own_name(wanted, taken)
 
     def use(self, key: ModelKey) -> None:
         """Start loading another model; the one in use stays until it has arrived."""
