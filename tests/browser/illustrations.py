@@ -9,9 +9,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterator
 
-import plotly.graph_objects as go
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
@@ -102,6 +100,8 @@ def keep(page: Page, name: str) -> None:
 def draw(browser: Browser) -> None:
     """The figures of docs/method.md, by their names."""
     page = browser.new_page(viewport={"width": FIGURE_WIDTH, "height": 700})
+    from tests.browser.method_figures import figures  # which loads what models need
+
     for name, figure in figures():
         figure.update_layout(
             template="plotly_white",
@@ -114,39 +114,6 @@ def draw(browser: Browser) -> None:
         page.wait_for_timeout(500)
         write(page.locator(".js-plotly-plot").screenshot(), name)
     page.close()
-
-
-def figures() -> Iterator[tuple[str, go.Figure]]:
-    """Each with the name of its file, made from demo-whisper as it is bundled."""
-    import numpy as np  # only here and below: these load what models need
-
-    import coalesce
-    from analysis.clustering.curves import knee
-    from analysis.clustering.distances import procrustes_distances
-    from analysis.clustering.unit_space import UnitSpace
-    from analysis.figures.clusters import cut_curve, similarity_matrices
-    from analysis.models.unit_weights import read_units
-
-    model = coalesce.load("demo-whisper")
-    heads, channels = model.groups[:2]
-    yield "units", coalesce.figures.parameters(model)
-    weights = read_units(model.model, heads)
-    vectors = weights.vectors().numpy()
-    norms = np.linalg.norm(vectors, axis=1)
-    aligned = procrustes_distances(weights).matrix
-    squared = np.add.outer(norms**2, norms**2)
-    cosines = {
-        "As stored": vectors @ vectors.T / np.outer(norms, norms),
-        "After the best rotation": (squared - aligned) / 2 / np.outer(norms, norms),
-    }
-    yield "heads", similarity_matrices(cosines, range(len(norms)), "head")
-    tree = UnitSpace().tree(model, channels)
-    yield "merging", cut_curve(channels, tree, channels.n_units // 2, knee(tree))
-    yield "variance", coalesce.figures.statistics(model)
-    by_weights = coalesce.plan(model, 0.3, distance="weights", allocation="distortion")
-    yield "error-curves", coalesce.figures.error_curves(model, by_weights)
-    default = coalesce.plan(model, 0.3)
-    yield "kept-units", coalesce.figures.kept_units(model, default)
 
 
 def write(png: bytes, name: str) -> None:
