@@ -100,7 +100,7 @@ def keep(page: Page, name: str) -> None:
 def draw(browser: Browser) -> None:
     """The figures of docs/method.md, by their names."""
     page = browser.new_page(viewport={"width": FIGURE_WIDTH, "height": 700})
-    from tests.browser.method_figures import figures  # which loads what models need
+    from tests.helpers.method_figures import figures  # which loads what models need
 
     for name, figure in figures():
         figure.update_layout(
