@@ -17,7 +17,6 @@ from analysis.progress import Watch
 from analysis.speech.excitation import Excitation
 from pages.exploring.unit_sounds import (
     choose_sound,
-    find_or_start,
     load_soundtrack,
     soundtrack_shelf,
 )
@@ -192,7 +191,7 @@ def _find(
             )
         return tuple(views)
 
-    return find_or_start(session, _views(), key, make, _SLOT, "Looking where heads look")
+    return session.jobs.find_or_start(_SLOT, _views(), key, make, "Looking where heads look")
 
 
 def of_variant(
@@ -224,7 +223,7 @@ def find_measures(
         return head_measures(model, load_soundtrack(model, excitation, watch), watch=watch)
 
     label = "Measuring where heads look"
-    return find_or_start(session, _measures(), key, make, _MEASURE_SLOT, label)
+    return session.jobs.find_or_start(_MEASURE_SLOT, _measures(), key, make, label)
 
 
 def wait_for_measures(session: Session) -> None:

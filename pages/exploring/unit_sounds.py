@@ -1,8 +1,7 @@
 """What the chosen units hear, on Clusters: their hardest moments, to be played and compared."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -25,7 +24,6 @@ from pages.listening.player import pcm
 from pages.planning.hearing import find_excitation
 from pages.planning.settings import Settings
 from pages.session.job_box import job_slot, show_problem
-from pages.session.jobs import Job
 from pages.session.session import Session
 from pages.session.shelves import Shelf, model_id
 from pages.widgets.basics import figure
@@ -49,9 +47,6 @@ EXPLANATION = (
 )
 
 _SLOT = "unit-sounds"
-
-K = TypeVar("K", bound=Hashable)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -240,30 +235,8 @@ def _find(
             activity.similarities(range(group.n_units)) if group.component == "heads" else None,
         )
 
-    return find_or_start(session, _looks(), key, make, _SLOT, "Listening for the hardest moments")
-
-
-def find_or_start(
-    session: Session,
-    shelf: Shelf[K, T],
-    key: K,
-    make: Callable[[Watch], T],
-    slot: str,
-    label: str,
-) -> T | None:
-    """What a shelf holds; a job makes it where nobody did yet, but not again after a problem."""
-    found = shelf.find(key)
-    if found is not None or slot in session.jobs.problems:
-        return found
-
-    def work(watch: Watch) -> T:
-        return shelf.get(key, make, watch)
-
-    running = session.jobs.running(slot)
-    if running is None or running.same != key:
-        job = Job(label, work, lambda made: None, stages=3, same=key)
-        session.jobs.start(slot, job, lane="measure")
-    return shelf.find(key)
+    label = "Listening for the hardest moments"
+    return session.jobs.find_or_start(_SLOT, _looks(), key, make, label)
 
 
 def _sentence(hears: Hears, n_units: int, group: UnitGroup) -> str:

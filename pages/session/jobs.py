@@ -19,8 +19,10 @@ from analysis.errors import Cancelled, UserError, unexpected
 from analysis.progress import Watch
 from analysis.serving import serving
 from pages.session.lanes import Lane, lane_of, lanes
+from pages.session.shelves import Shelf
 from pages.widgets.formatting import number_of, seconds
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 SETTLE_SECONDS = 0.4
@@ -233,6 +235,42 @@ class Jobs:
         while not job.finished and time.monotonic() < deadline:
             time.sleep(0.01)
         self.collect()
+
+    def find_or_start(
+        self, slot: str, shelf: Shelf[K, T], key: K, make: Callable[[Watch], T], label: str
+    ) -> T | None:
+        """What a shelf holds; a job makes it where nobody did yet, but not again after a problem.
+
+        Parameters
+        ----------
+        slot : str
+            See `start`.
+        shelf : Shelf
+        key : hashable
+            Of the value on the shelf; a job that makes another one is replaced.
+        make : callable
+            Makes the value, in the job.
+        label : str
+            Of the job.
+
+        Returns
+        -------
+        object or None
+            None while a job is at work, and after a problem.
+        """
+        found = shelf.find(key)
+        if found is not None or slot in self.problems:
+            return found
+
+        def work(watch: Watch) -> T:
+            return shelf.get(key, make, watch)
+
+        running = self.running(slot)
+        if running is None or running.same != key:
+            self.start(
+                slot, Job(label, work, lambda made: None, stages=3, same=key), lane="measure"
+            )
+        return shelf.find(key)
 
     def cancel(self, slot: str) -> None:
         """Cancel the job in a slot, if there is one; its result is thrown away."""

@@ -12,7 +12,6 @@ from analysis.models.parameter_difference import (
 )
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import Watch
-from pages.exploring.unit_sounds import find_or_start
 from pages.session.job_box import job_line, show_problem
 from pages.session.session import Session
 from pages.session.shelves import Shelf, model_id
@@ -22,6 +21,7 @@ from pages.widgets.exports import draw_exports
 TENSORS, LAYERS, UNITS = "Tensors", "Layers", "Units"
 
 _SLOT = "difference"
+_ORIGINAL = ""  # stands where a variant has its id
 _SORTED_BY = {TENSORS: "relative_norm", LAYERS: "most_relative_norm", UNITS: "relative_norm"}
 
 
@@ -33,8 +33,8 @@ def _differences() -> Shelf[tuple[str, str], dict[str, pd.DataFrame]]:
 
 def draw(session: Session, model: SpeechModel) -> None:
     """The section of Overview: two models are chosen, and compared when somebody asks."""
-    variants = session.variants_of(model)
-    models = [("original", model), *((variant.name, variant.model) for variant in variants)]
+    models = {_ORIGINAL: model, **{variant.id: variant.model for variant in session.variants}}
+    names = {_ORIGINAL: "original", **{variant.id: variant.name for variant in session.variants}}
     st.header("Which parameters differ")
     if len(models) == 1:
         st.caption("Make a variant on Compress, and see here which of its parameters are new.")
@@ -42,29 +42,28 @@ def draw(session: Session, model: SpeechModel) -> None:
     row = st.container(horizontal=True, vertical_alignment="bottom")
     chosen = []
     for label, key, usual in (("Model", "difference:first", 0), ("Other", "difference:second", 1)):
-        if st.session_state.get(key, 0) >= len(models):
+        if st.session_state.get(key, _ORIGINAL) not in models:
             st.session_state.pop(key)
-        place = row.selectbox(
+        own = row.selectbox(
             label,
-            range(len(models)),
-            index=st.session_state.get(key, usual),
-            format_func=lambda place: models[place][0],
+            list(models),
+            index=list(models).index(st.session_state.get(key, list(models)[usual])),
+            format_func=lambda own: names.get(own, ""),
             key=key,
             persist_state="session",
         )
-        chosen.append(models[place][1])
+        chosen.append(models[own])
     one, other = chosen
     pair = (model_id(one), model_id(other))
     found = _differences().find(pair)
     if found is None and session.jobs.running(_SLOT) is None and _SLOT not in session.jobs.problems:
         if not row.button("Compare", icon=":material/difference:", key="compare-parameters"):
             return
-        found = find_or_start(
-            session,
+        found = session.jobs.find_or_start(
+            _SLOT,
             _differences(),
             pair,
             lambda watch: _compare(one, other, watch),
-            _SLOT,
             "Comparing parameters",
         )
     if found is None:

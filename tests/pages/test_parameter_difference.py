@@ -33,8 +33,24 @@ def test_a_variant_differs_where_it_was_merged(app: AppTest) -> None:
         assert shown.sort_index().equals(table)
         known = shown[by].dropna()
         assert known.is_monotonic_decreasing
-    app.selectbox(key="difference:second").set_value(0)
+    app.selectbox(key="difference:second").set_value("")
     settle(app)
     click(app, "compare-parameters")
     [shown] = [each.value for each in app.dataframe if "unit" in each.value]
     assert (shown["relative_norm"] == 0).all(), "a model does not differ from itself"
+
+
+def test_a_chosen_model_stays_chosen_when_another_is_deleted(app: AppTest) -> None:
+    compress(app)
+    session = session_of(app)
+    [first] = session.variants
+    second = session.duplicate_variant(first)
+    settle(app.switch_page("pages/overview.py"))
+    app.selectbox(key="difference:second").set_value(second.id)
+    settle(app)
+    session.remove_variant(first)
+    settle(app)
+    assert app.selectbox(key="difference:second").value == second.id
+    session.remove_variant(second)
+    settle(app)
+    assert not [box for box in app.selectbox if box.key == "difference:second"]
