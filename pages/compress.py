@@ -4,7 +4,7 @@ import streamlit as st
 
 from analysis.compression.effort import listening_seconds
 from analysis.compression.forecast import forecast
-from analysis.figures.kept_units import KEPT_UNITS_HEIGHT, kept_units_chart
+from analysis.figures.kept_units import kept_units_chart, kept_units_height
 from analysis.figures.palette import variant_color
 from analysis.models.footprint import predict_footprint
 from analysis.models.speech_model import SpeechModel
@@ -183,7 +183,7 @@ def _kept(draft: Draft, *, selects: bool) -> None:
             kept_units_chart(draft.groups, draft.n_clusters, selected=chosen, color=draft.color),
             key=f"kept:{model.weight_hash[:16]}",
             alt="Units kept in every layer, in front of the units of the original model.",
-            height=KEPT_UNITS_HEIGHT,
+            height=kept_units_height(draft.groups),
             **(options if selects else {}),
         )
 

@@ -5,11 +5,15 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.figures.layout import HEADINGS, MANY_LAYERS, kind_of, lay_out
+from analysis.figures.layout import MANY_LAYERS, kind_of, lay_out
 from analysis.figures.palette import NEUTRAL, ORIGINAL, VARIANTS, with_alpha
 from analysis.models.unit_groups import UnitGroup
 
-KEPT_UNITS_HEIGHT = 300
+_Kind = tuple[str, str]  # stack and block
+
+_MOST_IN_A_ROW = 5  # facets that fit on a projector and a telephone
+_HEADINGS = 74  # pixels of a heading of four lines
+_FRAME_HEIGHT, _ROW_HEIGHT, _BETWEEN_ROWS = 172, 160, 118  # pixels; between: ticks and headings
 
 ERROR_CURVE_HEIGHT = 300
 
@@ -42,19 +46,21 @@ def kept_units_chart(
     plotly.graph_objects.Figure
         Each bar carries its group's id as `customdata[0]`.
     """
-    facets: dict[tuple[str, str], list[UnitGroup]] = {}
+    facets: dict[_Kind, list[UnitGroup]] = {}
     for group in groups:
         facets.setdefault((group.stack, group.block), []).append(group)
+    rows = _rows(list(facets))
     figure = make_subplots(
-        rows=1,
-        cols=len(facets),
-        horizontal_spacing=0.4 / max(len(facets), 3) ** 1.1,
-        subplot_titles=[f"{stack.capitalize()}<br>{kind_of(block)}" for stack, block in facets],
+        rows=len(rows),
+        cols=max(map(len, rows)),
+        vertical_spacing=_BETWEEN_ROWS / _plot_height(rows),
     )
-    for column, members in enumerate(facets.values(), start=1):
-        _kept_facet(figure, column, members, n_clusters, selected, color)
-    figure.update_annotations(font_size=13)
-    lay_out(figure, KEPT_UNITS_HEIGHT, _kept_title(groups, n_clusters, color), headings=HEADINGS)
+    for row, kinds in enumerate(rows, start=1):
+        for column, kind in enumerate(kinds, start=1):
+            _kept_facet(figure, (row, column), facets[kind], n_clusters, selected, color)
+            _place(figure, (row, column), kind, len(kinds))
+    height = kept_units_height(groups)
+    lay_out(figure, height, _kept_title(groups, n_clusters, color), headings=_HEADINGS)
     figure.update_layout(barmode="overlay", clickmode="event+select")
     # bars of a few pixels leave no room for gaps and outlines
     narrow = max(len(members) for members in facets.values()) > MANY_LAYERS
@@ -63,15 +69,55 @@ def kept_units_chart(
     return figure
 
 
+def kept_units_height(groups: Sequence[UnitGroup]) -> int:
+    """Pixels that `kept_units_chart` needs for some groups."""
+    rows = _rows(list(dict.fromkeys((group.stack, group.block) for group in groups)))
+    return _FRAME_HEIGHT + _plot_height(rows)
+
+
+def _rows(kinds: Sequence[_Kind]) -> list[Sequence[_Kind]]:
+    """A row of facets; one for each stack where they would not fit beside each other."""
+    if len(kinds) <= _MOST_IN_A_ROW:
+        return [kinds]
+    stacks = dict.fromkeys(stack for stack, _ in kinds)
+    return [[kind for kind in kinds if kind[0] == stack] for stack in stacks]
+
+
+def _plot_height(rows: Sequence[Sequence[_Kind]]) -> int:
+    return len(rows) * _ROW_HEIGHT + (len(rows) - 1) * _BETWEEN_ROWS
+
+
+def _place(figure: go.Figure, place: tuple[int, int], kind: _Kind, n_columns: int) -> None:
+    """Give a facet its share of its row, and its heading."""
+    gap = 0.4 / max(n_columns, 3) ** 1.1
+    width = (1 - gap * (n_columns - 1)) / n_columns
+    left = (place[1] - 1) * (width + gap)
+    axes = figure.get_subplot(*place)
+    axes.xaxis.domain = (left, min(left + width, 1.0))
+    stack, block = kind
+    figure.add_annotation(
+        text=f"{stack.capitalize()}<br>{kind_of(block).replace('-', '-<br>').replace(' ', '<br>')}",
+        x=left + width / 2,
+        y=axes.yaxis.domain[1],
+        xref="paper",
+        yref="paper",
+        xanchor="center",
+        yanchor="bottom",
+        showarrow=False,
+        font_size=12,
+    )
+
+
 def _kept_facet(
     figure: go.Figure,
-    column: int,
+    place: tuple[int, int],
     members: Sequence[UnitGroup],
     n_clusters: Mapping[str, int],
     selected: str | None,
     color: str,
 ) -> None:
     """Bars of one kind of group over the layers."""
+    row, column = place
     layers = [group.layer for group in members]
     kept = [n_clusters[group.id] for group in members]
     data = [
@@ -90,7 +136,7 @@ def _kept_facet(
             "color": with_alpha(ORIGINAL, 0.22),
             "line": {"color": ORIGINAL, "width": 1 if len(layers) <= MANY_LAYERS else 0},
         },
-        row=1,
+        row=row,
         col=column,
     )
     # narrow bars touch: a line in their own colour closes the seams between them
@@ -106,7 +152,7 @@ def _kept_facet(
         customdata=data,
         hovertemplate=hover,
         marker={"color": color, "line": outlines},
-        row=1,
+        row=row,
         col=column,
     )
     # said once for every kind: on a projector there is no room between the facets
@@ -117,16 +163,16 @@ def _kept_facet(
         range=[0, 1.05 * max(group.n_units for group in members)],
         nticks=5,
         tickformat=",d",
-        row=1,
+        row=row,
         col=column,
     )
     figure.update_xaxes(
-        title_text="layer (index)",
+        title_text="layer",
         title_standoff=4,
         dtick=1 if len(layers) <= MANY_LAYERS else 8,
         tickformat="d",
         showgrid=False,
-        row=1,
+        row=row,
         col=column,
     )
 

@@ -1,8 +1,9 @@
 """Kept units and error curves: titles state what the numbers say, clicks lead back to groups."""
 
 from analysis.figures import palette
-from analysis.figures.kept_units import error_curve_chart, kept_units_chart
+from analysis.figures.kept_units import error_curve_chart, kept_units_chart, kept_units_height
 from analysis.models.speech_model import SpeechModel
+from analysis.plan.recipe import complete
 from tests.helpers.pictures import axis_titles
 
 
@@ -19,7 +20,7 @@ def test_kept_units_draws_every_group_before_and_after(whisper: SpeechModel) -> 
         assert new.marker.color == palette.VERMILLION
         assert old.marker.line.color == palette.ORIGINAL
     said = [title for title in axis_titles(figure) if title is not None]
-    assert set(said) == {"units (count)", "layer (index)"}
+    assert set(said) == {"units (count)", "layer"}
 
 
 def test_kept_units_title_names_the_group_that_loses_most(whisper: SpeechModel) -> None:
@@ -32,6 +33,23 @@ def test_kept_units_title_names_the_group_that_loses_most(whisper: SpeechModel) 
     half = {g.id: g.n_units // 2 for g in groups}
     even = kept_units_chart(groups, half).layout.title.text
     assert even.startswith("Every layer keeps the same share of its heads and channels")
+
+
+def test_many_kinds_are_drawn_in_a_row_for_each_stack(whisper: SpeechModel) -> None:
+    few = whisper.groups
+    many = whisper.groups_for(complete(sparsity=0.3).components)  # with ranks beside heads
+    for groups, n_rows in ((few, 1), (many, 2)):
+        figure = kept_units_chart(groups, {g.id: g.n_units for g in groups})
+        assert figure.layout.height == kept_units_height(groups)
+        kinds: dict[str, set[str]] = {}  # by the bottom of the plot
+        for trace in figure.data:
+            bottom = figure.layout[trace.yaxis.replace("y", "yaxis")].domain[0]
+            kinds.setdefault(str(bottom), set()).add(trace.customdata[0][0].split(".")[0])
+        assert len(kinds) == n_rows
+        if n_rows > 1:
+            assert all(len(stacks) == 1 for stacks in kinds.values())
+        headings = [(note.x, note.y) for note in figure.layout.annotations]
+        assert len(set(headings)) == len({(g.stack, g.block) for g in groups})
 
 
 def test_figures_keep_their_height_whatever_they_show(whisper: SpeechModel) -> None:
