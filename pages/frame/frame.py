@@ -88,11 +88,7 @@ def main() -> None:
     if session.model is None:
         link.complete_address(None)
         if session.jobs.running("load") is None:
-            st.info(
-                "No model is loaded, so there is nothing to show. Choose one with **Change model**"
-                " in the sidebar; the bundled ones work without a network.",
-                icon=":material/deployed_code:",
-            )
+            _offer_models(session, None if page == listen else page.title)
         st.stop()
     token = _inside.set((session, session.model))
     try:
@@ -108,6 +104,28 @@ def main() -> None:
     finally:
         _inside.reset(token)
         visit.keep(session)
+
+
+def _offer_models(session: "Session", title: str | None) -> None:
+    """What a page shows without a model: its title, why it is empty, and one click to go on."""
+    from analysis.models.loading import DEMO_MODELS
+    from pages.session.session import on_best_device
+
+    if title is not None:
+        st.title(title)
+    st.info(
+        "No model is loaded, so there is nothing to show. Choose one with **Change model** in the"
+        " sidebar, or take a bundled one, which works without a network.",
+        icon=":material/deployed_code:",
+    )
+    with st.container(horizontal=True):
+        for name in DEMO_MODELS:
+            st.button(
+                f"Load {name}",
+                key=f"offer:{name}",
+                on_click=session.use,
+                args=(on_best_device(name),),
+            )
 
 
 def run_page(draw: "Callable[[Session, SpeechModel], None]") -> None:
