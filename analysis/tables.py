@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+
+_INT64 = np.iinfo(np.int64)
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\n")
 
@@ -68,11 +71,13 @@ def to_jsonl(table: pd.DataFrame) -> bytes:
     """
     rows = _named(table).to_dict("records")
     lines = ({name: _plain(value) for name, value in row.items()} for row in rows)
-    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+    return "".join(
+        json.dumps(line, ensure_ascii=False, allow_nan=False, default=str) + "\n" for line in lines
+    ).encode()
 
 
 def to_parquet(table: pd.DataFrame) -> bytes:
-    """Columns with their types; one that mixes them holds texts.
+    """Columns with their types; one that mixes them, or that no type holds, holds texts.
 
     Parameters
     ----------
@@ -81,7 +86,7 @@ def to_parquet(table: pd.DataFrame) -> bytes:
     """
     cells = _named(table)
     for name in cells.columns:
-        if cells[name].dtype == object and cells[name].dropna().map(type).nunique() > 1:
+        if cells[name].dtype == object and not _has_type(cells[name]):
             cells[name] = cells[name].map(str, na_action="ignore")
     file = io.BytesIO()
     cells.to_parquet(file, index=False)
@@ -112,7 +117,9 @@ def from_records(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     for name in table.columns:
         known = [row[name] for row in rows if row.get(name) is not None]
-        if known and all(type(value) is int for value in known):
+        if known and all(
+            type(value) is int and _INT64.min <= value <= _INT64.max for value in known
+        ):
             table[name] = table[name].astype("Int64")
     return table
 
@@ -149,9 +156,24 @@ def _disarmed(cell: object) -> object:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
+def _has_type(column: pd.Series) -> bool:
+    """Whether Parquet has a type for all cells of a column."""
+    if column.dropna().map(type).nunique() > 1:
+        return False
+    try:
+        pa.array(column, from_pandas=True)
+    except (pa.ArrowException, OverflowError):
+        return False
+    return True
+
+
 def _plain(value: object) -> object:
-    """A number of NumPy as one of Python; None where there is none."""
-    if value is pd.NA:
+    """A value as JSON has it, in lists and mappings too; None where there is no number."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(own) for key, own in value.items()}
+    if isinstance(value, list | tuple | set | np.ndarray):
+        return [_plain(own) for own in value]
+    if value is pd.NA or value is pd.NaT:
         return None
     if isinstance(value, np.generic):
         value = value.item()

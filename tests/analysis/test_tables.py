@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -55,6 +56,36 @@ def test_parquet_keeps_types_and_takes_every_table() -> None:
     assert list(again.columns) == ["0.10", "0.10 (2)"]
     numbered = pd.read_parquet(io.BytesIO(FORMATS["parquet"].write(pd.DataFrame([[1.0, 2.0]]))))
     assert list(numbered.columns) == ["0", "1"]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_cells_of_every_kind_are_written(kind: str) -> None:
+    rows = [
+        {
+            "huge": 2**63,
+            "list": [0.5, math.nan, {"deep": math.inf}],
+            "parts": [1, "two"],
+            "path": Path("a/b"),
+            "when": pd.Timestamp("2020-01-02"),
+        },
+        {"huge": 1, "list": [], "parts": [3], "path": None, "when": pd.NaT},
+    ]
+    written = FORMATS[kind].write(from_records(rows))
+    if kind == "jsonl":
+        first, second = (
+            json.loads(line, parse_constant=pytest.fail) for line in written.splitlines()
+        )
+        assert first["list"] == [0.5, None, {"deep": None}]
+        assert first["huge"] == 2**63
+        assert first["path"] == str(Path("a/b"))
+        assert first["when"].startswith("2020-01-02")
+        assert second["when"] is None
+    elif kind == "parquet":
+        back = pd.read_parquet(io.BytesIO(written))
+        assert [int(value) for value in back["huge"]] == [2**63, 1]
+        assert back["path"][0] == str(Path("a/b"))
+    else:
+        assert str(2**63) in written.decode()
 
 
 @pytest.mark.parametrize("kind", FORMATS)
