@@ -5,6 +5,7 @@ for one of its old kind: whoever opens a page's address first gets that file alo
 navigation, sidebar or model. Each page therefore ends in `run_page`, which knows.
 """
 
+import logging
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -172,4 +173,5 @@ def _show_faults(draw: Callable[[], None], what: str) -> None:
     except UserError as error:
         show_error(error)
     except Exception as error:
+        logging.getLogger(__name__).exception("%s failed.", what)  # for whoever serves the app
         show_error(unexpected(what, error))

@@ -10,7 +10,10 @@ from tests.helpers.streamlit_app import settle
 
 
 def test_what_a_page_raises_is_told_with_its_detail_folded(
-    app: AppTest, open_app: Callable[[], AppTest], monkeypatch: pytest.MonkeyPatch
+    app: AppTest,
+    open_app: Callable[[], AppTest],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def broken(*_: object, **__: object) -> None:
         raise KeyError("layers")
@@ -21,6 +24,9 @@ def test_what_a_page_raises_is_told_with_its_detail_folded(
     [fault] = [error.value for error in app.error if UNKNOWN in error.value]
     assert "KeyError" in fault
     assert any("in broken" in block.value for block in app.expander[-1].code)
+    [logged] = [record for record in caplog.records if record.message == "This page failed."]
+    assert logged.exc_info is not None
+    assert logged.exc_info[0] is KeyError
     monkeypatch.undo()
     settle(app.switch_page("pages/overview.py"))
 
