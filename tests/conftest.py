@@ -5,8 +5,11 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"  # read by huggingface_hub when it is imported
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 # One thread: tiny matrices gain nothing from more, and on a busy machine each operation would wait
-# for the slowest thread (measured: 20 times as long). Read when NumPy and PyTorch are imported.
+# for the slowest thread (measured: 20 times as long). Read when NumPy, PyTorch and Numba are
+# imported; Numba, for UMAP, would give PyTorch as many threads as itself, and a forked child of
+# such a process waits for threads that were not forked.
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["NUMBA_NUM_THREADS"] = "1"
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

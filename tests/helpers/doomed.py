@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-import torch
 
 
 def die(*_: object, **__: object) -> None:
@@ -65,7 +64,6 @@ def _in_a_fork(work: Callable[[], object]) -> int:
     sys.stderr.flush()
     child = os.fork()
     if not child:
-        torch.set_num_threads(1)  # the threads that OpenMP would wait for were not forked
         try:
             work()
         except BaseException:

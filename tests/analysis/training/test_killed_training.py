@@ -1,10 +1,8 @@
 """A training run that is killed goes on from its last epoch, and what it kept is whole."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from analysis.evaluation.corpora import Corpus
 from analysis.models.speech_model import SpeechModel
@@ -13,15 +11,6 @@ from analysis.training.log import TrainingLog, read_log
 from analysis.training.run import train
 from tests.helpers.doomed import die, killed
 from tests.helpers.training_runs import assert_same, task_of
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """All runs compute as the one that is killed, in one thread: sums of more round otherwise."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
