@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.figures.layout import MANY_LAYERS, kind_of, lay_out
+from analysis.figures.layout import MANY_LAYERS, heading_of, lay_out
 from analysis.figures.palette import NEUTRAL, ORIGINAL, VARIANTS, with_alpha
 from analysis.models.unit_groups import UnitGroup
 
@@ -94,9 +94,8 @@ def _place(figure: go.Figure, place: tuple[int, int], kind: _Kind, n_columns: in
     left = (place[1] - 1) * (width + gap)
     axes = figure.get_subplot(*place)
     axes.xaxis.domain = (left, min(left + width, 1.0))
-    stack, block = kind
     figure.add_annotation(
-        text=f"{stack.capitalize()}<br>{kind_of(block).replace('-', '-<br>').replace(' ', '<br>')}",
+        text=heading_of(*kind),
         x=left + width / 2,
         y=axes.yaxis.domain[1],
         xref="paper",

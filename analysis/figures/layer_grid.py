@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from analysis.figures.layout import MANY_LAYERS, kind_of
+from analysis.figures.layout import MANY_LAYERS, heading_of
 from analysis.models.unit_groups import UnitGroup
 
 Column = tuple[str, str, str]
@@ -81,8 +81,7 @@ def frame_grid(
             yref="paper",
             yshift=20,
             yanchor="bottom",
-            # in three lines, for columns are narrow on a projector
-            text=f"{stack.capitalize()}<br>{kind_of(block).replace('-', '-<br>')}",
+            text=heading_of(stack, block),
             showarrow=False,
             font={"size": 12},
         )

@@ -22,6 +22,18 @@ def kind_of(block: str) -> str:
     return title if title.endswith("ranks") else title.rsplit(" ", 1)[0]
 
 
+def heading_of(stack: str, block: str) -> str:
+    """Stack and kind in short lines, for columns are narrow on a projector and a telephone.
+
+    Examples
+    --------
+    >>> heading_of("encoder", "self_attention")
+    'Encoder<br>self-<br>attention'
+    """
+    kind = kind_of(block).replace("-", "-<br>").replace(" ", "<br>")
+    return f"{stack.capitalize()}<br>{kind}"
+
+
 def lay_out(figure: go.Figure, height: int, title: str | None, *, headings: int = 0) -> None:
     """What all figures share: fixed height, narrow margins, no legend box, view kept on updates.
 

@@ -48,7 +48,7 @@ def draw(session: Session, model: SpeechModel) -> None:
             label,
             list(models),
             index=list(models).index(st.session_state.get(key, list(models)[usual])),
-            format_func=lambda own: names.get(own, ""),
+            format_func=names.__getitem__,
             key=key,
             persist_state="session",
         )

@@ -48,9 +48,8 @@ def figures() -> Iterator[tuple[str, go.Figure]]:
     default = Planner(model).prepare(complete(sparsity=_SPARSITY))
     yield "kept-units", coalesce.figures.kept_units(model, default.plan)
     worths = {name: worth_of(tree) for name, tree in default.trees.items()}
-    groups = [group for group in model.groups if not group.inside]
-    lost = losses(groups, worths)
-    yield "worth", worth_heatmap(groups, lost, position=position_of(model))
+    lost = losses(model.groups, worths)
+    yield "worth", worth_heatmap(model.groups, lost, position=position_of(model))
     yield "gates", _gate_of_one_matrix(model, channels)
 
 
@@ -98,7 +97,7 @@ def _sizes_and_contributions(model: SpeechModel, channels: UnitGroup) -> go.Figu
 
 def _errors_with_and_without_refit(model: SpeechModel) -> go.Figure:
     """What every block's output misses with three tenths of its units gone, before and after."""
-    groups = [group for group in model.groups if not group.inside]
+    groups = model.groups
     figure = go.Figure()
     for repair, color, label in (
         ("mean", VERMILLION, "mean output restored only"),
@@ -118,12 +117,8 @@ def _errors_with_and_without_refit(model: SpeechModel) -> go.Figure:
         )
     figure.update_xaxes(title_text="layer")
     figure.update_yaxes(title_text="output missed (% of its variance)")
-    lay_out(figure, _HEIGHT, None)
-    figure.update_layout(
-        barmode="group",
-        showlegend=True,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
-    )
+    figure.update_layout(barmode="group")
+    _with_legend(figure)
     return figure
 
 
@@ -134,10 +129,11 @@ def _stack_and_block(group: UnitGroup) -> str:
 def _gate_of_one_matrix(model: SpeechModel, channels: UnitGroup) -> go.Figure:
     """What a gate lets through of one matrix, forward and as the gradient sees it."""
     matrix = linear_at(model.model, channels.output_path).weight.detach().float()
+    sizes = matrix.abs().flatten()
     gate = ElementGate(matrix)
     with torch.no_grad():
-        gate.level.copy_(matrix.abs().flatten().median() / gate.spread)
-        entries = torch.linspace(-1.0, 1.0, 801) * matrix.abs().flatten().quantile(0.95)
+        gate.level.copy_(sizes.median() / gate.spread)
+        entries = torch.linspace(-1.0, 1.0, 801) * sizes.quantile(0.95)
         forward = gate(entries)
         backward = entries * gate.soft(entries)
     edge = float(gate.threshold.detach())
@@ -160,8 +156,13 @@ def _gate_of_one_matrix(model: SpeechModel, channels: UnitGroup) -> go.Figure:
     figure.add_annotation(x=-edge, y=1, yref="paper", text="−t", showarrow=False, xshift=-10)
     figure.update_xaxes(title_text="entry W")
     figure.update_yaxes(title_text="what is left of it")
+    _with_legend(figure)
+    return figure
+
+
+def _with_legend(figure: go.Figure) -> None:
+    """The common layout, and a legend above the plot in place of a title."""
     lay_out(figure, _HEIGHT, None)
     figure.update_layout(
         showlegend=True, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}
     )
-    return figure
