@@ -22,6 +22,7 @@ from pages.listening.opening import (
     CLIP_PARAMETER,
     FIRST_PERCENT,
     PERCENT_KEY,
+    PERCENT_PARAMETER,
     clip_on_show,
 )
 from pages.listening.rehearsal import (
@@ -86,7 +87,7 @@ EXPLANATION = (
 
 def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page below the player."""
-    link.follow(model, {"sparsity": (PERCENT_KEY, _percent_of)})
+    link.follow(model, {PERCENT_PARAMETER: (PERCENT_KEY, _percent_of)})
     rehearsal, clip = server_rehearsal(), clip_on_show()
     shown = model_on_show(session)
     done, total = rehearsal.n_made(shown, clip.path.name)
@@ -126,7 +127,7 @@ def _words(
             key=PERCENT_KEY,
             persist_state="session",
         )
-    link.write_address(model, {CLIP_PARAMETER: name, "sparsity": str(sparsity)})
+    link.write_address(model, {CLIP_PARAMETER: name, PERCENT_PARAMETER: str(sparsity)})
     heard = rehearsal.show(shown, name, sparsity)
     done, total = rehearsal.n_made(shown, name)
     if waiting and done == total:

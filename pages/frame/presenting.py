@@ -10,7 +10,14 @@ from typing import TypeVar
 import streamlit as st
 
 from pages.listening.bundled import bundled_clips
-from pages.listening.opening import CLIP_KEY, FIRST_CLIP, FIRST_PERCENT, PERCENT_KEY
+from pages.listening.opening import (
+    CLIP_KEY,
+    CLIP_PARAMETER,
+    FIRST_CLIP,
+    FIRST_PERCENT,
+    PERCENT_KEY,
+    PERCENT_PARAMETER,
+)
 from pages.session import link
 from pages.widgets.choices import held
 
@@ -85,13 +92,15 @@ def neighbour(options: Sequence[T], current: T, by: int) -> T:
 
 def _move_clip(by: int) -> None:
     names = [clip.path.name for clip in bundled_clips()]
-    st.session_state[CLIP_KEY] = neighbour(names, held(CLIP_KEY, FIRST_CLIP), by)
+    current = link.shown(CLIP_PARAMETER) or held(CLIP_KEY, FIRST_CLIP)
+    st.session_state[CLIP_KEY] = neighbour(names, current, by)
 
 
 def _move_sparsity(by: int) -> None:
     from analysis.evaluation.ladder import PERCENTS  # loaded by the page that has the slider
 
-    st.session_state[PERCENT_KEY] = neighbour(PERCENTS, held(PERCENT_KEY, FIRST_PERCENT), by)
+    current = int(link.shown(PERCENT_PARAMETER) or held(PERCENT_KEY, FIRST_PERCENT))
+    st.session_state[PERCENT_KEY] = neighbour(PERCENTS, current, by)
 
 
 def _move_own_clip(by: int) -> None:

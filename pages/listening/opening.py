@@ -11,7 +11,7 @@ from pages.widgets.choices import held
 from pages.widgets.formatting import escape_markdown
 
 CLIP_KEY, PERCENT_KEY = "listen:clip", "listen:percent"
-CLIP_PARAMETER = "clip"
+CLIP_PARAMETER, PERCENT_PARAMETER = "clip", "sparsity"
 
 FIRST_PERCENT = 50
 """Of the units: where the slider stands at first."""

@@ -124,6 +124,16 @@ def complete_address(model: "SpeechModel | None") -> None:
         write_address(model, {})
 
 
+def shown(name: str) -> str | None:
+    """A value of the view that was written last; in a callback, that which the person looks at.
+
+    What widgets hold there is what the browser has sent, which may not know yet what the last
+    callback set.
+    """
+    view: Mapping[str, str] = st.session_state.get(_VIEW) or {}
+    return view.get(name)
+
+
 def to_share(more: Mapping[str, str]) -> str:
     """A link to the view on show that lets nobody into the session.
 

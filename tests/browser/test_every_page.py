@@ -94,6 +94,7 @@ def test_a_talk_is_given_with_the_keyboard_alone(page: Page, server: str) -> Non
     page.get_by_role("button", name="Present").click()
     expect(page.get_by_test_id("stSidebar")).not_to_be_visible()
     expect(page).to_have_url(re.compile("present=1"))
+    expect(page.get_by_role("button", name="Remove more")).to_be_visible()
     page.keyboard.press("ArrowRight")
     expect(page).to_have_url(re.compile("sparsity=60"))
     page.keyboard.press("ArrowDown")

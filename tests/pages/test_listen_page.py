@@ -12,7 +12,7 @@ from analysis.models.loading import DEMO_MODELS, load
 from analysis.speech.audio import read_audio
 from analysis.speech.transcription import transcribe
 from pages.listening.bundled import bundled_clips
-from pages.listening.opening import CLIP_KEY, FIRST_CLIP
+from pages.listening.opening import CLIP_KEY, FIRST_CLIP, PERCENT_KEY
 from pages.listening.rehearsal import SLOT, Rehearsal
 from pages.session.shelves import model_shelf
 from tests.helpers.places import ROOT
@@ -157,3 +157,21 @@ def test_the_doors_lead_on(rehearsal: Rehearsal) -> None:
         take(door)
         assert app.title[0].value == page
         app.switch_page("pages/listen.py").run()
+
+
+def test_a_key_steps_on_from_what_was_drawn_last(rehearsal: Rehearsal) -> None:
+    app = open_listen(rehearsal, clip=FIRST_CLIP, sparsity="50", present="1")
+    names = [clip.path.name for clip in bundled_clips()]
+    place = names.index(FIRST_CLIP)
+    app.button(key="present:down").click()
+    app.run()
+    assert app.selectbox(key=CLIP_KEY).value == names[place + 1]
+    # the browser has not been told yet: it sends what it showed before, and the next key
+    app.selectbox(key=CLIP_KEY).set_value(FIRST_CLIP)
+    app.button(key="present:up").click()
+    app.run()
+    assert app.selectbox(key=CLIP_KEY).value == FIRST_CLIP
+    app.slider(key=PERCENT_KEY).set_value(10)
+    app.button(key="present:right").click()
+    app.run()
+    assert app.slider(key=PERCENT_KEY).value == 60
