@@ -1,11 +1,13 @@
 """How far a changed model's words are from the original's: KL divergence, teacher-forced."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from analysis.clustering.listening import PreparedClip, prepare
+from analysis.cache import cached
+from analysis.clustering.listening import PreparedClip, prepare, statistics_folder
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import UNWATCHED, Watch
 from analysis.speech.excitation import Excitation, check_excitation
@@ -36,6 +38,38 @@ def check_voices(model: SpeechModel) -> Excitation:
         When it is not installed.
     """
     return check_excitation(language_codes(model), seconds=CHECK_SECONDS)
+
+
+def expected_words(
+    model: SpeechModel, clips: Sequence[PreparedClip], *, watch: Watch = UNWATCHED
+) -> list[torch.Tensor]:
+    """What a model itself expects on the voices to check on, from disk where it was asked before.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    clips : sequence of PreparedClip
+        All that `check_clips` gave for it.
+    watch : Watch
+
+    Returns
+    -------
+    list of Tensor of float32, (words or frames, vocabulary)
+        See `log_probabilities`.
+
+    Raises
+    ------
+    Cancelled
+    """
+    shapes = {str(number): (None, None) for number in range(len(clips))}
+
+    def make() -> Mapping[str, np.ndarray]:
+        logs = log_probabilities(model, model.model, clips)
+        return {name: own.cpu().numpy() for name, own in zip(shapes, logs, strict=True)}
+
+    path = statistics_folder(model, check_voices(model)) / "expected.npz"
+    kept = cached(path, shapes, make, watch)
+    return [torch.from_numpy(kept[name]).to(model.device) for name in shapes]
 
 
 def log_probabilities(
@@ -89,6 +123,8 @@ def divergence(
     total, count = 0.0, 0
     for clip, logs in zip(clips, original, strict=True):
         [changed] = log_probabilities(model, module, [clip])
-        total += float((logs.exp() * (logs - changed)).sum(dtype=torch.float64))
+        with torch.inference_mode():  # in place: a vocabulary is wide
+            moved = changed.neg_().add_(logs).mul_(logs.exp())
+            total += float(moved.sum(dtype=torch.float64))
         count += len(logs)
     return max(0.0, total / max(1, count))

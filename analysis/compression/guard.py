@@ -14,16 +14,11 @@ import numpy as np
 import torch
 from transformers.models.whisper.english_normalizer import BasicTextNormalizer
 
-from analysis.cache import cached
-from analysis.clustering.listening import (
-    PreparedClip,
-    statistics_folder,
-    write_down,
-)
+from analysis.clustering.listening import PreparedClip, write_down
 from analysis.clustering.merge_tree import MergeTree
 from analysis.compression.allocation import allocate, foreseen_divergence
 from analysis.compression.compress import Compression
-from analysis.compression.divergence import check_clips, check_voices, log_probabilities
+from analysis.compression.divergence import check_clips, expected_words, log_probabilities
 from analysis.errors import UserError
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import END_TO_END
@@ -75,15 +70,7 @@ class Guard:
             clips = check_clips(model, watch=watch)
         except UserError:
             return None
-        shapes = {str(number): (None, None) for number in range(len(clips))}
-
-        def make() -> Mapping[str, np.ndarray]:
-            logs = log_probabilities(model, model.model, clips)
-            return {name: own.cpu().numpy() for name, own in zip(shapes, logs, strict=True)}
-
-        path = statistics_folder(model, check_voices(model)) / "expected.npz"
-        kept = cached(path, shapes, make, watch)
-        expected = [torch.from_numpy(kept[name]).to(model.device) for name in shapes]
+        expected = expected_words(model, clips, watch=watch)
         if model.architecture.decoding == "seq2seq":
             rows = [
                 clip.arguments["decoder_input_ids"][0, clip.n_prompt :].tolist() for clip in clips

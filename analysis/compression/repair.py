@@ -1,12 +1,12 @@
 """Repairing changed layers, so that their outputs meet the original's again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from analysis.clustering.contributions import group_moments, in_batches
+from analysis.clustering.contributions import GroupMoments, group_moments, in_batches
 from analysis.clustering.listening import prepare
 from analysis.clustering.moments import Moments, ridged
 from analysis.compression.joint_moments import moments_beside, paired_moments
@@ -14,10 +14,7 @@ from analysis.models.modules import linear_at, share_modules
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.models.unit_weights import UnitWeights, read_units, write_units
-from analysis.progress import (
-    UNWATCHED,
-    Watch,
-)
+from analysis.progress import UNWATCHED, Watch
 from analysis.speech.excitation import Excitation
 
 
@@ -99,10 +96,8 @@ def repair(
     able = [c for c in outputs if linear_at(model.model, c.group.output_path).bias is not None]
     repaired = {change.group.id: Repaired(change.units, None) for change in changes}
 
-    def ridge_of(change: Change) -> float | None:
-        if mode != "refit":
-            return None
-        return group_moments(model, excitation, change.group, watch=watch).ridge
+    def statistics_of(change: Change) -> GroupMoments:
+        return group_moments(model, excitation, change.group, watch=watch)
 
     if sequential:
         clips = prepare(model, excitation, watch=watch)
@@ -117,14 +112,21 @@ def repair(
             module = share_modules(below)
             write_units(module, change.group, change.units)
             joint = paired_moments(model, module, change.group, clips)
-            repaired[change.group.id] = _repaired(change, joint, ridge_of(change))
+            ridge = statistics_of(change).ridge if mode == "refit" else None
+            repaired[change.group.id] = _repaired(change, joint, ridge)
             write_units(below, change.group, repaired[change.group.id].units)
         return repaired
-    moments = _one_shot(model, excitation, able, watch)
+    heard = _heard(model, excitation, [c for c in able if not _keeps_units(c)], watch)
     for change in able:
         watch.check()
-        joint = moments[change.group.id]
-        repaired[change.group.id] = _repaired(change, joint, ridge_of(change))
+        if change.group.id in heard:
+            joint = heard.pop(change.group.id)
+            ridge = statistics_of(change).ridge if mode == "refit" else None
+        else:
+            statistics = statistics_of(change)
+            joint = _of_kept(model, change, statistics.moments)
+            ridge = statistics.ridge if mode == "refit" else None
+        repaired[change.group.id] = _repaired(change, joint, ridge)
     return repaired
 
 
@@ -145,32 +147,27 @@ def _repaired(change: Change, joint: Moments, ridge: float | None) -> Repaired:
     return Repaired(UnitWeights(units.inputs, units.biases, output, bias), error)
 
 
-def _one_shot(
-    model: SpeechModel,
-    excitation: Excitation,
-    changes: Sequence[Change],
-    watch: Watch,
-) -> Mapping[str, Moments]:
+def _keeps_units(change: Change) -> bool:
+    """Whether the units that are left stay as they are: the statistics of all hold theirs."""
+    return bool((np.bincount(change.labels[change.labels >= 0]) == 1).all())
+
+
+def _heard(
+    model: SpeechModel, excitation: Excitation, changes: Sequence[Change], watch: Watch
+) -> dict[str, Moments]:
     """Moments of [a, y], the new units' activations and the original's output, of each group."""
     found: dict[str, Moments] = {}
-    to_hear: list[Change] = []
-    for change in changes:
-        if (np.bincount(change.labels[change.labels >= 0]) == 1).all():
-            # units that stay as they are need no run: the statistics of all hold theirs
-            statistics = group_moments(model, excitation, change.group, watch=watch)
-            found[change.group.id] = _of_kept(model, change, statistics.moments)
-        else:
-            to_hear.append(change)
-    if not to_hear:
+    if not changes:
         return found
     clips = prepare(model, excitation, watch=watch)
-    for batch in in_batches(to_hear, lambda c: c.units.n_units * c.group.rows):
+    for batch in in_batches(changes, lambda c: c.units.n_units * c.group.rows):
         units = [(change.group, change.units) for change in batch]
         found |= moments_beside(model, units, clips, watch=watch)
     return found
 
 
 def _of_kept(model: SpeechModel, change: Change, old: Moments) -> Moments:
+    """As `_heard`, of units that stay as they are, from the moments of all."""
     kept = torch.from_numpy(np.repeat(change.labels >= 0, change.group.rows))
     kept = kept.to(old.covariance.device)
     output = read_units(model.model, change.group).output

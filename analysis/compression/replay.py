@@ -1,11 +1,13 @@
 """What lies below a changed layer says what it said before: it is recorded once, not computed anew.
 
-Two models that differ in some layers give the same states below the lowest of them.
+Two models that differ in some layers give the same states below the lowest of them. Where that is
+a layer of a decoder, its keys and values of the encoder's states stay the same, too.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -16,7 +18,7 @@ from analysis.clustering.listening import PreparedClip
 from analysis.compression.divergence import divergence
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
-from analysis.models.unit_groups import with_ranks
+from analysis.models.unit_groups import ranks_of, with_ranks
 
 _FRONT_END = "feature_extractor"  # the convolutions of a CTC model, below all its layers
 
@@ -41,6 +43,8 @@ class Recording:
     stacks : mapping of str to tuple of str
         The paths of each stack's layers, from the input to the output; before the layers of a CTC
         encoder that of its convolutional front end, before a decoder's that of the whole encoder.
+    memory : mapping of str to tuple of str
+        By the id of each group of cross-attention heads, the paths of its keys and values.
     said : mapping of str to list
         What the module at each of these paths said, clip by clip.
     """
@@ -48,6 +52,7 @@ class Recording:
     model: SpeechModel
     clips: Sequence[PreparedClip]
     stacks: Mapping[str, tuple[str, ...]]
+    memory: Mapping[str, tuple[str, ...]]
     said: Mapping[str, list[Any]]
 
     def divergence(
@@ -64,8 +69,7 @@ class Recording:
         original : sequence of Tensor
             What `log_probabilities` gave for the original on the clips.
         """
-        below = self._below(changed)
-        played = {path: _Played() for path in below}
+        played = {path: _Played() for path in self._unmoved(changed)}
         for path, stand_in in played.items():
             module.set_submodule(path, stand_in)
         total, count = 0.0, 0
@@ -76,14 +80,21 @@ class Recording:
             count += len(logs)
         return total / max(1, count)
 
-    def _below(self, changed: Collection[str]) -> tuple[str, ...]:
+    def _unmoved(self, changed: Collection[str]) -> Iterator[str]:
         """The paths whose modules say what they said, whatever became of these groups."""
         groups = with_ranks(self.model.groups)
         lowest = next((group for group in groups if group.id in changed), None)
         if lowest is None:
-            return ()
+            return
         paths = self.stacks[lowest.stack]
-        return paths[: paths.index(lowest.layer_path)]
+        below = paths[: paths.index(lowest.layer_path)]
+        yield from below
+        if lowest.stack != "decoder":
+            return
+        for group in groups:
+            same = group.id not in changed and ranks_of(group).id not in changed
+            if group.id in self.memory and group.layer_path not in below and same:
+                yield from self.memory[group.id]
 
 
 def record(model: SpeechModel, module: PreTrainedModel, clips: Sequence[PreparedClip]) -> Recording:
@@ -97,14 +108,15 @@ def record(model: SpeechModel, module: PreTrainedModel, clips: Sequence[Prepared
         The model's own modules, or a changed copy of them.
     clips : sequence of PreparedClip
     """
-    stacks = _stacks(model)
-    said: dict[str, list[Any]] = {path: [] for paths in stacks.values() for path in paths}
+    stacks, memory = _stacks(model), _memory(model)
+    paths = chain.from_iterable((*stacks.values(), *memory.values()))
+    said: dict[str, list[Any]] = {path: [] for path in paths}
     module = share_modules(module)
     with _kept(module, said):
         for clip in clips:
             with model.lock, torch.inference_mode():
                 clip.logits(module)
-    return Recording(model, clips, stacks, said)
+    return Recording(model, clips, stacks, memory, said)
 
 
 def _stacks(model: SpeechModel) -> Mapping[str, tuple[str, ...]]:
@@ -117,6 +129,14 @@ def _stacks(model: SpeechModel) -> Mapping[str, tuple[str, ...]]:
         return {**stacks, "decoder": (encoder, *stacks["decoder"])}
     [front] = [path for path, _ in model.model.named_modules() if path.split(".")[-1] == _FRONT_END]
     return {stack: (front, *paths) for stack, paths in stacks.items()}
+
+
+def _memory(model: SpeechModel) -> Mapping[str, tuple[str, ...]]:
+    return {
+        group.id: (group.input_paths["key"], group.input_paths["value"])
+        for group in model.groups
+        if group.block == "cross_attention"
+    }
 
 
 @contextmanager

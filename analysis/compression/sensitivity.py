@@ -17,7 +17,7 @@ from analysis.cache import cached
 from analysis.clustering.listening import PreparedClip, statistics_folder
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.unit_space import UnitSpace
-from analysis.compression.divergence import check_clips, log_probabilities
+from analysis.compression.divergence import check_clips, expected_words
 from analysis.compression.repair import Change, repair
 from analysis.compression.replay import record
 from analysis.models.modules import share_modules
@@ -147,7 +147,7 @@ def _measure(
     clips: Sequence[PreparedClip],
     watch: Watch,
 ) -> Mapping[str, np.ndarray]:
-    original = log_probabilities(model, model.model, clips)
+    original = expected_words(model, clips, watch=watch)
     recording = record(model, model.model, clips)
     found = {}
     for done, group in enumerate(groups):

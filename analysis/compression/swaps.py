@@ -14,7 +14,7 @@ from analysis.clustering.listening import PreparedClip
 from analysis.clustering.merge_tree import MergeTree
 from analysis.compression.allocation import foreseen_divergence
 from analysis.compression.compress import compress_group
-from analysis.compression.divergence import check_clips, log_probabilities
+from analysis.compression.divergence import check_clips, expected_words
 from analysis.compression.nesting import write_changes
 from analysis.compression.repair import Change, repair
 from analysis.compression.replay import record
@@ -159,7 +159,7 @@ class _Workshop:
         self._trees = trees
         self._excitation = excitation
         self._clips = clips
-        self._original: list[torch.Tensor] = log_probabilities(model, model.model, clips)
+        self._original: list[torch.Tensor] = expected_words(model, clips)
         self._made: dict[tuple[str, int, int], UnitWeights] = {}
         self._groups = {g.id: g for g in model.groups_for(plan.recipe.components)}
         self.settle(plan.n_clusters)

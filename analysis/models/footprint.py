@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -61,8 +62,11 @@ class _Workload:
     tokens: int
 
 
+_COUNTED: "WeakKeyDictionary[SpeechModel, Footprint]" = WeakKeyDictionary()
+
+
 def footprint(model: SpeechModel) -> Footprint:
-    """Count a loaded model, by running its shapes without its numbers.
+    """Count a loaded model, once, by running its shapes without its numbers.
 
     Parameters
     ----------
@@ -73,6 +77,12 @@ def footprint(model: SpeechModel) -> Footprint:
     -------
     Footprint
     """
+    if model not in _COUNTED:
+        _COUNTED[model] = _count(model)
+    return _COUNTED[model]
+
+
+def _count(model: SpeechModel) -> Footprint:
     n_bytes = sum(p.numel() * p.element_size() for p in model.model.parameters())
     if is_quantised(model.model):
         n_bytes = stored_bytes(model.model)
