@@ -26,6 +26,7 @@ from analysis.eviction import (
     most_kept,
 )
 from analysis.progress import UNWATCHED, Watch
+from analysis.shipped import is_shipped, shipped_arrays
 from analysis.turns import Turns
 
 REVISION = "1"
@@ -196,15 +197,26 @@ def _fits(found: tuple[int, ...], wanted: Shape) -> bool:
 
 
 def read_arrays(path: Path) -> Mapping[str, np.ndarray] | None:
-    """Arrays saved by `write_arrays`, or None where there is no readable file."""
+    """Arrays saved by `write_arrays`, or those that ship in their place; None without either."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
     except (OSError, ValueError, EOFError, BadZipFile, TypeError):  # TypeError: a bare array
-        return None
+        return shipped_arrays(_name(path))
     with suppress(OSError):  # the time of the last access is not kept everywhere
         os.utime(path)
     return arrays
+
+
+def is_kept(path: Path) -> bool:
+    """Whether `read_arrays` has something to read, be it from disk or from what ships."""
+    return path.is_file() or is_shipped(_name(path))
+
+
+def _name(path: Path) -> str:
+    """Of a file below the root, the same on every machine; any other file keeps its own name."""
+    root = cache_root()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

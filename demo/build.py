@@ -1,4 +1,4 @@
-"""Make the bundled demo models from nothing: synthesise, train, export, record, evaluate.
+"""Make the bundled demo models from nothing: synthesise, train, export, record, measure, evaluate.
 
 ``python -m demo.build all`` runs every stage in order; each stage is also a command of its own.
 Needs espeak-ng and flite, and the Free Spoken Digit Dataset for the human digits; the excitation
@@ -22,6 +22,7 @@ from demo.evaluation import (
 )
 from demo.examples import TRAIN_SPEAKERS, ExampleSource, read_digits
 from demo.excitation import write_excitation
+from demo.measure import write_measured
 from demo.models import (
     build_hubert,
     build_hubert_processor,
@@ -41,7 +42,7 @@ from demo.train import load_average, train
 
 DEMO = Path(__file__).resolve().parent
 DEFAULT_DIGITS = DEMO.parent.parent / "shared" / "testbed" / "digits"
-STAGES = ("synthesise", "train", "export", "record", "excitation", "evaluate")
+STAGES = ("synthesise", "train", "export", "record", "excitation", "measure", "evaluate")
 TRAIN_CORPUS = (60_000, 1)  # utterances, seed
 HELD_OUT_CORPUS = (1_500, 2)
 
@@ -148,6 +149,8 @@ def main() -> None:
                 train_model(name, options.work, options.digits)
             elif stage == "export":
                 export_model(name, options.work, DEMO / name)
+            elif stage == "measure":
+                write_measured(f"demo-{name}", DEMO / "measured" / f"{name}.npz")
             elif stage == "evaluate":
                 evaluate_model(name, options.work, options.digits, options.corpus_size)
 

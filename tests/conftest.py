@@ -26,6 +26,9 @@ from tests.helpers.tiny_models import BUILDERS, hash_weights
 
 torch.set_num_threads(1)
 
+_WHOLE_LEVELS = dict(excitation.LEVEL_SECONDS)
+_WHOLE_CHECK = divergence.CHECK_SECONDS
+
 # The same examples in every run: a test that fails fails again. More are tried with
 # `pytest --hypothesis-profile=long`.
 settings.register_profile("short", max_examples=25, derandomize=True, database=None, deadline=None)
@@ -50,6 +53,14 @@ def short_speech() -> Iterator[None]:
         patch.setitem(excitation.LEVEL_SECONDS, "standard", 40.0)
         patch.setattr(divergence, "CHECK_SECONDS", 20.0)
         yield
+
+
+@pytest.fixture
+def whole_speech(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let models listen for as long as they do for people."""
+    for level, seconds in _WHOLE_LEVELS.items():
+        monkeypatch.setitem(excitation.LEVEL_SECONDS, level, seconds)
+    monkeypatch.setattr(divergence, "CHECK_SECONDS", _WHOLE_CHECK)
 
 
 def _read_only(build: Callable[[], SpeechModel]) -> Iterator[SpeechModel]:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from analysis.cache import cached, largest_entry, write_arrays
+from analysis.cache import cached, is_kept, largest_entry, write_arrays
 from analysis.clustering.distances import SquaredDistances
 from analysis.clustering.listening import Listener, prepare, statistics_folder
 from analysis.clustering.moments import (
@@ -188,8 +188,7 @@ def group_moments(
 ) -> GroupMoments:
     """Statistics of one group, from disk where they were measured before.
 
-    A miss measures this group and as many of the following ones as memory and cache hold in the
-    same run.
+    A miss measures this group and as many others as memory and cache hold in the same run.
 
     Parameters
     ----------
@@ -208,7 +207,8 @@ def group_moments(
     folder = statistics_folder(model, excitation)
 
     def make() -> Mapping[str, np.ndarray]:
-        measured = measure_groups(model, excitation, groups_beside(model, group), watch=watch)
+        beside = groups_beside(model, excitation, group)
+        measured = measure_groups(model, excitation, beside, watch=watch)
         keep_moments(model, excitation, measured)
         return _to_arrays(measured[group.id])
 
@@ -217,14 +217,21 @@ def group_moments(
     return _from_arrays(kept, algebra_device(model.device))
 
 
-def groups_beside(model: SpeechModel, group: UnitGroup) -> Sequence[UnitGroup]:
-    """A group and as many of the following ones as memory and cache hold the moments of."""
+def groups_beside(
+    model: SpeechModel, excitation: Excitation, group: UnitGroup
+) -> Sequence[UnitGroup]:
+    """A group and as many others as memory and cache hold the moments of, those behind it first.
+
+    Groups whose moments are kept already are left out.
+    """
     everything = model.groups
     start = next(i for i, other in enumerate(everything) if other.id == group.id)
+    others = (*everything[start + 1 :], *everything[:start])
     # Half the cache: with more, they and the trees made from them would push each other out
     # before they are asked for. What is kept of two halves is a 32nd of what is counted for them.
     most = min(_accumulator_bytes(model.device), 32 * largest_entry() // 2)
-    return next(in_batches(everything[start:], lambda g: 2 * g.n_units * g.rows, most))
+    missing = [group, *(other for other in others if not are_kept(model, excitation, other))]
+    return next(in_batches(missing, lambda g: 2 * g.n_units * g.rows, most))
 
 
 def _accumulator_bytes(device: torch.device) -> int:
@@ -249,7 +256,7 @@ def keep_moments(
 
 def are_kept(model: SpeechModel, excitation: Excitation, group: UnitGroup) -> bool:
     """Whether `group_moments` would find a group's statistics on disk."""
-    return (statistics_folder(model, excitation) / f"{group.id}.npz").is_file()
+    return is_kept(statistics_folder(model, excitation) / f"{group.id}.npz")
 
 
 def in_batches(

@@ -76,10 +76,12 @@ def influence_root(
     def make() -> Mapping[str, np.ndarray]:
         clips = prepare(model, excitation, watch=watch)
         listener = Listener(model)
-        beside = not are_kept(model, excitation, group)
-        # one run of the model serves both: what comes forward and what goes back
-        meter = UnitMeter(model, listener, groups_beside(model, group)) if beside else None
-        moments = gradient_moments(model, listener, clips, to_the_end=beside, watch=watch)
+        meter = None
+        if not are_kept(model, excitation, group):
+            # one run of the model serves both: what comes forward and what goes back
+            meter = UnitMeter(model, listener, groups_beside(model, excitation, group))
+        to_the_end = meter is not None
+        moments = gradient_moments(model, listener, clips, to_the_end=to_the_end, watch=watch)
         if meter is not None:
             keep_moments(model, excitation, meter.moments(watch))
         return {name: moment.float().cpu().numpy() for name, moment in moments.items()}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from analysis.cache import is_kept
 from analysis.clustering import influence
 from analysis.clustering.listening import MOST_BATCH, SHARED_FROM, statistics_folder
 from analysis.clustering.unit_space import UnitSpace
@@ -166,7 +167,7 @@ def stages(
     found.append(Stage("units", work, blocks, kept))
     if recipe.distance in LISTENING:
         space = UnitSpace.of(recipe, heard)
-        there = heard is not None and all(space.order_path(model, g).is_file() for g in groups)
+        there = heard is not None and all(is_kept(space.order_path(model, g)) for g in groups)
         found.append(Stage("orders", {"cubes": cubes}, 0, there))
     if recipe.allocation == END_TO_END:
         there = _lies(folder, "sensitivity.npz")
@@ -238,7 +239,7 @@ def _positions_per_second(group: UnitGroup) -> float:
 
 
 def _lies(folder: Path | None, name: str) -> bool:
-    return folder is not None and (folder / name).is_file()
+    return folder is not None and is_kept(folder / name)
 
 
 @cache

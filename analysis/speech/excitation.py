@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -159,18 +160,22 @@ def check_excitation(
 
 
 def _shipped(part: str, languages: Collection[str], most_seconds: float) -> Excitation:
-    """Clips of one part, read side by side."""
+    """Clips of one part, read."""
     chosen = _chosen(part, languages, most_seconds)
     files = tuple(_FOLDER / row["file_name"] for row in chosen)
-    with ThreadPoolExecutor() as readers:
-        audios = list(readers.map(read_audio, files))
     return Excitation(
         "speech",
-        tuple(audio.samples for audio in audios),
+        _read(files),
         tuple(row["voice"] for row in chosen),
         tuple(row["language"] for row in chosen),
         files,
     )
+
+
+@lru_cache(maxsize=2)  # what is fitted to, and what is checked on
+def _read(files: tuple[Path, ...]) -> tuple[Samples, ...]:
+    with ThreadPoolExecutor() as readers:
+        return tuple(audio.samples for audio in readers.map(read_audio, files))
 
 
 def _chosen(part: str, languages: Collection[str], most_seconds: float) -> list[dict[str, str]]:
