@@ -68,9 +68,11 @@ def test_what_ships_is_what_is_measured(tmp_path: Path, monkeypatch: pytest.Monk
         assert tree.removal is not None
         assert before.removal is not None
         np.testing.assert_allclose(tree.norms, before.norms, rtol=1e-3)
-        np.testing.assert_allclose(tree.removal.costs, before.removal.costs, rtol=0.02, atol=1e-9)
+        # units that cost next to nothing may go in another order
+        costs, earlier = np.cumsum(tree.removal.costs), np.cumsum(before.removal.costs)
+        np.testing.assert_allclose(costs, earlier, rtol=0.02, atol=1e-5 * earlier[-1])
     last = demo_hubert.groups[-1]
     clips = check_clips(demo_hubert)
     found = sensitivity._measure(demo_hubert, [last], trees, heard, clips, UNWATCHED)
     assert shipped_worth is not None
-    np.testing.assert_allclose(found[last.id], shipped_worth[last.id], rtol=0.02)
+    np.testing.assert_allclose(found[last.id], shipped_worth[last.id], rtol=0.02, atol=1e-6)
