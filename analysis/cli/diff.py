@@ -18,6 +18,7 @@ from analysis.models.parameter_difference import (
     tensor_differences,
     tensor_table,
     unit_table,
+    unmatched,
 )
 from analysis.tables import FORMATS
 
@@ -31,8 +32,10 @@ def diff(options: argparse.Namespace) -> None:
     for model in models:
         say_notes(model)
     tensors = tensor_differences(*models)
+    # those take long, and tell nothing that is not wanted where all tensors have counterparts
     wants_groups = options.units or options.json or options.out
-    groups = group_differences(*models) if wants_groups else []
+    fits = all(one.shape == one.other_shape for one in tensors)
+    groups = [] if fits and not wants_groups else group_differences(*models)
     if options.out:
         _keep(Path(options.out), tensors, groups)
     if options.json:
@@ -45,6 +48,8 @@ def diff(options: argparse.Namespace) -> None:
         return
     counts = Counter(one.status for one in tensors)
     print(", ".join(f"{n} {status}" for status, n in counts.items()))
+    for sentence in unmatched(*models, tensors, groups):
+        print(sentence)
     for tensor in tensors:
         if tensor.status != "same":
             print(_tensor_line(tensor))

@@ -113,6 +113,47 @@ def group_differences(model: SpeechModel, other: SpeechModel) -> list[GroupDiffe
     ]
 
 
+def unmatched(
+    model: SpeechModel,
+    other: SpeechModel,
+    tensors: Sequence[TensorDifference],
+    groups: Sequence[GroupDifference],
+) -> list[str]:
+    """Say in sentences what of two models does not correspond, and so was not compared.
+
+    Parameters
+    ----------
+    model, other : SpeechModel
+    tensors : sequence of TensorDifference
+        As `tensor_differences` gives them.
+    groups : sequence of GroupDifference
+        As `group_differences` gives them.
+
+    Returns
+    -------
+    list of str
+        Empty where every layer has its counterpart, with units of the same size.
+    """
+    said = []
+    if not any(one.shape and one.other_shape for one in tensors):
+        said.append(
+            f"{model.name} ({model.architecture.title}) and {other.name}"
+            f" ({other.architecture.title}) name their tensors differently: none of one corresponds"
+            " to any of the other. Layers are paired by their places, though neither model was made"
+            " of the other: unit 3 of one need not do what unit 3 of the other does."
+        )
+    for name, alone in (
+        (model.name, [one.id for one in groups if not one.other_n_units]),
+        (other.name, [one.id for one in groups if not one.n_units]),
+    ):
+        if alone:
+            said.append(f"{name} alone has {_listed(alone)}: no layer of the other corresponds.")
+    unlike = [one.id for one in groups if _is_of_another_size(one)]
+    if unlike:
+        said.append(f"Units cannot be compared in {_listed(unlike)}: they have other numbers.")
+    return said
+
+
 def tensor_table(tensors: Sequence[TensorDifference]) -> pd.DataFrame:
     """A row per tensor, shapes as texts.
 
@@ -167,6 +208,16 @@ def unit_table(groups: Sequence[GroupDifference]) -> pd.DataFrame:
     """
     rows = [(one.id, unit, norm) for one in groups for unit, norm in enumerate(one.relative_norms)]
     return pd.DataFrame(rows, columns=["group", "unit", "relative_norm"])
+
+
+def _is_of_another_size(one: GroupDifference) -> bool:
+    """Whether both have as many units, and yet none is like one of the other."""
+    return one.n_units == one.other_n_units > 0 and not one.relative_norms
+
+
+def _listed(ids: Sequence[str]) -> str:
+    """The first and the last of many."""
+    return ids[0] if len(ids) == 1 else f"{ids[0]} to {ids[-1]} ({len(ids)} groups)"
 
 
 def _group(

@@ -141,10 +141,10 @@ class Session:
 
     `drifts` go by clip id and `model_id` of the variant, `speeds`, `sweeps` and `training`, the
     name of a run's folder, by `model_id`. `waiting` are variants of an earlier visit, or of a link,
-    that are not made yet; `choices` what widgets hold, for the next visit. `heard` are identities
-    of the visitor's own sounds that models listened to, on which measurements are kept. `lost` says
-    what could not be brought back, `saved` what of each item is on disk; `is_forgotten` ends it in
-    all tabs.
+    that are not made yet; `choices` what widgets hold, for the next visit. `used` are all models
+    that were in use, the last one at the end. `heard` are identities of the visitor's own sounds
+    that models listened to, on which measurements are kept. `lost` says what could not be brought
+    back, `saved` what of each item is on disk; `is_forgotten` ends it in all tabs.
     `tabs` are Streamlit's ids of the tabs that show it, with the time when each was last connected.
     """
 
@@ -165,6 +165,7 @@ class Session:
     sweeps: dict[str, SweepState] = field(default_factory=dict)
     training: dict[str, str] = field(default_factory=dict)
     choices: dict[str, Any] = field(default_factory=dict)
+    used: list[ModelKey] = field(default_factory=list)
     heard: set[str] = field(default_factory=set)
     lost: list[str] = field(default_factory=list)
     saved: dict[str, Hashable] = field(default_factory=dict)
@@ -278,6 +279,7 @@ class Session:
         def arrived(model: SpeechModel) -> None:
             is_another = self.model is not None and model_id(self.model) != model_id(model)
             self.key, self.model = key, model
+            self.used = [*(known for known in self.used if known != key), key]
             n_back = len(self.variants_of(model)) + len(self.waiting_of(model))
             if is_another and n_back:
                 name = escape_markdown(model.name)

@@ -1,5 +1,9 @@
 """Which parameters of two models differ, by tensors, layers and units, on Overview."""
 
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -9,14 +13,17 @@ from analysis.models.parameter_difference import (
     tensor_differences,
     tensor_table,
     unit_table,
+    unmatched,
 )
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import Watch
+from pages.session.at_hand import models_at_hand
 from pages.session.job_box import job_line, show_problem
 from pages.session.session import Session
 from pages.session.shelves import Shelf, model_id
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports
+from pages.widgets.formatting import escape_markdown
 
 TENSORS, LAYERS, UNITS = "Tensors", "Layers", "Units"
 
@@ -25,36 +32,67 @@ _ORIGINAL = ""  # stands where a variant has its id
 _SORTED_BY = {TENSORS: "relative_norm", LAYERS: "most_relative_norm", UNITS: "relative_norm"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A model that can be compared.
+
+    Parameters
+    ----------
+    name : str
+        For people.
+    identity : hashable
+        Of its weights, or of what is loaded.
+    load : callable
+        Gives it, in a job.
+    """
+
+    name: str
+    identity: Hashable
+    load: Callable[[], SpeechModel]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The tables of differences, and what could not be compared."""
+
+    tables: dict[str, pd.DataFrame]
+    unmatched: list[str]
+
+
 @st.cache_resource(show_spinner=False)
-def _differences() -> Shelf[tuple[str, str], dict[str, pd.DataFrame]]:
-    """Tables of differences by both models."""
+def _differences() -> Shelf[tuple[Hashable, Hashable], _Found]:
+    """Differences by both models."""
     return Shelf(8)
 
 
 def draw(session: Session, model: SpeechModel) -> None:
     """The section of Overview: two models are chosen, and compared when somebody asks."""
-    models = {_ORIGINAL: model, **{variant.id: variant.model for variant in session.variants}}
-    names = {_ORIGINAL: "original", **{variant.id: variant.name for variant in session.variants}}
+    sides = _sides(session, model)
     st.header("Which parameters differ")
-    if len(models) == 1:
-        st.caption("Make a variant on Compress, and see here which of its parameters are new.")
+    if len(sides) == 1:
+        st.caption(
+            "Make a variant on Compress, or load another model, and see here which parameters"
+            " differ."
+        )
         return
     row = st.container(horizontal=True, vertical_alignment="bottom")
     chosen = []
     for label, key, usual in (("Model", "difference:first", 0), ("Other", "difference:second", 1)):
-        if st.session_state.get(key, _ORIGINAL) not in models:
+        if st.session_state.get(key, _ORIGINAL) not in sides:
             st.session_state.pop(key)
         own = row.selectbox(
             label,
-            list(models),
-            index=list(models).index(st.session_state.get(key, list(models)[usual])),
-            format_func=names.__getitem__,
+            list(sides),
+            index=list(sides).index(st.session_state.get(key, list(sides)[usual])),
+            format_func=lambda id_: sides[id_].name if id_ in sides else "",
             key=key,
             persist_state="session",
+            help="The model in use, your variants, and every model that is loaded or that you had"
+            " in use before.",
         )
-        chosen.append(models[own])
+        chosen.append(sides[own])
     one, other = chosen
-    pair = (model_id(one), model_id(other))
+    pair = (one.identity, other.identity)
     found = _differences().find(pair)
     if found is None and session.jobs.running(_SLOT) is None and _SLOT not in session.jobs.problems:
         if not row.button("Compare", icon=":material/difference:", key="compare-parameters"):
@@ -72,21 +110,44 @@ def draw(session: Session, model: SpeechModel) -> None:
         return
     with row:
         view = choose_one("Of", [TENSORS, LAYERS, UNITS], key="difference:view")
-        draw_exports("difference", {}, {name.lower(): table for name, table in found.items()})
-    _draw_table(found[view], _SORTED_BY[view])
+        tables = {name.lower(): table for name, table in found.tables.items()}
+        draw_exports("difference", {}, tables)
+    for sentence in found.unmatched:
+        st.caption(f":material/info: {escape_markdown(sentence)}")
+    _draw_table(found.tables[view], _SORTED_BY[view])
 
 
-def _compare(one: SpeechModel, other: SpeechModel, watch: Watch) -> dict[str, pd.DataFrame]:
-    watch.progress(0, 2, "tensors")
+def _sides(session: Session, model: SpeechModel) -> dict[str, _Side]:
+    """All that can be compared, by what stands in the boxes: the model in use is first."""
+    sides = {_ORIGINAL: _Side("original", model_id(model), lambda: model)}
+    for variant in session.variants:
+        made = variant.model
+        sides[variant.id] = _Side(variant.name, model_id(made), partial(_same, made))
+    for one in models_at_hand(session):
+        # without the stamp, a folder that was rewritten would be what it was
+        sides[one.id] = _Side(one.name, (one.key, one.key.stamp), one.loader())
+    return sides
+
+
+def _same(model: SpeechModel) -> SpeechModel:
+    return model
+
+
+def _compare(first: _Side, second: _Side, watch: Watch) -> _Found:
+    watch.progress(0, 3, "models")
+    one, other = first.load(), second.load()
+    watch.check()
+    watch.progress(1, 3, "tensors")
     tensors = tensor_differences(one, other)
     watch.check()
-    watch.progress(1, 2, "units")
+    watch.progress(2, 3, "units")
     groups = group_differences(one, other)
-    return {
+    tables = {
         TENSORS: tensor_table(tensors),
         LAYERS: group_table(groups),
         UNITS: unit_table(groups),
     }
+    return _Found(tables, unmatched(one, other, tensors, groups))
 
 
 def _draw_table(table: pd.DataFrame, by: str) -> None:

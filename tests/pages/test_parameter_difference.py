@@ -1,5 +1,8 @@
 """Overview tells which parameters of two models differ: tensors, layers and units."""
 
+from collections.abc import Callable
+
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from analysis.models.parameter_difference import (
@@ -9,6 +12,10 @@ from analysis.models.parameter_difference import (
     tensor_table,
     unit_table,
 )
+from analysis.serving import VARIABLE, Serving
+from pages.session import at_hand
+from pages.session.session import Session, on_best_device
+from pages.session.shelves import ModelKey, Shelf
 from pages.variants.difference import LAYERS, UNITS
 from tests.helpers.streamlit_app import click, compress, session_of, settle
 
@@ -40,7 +47,9 @@ def test_a_variant_differs_where_it_was_merged(app: AppTest) -> None:
     assert (shown["relative_norm"] == 0).all(), "a model does not differ from itself"
 
 
-def test_a_chosen_model_stays_chosen_when_another_is_deleted(app: AppTest) -> None:
+def test_a_chosen_model_stays_chosen_when_another_is_deleted(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     compress(app)
     session = session_of(app)
     [first] = session.variants
@@ -52,5 +61,49 @@ def test_a_chosen_model_stays_chosen_when_another_is_deleted(app: AppTest) -> No
     settle(app)
     assert app.selectbox(key="difference:second").value == second.id
     session.remove_variant(second)
+    monkeypatch.setattr(at_hand, "model_shelf", lambda: Shelf(1))  # nothing else is loaded
     settle(app)
     assert not [box for box in app.selectbox if box.key == "difference:second"]
+
+
+def test_models_that_were_in_use_before_can_be_the_other_side(
+    open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_app(model="demo-hubert")
+    session = session_of(app)
+    hubert = session.model
+    session.use(on_best_device("demo-whisper"))
+    settle(app)
+    monkeypatch.setattr(at_hand, "model_shelf", lambda: Shelf(1))  # the server let it go
+    settle(app.switch_page("pages/overview.py"))
+    box = app.selectbox(key="difference:second")
+    assert list(box.options) == ["original", "demo-hubert"]
+    assert box.value != ""
+    click(app, "compare-parameters")
+    assert session.model is not None
+    assert hubert is not None
+    [shown] = [each.value for each in app.dataframe if "relative_norm" in each.value]
+    table = tensor_table(tensor_differences(session.model, hubert))
+    assert shown.sort_index().equals(table)
+    told = [caption.value for caption in app.caption if "info" in caption.value]
+    assert any("name their tensors differently" in text for text in told)
+    assert any("alone has decoder.0" in text.replace("\\", "") for text in told)
+
+
+def test_what_is_at_hand_is_named_and_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf: Shelf[object, None] = Shelf(9)
+    usual = on_best_device("demo-hubert")
+    half = ModelKey("demo-hubert", None, usual.device, "bfloat16")
+    folders = [ModelKey(f"/{place}/small", None, "cpu", "float32") for place in "ab"]
+    alone = ModelKey("/a/large", "v1", "cpu", "float32")
+    for key in (usual, half, *folders, alone):
+        shelf.get((key, ()), lambda watch: None)
+    monkeypatch.setattr(at_hand, "model_shelf", lambda: shelf)
+    session = Session(on_best_device("demo-whisper"), used=[half])
+    assert [one.name for one in at_hand.models_at_hand(session)] == [
+        *("demo-hubert, bfloat16", "large, v1", "/b/small", "/a/small", "demo-hubert"),
+    ]
+    session.key = usual
+    assert "demo-hubert" not in [one.name for one in at_hand.models_at_hand(session)]
+    monkeypatch.setenv(VARIABLE, Serving(host="0.0.0.0").model_dump_json())
+    assert [one.name for one in at_hand.models_at_hand(session)] == ["demo-hubert, bfloat16"]

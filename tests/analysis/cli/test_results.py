@@ -79,6 +79,14 @@ def test_a_model_does_not_differ_from_itself(
     assert {one["status"] for one in json.loads(capsys.readouterr().out)["tensors"]} == {"same"}
 
 
+def test_layers_that_do_not_correspond_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["diff", "demo-whisper", "demo-hubert"]) == 0
+    _, *lines = capsys.readouterr().out.splitlines()
+    assert "name their tensors differently" in lines[0]
+    assert lines[1].startswith("demo-whisper alone has decoder.0.self_attention to decoder.2.ffn")
+    assert lines[2].startswith("Units cannot be compared in encoder.0.self_attention")
+
+
 def test_differences_are_kept_as_tables(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "differences"
     assert cli.main(["diff", str(folder), str(folder), "--out", str(out)]) == 0

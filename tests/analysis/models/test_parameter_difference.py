@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from analysis.models.parameter_difference import group_differences, tensor_differences
+from analysis.models.parameter_difference import group_differences, tensor_differences, unmatched
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_weights import read_units
 from tests.helpers.changed_models import narrower, overwrite
@@ -51,3 +51,28 @@ def test_what_only_one_has_is_named(hubert: SpeechModel, whisper: SpeechModel) -
     assert {name for name, one in found.items() if one.status == "missing"} == own - theirs
     assert {name for name, one in found.items() if one.status == "added"} == theirs - own
     assert torch.tensor([one.n_units for one in group_differences(hubert, whisper)]).min() == 0
+
+
+def said(one: SpeechModel, other: SpeechModel) -> list[str]:
+    return unmatched(one, other, tensor_differences(one, other), group_differences(one, other))
+
+
+def test_layers_without_counterparts_are_named(hubert: SpeechModel, whisper: SpeechModel) -> None:
+    assert said(whisper, whisper) == []
+    assert said(hubert, narrower(hubert)) == []  # fewer units are no fault of the layers
+    names, alone, *unlike = said(whisper, hubert)
+    assert "(Whisper)" in names
+    assert "(HuBERT-CTC) name their tensors differently" in names
+    decoder = [group.id for group in whisper.groups if group.stack == "decoder"]
+    assert alone == (
+        f"{whisper.name} alone has {decoder[0]} to {decoder[-1]} ({len(decoder)} groups):"
+        " no layer of the other corresponds."
+    )
+    paired = {one.id for one in group_differences(whisper, hubert) if one.relative_norms}
+    equal = {g.id: g.n_units for g in whisper.groups}.items() & {
+        g.id: g.n_units for g in hubert.groups
+    }.items()
+    lost = [name for name, _ in equal if name not in paired]
+    assert len(unlike) == bool(lost)
+    assert all(name.split(".")[0] in sentence for sentence in unlike for name in lost)
+    assert said(hubert, whisper)[1].startswith(f"{whisper.name} alone has decoder.0.")
