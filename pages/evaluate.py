@@ -91,7 +91,7 @@ def draw(session: Session, model: SpeechModel) -> None:
     show_problem(session.jobs, SLOT)
     _draw_corpus(state)
     if state.evaluated:
-        draw_results(state)
+        draw_results(session, model, state)
     elif session.jobs.running(SLOT) is None:
         with st.container(border=True):
             st.markdown(

@@ -25,17 +25,17 @@ from analysis.tables import FORMATS
 
 def diff(options: argparse.Namespace) -> None:
     """Print the tensors of two models that differ, and on request their unit groups."""
-    models = [
+    one, other = (
         load(source, revision=options.revision, device=options.device, dtype=options.dtype)
         for source in (options.model, options.other)
-    ]
-    for model in models:
+    )
+    for model in (one, other):
         say_notes(model)
-    tensors = tensor_differences(*models)
+    tensors = tensor_differences(one, other)
     # those take long, and tell nothing that is not wanted where all tensors have counterparts
     wants_groups = options.units or options.json or options.out
     fits = all(one.shape == one.other_shape for one in tensors)
-    groups = [] if fits and not wants_groups else group_differences(*models)
+    groups = [] if fits and not wants_groups else group_differences(one, other)
     if options.out:
         _keep(Path(options.out), tensors, groups)
     if options.json:
@@ -48,7 +48,7 @@ def diff(options: argparse.Namespace) -> None:
         return
     counts = Counter(one.status for one in tensors)
     print(", ".join(f"{n} {status}" for status, n in counts.items()))
-    for sentence in unmatched(*models, tensors, groups):
+    for sentence in unmatched(one, other, tensors, groups):
         print(sentence)
     for tensor in tensors:
         if tensor.status != "same":

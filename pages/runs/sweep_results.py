@@ -23,8 +23,10 @@ from analysis.figures.sweeps import (
     pareto,
     wer_curves,
 )
+from analysis.models.speech_model import SpeechModel
 from pages.runs.closer_look import draw_closer_look
 from pages.runs.opened import draw_save_results
+from pages.session.session import Session
 from pages.session.sweep_state import SweepState
 from pages.widgets.basics import figure, swatch
 from pages.widgets.choices import choose_one
@@ -41,7 +43,7 @@ _COST_NAMES = {
 }
 
 
-def draw_results(state: SweepState) -> None:
+def draw_results(session: Session, model: SpeechModel, state: SweepState) -> None:
     """Everything about the rows that are there; at least the original."""
     rows = _choose_rows(state)
     left, right = st.columns([7, 3], vertical_alignment="bottom")
@@ -81,7 +83,7 @@ def draw_results(state: SweepState) -> None:
             )
     _draw_table(state)
     _draw_worst(rows)
-    draw_closer_look(state)
+    draw_closer_look(session, model, state)
     table = wer_table(state.rows)
     with st.container(horizontal=True):
         draw_exports("sweep", charts, {"wer-table": table})

@@ -121,7 +121,8 @@ def start(
     except UserError as error:
         session.jobs.problems[SLOT] = error
         return
-    state = session.sweeps[model_id(model)] = SweepState(upload=upload)
+    options = options or TranscriptionOptions()
+    state = session.sweeps[model_id(model)] = SweepState(upload=upload, options=options)
     parts = Parts()
 
     def work(watch: Watch) -> None:
@@ -141,7 +142,7 @@ def start(
             model,
             spec.cells(),
             state.corpus,
-            options or TranscriptionOptions(),
+            options,
             spec.normaliser,
             made=made,
             stress=spec.stress,

@@ -35,12 +35,14 @@ class AtHand:
         return lambda: load_model(shelf, key)
 
 
-def models_at_hand(session: Session) -> list[AtHand]:
-    """Those that the server has loaded or this visitor had in use, but for the one in use.
+def models_at_hand(session: Session, *, with_own: bool = False) -> list[AtHand]:
+    """Those that the server has loaded or this visitor had in use.
 
     Parameters
     ----------
     session : Session
+    with_own : bool
+        Whether the one in use is among them.
 
     Returns
     -------
@@ -49,7 +51,7 @@ def models_at_hand(session: Session) -> list[AtHand]:
     """
     loaded = [key for key, _ in reversed(model_shelf().keys())]
     keys = dict.fromkeys([*reversed(session.used), *loaded])
-    allowed = [key for key in keys if key != session.key and _is_allowed(key)]
+    allowed = [key for key in keys if (with_own or key != session.key) and _is_allowed(key)]
     among = [session.key, *allowed]
     return [AtHand(_id(key), _name(key, among), key) for key in allowed]
 

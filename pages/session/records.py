@@ -258,7 +258,8 @@ def _restore_transcript(store: Store, name: str, session: Session) -> None:
 def _restore_sweep(store: Store, name: str, session: Session) -> None:
     record = _read(store, name, SweepRecord)
     rows = with_corpus(record.rows, record.corpus)
-    session.sweeps[record.model] = SweepState(rows, record.corpus)
+    # as of a file: its clips are asked for again before they are played
+    session.sweeps[record.model] = SweepState(rows, record.corpus, is_opened=True)
 
 
 def _restore_measured(store: Store, name: str, session: Session) -> None:

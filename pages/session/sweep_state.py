@@ -11,6 +11,7 @@ from analysis.evaluation.corpus_evaluation import Evaluation
 from analysis.evaluation.outcomes import outcomes_of
 from analysis.evaluation.sweep import Row, Skipped
 from analysis.evaluation.utterances import UtteranceTable
+from analysis.speech.recognition import TranscriptionOptions
 
 T = TypeVar("T")
 
@@ -30,6 +31,10 @@ class SweepState:
         Once it has been checked.
     upload : tuple or None
         Holds the folder of uploaded clips, for as long as the sweep may read them.
+    options : TranscriptionOptions
+        With which another model has to hear the corpus, to be compared with these.
+    heard_later : dict of str to str
+        Names of other models that heard the corpus afterwards, by their ids at hand.
     is_opened : bool
         Whether it comes from a file of results, and not from a sweep of this visitor.
     verdicts : dict of tuple of str to list of Verdict
@@ -39,6 +44,8 @@ class SweepState:
     rows: list[Row | Skipped] = field(default_factory=list)
     corpus: Corpus | None = None
     upload: Upload | None = None
+    options: TranscriptionOptions = field(default_factory=TranscriptionOptions)
+    heard_later: dict[str, str] = field(default_factory=dict)
     is_opened: bool = False
     verdicts: dict[tuple[str, ...], list[Verdict]] = field(default_factory=dict)
     _remembered: tuple[int, dict[object, Any]] = field(default_factory=lambda: (0, {}))

@@ -14,6 +14,8 @@ from analysis.evaluation.sweep_spec import OWN_ALLOCATION, read_spec, read_way
 from analysis.evaluation.utterances import Search
 from analysis.plan.recipe import DEFAULT_NAME, PAPERS_NAME, complete, recipe_name
 from pages.runs.sweeps import FIRST_WAYS, HELDOUT, WAYS_TO_COMPRESS
+from pages.session.at_hand import models_at_hand
+from pages.session.session import Session, on_best_device
 from tests.helpers.heard import rows_heard
 from tests.helpers.streamlit_app import Visit, compress, session_of, settle
 
@@ -134,6 +136,54 @@ def test_kept_results_are_opened_again(page: AppTest, tmp_path: Path) -> None:
     page.button(key="open-results").click()
     settle(page)
     assert any("can be read" in error.value for error in page.error)
+
+
+def test_a_model_that_is_no_variant_can_be_the_other_side(page: AppTest) -> None:
+    session = session_of(page)
+    session.used.append(on_best_device("demo-hubert"))
+    page.pills(key="sweep-methods").set_value(["magnitude"])
+    page.pills(key="sweep-stress").set_value(["noise:10"])
+    page.number_input(key="sweep-limit").set_value(2)
+    settle(page)
+    evaluate(page)
+    other = "demo-hubert (has not heard this corpus)"
+    assert page.selectbox(key="explorer-base").options == ["original", "magnitude, 50%", other]
+    page.selectbox(key="explorer-base").set_value(_id_of("demo-hubert", session))
+    settle(page)
+    assert any("has not heard this corpus" in text.value for text in page.markdown)
+    page.button(key="hear-other").click()
+    settle(page)
+    rows = state(page).rows
+    assert [row.model for row in rows] == [*["demo-whisper"] * 4, *["demo-hubert"] * 2]
+    assert [row.evaluation.corpus.condition for row in rows] == ["", "noise:10"] * 3
+    base = page.selectbox(key="explorer-base")
+    assert base.options == ["demo-whisper", "demo-whisper, magnitude, 50%", "demo-hubert"]
+    assert base.value == 2
+    table = state(page).table_against(2)
+    shown = _table(page, "reference")
+    column = "new errors: demo-whisper, magnitude, 50%"
+    assert sorted(shown[column]) == sorted(table.outcomes.new_errors(1, 2))
+
+
+def test_the_model_in_use_may_hear_results_of_others(page: AppTest, tmp_path: Path) -> None:
+    rows = rows_heard(["the cat sat"], {"original": ["the cat"]})
+    corpus = rows[0].evaluation.corpus
+    (tmp_path / "results.json").write_bytes(results_to_json(corpus, rows))
+    page.text_input(key="results-folder").set_value(str(tmp_path))
+    page.button(key="open-results").click()
+    settle(page)
+    session = session_of(page)
+    page.selectbox(key="explorer-base").set_value(_id_of("demo-whisper", session))
+    settle(page)
+    page.button(key="hear-other").click()
+    settle(page)
+    assert len(state(page).rows) == 1
+    assert any("cannot be opened any more" in error.value for error in page.error)
+
+
+def _id_of(name: str, session: Session) -> str:
+    known = models_at_hand(session, with_own=True)
+    return next(one.id for one in known if one.name == name)
 
 
 def test_blind_listening_keeps_score(page: AppTest) -> None:

@@ -95,6 +95,7 @@ def test_everything_comes_back_as_it_was(session: Session, store: Store) -> None
         assert own.audio.original_channels == clip.audio.original_channels
     [(model, state)] = back.sweeps.items()
     assert state.corpus == session.sweeps[model].corpus
+    assert state.is_opened, "a file of results named these clips, perhaps"
     assert all(row.evaluation.corpus is state.corpus for row in state.evaluated)
     # not ==: a test that was not possible has NaN
     assert to_json(state.rows, inf_nan_mode="constants") == to_json(
