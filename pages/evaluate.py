@@ -1,15 +1,16 @@
 """Evaluate: many compressed models on a corpus, with the tests that a paper needs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
 from analysis.compression.compress import Compression
 from analysis.compression.effort import WORTH_SAYING, about
 from analysis.errors import UserError
+from analysis.evaluation.corpora import Fault
 from analysis.evaluation.foresight import Foresight, foresee
 from analysis.evaluation.sweep_spec import OWN_ALLOCATION, SweepSpec, read_way
-from analysis.evaluation.uploads import TABLE_EXTENSIONS
+from analysis.evaluation.uploads import ARCHIVE_EXTENSION, TABLE_EXTENSIONS
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import ALLOCATIONS
 from analysis.serving import serving
@@ -209,15 +210,16 @@ def _draw_data() -> tuple[str, UserError | None]:
     files = st.file_uploader(
         "Clips and their table, or a ZIP file of them",
         accept_multiple_files=True,
-        type=[*SUPPORTED_EXTENSIONS, *TABLE_EXTENSIONS, ".zip"],
+        type=[*SUPPORTED_EXTENSIONS, *TABLE_EXTENSIONS, ARCHIVE_EXTENSION],
         key="sweep-files",
         help="The table: metadata.csv (file_name, transcription), LibriSpeech's *.trans.txt, or a"
         " JSONL manifest.",
     )
     try:
-        folder = uploaded_folder(files)
+        folder, faults = uploaded_folder(files)
     except UserError as problem:
         return "", problem
+    _draw_faults(faults, "of the upload left out", "upload-faults")
     return str(folder or ""), None
 
 
@@ -306,14 +308,19 @@ def _draw_corpus(state: SweepState) -> None:
     if corpus is None:
         return
     st.caption(f"{escape_markdown(corpus.name)}: {escape_markdown(corpus.describe())}")
-    if corpus.faults:
-        with st.expander(f"{len(corpus.faults)} left out", icon=":material/warning:"):
-            st.dataframe(
-                [{"Where": fault.where, "Why": fault.reason} for fault in corpus.faults],
-                hide_index=True,
-                key="sweep-faults",
-                alt="Files and lines that were left out of the corpus.",
-            )
+    _draw_faults(corpus.faults, "left out", "sweep-faults")
+
+
+def _draw_faults(faults: Sequence[Fault], what: str, key: str) -> None:
+    if not faults:
+        return
+    with st.expander(f"{len(faults)} {what}", icon=":material/warning:"):
+        st.dataframe(
+            [{"Where": fault.where, "Why": fault.reason} for fault in faults],
+            hide_index=True,
+            key=key,
+            alt=f"Files and lines: {what}.",
+        )
 
 
 run_page(draw)

@@ -1,13 +1,14 @@
 """Where audio comes from: bundled clips, uploads, the microphone; and which clip is on show."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import streamlit as st
 
 from analysis.errors import UserError
+from analysis.evaluation.corpora import Fault
 from analysis.evaluation.references import references_by_name
-from analysis.evaluation.uploads import TABLE_EXTENSIONS
+from analysis.evaluation.uploads import ARCHIVE_EXTENSION, TABLE_EXTENSIONS, is_archive, unpack
 from analysis.progress import Watch
 from analysis.serving import serving
 from analysis.speech.audio import MAX_SECONDS, SUPPORTED_EXTENSIONS, read_audio
@@ -16,7 +17,7 @@ from pages.session.job_box import show_problem
 from pages.session.jobs import Job
 from pages.session.session import Clip, Session, clip_id
 from pages.widgets.basics import show_error
-from pages.widgets.formatting import elide, seconds
+from pages.widgets.formatting import elide, number_of, seconds
 
 READ_SLOT = "read"
 
@@ -26,10 +27,13 @@ LONGEST_NAME = 24
 Source = tuple[Path | bytes, str, str, str]
 """What to read, its name for people, reference text, origin."""
 
-Outcome = Clip | UserError
-
 Table = tuple[str, bytes]
 """File name and content of a table that says what is said in clips."""
+
+Outcome = Clip | UserError | Table
+
+MAX_CLIPS = 100
+"""Of the archives of one upload; whole corpora are for Evaluate."""
 
 
 def draw_sources(session: Session) -> None:
@@ -157,9 +161,14 @@ def draw_upload(session: Session) -> None:
         # Taken over by the session: the drop zone starts empty again.
         st.session_state["upload:version"] += 1
         given = [(file.name, file.getvalue()) for file in files]
-        tables = [(name, content) for name, content in given if _is_table(name)]
-        sounds = [(content, name, "", "upload") for name, content in given if not _is_table(name)]
-        read(session, sounds, tables)
+        archives = [one for one in given if is_archive(one[0])]
+        tables = [one for one in given if _is_table(one[0])]
+        sounds = [
+            (content, name, "", "upload")
+            for name, content in given
+            if not (_is_table(name) or is_archive(name))
+        ]
+        read(session, sounds, tables, archives)
 
     # No `type` filter: content decides what can be read, not the extension.
     st.file_uploader(
@@ -170,7 +179,8 @@ def draw_upload(session: Session) -> None:
         help=f"Audio: up to {_longest()} each;"
         f" {', '.join(e.lstrip('.') for e in SUPPORTED_EXTENSIONS)}."
         "  \nReferences, matched by file name: a text that is called as its clip is; lines of"
-        " “name words”; a CSV with file\\_name and transcription; a JSONL manifest.",
+        " “name words”; a CSV with file\\_name and transcription; a JSONL manifest."
+        f"  \nBoth in a ZIP file, too ({ARCHIVE_EXTENSION}), with up to {MAX_CLIPS} clips.",
     )
 
 
@@ -193,29 +203,53 @@ def _microphone(session: Session) -> None:
     st.audio_input("Record with the microphone", key="microphone", on_change=recorded)
 
 
-def read(session: Session, sources: Sequence[Source], tables: Sequence[Table] = ()) -> None:
+def read(
+    session: Session,
+    sources: Sequence[Source],
+    tables: Sequence[Table] = (),
+    archives: Sequence[tuple[str, bytes]] = (),
+) -> None:
     """Decode files in the background; the last one becomes the clip on show.
 
-    Then tables are matched with all clips of the session by file name.
+    Then tables, loose and from archives, are matched with all clips of the session by file name.
     """
 
     def work(watch: Watch) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        for done, (source, name, reference, origin) in enumerate(sources):
+        for done, source in enumerate(sources):
             watch.check()
-            watch.progress(done, len(sources), name)
-            try:
-                own = isinstance(source, bytes)  # bundled clips may be longer than visitors' own
-                audio = read_audio(
-                    source,
-                    name=name,
-                    max_seconds=serving().limits.clip_seconds if own else MAX_SECONDS,
-                    watch=Watch(should_cancel=watch.should_cancel),
+            watch.progress(done, len(sources), source[1])
+            outcomes.append(_read_one(source, watch))
+        n_over, names = 0, set[str]()
+        for found in unpack(archives):
+            watch.check()
+            if isinstance(found, Fault):
+                outcomes.append(UserError(f"{found.where}: {found.reason}"))
+                continue
+            name, content = PurePosixPath(found[0].replace("\\", "/")).name, found[1]
+            if _is_table(name):
+                outcomes.append((name, content))
+            elif name in names:
+                outcomes.append(
+                    UserError(
+                        f"{name} was left out: another clip of the upload is called so, too.",
+                        "Give each clip its own name; references are matched by it.",
+                    )
                 )
-            except UserError as error:
-                outcomes.append(error)
+            elif len(names) < MAX_CLIPS:
+                watch.progress(len(names), MAX_CLIPS, name)
+                names.add(name)
+                outcomes.append(_read_one((content, name, "", "upload"), watch))
             else:
-                outcomes.append(Clip(clip_id(audio), audio, reference, origin))
+                n_over += 1
+        if n_over:
+            outcomes.append(
+                UserError(
+                    f"{number_of(n_over, 'clip')} more than the {MAX_CLIPS} that are taken out of"
+                    " archives were left out.",
+                    "Upload them by themselves, or take all of them to Evaluate.",
+                )
+            )
         return outcomes
 
     def deliver(outcomes: list[Outcome]) -> None:
@@ -225,11 +259,26 @@ def read(session: Session, sources: Sequence[Source], tables: Sequence[Table] = 
                 known = session.clips.get(clip.id)
                 session.clips[clip.id] = known or clip
                 session.current_clip = clip.id
-        for table in tables:
+        for table in (*tables, *(o for o in outcomes if isinstance(o, tuple))):
             _refer(session, *table)
 
-    if sources or tables:
+    if sources or tables or archives:
         session.jobs.start(READ_SLOT, Job("Reading audio", work, deliver), lane="read")
+
+
+def _read_one(source: Source, watch: Watch) -> Clip | UserError:
+    sound, name, reference, origin = source
+    own = isinstance(sound, bytes)  # bundled clips may be longer than visitors' own
+    try:
+        audio = read_audio(
+            sound,
+            name=name,
+            max_seconds=serving().limits.clip_seconds if own else MAX_SECONDS,
+            watch=Watch(should_cancel=watch.should_cancel),
+        )
+    except UserError as error:
+        return error
+    return Clip(clip_id(audio), audio, reference, origin)
 
 
 def _refer(session: Session, table: str, content: bytes) -> None:

@@ -10,7 +10,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from analysis.cache import cache_folder
 from analysis.compression.compress import Compression
 from analysis.errors import UserError
-from analysis.evaluation.corpora import Corpus, read_corpus
+from analysis.evaluation.corpora import Corpus, Fault, read_corpus
 from analysis.evaluation.hub_corpora import fetch, is_hub_id
 from analysis.evaluation.results import ResultStore
 from analysis.evaluation.sweep import Row, Skipped
@@ -73,8 +73,10 @@ def use_papers(model: SpeechModel) -> None:
     st.session_state[ALLOCATIONS_KEY] = ["uniform", "variance", END_TO_END]
 
 
-def uploaded_folder(files: Sequence[UploadedFile]) -> Path | None:
-    """A folder of this session with the files of an uploader; gone when the session is.
+def uploaded_folder(files: Sequence[UploadedFile]) -> tuple[Path | None, tuple[Fault, ...]]:
+    """A folder of this session with the files of an uploader, and what was left out of it.
+
+    It is gone when the session is.
 
     Raises
     ------
@@ -82,16 +84,16 @@ def uploaded_folder(files: Sequence[UploadedFile]) -> Path | None:
         See `analysis.evaluation.uploads.lay_out_upload`.
     """
     if not files:
-        return None
+        return None, ()
     ids = tuple(file.file_id for file in files)
     known: Upload | None = st.session_state.get(_UPLOAD)
     if known is None or known[0] != ids:
         folder = TemporaryDirectory(prefix="coalesce-")  # removed with the object
         corpus = Path(folder.name) / "upload"
         corpus.mkdir()
-        lay_out_upload(((file.name, file.getvalue()) for file in files), corpus)
-        known = st.session_state[_UPLOAD] = (ids, folder)
-    return Path(known[1].name) / "upload"
+        laid_out = lay_out_upload(((file.name, file.getvalue()) for file in files), corpus)
+        known = st.session_state[_UPLOAD] = (ids, folder, laid_out.faults)
+    return Path(known[1].name) / "upload", known[2]
 
 
 def heldout_seconds(n_utterances: int | None) -> float:

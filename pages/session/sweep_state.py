@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from analysis.evaluation.blind import Verdict
-from analysis.evaluation.corpora import Corpus
+from analysis.evaluation.corpora import Corpus, Fault
 from analysis.evaluation.corpus_evaluation import Evaluation
 from analysis.evaluation.outcomes import outcomes_of
 from analysis.evaluation.sweep import Row, Skipped
@@ -15,8 +15,8 @@ from analysis.speech.recognition import TranscriptionOptions
 
 T = TypeVar("T")
 
-Upload = tuple[tuple[str, ...], TemporaryDirectory[str]]
-"""Ids of uploaded files, and the folder that they were laid out in."""
+Upload = tuple[tuple[str, ...], TemporaryDirectory[str], tuple[Fault, ...]]
+"""Ids of uploaded files, the folder that they were laid out in, and what was left out."""
 
 
 @dataclass(slots=True, eq=False)

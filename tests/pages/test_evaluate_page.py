@@ -271,6 +271,16 @@ def test_an_upload_is_evaluated(page: AppTest, tmp_path: Path) -> None:
     settle(page)
     evaluate(page)
     assert state(page).original.total.words == 3
+    page.file_uploader(key="sweep-files").set_value(
+        [
+            *[("a.zip", b"no archive", "application/zip"), ("001.ogg", sound, "audio/ogg")],
+            ("metadata.csv", table, "text/csv"),
+        ]
+    )
+    settle(page)
+    assert not page.button(key="start-sweep").disabled
+    left_out = _table(page, "Why")
+    assert left_out["Where"].tolist() == ["a.zip"]
     page.file_uploader(key="sweep-files").set_value([("a.zip", b"no archive", "application/zip")])
     settle(page)
     assert any("cannot be unpacked" in error.value for error in page.error)

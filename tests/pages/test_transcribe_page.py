@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -215,6 +216,29 @@ def test_exported_rows_hold_texts_errors_and_costs(page: AppTest) -> None:
     assert rows[0]["wer"] == ""
     assert (rows[1]["compared_with"], rows[1]["deletions"]) == ("original", "1")
     assert json.loads(to_json(results))[1]["alignment"][0]["kind"] in ("substitute", "delete")
+
+
+def test_an_archive_brings_clips_and_their_references(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pages.listening.clips.MAX_CLIPS", 2)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a/one.wav", wav(1.2))
+        archive.writestr("b/one.wav", wav(1.1))
+        archive.writestr("a/one.txt", "go forward")
+        archive.writestr("__MACOSX/a/._one.wav", "no sound")
+        archive.writestr("a/two.wav", "no sound either")
+        archive.writestr("a/three.wav", wav(1.4))
+    upload(page, ("clips.zip", file.getvalue()), ("loose.wav", wav(1.3)), ("bad.zip", b"PK no"))
+    clips = session_of(page).clips.values()
+    assert {clip.audio.name: clip.reference for clip in clips} == {
+        "loose.wav": "",
+        "one.wav": "go forward",
+    }
+    said = "\n".join(error.value for error in page.error).replace("\\", "")
+    for words in ("one.wav was left out", "two.wav", "1 clip more", "bad.zip: It cannot be"):
+        assert words in said
 
 
 def test_references_come_beside_clips_and_clips_can_be_removed(app: AppTest) -> None:
