@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic_core import to_json
@@ -11,6 +10,7 @@ from pydantic_core import to_json
 from analysis.errors import UserError
 from analysis.evaluation.corpora import Corpus
 from analysis.evaluation.corpus_evaluation import Evaluation
+from analysis.evaluation.json_pieces import pieces
 from analysis.evaluation.scoring import Score
 from analysis.evaluation.sweep import Row, Skipped
 from analysis.progress import UNWATCHED, Watch
@@ -58,15 +58,6 @@ def results_to_json(corpus: Corpus, rows: Sequence[Row | Skipped]) -> bytes:
     return to_json(_File(FORMAT, corpus, without_corpus(rows)), inf_nan_mode="constants")
 
 
-@dataclass(frozen=True, slots=True)
-class _Unread:
-    """What is read first: rows are many, and are checked one by one."""
-
-    format: int
-    corpus: Corpus
-    rows: list[Any]
-
-
 def read_results(source: Path | bytes, *, watch: Watch = UNWATCHED) -> SavedResults:
     """Read what `results_to_json` wrote.
 
@@ -75,7 +66,7 @@ def read_results(source: Path | bytes, *, watch: Watch = UNWATCHED) -> SavedResu
     source : Path or bytes
         A file, the folder of a run that holds it, or a file's content.
     watch : Watch
-        Reports the rows that were read.
+        Reports the characters that were read, row by row.
 
     Returns
     -------
@@ -91,14 +82,7 @@ def read_results(source: Path | bytes, *, watch: Watch = UNWATCHED) -> SavedResu
     try:
         if isinstance(source, Path):
             source = (source / RESULTS_FILE if source.is_dir() else source).read_bytes()
-        watch.progress(0, 1, "reading")
-        found = TypeAdapter(_Unread).validate_json(source)
-        whole_rows: list[Row | Skipped] = []
-        row_type: TypeAdapter[Row | Skipped] = TypeAdapter(Row | Skipped)
-        for number, row in enumerate(found.rows):
-            watch.check()
-            watch.progress(number, len(found.rows), "checking")
-            whole_rows.append(row_type.validate_json(to_json(row, inf_nan_mode="constants")))
+        found = _read(source.decode(), watch)
     except OSError as error:
         raise UserError(
             f"{name} holds no {RESULTS_FILE} that can be read.",
@@ -121,7 +105,7 @@ def read_results(source: Path | bytes, *, watch: Watch = UNWATCHED) -> SavedResu
             f"{name} does not fit together: its clips have no durations, or a condition already.",
             f"Give the {RESULTS_FILE} as coalesce wrote it.",
         )
-    rows = with_corpus(whole_rows, found.corpus)
+    rows = with_corpus(found.rows, found.corpus)
     n_utterances = len(found.corpus.utterances)
     evaluated = [row.evaluation for row in rows if isinstance(row, Row)]
     whole = all(len(e.results) == len(e.scores) == n_utterances for e in evaluated)
@@ -132,6 +116,31 @@ def read_results(source: Path | bytes, *, watch: Watch = UNWATCHED) -> SavedResu
         if isinstance(row, Row):
             _require_fitting(name, row, evaluated[0])
     return SavedResults(found.corpus, rows)
+
+
+def _read(text: str, watch: Watch) -> _File:
+    """What is written, row by row: all of it at once could not be cancelled.
+
+    Raises
+    ------
+    ValueError
+        Where it is something else.
+    Cancelled
+    """
+    watch.progress(0, len(text), "reading")
+    row_type: TypeAdapter[Row | Skipped] = TypeAdapter(Row | Skipped)
+    members, rows = dict[str, str](), list[Row | Skipped]()
+    for name, piece, end in pieces(text, "rows"):
+        watch.check()
+        if name == "rows":
+            rows.append(row_type.validate_json(piece))
+        else:
+            members[name] = piece
+        watch.progress(end, len(text), "reading")
+    if missing := {"format", "corpus"} - members.keys():
+        raise ValueError(f"there is no {' and no '.join(sorted(missing))}")
+    corpus = TypeAdapter(Corpus).validate_json(members["corpus"])
+    return _File(TypeAdapter(int).validate_json(members["format"]), corpus, rows)
 
 
 def _require_fitting(name: str, row: Row, first: Evaluation) -> None:

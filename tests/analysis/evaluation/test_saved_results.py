@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from analysis.errors import Cancelled, UserError
 from analysis.evaluation.corpora import Corpus
+from analysis.evaluation.json_pieces import pieces
 from analysis.evaluation.outcomes import outcomes_of
 from analysis.evaluation.saved_results import RESULTS_FILE, read_results, results_to_json
 from analysis.evaluation.sweep import Row, sweep
@@ -86,6 +88,43 @@ def test_reading_tells_its_progress_and_can_be_cancelled() -> None:
     content = results_to_json(rows[0].evaluation.corpus, rows)
     told: list[tuple[int, int]] = []
     read_results(content, watch=Watch(lambda done, total, note: told.append((done, total))))
-    assert told[1:] == [(0, 2), (1, 2)]
+    assert told == sorted(told)
+    assert len({done for done, _ in told}) == 1 + 2 + len(rows)  # nothing, format, corpus, rows
+    assert {total for _, total in told} == {len(content)}
     with pytest.raises(Cancelled):
         read_results(content, watch=Watch(should_cancel=lambda: True))
+
+
+def test_reading_is_cancelled_between_two_rows() -> None:
+    """What follows is not even looked at."""
+    rows = rows_heard(["a"], {"original": ["a"], "cut": ["b"]})
+    content = results_to_json(rows[0].evaluation.corpus, rows)
+    end = content.index(b'{"model"', content.index(b'{"model"') + 1)
+    told: list[int] = []
+    watch = Watch(
+        lambda done, total, note: told.append(done), lambda: bool(told) and told[-1] > end - 9
+    )
+    with pytest.raises(Cancelled):
+        read_results(content[:end] + b"{}, no JSON", watch=watch)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'{"format": 1,}', b'{"rows": [1,]}', b'{"rows": [1}', b'{"a": 1} 2', b"{1: 2}", b"{"],
+)
+def test_pieces_of_what_is_no_json_are_refused(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"expect|Expect"):
+        list(pieces(content.decode(), "rows"))
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"rows": []}, {"a": "}", "rows": [[], {"b": "],"}], "c": 1}]
+)
+def test_pieces_are_the_whole_document(document: dict[str, Any]) -> None:
+    found: dict[str, Any] = {"rows": []} if "rows" in document else {}
+    for name, text, _ in pieces(json.dumps(document, indent=1), "rows"):
+        if name == "rows":
+            found["rows"].append(json.loads(text))
+        else:
+            found[name] = json.loads(text)
+    assert found == document
