@@ -15,9 +15,10 @@ from typing import Generic, TypeVar
 
 from streamlit import runtime
 
-from analysis.errors import Cancelled, UserError, unexpected
+from analysis.errors import Cancelled, UserError
 from analysis.progress import Watch
 from analysis.serving import serving
+from pages.session.faults import logged, problem_of
 from pages.session.lanes import Lane, lane_of, lanes
 from pages.session.shelves import Shelf
 from pages.widgets.formatting import number_of, seconds
@@ -110,7 +111,9 @@ class Job(Generic[T]):
         if self._cancelled.is_set():
             raise Cancelled
         self._started = time.monotonic()
-        return self._work(Watch(self._progress, lambda: not self.is_wanted or _server_stops()))
+        watch = Watch(self._progress, lambda: not self.is_wanted or _server_stops())
+        with logged(self.title):  # here, for nobody may be left to collect it
+            return self._work(watch)
 
     def cancel(self) -> None:
         """Ask the work to stop at its next step, unless it is done for others, too."""
@@ -341,29 +344,13 @@ class Jobs:
             slot, job = taken
             assert job.future is not None
             try:
-                job.deliver(job.future.result())
+                result = job.future.result()
+                with logged(job.title):
+                    job.deliver(result)
             except Cancelled:
                 self._note_cancelled(slot, job)
-            except UserError as error:
-                self.problems[slot] = error
-            except OSError as error:
-                self.problems[slot] = UserError(
-                    f"{job.title} stopped: {error.strerror or 'the system refused'}.",
-                    "Check that the disk has room and that the folder may be written to.",
-                    repr(error),
-                )
             except Exception as error:  # what nobody foresaw must not take the page with it
-                # Out of memory arrives as a RuntimeError of torch, on a GPU and on the CPU.
-                full = isinstance(error, MemoryError) or "memory" in str(error).lower()
-                self.problems[slot] = (
-                    UserError(
-                        f"{job.title} failed: the memory is full.",
-                        "Try a shorter clip, a smaller model or another device.",
-                        repr(error),
-                    )
-                    if full
-                    else unexpected(job.title, error)
-                )
+                self.problems[slot] = problem_of(job.title, error)
 
     def _take_finished(self) -> tuple[str, Job] | None:
         """One job that has finished; each is taken once, however many tabs ask."""

@@ -118,6 +118,42 @@ def test_errors_are_kept_for_the_page(error: Exception, message: str) -> None:
     assert jobs.problems["x"].remedy
 
 
+@pytest.mark.parametrize("where", ["work", "delivery"])
+def test_what_nobody_foresaw_is_in_the_servers_log_once(
+    where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    fault = KeyError("nobody foresaw it")
+
+    def work(watch: Watch) -> None:
+        if where == "work":
+            raise fault
+
+    def deliver(nothing: None) -> None:
+        raise fault
+
+    jobs = Jobs()
+    jobs.start("x", Job("Saving", work, deliver), lane="test-log")
+    collect(jobs, "x")
+    [record] = [record for record in caplog.records if record.name.startswith("pages")]
+    assert record.getMessage() == "Saving failed."
+    assert record.exc_info is not None
+    assert record.exc_info[1] is fault
+
+
+@pytest.mark.parametrize("error", [UserError("Too long."), Cancelled(), OSError(28, "No space")])
+def test_what_is_the_visitors_is_not_in_the_servers_log(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    def work(watch: Watch) -> None:
+        raise error
+
+    jobs = Jobs()
+    jobs.start("x", Job("Saving", work, lambda nothing: None), lane="test-log")
+    collect(jobs, "x")
+    assert "x" in jobs.problems
+    assert not [record for record in caplog.records if record.name.startswith("pages")]
+
+
 def test_jobs_of_a_session_that_is_gone_are_cancelled() -> None:
     jobs, started, stopped = Jobs(), threading.Event(), threading.Event()
 
