@@ -3,7 +3,8 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import NoReturn
 
 from analysis import __version__
@@ -81,42 +82,37 @@ def _fail(options: argparse.Namespace, error: UserError, code: int) -> int:
     return code
 
 
+_MODULES: Mapping[str, str] = {
+    "app": "app",
+    "cache": "cache",
+    "compress": "models",
+    "diff": "diff",
+    "evaluate": "evaluation",
+    "export": "export",
+    "finetune": "training",
+    "inspect": "models",
+    "pinch": "training",
+    "report": "evaluation",
+    "sweep": "evaluation",
+    "transcribe": "transcribing",
+}
+"""Command → module of `analysis.cli` whose function of the same name does it."""
+
+
 def _command(name: str) -> Callable[[argparse.Namespace], None]:
     """What a command does.
 
     The engine takes seconds to import, which --help, typing errors, and commands that compute
-    nothing need not wait for.
+    nothing need not wait for; nor does one command for what only another needs.
     """
-    if name == "cache":
-        from analysis.cli.cache import cache
+    if name not in ("app", "cache"):
+        from analysis.cache import tidy
 
-        return cache
-    if name == "app":
-        from analysis.cli.app import app
-
-        return app
-    from analysis.cache import tidy
-
-    tidy()
-    from analysis.cli import diff as diff_command
-    from analysis.cli import evaluation as evaluation_commands
-    from analysis.cli import export as export_commands
-    from analysis.cli import models as commands
-    from analysis.cli import training as training_commands
-    from analysis.cli import transcribing
-
-    return {
-        "inspect": commands.inspect,
-        "compress": commands.compress,
-        "evaluate": evaluation_commands.evaluate,
-        "sweep": evaluation_commands.sweep,
-        "report": evaluation_commands.report,
-        "diff": diff_command.diff,
-        "export": export_commands.export,
-        "finetune": training_commands.finetune,
-        "pinch": training_commands.pinch,
-        "transcribe": transcribing.transcribe,
-    }[name]
+        tidy()
+    command: Callable[[argparse.Namespace], None] = getattr(
+        import_module(f"analysis.cli.{_MODULES[name]}"), name
+    )
+    return command
 
 
 def _drop_output() -> None:
