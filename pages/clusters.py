@@ -66,6 +66,7 @@ from pages.session.shelves import (
 from pages.widgets.basics import explain, figure, two_columns
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports
+from pages.widgets.presented import scaled
 
 BY_LAYER, BY_KIND = "Layer", "Kind"
 BY_MEASURE = {name.capitalize(): name for name in MEASURES}
@@ -181,7 +182,7 @@ def _one_group(
     color_by, projection = map_controls(session, model, [group], settings.trees, options, COLOR_KEY)
     left, right = two_columns()
     with left:
-        map_place = st.container(height=MAP_HEIGHT, border=False)
+        map_place = st.container(height=scaled(MAP_HEIGHT), border=False)
         map_note(
             session,
             f"All {group.n_units:,} units are drawn. Click on one to choose its cluster; choose"
@@ -309,7 +310,7 @@ def _all_heads(
         else:
             values = colored_heads([group.id for group in heads], measured, measure)
     if projection is None:
-        st.container(height=MAP_HEIGHT, border=False)
+        st.container(height=scaled(MAP_HEIGHT), border=False)
         map_note(session, "")
         return {}
     chart = head_map(

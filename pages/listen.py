@@ -14,7 +14,7 @@ from analysis.figures.palette import NEUTRAL, ORIGINAL, variant_color
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
 from analysis.serving import serving
-from pages.frame import presenting, tour
+from pages.frame import tour
 from pages.frame.frame import run_page
 from pages.frame.model_choice import SMALL_WHISPER, SMALL_WHISPER_BYTES, suggest_whisper
 from pages.listening.bundled import BundledClip
@@ -40,6 +40,7 @@ from pages.session.session import Session, on_best_device
 from pages.widgets.basics import explain, swatch
 from pages.widgets.choices import held
 from pages.widgets.formatting import count, escape_markdown, number_of, percent, size
+from pages.widgets.presented import scaled
 
 WORDS_HEIGHT = 9.375
 """Of each model's words, in units of the page's type (rem)."""
@@ -177,7 +178,7 @@ def _card(side: Side, own: Score | None, done: int, total: int) -> None:
     if own is not None:
         st.html(scrolling(marked_transcript(own.alignment), WORDS_HEIGHT, f"Words: {_NAMES[side]}"))
         return
-    with st.container(height=presenting.scaled(round(16 * WORDS_HEIGHT)), border=False):
+    with st.container(height=scaled(round(16 * WORDS_HEIGHT)), border=False):
         if done < total:
             st.progress(done / total, text=f":small[{done} of {total} transcripts of this clip]")
 

@@ -12,14 +12,14 @@ from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.projection import METRICS, WORTHWHILE_UNITS, Projection, UmapSettings
 from analysis.compression.tree_choice import TreeChoice
 from analysis.figures.maps import MAP_HEIGHT, unit_map
-from analysis.figures.theme import BUTTONS_LEFT_OUT, apply_theme
+from analysis.figures.theme import BUTTONS_LEFT_OUT
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from pages.exploring.cluster_selection import units_key
 from pages.exploring.maps import find_map
 from pages.session.job_box import job_box, show_problem
 from pages.session.session import Session
-from pages.widgets.basics import theme
+from pages.widgets.basics import draw_chart
 from pages.widgets.choices import choose_one, held
 
 PCA, UMAP = "PCA", "UMAP"
@@ -67,19 +67,17 @@ def draw_unit_map(
 
 def draw_map(chart: go.Figure, *, key: str, alt: str, **options: Any) -> None:
     """A chart that keeps the box and the lasso, which `widgets.figure` leaves out."""
-    apply_theme(chart, theme())
-    st.plotly_chart(
+    draw_chart(
         chart,
-        key=key,
-        alt=alt,
-        height=MAP_HEIGHT,
-        selection_mode=("points", "box", "lasso"),
-        config={
-            "displaylogo": False,
+        {
             "scrollZoom": True,
             "modeBarButtonsToRemove": list(BUTTONS_LEFT_OUT),
             "toImageButtonOptions": {"format": "svg", "filename": "map"},
         },
+        key=key,
+        alt=alt,
+        height=MAP_HEIGHT,
+        selection_mode=("points", "box", "lasso"),
         **options,
     )
 

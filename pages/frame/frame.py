@@ -16,6 +16,7 @@ from analysis.serving import serving
 from pages.frame import presenting
 from pages.listening import opening
 from pages.session import link
+from pages.widgets.presented import is_presenting
 
 if TYPE_CHECKING:  # what takes seconds to load is imported when the frame has been drawn
     from analysis.models.speech_model import SpeechModel
@@ -42,7 +43,7 @@ def main() -> None:
     listen = st.Page("pages/listen.py", title="Listen", icon=":material/hearing:", default=True)
     train = st.Page("pages/train.py", title="Train", icon=":material/model_training:")
     link.receive()
-    presenting_now = link.is_presenting()
+    presenting_now = is_presenting()
     page = st.navigation(
         {
             "Try": [listen],

@@ -20,18 +20,11 @@ from pages.listening.opening import (
 )
 from pages.session import link
 from pages.widgets.choices import held
-
-SCALE = 1.3
-"""How much larger everything is written."""
+from pages.widgets.presented import SCALE, present
 
 _FONT_PIXELS = 16  # as in .streamlit/config.toml
 
 T = TypeVar("T")
-
-
-def scaled(pixels: int) -> int:
-    """A height in pixels that holds as many lines in presenter mode as otherwise."""
-    return round(SCALE * pixels) if link.is_presenting() else pixels
 
 
 def draw_switch() -> None:
@@ -41,7 +34,7 @@ def draw_switch() -> None:
         icon=":material/co_present:",
         key="present",
         width="stretch",
-        on_click=link.present,
+        on_click=present,
         args=(True,),
         help="Large type and no sidebar. On Listen and Transcribe, keys step through what is shown;"
         " Escape ends it.",
@@ -69,7 +62,7 @@ def draw_bar(page: str) -> None:
         if page == "Listen":
             _step("Remove less", "Left", "present:left", _move_sparsity, -1)
             _step("Remove more", "Right", "present:right", _move_sparsity, 1)
-        st.button("End", shortcut="Esc", key="present:end", on_click=link.present, args=(False,))
+        st.button("End", shortcut="Esc", key="present:end", on_click=present, args=(False,))
 
 
 def _step(label: str, shortcut: str, key: str, move: Callable[[int], None], by: int) -> None:

@@ -19,7 +19,6 @@ from analysis.models.statistics import UNITS
 from analysis.models.unit_groups import UnitGroup
 from pages.exploring.cluster_selection import ONE_GROUP, VIEW_KEY, k_key
 from pages.exploring.measurements import STATISTIC_KEY
-from pages.frame import presenting
 from pages.listening.opening import FIRST_PERCENT, PERCENT_KEY, clip_on_show
 from pages.listening.rehearsal import NORMALISER, heard_on_show
 from pages.planning.group_choice import selected_group
@@ -35,6 +34,7 @@ from pages.session.shelves import model_id, tree_key, tree_shelf
 from pages.widgets.basics import primary_button
 from pages.widgets.choices import held
 from pages.widgets.formatting import error_percent, number_of, percent
+from pages.widgets.presented import scaled
 
 TOUR_KEY = "tour:step"
 _LABEL = "Take the tour: six steps, five minutes"
@@ -93,7 +93,7 @@ def draw(session: Session, model: SpeechModel, page: str) -> None:
     done = _look(session, model, number) if there else False
     text = step.text(session, model) if there else "The tour waits where you left it."
     st.session_state[_SAID] = text if there else None
-    with st.container(border=True, height=presenting.scaled(BOX_HEIGHT), key="tour"):
+    with st.container(border=True, height=scaled(BOX_HEIGHT), key="tour"):
         words, buttons = st.columns([4, 1.2], vertical_alignment="center")
         with words:
             st.markdown(f":small[Tour, step {number + 1} of {len(STEPS)}]  **{step.title}**")

@@ -6,9 +6,10 @@ Those take seconds at a server's first visit. What is drawn here needs none of t
 import streamlit as st
 
 from pages.listening.bundled import BundledClip, bundled_clips, short_title, title_of
-from pages.session.link import is_presenting, opened
+from pages.session.link import opened
 from pages.widgets.choices import held
 from pages.widgets.formatting import escape_markdown
+from pages.widgets.presented import is_presenting
 
 CLIP_KEY, PERCENT_KEY = "listen:clip", "listen:percent"
 CLIP_PARAMETER, PERCENT_PARAMETER = "clip", "sparsity"

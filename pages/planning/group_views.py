@@ -29,6 +29,7 @@ from pages.widgets.basics import figure
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports
 from pages.widgets.formatting import count, percent
+from pages.widgets.presented import scaled
 
 TABLE, CURVES, STRATEGIES = "Table", "Error curves", "Allocations compared"
 
@@ -57,7 +58,7 @@ def draw(draft: Draft) -> None:
         return
     if draft.trees is None:
         height = STRATEGIES_HEIGHT if view == STRATEGIES else curves_height(draft.groups)
-        with st.container(height=height, border=True):
+        with st.container(height=scaled(height), border=True):
             st.caption("This picture appears when the merge trees are built.")
         return
     if view == STRATEGIES:

@@ -19,6 +19,7 @@ from analysis.training.log import TrainingCurves
 from pages.widgets.basics import figure
 from pages.widgets.exports import draw_exports
 from pages.widgets.formatting import escape_markdown, seconds
+from pages.widgets.presented import scaled
 
 
 def draw_run(curves: TrainingCurves, names: Mapping[str, str]) -> None:
@@ -94,7 +95,7 @@ def _draw_gates(curves: TrainingCurves, charts: dict[str, go.Figure]) -> None:
 
 def _waiting(sentence: str, height: int) -> None:
     """A sentence in the room of a figure, so that nothing moves when the figure comes."""
-    with st.container(height=height, border=True):
+    with st.container(height=scaled(height), border=True):
         st.caption(sentence)
 
 

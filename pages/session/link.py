@@ -16,6 +16,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.widgets.formatting import escape_markdown
+from pages.widgets.presented import is_presenting, present
 
 if TYPE_CHECKING:  # the first page reads its link before the speech libraries are loaded
     from analysis.models.speech_model import SpeechModel
@@ -24,7 +25,6 @@ _OPENED = "link:opened"
 _ANNOUNCED = "link:announced"
 _SESSION = "link:session"
 _VIEW = "link:view"
-_PRESENTING = "link:presenting"
 
 MODEL = "model"
 SESSION = "session"
@@ -45,16 +45,6 @@ def receive() -> None:
         parameters = st.query_params.to_dict()
         present(parameters.pop(PRESENT, "") == "1")
         st.session_state[_OPENED] = parameters
-
-
-def present(on: bool) -> None:
-    """Begin or end presenter mode."""
-    st.session_state[_PRESENTING] = on
-
-
-def is_presenting() -> bool:
-    """Whether the address asks for presenter mode."""
-    return bool(st.session_state.get(_PRESENTING))
 
 
 def opened() -> Mapping[str, str]:

@@ -1,7 +1,7 @@
 """Small things that every page draws the same way."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -9,10 +9,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from analysis.errors import UserError
+from analysis.figures.enlarging import enlarged
 from analysis.figures.palette import BACKGROUNDS
 from analysis.figures.theme import BUTTONS_LEFT_OUT, SELECTING_BUTTONS, apply_theme
 from analysis.serving import serving
 from pages.widgets.formatting import escape_markdown
+from pages.widgets.presented import SCALE, is_presenting, scaled
 
 _UNSEEN = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
@@ -68,18 +70,34 @@ def show_error(error: UserError) -> None:
 
 def figure(chart: go.Figure, *, key: str, alt: str, **options: Any) -> Any:
     """A Plotly chart with the page's theme, a vector export and a text for screen readers."""
+    config = {
+        "toImageButtonOptions": {"format": "svg", "filename": key.split(":")[0]},
+        "modeBarButtonsToRemove": [*SELECTING_BUTTONS, *BUTTONS_LEFT_OUT],
+    }
+    return draw_chart(chart, config, key=key, alt=alt, **options)
+
+
+def draw_chart(
+    chart: go.Figure, config: Mapping[str, Any], *, height: int | None = None, **options: Any
+) -> Any:
+    """A Plotly chart with the page's theme, and as large as the page is written.
+
+    Parameters
+    ----------
+    chart : Figure
+    config : mapping of str to object
+        Of Plotly.
+    height : int, optional
+        Pixels where nothing is presented; that of the figure where none is given.
+    **options
+        Of `streamlit.plotly_chart`.
+    """
     apply_theme(chart, theme())
-    return st.plotly_chart(
-        chart,
-        key=key,
-        alt=alt,
-        config={
-            "displaylogo": False,
-            "toImageButtonOptions": {"format": "svg", "filename": key.split(":")[0]},
-            "modeBarButtonsToRemove": [*SELECTING_BUTTONS, *BUTTONS_LEFT_OUT],
-        },
-        **options,
-    )
+    if is_presenting():
+        chart = enlarged(chart, SCALE)
+    if height is not None:
+        options["height"] = scaled(height)
+    return st.plotly_chart(chart, config={"displaylogo": False, **config}, **options)
 
 
 def two_columns(left_width: int = 600) -> tuple[DeltaGenerator, DeltaGenerator]:
