@@ -13,7 +13,7 @@ from analysis.models.unit_groups import UnitGroup
 Column = tuple[str, str, str]
 """Stack, block, and what its cells show."""
 
-GRID_HEADINGS = 74
+GRID_HEADINGS = 92
 """Pixels that the headings and the labels of the columns need."""
 
 CELL = 0.92
@@ -55,7 +55,7 @@ def frame_grid(
     figure.update_xaxes(
         tickvals=list(places.values()),
         ticktext=[label(column) for column in places],
-        tickangle=0,
+        autotickangles=[0, -90],  # upright where columns are narrower than their labels
         tickfont={"size": 12},
         side="top",
         range=[-0.6, max(places.values()) + 0.6],
@@ -79,7 +79,7 @@ def frame_grid(
             x=sum(own) / len(own),
             y=1,
             yref="paper",
-            yshift=20,
+            yshift=38,
             yanchor="bottom",
             text=heading_of(stack, block),
             showarrow=False,

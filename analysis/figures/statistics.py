@@ -46,7 +46,7 @@ UNIT_NAMES: Mapping[str, str] = {
 }
 """Unit of each statistic; "weight" stands for the unit of the weights themselves."""
 
-_ROW_HEIGHT, _LEAST_ROWS, _FRAME_HEIGHT = 17, 34, 180
+_ROW_HEIGHT, _LEAST_ROWS, _FRAME_HEIGHT = 17, 34, 214
 
 _SHORT_LABELS = {"input": "in", UNITS: "all"}
 _MATRIX_STYLES: Mapping[str, tuple[str, str]] = {
@@ -138,7 +138,7 @@ def statistic_heatmap(
             "colorbar": {
                 "title": {
                     "text": f"{STATISTIC_TITLES[name]} ({UNIT_NAMES[name]})",
-                    "side": "right",
+                    "side": "top",
                 },
                 "tickformat": _tick_format(values),
                 "thickness": 12,
@@ -154,7 +154,7 @@ def statistic_heatmap(
     )
     title = _heatmap_title(cells, values, name)
     lay_out(figure, heatmap_height(groups), title, headings=GRID_HEADINGS)
-    figure.update_layout(margin_b=70)
+    figure.update_layout(margin_b=86)
     figure.update_layout(clickmode="event+select", bargap=0)
     figure.update_traces(unselected_marker_opacity=1)
     return figure

@@ -102,22 +102,24 @@ def choose_group(
             pick_group(
                 model, groups, "Layer and kind", "The selected group, the same on all pages."
             )
-        st.button(
-            ":material/chevron_left:",
-            key="clusters:back",
-            on_click=step,
-            args=(-1,),
-            disabled=place == 0,
-            help="The same kind, one layer closer to the input.",
-        )
-        st.button(
-            ":material/chevron_right:",
-            key="clusters:forth",
-            on_click=step,
-            args=(1,),
-            disabled=place == len(same_kind) - 1,
-            help="The same kind, one layer further from the input.",
-        )
+        # where the row is too narrow, both go below
+        with st.container(horizontal=True, width="content", gap="xsmall", key="clusters:steps"):
+            st.button(
+                ":material/chevron_left:",
+                key="clusters:back",
+                on_click=step,
+                args=(-1,),
+                disabled=place == 0,
+                help="The same kind, one layer closer to the input.",
+            )
+            st.button(
+                ":material/chevron_right:",
+                key="clusters:forth",
+                on_click=step,
+                args=(1,),
+                disabled=place == len(same_kind) - 1,
+                help="The same kind, one layer further from the input.",
+            )
     slider_key = k_key(model, group)
     bend = knee(trees[group.id])
     st.session_state.setdefault(slider_key, bend)

@@ -11,6 +11,16 @@ from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import STATISTICS, UNITS, model_statistics
 
 
+def test_labels_of_narrow_columns_stand_upright_below_the_headings(whisper: SpeechModel) -> None:
+    cells = statistic_heatmap(whisper.groups, model_statistics(whisper), next(iter(STATISTICS)))
+    axis = cells.layout.xaxis
+    assert (axis.tickangle, axis.autotickangles) == (None, (0, -90))
+    upright = max(map(len, axis.ticktext)) * axis.tickfont.size
+    headings = [note for note in cells.layout.annotations if note.yanchor == "bottom"]
+    assert headings
+    assert all(note.yshift >= upright for note in headings)
+
+
 def test_figures_hold_every_unit_and_every_cell(whisper: SpeechModel) -> None:
     groups = whisper.groups
     statistics = model_statistics(whisper)
