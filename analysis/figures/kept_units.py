@@ -14,6 +14,7 @@ _Kind = tuple[str, str]  # stack and block
 _MOST_IN_A_ROW = 5  # facets that fit on a projector and a telephone
 _HEADINGS = 74  # pixels of a heading of four lines
 _FRAME_HEIGHT, _ROW_HEIGHT, _BETWEEN_ROWS = 172, 160, 118  # pixels; between: ticks and headings
+_OVER_A_ROW = 14  # pixels from the ticks to the title of an axis that is not the lowest
 
 ERROR_CURVE_HEIGHT = 300
 
@@ -57,7 +58,7 @@ def kept_units_chart(
     )
     for row, kinds in enumerate(rows, start=1):
         for column, kind in enumerate(kinds, start=1):
-            _kept_facet(figure, (row, column), facets[kind], n_clusters, selected, color)
+            _kept_facet(figure, (row, column), facets[kind], n_clusters, selected, color, len(rows))
             _place(figure, (row, column), kind, len(kinds))
     height = kept_units_height(groups)
     lay_out(figure, height, _kept_title(groups, n_clusters, color), headings=_HEADINGS)
@@ -114,6 +115,7 @@ def _kept_facet(
     n_clusters: Mapping[str, int],
     selected: str | None,
     color: str,
+    n_rows: int,
 ) -> None:
     """Bars of one kind of group over the layers."""
     row, column = place
@@ -167,7 +169,8 @@ def _kept_facet(
     )
     figure.update_xaxes(
         title_text="layer",
-        title_standoff=4,
+        # over another row Plotly pays no heed to the ticks
+        title_standoff=_OVER_A_ROW if row < n_rows else 4,
         dtick=1 if len(layers) <= MANY_LAYERS else 8,
         tickformat="d",
         showgrid=False,

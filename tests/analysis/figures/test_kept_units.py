@@ -47,6 +47,13 @@ def test_many_kinds_are_drawn_in_a_row_for_each_stack(whisper: SpeechModel) -> N
             kinds.setdefault(str(bottom), set()).add(trace.customdata[0][0].split(".")[0])
         assert len(kinds) == n_rows
         if n_rows > 1:
+            above = [
+                axis.title.standoff
+                for axis in figure.select_xaxes()
+                if figure.layout[axis.anchor.replace("y", "yaxis")].domain[0] > 0
+                and axis.title.text
+            ]
+            assert min(above) >= 12  # else the title lies on the ticks
             assert all(len(stacks) == 1 for stacks in kinds.values())
         headings = [(note.x, note.y) for note in figure.layout.annotations]
         assert len(set(headings)) == len({(g.stack, g.block) for g in groups})
