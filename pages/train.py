@@ -33,7 +33,7 @@ _WITHOUT_FOLDER = {
     _DEMO: "Sentences of the demo models' own domain, made on this server: training voices, in"
     " rooms and noise.",
     _NO_DATA: "For a model that lost 40 % and more: the original teaches, on the speech that ships."
-    " The WER is against its own words, on other voices.",
+    " Counted is the divergence from its own words, on other voices.",
 }
 _RATES = (1e-5, 3e-5, 1e-4, 2e-4, 5e-4, 1e-3)
 _CLIPS, _FEWEST_CLIPS = 600, 20

@@ -79,6 +79,8 @@ def wer_curve(curves: TrainingCurves) -> go.Figure:
     last = _last_step(curves)
     steps = [row["step"] for row in curves.validations]
     wers = [row["wer"] for row in curves.validations]
+    own_words = curves.start.get("validation_against") == OWN_WORDS
+    what = "divergence" if own_words else "WER"
     figure = go.Figure()
     figure.add_hline(y=wers[0], line={"color": NEUTRAL, "width": 1, "dash": "dash"})
     figure.add_scatter(
@@ -88,15 +90,14 @@ def wer_curve(curves: TrainingCurves) -> go.Figure:
         line={"color": ORIGINAL, "width": 2},
         marker={"size": 9},
         customdata=[row["epoch"] for row in curves.validations],
-        hovertemplate="epoch %{customdata:.0f}<br>WER %{y:.2%}<extra></extra>",
+        hovertemplate=f"epoch %{{customdata:.0f}}<br>{what} %{{y:.2%}}<extra></extra>",
     )
     figure.update_xaxes(title_text="step", range=[-0.02 * last, 1.02 * last])
-    own_words = curves.start.get("validation_against") == OWN_WORDS
-    axis = f"WER against {OWN_WORDS}" if own_words else "validation WER"
+    axis = f"divergence from {OWN_WORDS}" if own_words else "validation WER"
     figure.update_yaxes(title_text=axis, tickformat=".1%", rangemode="tozero")
     title = f"Validation WER: {wers[0]:.1%} before training"
     if own_words:
-        title = f"WER to the original: {wers[0]:.1%} before"
+        title = f"Divergence from the original: {wers[0]:.1%} before"
     if len(wers) > 1:
         title += f", {wers[-1]:.1%} after epoch {curves.validations[-1]['epoch']:.0f}"
     lay_out(figure, CURVE_HEIGHT, title)

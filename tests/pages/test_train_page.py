@@ -166,7 +166,7 @@ def test_a_variant_learns_without_data(app: AppTest) -> None:
     assert record.settings["learning_rate"] == DISTILLING["learning_rate"]
     assert record.settings["teacher"] == "demo-whisper"
     assert titles(app)[0].startswith("Distance to the original: ")
-    assert titles(app)[1].startswith("WER to the original: ")
+    assert titles(app)[1].startswith("Divergence from the original: ")
     assert "trained, data-free, step 5 of 5" in texts(app)
     settle(app.switch_page("pages/compress.py"))
     assert ", uniform, trained, data-free" in texts(app)

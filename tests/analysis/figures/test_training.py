@@ -56,8 +56,8 @@ def test_pictures_of_a_run_without_data_say_what_they_are_against(curves: Traini
     assert list(loss_curve(taught).data[0].y) == [3.0, 1.5]
     assert loss_curve(taught).layout.title.text.startswith("Distance to the original: ")
     wer = wer_curve(taught).layout
-    assert wer.title.text == "WER to the original: 40.0% before, 30.0% after epoch 1"
-    assert wer.yaxis.title.text == "WER against the original's own words"
+    assert wer.title.text == "Divergence from the original: 40.0% before, 30.0% after epoch 1"
+    assert wer.yaxis.title.text == "divergence from the original's own words"
 
 
 def test_running_mean_has_no_bias_to_the_first_value() -> None:
