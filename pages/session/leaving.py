@@ -25,6 +25,8 @@ LEFT_SECONDS = 15.0
 LOOK_SECONDS = 5.0
 """How often the thread looks."""
 
+_RESTLESS_LOOKS = 3  # after a tab was closed: a script or a job of it may still hold its models
+
 _MARGIN_SECONDS = 2 * LOOK_SECONDS  # before Streamlit's own time-out, with which it forgets the tab
 
 _looking = threading.Lock()
@@ -104,15 +106,17 @@ def _watcher(_sessions: Callable[[], Sequence[Session]]) -> threading.Thread:
 
 
 def _watch(sessions: Callable[[], Sequence[Session]]) -> None:
-    some_left = False
+    restless = 0
     while True:
         time.sleep(LOOK_SECONDS)
         if not runtime.exists():
             continue
         try:
-            if some_left:  # they were closed at the last look, and have come to rest
+            if restless:  # tabs were closed at one of the last looks, and may have come to rest
                 give_back()
-            some_left = _look_once(sessions())
+                restless -= 1
+            if _look_once(sessions()):
+                restless = _RESTLESS_LOOKS
         except Exception:  # the next look may go well, and without any nobody's job would end
             logging.getLogger(__name__).exception("Looking after closed tabs failed.")
 

@@ -90,3 +90,28 @@ def test_what_goes_in_circles_is_given_back_though_it_was_set_apart() -> None:
     assert gone() is not None
     leaving.give_back()
     assert gone() is None
+
+
+def test_memory_is_given_back_until_those_who_left_have_come_to_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A script of a closed tab may still run at the first look after it."""
+    looks: list[int] = []
+    given_back: list[int] = []
+    closed = [False, True, False, False, False, False, False]
+
+    def sleep(seconds: float) -> None:
+        if len(looks) == len(closed):
+            raise SystemExit
+
+    def look_once(sessions: object) -> bool:
+        looks.append(len(given_back))
+        return closed[len(looks) - 1]
+
+    monkeypatch.setattr(leaving.time, "sleep", sleep)
+    monkeypatch.setattr(leaving.runtime, "exists", lambda: True)
+    monkeypatch.setattr(leaving, "_look_once", look_once)
+    monkeypatch.setattr(leaving, "give_back", lambda: given_back.append(len(looks)))
+    with pytest.raises(SystemExit):
+        leaving._watch(list)
+    assert given_back == [2, 3, 4]  # after the looks at which it was, and would be, at rest
