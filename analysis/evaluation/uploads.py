@@ -108,7 +108,10 @@ def lay_out_upload(files: Iterable[tuple[str, bytes]], folder: Path) -> LaidOut:
             n_written += 1
     if faults and not n_written:
         first = faults[0]
-        raise UserError(f"Nothing of the upload can be used. {first.where}: {first.reason}")
+        raise UserError(
+            f"Nothing of the upload can be used. {first.where}: {first.reason}",
+            "Choose other files, or name a folder on the computer that serves this page.",
+        )
     return LaidOut(n_written, tuple(faults))
 
 
