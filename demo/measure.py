@@ -14,8 +14,8 @@ from analysis.plan.recipe import complete
 from analysis.shipped import write_archive
 
 _LARGE = ("ffn.npz", "attention.npz", "influence.npz", "expected.npz")
-"""Ends of what does not ship though it is measured on the sound: moments, a hundred times as large
-as all the rest, which take seconds."""
+"""Ends of what does not ship though it is measured on the sound: moments and expectations, ten
+times as large as all the rest, which take seconds."""
 
 
 def write_measured(name: str, archive: Path) -> None:
