@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -26,7 +25,7 @@ from analysis.eviction import (
     most_kept,
 )
 from analysis.progress import UNWATCHED, Watch
-from analysis.shipped import is_shipped, shipped_arrays
+from analysis.shipped import UNREADABLE, is_shipped, shipped_arrays
 from analysis.turns import Turns
 
 REVISION = "1"
@@ -201,7 +200,7 @@ def read_arrays(path: Path) -> Mapping[str, np.ndarray] | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-    except (OSError, ValueError, EOFError, BadZipFile, TypeError):  # TypeError: a bare array
+    except UNREADABLE:
         return shipped_arrays(_name(path))
     with suppress(OSError):  # the time of the last access is not kept everywhere
         os.utime(path)

@@ -3,12 +3,15 @@
 Each bundled model has an archive, which ``python -m demo.build measure`` writes. It holds what the
 cache would hold, under the same names: by the hash of the weights, of the sound and of the
 settings. Other weights, another sound or another way of measuring have other names, and are
-measured as usual.
+measured as usual; so is what an archive that cannot be read would have held.
 """
 
+import logging
+import zlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -16,6 +19,9 @@ from analysis.files import PROJECT
 
 FOLDER = PROJECT / "demo" / "measured"
 """Of the archives."""
+
+UNREADABLE = (OSError, ValueError, EOFError, TypeError, BadZipFile, zlib.error)
+"""What NumPy raises for an archive that is damaged or none; TypeError is for a bare array."""
 
 
 def shipped_arrays(name: str) -> Mapping[str, np.ndarray] | None:
@@ -29,9 +35,13 @@ def shipped_arrays(name: str) -> Mapping[str, np.ndarray] | None:
     archive = _contents(FOLDER).get(name)
     if archive is None:
         return None
-    with np.load(archive, allow_pickle=False) as file:
-        prefix = f"{name}/"
-        return {key.removeprefix(prefix): file[key] for key in file if key.startswith(prefix)}
+    try:
+        with np.load(archive, allow_pickle=False) as file:
+            prefix = f"{name}/"
+            return {key.removeprefix(prefix): file[key] for key in file if key.startswith(prefix)}
+    except UNREADABLE as error:
+        _report(archive, error)
+        return None
 
 
 def is_shipped(name: str) -> bool:
@@ -64,6 +74,16 @@ def _contents(folder: Path) -> Mapping[str, Path]:
     """Name in the cache → the archive that holds it."""
     found: dict[str, Path] = {}
     for archive in sorted(folder.glob("*.npz")):
-        with np.load(archive, allow_pickle=False) as file:
-            found |= {key.rpartition("/")[0]: archive for key in file}
+        try:
+            with np.load(archive, allow_pickle=False) as file:
+                found |= {key.rpartition("/")[0]: archive for key in file}
+        except UNREADABLE as error:
+            _report(archive, error)
     return found
+
+
+def _report(archive: Path, error: Exception) -> None:
+    """Tell the server's log of damage that costs time alone."""
+    logging.getLogger(__name__).warning(
+        "%s cannot be read (%s); what it held is measured again.", archive.name, error
+    )

@@ -51,24 +51,18 @@ def pieces(text: str, listed: str) -> Iterator[Piece]:
     [('a', '{"b": 1}'), ('rows', '1'), ('rows', '[2]')]
     """
     at = _expect(text, _skip(text, 0), "{")
-    if text[at : at + 1] == "}":
-        at = _expect(text, at, "}")
-    else:
-        while True:
-            name, at = _DECODER.raw_decode(text, at)
-            if not isinstance(name, str):
-                raise ValueError(f"a name was expected before character {at}")
-            at = _expect(text, _skip(text, at), ":")
-            if name == listed and text[at : at + 1] == "[":
-                at = yield from _elements(text, at, name)
-            else:
-                start, (_, at) = at, _DECODER.raw_decode(text, at)
-                yield Piece(name, text[start:at], at)
-            at = _skip(text, at)
-            if text[at : at + 1] != ",":
-                break
-            at = _expect(text, at, ",")
-        at = _expect(text, at, "}")
+    more = text[at : at + 1] != "}"
+    while more:
+        name, at = _DECODER.raw_decode(text, at)
+        if not isinstance(name, str):
+            raise ValueError(f"a name was expected before character {at}")
+        at = _expect(text, _skip(text, at), ":")
+        if name == listed and text[at : at + 1] == "[":
+            at = yield from _elements(text, at, name)
+        else:
+            at = yield from _value(text, at, name)
+        more, at = _comma(text, at)
+    at = _expect(text, at, "}")
     if at != len(text):
         raise ValueError(f"nothing was expected at character {at}")
 
@@ -76,15 +70,25 @@ def pieces(text: str, listed: str) -> Iterator[Piece]:
 def _elements(text: str, at: int, name: str) -> Generator[Piece, None, int]:
     """Those of a list; gives the place after it."""
     at = _expect(text, at, "[")
-    if text[at : at + 1] != "]":
-        while True:
-            start, (_, at) = at, _DECODER.raw_decode(text, at)
-            yield Piece(name, text[start:at], at)
-            at = _skip(text, at)
-            if text[at : at + 1] != ",":
-                break
-            at = _expect(text, at, ",")
+    more = text[at : at + 1] != "]"
+    while more:
+        at = yield from _value(text, at, name)
+        more, at = _comma(text, at)
     return _expect(text, at, "]")
+
+
+def _value(text: str, at: int, name: str) -> Generator[Piece, None, int]:
+    """What begins here, as one piece; gives the place after it."""
+    start, (_, at) = at, _DECODER.raw_decode(text, at)
+    yield Piece(name, text[start:at], at)
+    return at
+
+
+def _comma(text: str, at: int) -> tuple[bool, int]:
+    """Whether a comma comes next, and the place of what follows."""
+    at = _skip(text, at)
+    there = text[at : at + 1] == ","
+    return there, _expect(text, at, ",") if there else at
 
 
 def _expect(text: str, at: int, sign: str) -> int:

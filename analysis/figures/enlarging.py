@@ -22,8 +22,13 @@ _LENGTHS = frozenset(
         "ax",
         "ay",
         "arrowwidth",
+        "borderwidth",
+        "borderpad",
+        "linewidth",
+        "tickwidth",
+        "ticklen",
+        "outlinewidth",
     }
-    | {"borderwidth", "borderpad", "linewidth", "tickwidth", "ticklen", "outlinewidth"}
 )
 """What is in pixels wherever it stands."""
 

@@ -76,3 +76,29 @@ def test_what_ships_is_what_is_measured(tmp_path: Path, monkeypatch: pytest.Monk
     found = sensitivity._measure(demo_hubert, [last], trees, heard, clips, UNWATCHED)
     assert shipped_worth is not None
     np.testing.assert_allclose(found[last.id], shipped_worth[last.id], rtol=0.02, atol=1e-6)
+
+
+@pytest.mark.parametrize("left", [0, 0.5, 0.999])
+def test_a_truncated_archive_counts_as_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, left: float
+) -> None:
+    whole = next(shipped.FOLDER.glob("*.npz")).read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[: int(left * len(whole))])
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    assert read_arrays(tmp_path / "statistics" / "any.npz") is None
+    assert "cut.npz cannot be read" in caplog.text
+
+
+def test_a_damaged_member_counts_as_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    ours = {"kept/all.npz": {"zeros": np.zeros(1000)}, "kept/fine.npz": {"ones": np.ones(3)}}
+    shipped.write_archive(tmp_path / "some.npz", ours)
+    content = bytearray((tmp_path / "some.npz").read_bytes())
+    content[100:110] = b"0123456789"  # within what the first member holds
+    (tmp_path / "some.npz").write_bytes(content)
+    assert shipped.shipped_arrays("kept/all.npz") is None
+    fine = shipped.shipped_arrays("kept/fine.npz")
+    assert fine is not None
+    np.testing.assert_array_equal(fine["ones"], np.ones(3))
