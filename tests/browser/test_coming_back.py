@@ -1,12 +1,14 @@
 """In a real browser: a reload, a second tab, the way back, and a link for somebody else."""
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
+from pages.session import leaving
 from pages.session.store import new_id, store_of
 from tests.helpers.chromium import settle
 from tests.helpers.kept_sessions import MODEL, NAME, kept_items
@@ -89,4 +91,20 @@ def test_a_link_shows_somebody_else_the_comparison_and_no_more(
         box = place.bounding_box()
         assert box is not None
         assert box["x"] + box["width"] <= 300  # of the sidebar
+    page.context.clear_cookies()
+
+
+def test_the_job_of_a_closed_tab_ends_though_nobody_visits(
+    page: Page, guest: Page, server: str
+) -> None:
+    guest.goto(f"{server}/evaluate")
+    guest.get_by_role("button", name="Evaluate 13 models").click()
+    expect(guest.get_by_role("button", name="Cancel")).to_be_visible()
+    expect(guest).to_have_url(re.compile("session="))
+    address = guest.url
+    guest.close()
+    time.sleep(leaving.LEFT_SECONDS + 2 * leaving.LOOK_SECONDS + 3)
+    page.goto(address)
+    expect(page.get_by_text("no tab of yours was open any more")).to_be_visible()
+    expect(page.get_by_role("button", name="Evaluate 13 models")).to_be_visible()
     page.context.clear_cookies()
