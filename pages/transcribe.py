@@ -245,18 +245,19 @@ def _run(
 
     def idle() -> None:
         if here and _SLOT not in jobs.problems:
-            primary_button(
-                f"Transcribe {seconds(amount)} of audio in all",
-                "graphic_eq",
-                key="transcribe",
-                on_click=lambda: _start(session, here, options),
-            )
+            if primary_button(
+                f"Transcribe {seconds(amount)} of audio in all", "graphic_eq", key="transcribe"
+            ):
+                _start(session, here, options)
+                st.rerun()
         elif len(everywhere) > len(here):
-            st.button(
+            if st.button(
                 f"Transcribe the other clips, too ({len(everywhere)} transcripts)",
                 icon=":material/graphic_eq:",
-                on_click=lambda: _start(session, everywhere, options),
-            )
+                key="transcribe-all",
+            ):
+                _start(session, everywhere, options)
+                st.rerun()
         elif not here:
             st.caption("Every chosen model has heard every clip.")
 

@@ -59,7 +59,7 @@ def draw(draft: Draft) -> None:
             filter_mode=None,
         )
         limit = _LIMITS[name]
-        value = st.number_input(
+        st.number_input(
             f"At most ({limit.unit})",
             min_value=0.001,
             value=limit.first,
@@ -71,8 +71,8 @@ def draw(draft: Draft) -> None:
             icon=":material/straighten:",
             width="stretch",
             key=widget_key(model, "budget:fit"),
-            on_click=_fit,
-            args=(draft, name, value),
+            on_click=_fit,  # it may move the slider at once, before that is drawn
+            args=(draft, name),
             help="Sets the sparsity slider to what meets the limit with the settings on show.",
         )
         if name == _WER_RISE:
@@ -92,9 +92,10 @@ def _clips_with_references(session: Session) -> Sequence[Clip]:
     return [clip for clip in session.clips.values() if clip.reference.strip()]
 
 
-def _fit(draft: Draft, name: str, value: float) -> None:
+def _fit(draft: Draft, name: str) -> None:
     """Callback: start the job that finds where the slider should be; sizes take no time."""
     session, model, settings = draft.session, draft.model, draft.settings
+    value: float = st.session_state[widget_key(model, f"budget:{name}")]
     recipe, shelf, base = settings.recipe, tree_shelf(), footprint_of(model)
     variances = variances_of(model) if recipe.allocation.startswith("variance") else None
     clips = _clips_with_references(session)

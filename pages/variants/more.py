@@ -37,14 +37,15 @@ def draw(session: Session, model: SpeechModel) -> None:
             help="A checkpoint that was compressed from this very model, here or elsewhere: its"
             " coalesce.json says so. Two of them can be compared like any variants.",
         )
-        st.button(
+        if st.button(
             "Add",
             icon=":material/add:",
             key="add:go",
             width="stretch",
             disabled=not folder.strip(),
-            on_click=lambda: _add(session, model, folder.strip()),
-        )
+        ):
+            _add(session, model, folder.strip())
+            st.rerun()
     show_problem(session.jobs, _SLOT)
     job_line(session.jobs, _SLOT)
 
@@ -81,7 +82,7 @@ def read_checkpoint(model: SpeechModel, folder: str) -> Made:
 
 
 def _add(session: Session, model: SpeechModel, folder: str) -> None:
-    """Callback: start the job that reads a checkpoint."""
+    """Start the job that reads a checkpoint."""
 
     def work(watch: Watch) -> Made:
         watch.progress(0, 0, "reading weights")

@@ -155,14 +155,15 @@ def _to_folder(
     overwrite = middle.checkbox(
         "Replace", key=f"overwrite:{variant.id}", help="A model that is there already."
     )
-    right.button(
+    if right.button(
         "Save",
         icon=":material/save:",
         width="stretch",
         key=f"save:{variant.id}",
         disabled=not possible,
-        on_click=lambda: _save(session, variant, folder, format_name, precision, overwrite),
-    )
+    ):
+        _save(session, variant, folder, format_name, precision, overwrite)
+        st.rerun()
 
 
 def _home() -> Path:
@@ -179,7 +180,7 @@ def _save(
     precision: str,
     overwrite: bool,
 ) -> None:
-    """Callback: start the job that writes the folder."""
+    """Start the job that writes the folder."""
     if not folder.strip():
         session.jobs.problems[_SLOT] = UserError("No folder was given.", "Type one and save again.")
         return
@@ -272,18 +273,19 @@ def _publish(session: Session, variant: Variant) -> None:
         private = st.checkbox("Private", value=True, key=f"hub-private:{variant.id}")
         update = st.checkbox("Add to a repository that exists", key=f"hub-update:{variant.id}")
         st.caption(f"Pushed with the token in this server's {TOKEN}.")
-        st.button(
+        if st.button(
             "Push",
             icon=":material/cloud_upload:",
             width="stretch",
             key=f"push:{variant.id}",
             disabled=not repository.strip(),
-            on_click=lambda: _push(session, variant, repository.strip(), private, update),
-        )
+        ):
+            _push(session, variant, repository.strip(), private, update)
+            st.rerun()
 
 
 def _push(session: Session, variant: Variant, repository: str, private: bool, update: bool) -> None:
-    """Callback: start the job that pushes."""
+    """Start the job that pushes."""
     try:
         serving().require_downloads()
     except UserError as error:

@@ -47,6 +47,9 @@ def primary_button(label: str, icon: str, *, key: str, **options: Any) -> bool:
     """A button in the accent colour whose text can be read in both themes.
 
     Streamlit writes it in white, which the dark theme's light accent gives no contrast.
+
+    What acts on fields asks for the button's value: a callback has the arguments of the run before,
+    and a busy server hears of a field and of the press behind it at once.
     """
     text = f":material/{icon}: {label}" if options.get("disabled") else primary_label(label, icon)
     return st.button(text, type="primary", key=key, **options)

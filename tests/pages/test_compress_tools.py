@@ -267,7 +267,7 @@ def test_a_variants_settings_can_be_edited_again(app: AppTest) -> None:
 
 def test_a_budget_moves_the_slider_to_where_it_is_met(app: AppTest) -> None:
     app.selectbox(key=key(app, "budget:limit")).select("max_parameters").run()
-    app.number_input(key=key(app, "budget:max_parameters")).set_value(4.0).run()
+    app.number_input(key=key(app, "budget:max_parameters")).set_value(4.0)
     click(app, key(app, "budget:fit"))
     model = session_of(app).model
     assert model is not None
