@@ -33,7 +33,7 @@ _BASELINES = {"magnitude": "circle", "random": "diamond"}
 _LABEL_LINE = 17  # pixels from one line of a label to the next
 _LABEL_MARGIN = 165
 _LABEL_LENGTH = 22  # characters that fit the margin
-_AROUND = 110  # pixels of the figure's height that are not the axis
+_AROUND = 140  # most pixels of the height that are not the axis: a title of three lines, and ticks
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from analysis.evaluation.corpora import Corpus
 from analysis.evaluation.sweep import Row
 from analysis.figures.palette import NEUTRAL, ORIGINAL, VARIANTS
 from analysis.figures.sweeps import AXES, lines_of, pareto, pareto_front, spread_labels, wer_curves
+from analysis.figures.titles import TITLE_WIDTH, fit_title
 from analysis.models.speech_model import SpeechModel
 from tests.helpers.sweeps import rows_of, three_utterances
 
@@ -77,12 +78,18 @@ def test_labels_are_whole_and_apart(rows: list[Row]) -> None:
     assert [label.text.replace("<br>", " ") for label in labels] == [
         line.name for line in lines_of(long)
     ]
-    inside = figure.layout.height - 110
-    edges = sorted(
-        (label.y * inside + label.yshift, 17 * (1 + label.text.count("<br>"))) for label in labels
-    )
-    for (below, its), (above, own) in pairwise(edges):
-        assert above - below >= (its + own) / 2 - 1e-6
+    title = "word " * (3 * TITLE_WIDTH // 5)
+    for lines in ("one", title):
+        figure.update_layout(title_text=lines)
+        fit_title(figure)
+        ticks = 50
+        inside = figure.layout.height - figure.layout.margin.t - ticks
+        edges = sorted(
+            (label.y * inside + label.yshift, 17 * (1 + label.text.count("<br>")))
+            for label in labels
+        )
+        for (below, its), (above, own) in pairwise(edges):
+            assert above - below >= (its + own) / 2 - 1e-6
 
 
 def test_names_say_the_allocation_only_where_a_method_has_several(rows: list[Row]) -> None:
