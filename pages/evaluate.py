@@ -15,7 +15,7 @@ from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import ALLOCATIONS
 from analysis.serving import serving
 from analysis.speech.audio import SUPPORTED_EXTENSIONS
-from analysis.speech.disturbing import DISTURBANCES, read_condition
+from analysis.speech.disturbing import DISTURBANCES, describe_condition, read_condition
 from analysis.speech.recognition import TranscriptionOptions
 from pages.frame.frame import run_page
 from pages.listening.normaliser import choose_normaliser
@@ -126,6 +126,7 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
             CONDITIONS,
             key="sweep-stress",
             default=[],
+            format_func=describe_condition,
             help_text="Hears the corpus again under each condition, seeded.\n\n"
             + "\n".join(f"- **{name}**: {one.help}" for name, one in DISTURBANCES.items()),
         )
@@ -263,17 +264,17 @@ def _draw_start(
                 real_time_factor=state.original.real_time_factor if state.evaluated else None,
             )
         with st.container(horizontal=True, vertical_alignment="center"):
-            primary_button(
+            pressed = primary_button(
                 f"Evaluate {foresight.n_models} models" if foresight else "Evaluate",
                 "monitoring",
                 key="start-sweep",
                 disabled=spec is None,
-                on_click=lambda: (
-                    start(session, model, spec, made, limit, options) if spec else None
-                ),
             )
             if spec is not None and foresight is not None:
                 st.markdown(f":small[{_time(foresight, spec, limit)}]")
+        if pressed and spec is not None:
+            start(session, model, spec, made, limit, options)
+            st.rerun()
 
     job_box(session.jobs, (SLOT,), idle, wide=True)
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from analysis.compression.effort import about
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.training_settings import DISTILLING, SYNTHESISED, TrainingSettings
 from analysis.serving import serving
@@ -15,6 +16,7 @@ from pages.runs.training import (
     Choices,
     can_synthesise,
     curves_of,
+    foreseen_seconds,
     may_train_on,
     names_of,
     run_folder,
@@ -287,16 +289,19 @@ def _draw_start(
         folder = run_folder(model, start, choices)
         begun = bool(curves_of(folder).steps) and not (folder / "config.json").is_file()
         with st.container(horizontal=True, vertical_alignment="center"):
-            primary_button(
+            pressed = primary_button(
                 "Go on training" if begun else "Train",
                 "model_training",
                 key="start-training",
                 disabled=obstacle is not None,
-                on_click=start_training,
-                args=(session, model, start, choices),
             )
             if obstacle:
                 st.caption(obstacle)
+            elif not begun and (seconds := foreseen_seconds(model, choices)) is not None:
+                st.markdown(f":small[It takes {about(seconds)} on this computer.]")
+        if pressed and obstacle is None:
+            start_training(session, model, start, choices)
+            st.rerun()
 
     job_box(session.jobs, (SLOT,), idle, wide=True)
 

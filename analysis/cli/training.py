@@ -19,6 +19,7 @@ from analysis.models.speech_model import SpeechModel
 from analysis.plan.training_record import OWN_WORDS
 from analysis.plan.training_settings import (
     DISTILLING,
+    HELD_BACK,
     SYNTHESISED,
     GateKind,
     GateSettings,
@@ -31,8 +32,6 @@ from analysis.training.log import state_folder
 from analysis.training.own_words import NAME, other_voices, own_words
 from analysis.training.run import Task, clear_state, train
 from analysis.training.teacher import load_original
-
-_HELD_BACK = 20  # one clip in so many is for validation, where no corpus is named for it
 
 
 def finetune(options: argparse.Namespace) -> None:
@@ -134,7 +133,7 @@ def _task(
         known = {utterance.digest for utterance in validation.utterances}
         corpus = _without(corpus, known)
     else:
-        validation = corpus.excerpt(max(1, len(corpus.utterances) // _HELD_BACK))
+        validation = corpus.excerpt(max(1, len(corpus.utterances) // HELD_BACK))
         corpus = _without(corpus, {utterance.digest for utterance in validation.utterances})
     data = training_data(
         model, corpus, language=settings.language, max_seconds=settings.max_seconds

@@ -51,6 +51,10 @@ BLOCK_SECONDS = 7e-4
 WORTH_SAYING = 5.0
 """Seconds: below, nobody needs to be told."""
 
+# How many times longer a pass takes for a model that learns. Six runs of the two demo models on two
+# cores took half to twice as long as is foreseen with it.
+_LEARNING = 2.4
+
 _CLIP_SECONDS = 4.0  # of a clip that ships with Coalesce, in the mean
 _FRAMES_PER_SECOND = 50
 
@@ -141,6 +145,30 @@ def transcription_seconds(model: SpeechModel, cost: Footprint, sound: float) -> 
     if not written:  # a CTC model writes in the pass in which it hears
         written, blocks = _played(model, cost, sound)
     return Stage("words", written, blocks, kept=False).seconds(machine_rate(model.device))
+
+
+def training_seconds(
+    model: SpeechModel, cost: Footprint, n_clips: float, sound: float, *, taught: bool
+) -> float:
+    """Foreseen seconds of training on some clips once; going back takes twice as long as forth.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    cost : Footprint
+        Of the model.
+    n_clips : float
+        Each is a window of its own.
+    sound : float
+        Seconds of all clips together.
+    taught : bool
+        Whether a teacher of the same size hears them, too.
+    """
+    heard = n_clips * _pass_seconds(model) if model.architecture.decoding == "seq2seq" else sound
+    work = {"encoder": cost.encoder_macs * heard, "decoder": cost.decoder_macs * sound}
+    runs = 4 if taught else 3
+    once = Stage("training", work, 0, kept=False)  # a block takes a whole batch at once
+    return _LEARNING * runs * once.seconds(machine_rate(model.device))
 
 
 def stages(

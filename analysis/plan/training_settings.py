@@ -31,6 +31,9 @@ DISTILLING: Mapping[str, Any] = {
 }
 """What is taken on that speech where nobody chose: some hundred gentle steps, no task loss."""
 
+HELD_BACK = 20
+"""One clip in so many is for the validation, where no corpus is named for it."""
+
 _TRAVEL = 10.0
 _MOST_TRAVEL = 0.2  # in one step; a run of a few steps would jump over all that it pinches
 

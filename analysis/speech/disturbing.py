@@ -173,6 +173,28 @@ def read_condition(text: str) -> str:
     )
 
 
+def describe_condition(condition: str) -> str:
+    """A condition for people, with the unit of every amount.
+
+    Parameters
+    ----------
+    condition : str
+        See `read_condition`; empty for clean speech. What is not known stays as it is written.
+
+    Examples
+    --------
+    >>> describe_condition("telephone+noise:5"), describe_condition("gain:-30")
+    ('telephone + noise 5 dB SNR', 'gain −30 dB')
+    """
+    named = []
+    for part in condition.split("+"):
+        name, _, amount = part.partition(":")
+        unit = DISTURBANCES[name].unit if name in DISTURBANCES else ""
+        said = f"{name} {amount} {unit}".replace("-", "−") if amount and unit else part
+        named.append(said)
+    return " + ".join(named) or "clean"
+
+
 def disturb(waveform: Samples, condition: str, seed: str) -> Samples:
     """A clip under a condition.
 

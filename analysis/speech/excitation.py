@@ -128,11 +128,24 @@ def shipped_seconds(level: Level, languages: Collection[str] = ("en",)) -> float
     languages : collection of str
         See `make_excitation`.
     """
+    return sum(shipped_lengths(level, languages))
+
+
+def shipped_lengths(level: Level, languages: Collection[str] = ("en",)) -> list[float]:
+    """Seconds of each clip of `shipped_seconds`."""
+    return _lengths("fit", languages, LEVEL_SECONDS[level])
+
+
+def check_seconds(languages: Collection[str] = ("en",)) -> float:
+    """How much speech there is to check on, told without reading any of it."""
+    return sum(_lengths("check", languages, float("inf")))
+
+
+def _lengths(part: str, languages: Collection[str], most_seconds: float) -> list[float]:
     try:
-        rows = _chosen("fit", languages, LEVEL_SECONDS[level])
+        return [float(row["seconds"]) for row in _chosen(part, languages, most_seconds)]
     except UserError:
-        return 0.0
-    return sum(float(row["seconds"]) for row in rows)
+        return []
 
 
 def check_excitation(

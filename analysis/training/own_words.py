@@ -6,6 +6,7 @@ or slower, and where a window has room, several that are drawn anew follow each 
 """
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,9 +21,15 @@ from analysis.errors import UserError
 from analysis.evaluation.corpora import Corpus, Utterance
 from analysis.evaluation.corpus_evaluation import recognise, run_of
 from analysis.models.speech_model import SpeechModel
+from analysis.plan.choices import Level
 from analysis.progress import UNWATCHED, Watch
 from analysis.speech.audio import SAMPLING_RATE, Samples
-from analysis.speech.excitation import Excitation, check_excitation, make_excitation
+from analysis.speech.excitation import (
+    Excitation,
+    check_excitation,
+    make_excitation,
+    shipped_lengths,
+)
 from analysis.speech.languages import language_codes
 from analysis.speech.recognition import TranscriptionOptions
 from analysis.speech.windows import quiet_windows
@@ -30,6 +37,7 @@ from analysis.training.data import Examples
 
 NAME = "the speech that ships with Coalesce"
 
+_LEVEL: Level = "thorough"
 _PAUSES = (0.1, 0.8)  # seconds before each of them
 _SPEEDS = (0.9, 1.1)
 _GAINS = (-12.0, 3.0)  # dB
@@ -161,13 +169,8 @@ def own_words(
         When the shipped speech is not there, or the original has nothing to say about it.
     Cancelled
     """
-    heard = make_excitation("speech", level="thorough", languages=language_codes(original))
-    seq2seq = original.architecture.decoding == "seq2seq"
-    window = original.processor.feature_extractor.n_samples if seq2seq else None
-    room = window if window and window >= SHARED_FROM * SAMPLING_RATE else 0
-    longest = round(max_seconds * SAMPLING_RATE)
-    if window is not None:  # also played at the lowest speed, and of a window that is shared, half
-        longest = min(longest, round(_SPEEDS[0] * window / (2 if room else 1)))
+    heard = make_excitation("speech", level=_LEVEL, languages=language_codes(original))
+    longest, room = _sizes(original, max_seconds)
     cuts = [
         _Cut(clip[cut.start : cut.stop], language)
         for clip, language in zip(heard.clips, heard.languages, strict=True)
@@ -185,11 +188,40 @@ def own_words(
         raise UserError(
             f"{original.name} writes nothing sensible on {NAME}.", "Train on data of your own."
         )
-    if not seq2seq:
+    if original.architecture.decoding == "ctc":
         return OwnWords(tuple(pieces), 0, 0, (), seed)
     end = original.processor.tokenizer.eos_token_id
     most = original.config.max_target_positions
     return OwnWords(tuple(pieces), room, most, (end,), seed)
+
+
+def _sizes(original: SpeechModel, max_seconds: float) -> tuple[int, int]:
+    """Samples that a piece may have, and `OwnWords.room`."""
+    longest = round(max_seconds * SAMPLING_RATE)
+    if original.architecture.decoding == "ctc":
+        return longest, 0
+    window = original.processor.feature_extractor.n_samples
+    room = window if window >= SHARED_FROM * SAMPLING_RATE else 0
+    # also played at the lowest speed, and of a window that is shared, half
+    return min(longest, round(_SPEEDS[0] * window / (2 if room else 1))), room
+
+
+def foreseen_pieces(
+    original: SpeechModel, *, max_seconds: float = 30.0, limit: int | None = None
+) -> tuple[int, float]:
+    """About how many pieces `own_words` gives, and their seconds together; no sound is read.
+
+    Parameters
+    ----------
+    original : SpeechModel
+    max_seconds, limit
+        As in `own_words`.
+    """
+    longest, _ = _sizes(original, max_seconds)
+    lengths = shipped_lengths(_LEVEL, language_codes(original))
+    pieces = sum(math.ceil(seconds * SAMPLING_RATE / longest) for seconds in lengths)
+    count = min(limit or pieces, pieces)
+    return count, sum(lengths) * count / max(1, pieces)
 
 
 def _written(

@@ -24,6 +24,7 @@ from analysis.figures.sweeps import (
     wer_curves,
 )
 from analysis.models.speech_model import SpeechModel
+from analysis.speech.disturbing import describe_condition
 from pages.runs.closer_look import draw_closer_look
 from pages.runs.opened import draw_save_results
 from pages.session.session import Session
@@ -105,7 +106,7 @@ def _choose_rows(state: SweepState) -> list[Row]:
                     "Condition",
                     conditions,
                     key="sweep-condition",
-                    format_func=lambda name: name or "clean",
+                    format_func=describe_condition,
                 )
     return [row for row in state.under(condition) if row.model == model]
 
@@ -118,7 +119,9 @@ def _draw_table(state: SweepState) -> None:
     numbers = st.column_config.NumberColumn
     st.dataframe(
         table.assign(
-            parameters=table["parameters"] / 1e6, macs_per_second=table["macs_per_second"] / 1e6
+            parameters=table["parameters"] / 1e6,
+            macs_per_second=table["macs_per_second"] / 1e6,
+            condition=table["condition"].fillna("").map(describe_condition),
         ),
         hide_index=True,
         column_order=[

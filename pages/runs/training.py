@@ -19,11 +19,13 @@ from analysis.plan.training_settings import SYNTHESISED
 from analysis.progress import ShouldCancel, Watch
 from analysis.serving import serving
 from analysis.training.finishing import falls_short, reached_sparsity
+from analysis.training.foresight import foresee_training, foresee_without_data
 from analysis.training.log import TrainingCurves, read_log, state_folder
 from analysis.training.process import run_module, run_training
+from pages.runs.sweeps import heldout_seconds
 from pages.session.jobs import Job, Parts
 from pages.session.session import Session, Variant
-from pages.session.shelves import model_id
+from pages.session.shelves import footprint_of, model_id
 from pages.variants.more import Made, read_checkpoint
 from pages.widgets.formatting import escape_markdown, percent
 
@@ -121,6 +123,18 @@ def names_of(session: Session, model: SpeechModel) -> dict[str, str]:
     return {start_name(variant.model): variant.name for variant in session.variants_of(model)}
 
 
+def foreseen_seconds(model: SpeechModel, choices: Choices) -> float | None:
+    """How long a run takes; None for data of which nothing is known before they are read."""
+    cost = footprint_of(model)
+    epochs, n_clips = choices.epochs, choices.n_clips
+    if choices.data == SYNTHESISED:
+        return foresee_without_data(model, cost, epochs=epochs, limit=n_clips)
+    if choices.data or n_clips is None:
+        return None
+    sound = n_clips * heldout_seconds(1)  # they are of one domain
+    return foresee_training(model, cost, n_clips, sound, epochs=epochs, taught=choices.distil)
+
+
 def show_run(session: Session, model: SpeechModel, folder: Path) -> None:
     """Choose the run on show, for a model."""
     session.training[model_id(model)] = folder.name
@@ -140,7 +154,7 @@ def curves_of(folder: Path) -> TrainingCurves:
 def start_training(
     session: Session, model: SpeechModel, start: Variant | None, choices: Choices
 ) -> None:
-    """Callback: start a run, or go on with one that was cancelled."""
+    """Start a run, or go on with one that was cancelled."""
     if not may_train_on(choices.data):
         session.jobs.problems[SLOT] = UserError(
             "Visitors of this server may not train on that.", "Ask who runs the server."

@@ -79,6 +79,13 @@ def test_a_sweep_is_run_and_shown(page: AppTest) -> None:
     assert [row.evaluation.results for row in again] == [row.evaluation.results for row in rows]
 
 
+def test_a_field_and_the_button_at_once_start_what_the_field_says(page: AppTest) -> None:
+    """A busy server hears of both together."""
+    page.number_input(key="sweep-limit").set_value(2)
+    evaluate(page)
+    assert len(state(page).rows[0].evaluation.scores) == 2
+
+
 def test_utterances_are_searched_chosen_and_heard(page: AppTest) -> None:
     evaluate(page)
     assert any("6 of 6 utterances" in text.value for text in page.markdown)
@@ -115,7 +122,7 @@ def test_the_corpus_is_heard_again_under_stress(page: AppTest) -> None:
     assert conditions == ["", "noise:10", "silence:3.5"] * 2
     assert page.header[0].value == "WER against what was removed"
     shown = _table(page, "looping")
-    assert shown["condition"].fillna("").tolist() == conditions
+    assert shown["condition"].tolist() == ["clean", "noise 10 dB SNR", "silence 3.5 s"] * 2
     assert len(_table(page, "reference")) == 6
 
 

@@ -151,9 +151,12 @@ def test_a_variant_learns_without_data(app: AppTest) -> None:
     assert app.number_input(key="train-epochs:data-free").value == DISTILLING["epochs"]
     assert app.number_input(key="train-batch:data-free").value == DISTILLING["batch_size"]
     assert app.selectbox(key="train-rate:data-free").value == DISTILLING["learning_rate"]
+    assert "It takes" not in texts(app)
+    start_box(app).set_value(variant.id)
+    settle(app)
+    assert "It takes about" in texts(app)
     app.number_input(key="train-clips:No data").set_value(20)
     app.number_input(key="train-epochs:data-free").set_value(1)
-    start_box(app).set_value(variant.id)
     settle(app)
     assert not app.button(key="start-training").disabled
     app.button(key="start-training").click()
