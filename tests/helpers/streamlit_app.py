@@ -1,13 +1,15 @@
 """The app in a simulated browser: a hand on its controls, an eye on what they changed."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Slider
 
 from analysis.errors import UNKNOWN
 from pages.planning.settings import widget_key
+from pages.session.jobs import Job
 from pages.session.session import Session
 
 Settle = Callable[[AppTest], AppTest]
@@ -21,12 +23,19 @@ def settle(app: AppTest, seconds: float = 120) -> AppTest:
     jobs = app.session_state["session"].jobs
     while jobs._running:
         assert time.monotonic() < deadline, "a background job did not finish"
-        time.sleep(0.05)
+        _wait(list(jobs._running.values()))
         app.run()
     app.run()
     assert not app.exception, app.exception
     assert not [error for error in app.error if UNKNOWN in error.value], app.code
     return app
+
+
+def _wait(jobs: Sequence[Job[Any]], seconds: float = 2) -> None:
+    """Leave the processor to the jobs until one has finished; a page looks in now and then."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not any(job.finished for job in jobs):
+        time.sleep(0.02)
 
 
 def session_of(app: AppTest) -> Session:
