@@ -164,6 +164,7 @@ def test_slider_of_clusters_leaves_the_plan_until_it_is_taken_over(visit: Visit)
     settle(app)
     assert session.n_clusters[model.weight_hash][group] == planned - 100
     settle(app.switch_page("pages/compress.py"))
+    app.run()  # a simulated browser brings the choice of a page along one run later
     assert k_of(app, widget_key(model, f"k:{group}")) == planned - 100
 
 
@@ -280,7 +281,7 @@ def test_link_of_a_model_that_is_not_at_hand_waits_for_it(
     folder = str(shutil.copytree(DEMO_MODELS["demo-whisper"], tmp_path / "mine"))
     app = settle(open_app(model=folder, group="encoder.2.ffn").switch_page("pages/variance.py"))
     assert model_of(app).source == "demo-whisper"
-    assert not app.toast, "it was said when the page was first drawn"
+    assert not app.run().toast, "it was said when the page was first drawn"
     assert address(app)["group"] == "encoder.0.ffn"
     session: Session = app.session_state["session"]
     session.use(ModelKey(folder, None, "cpu", "float32"))
