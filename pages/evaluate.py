@@ -248,30 +248,27 @@ def _draw_start(
     made: Mapping[str, Compression],
     limit: int | None,
 ) -> None:
-    """The button and how long it will take, or the progress of what runs."""
-
+    """How long it will take, and under it the button, or the progress of what runs."""
     options = TranscriptionOptions(word_times=_draw_confidence())
+    foresight = None
+    if spec is not None:
+        foresight = foresee(
+            model,
+            footprint_of(model),
+            spec.cells(),
+            len(made),
+            hear=lambda recipe: find_excitation(session, model, recipe),
+            real_time_factor=state.original.real_time_factor if state.evaluated else None,
+        )
+        st.markdown(f":small[{_time(foresight, spec, limit)}]")
 
     def idle() -> None:
-        foresight = None
-        if spec is not None:
-            foresight = foresee(
-                model,
-                footprint_of(model),
-                spec.cells(),
-                len(made),
-                hear=lambda recipe: find_excitation(session, model, recipe),
-                real_time_factor=state.original.real_time_factor if state.evaluated else None,
-            )
-        with st.container(horizontal=True, vertical_alignment="center"):
-            pressed = primary_button(
-                f"Evaluate {foresight.n_models} models" if foresight else "Evaluate",
-                "monitoring",
-                key="start-sweep",
-                disabled=spec is None,
-            )
-            if spec is not None and foresight is not None:
-                st.markdown(f":small[{_time(foresight, spec, limit)}]")
+        pressed = primary_button(
+            f"Evaluate {foresight.n_models} models" if foresight else "Evaluate",
+            "monitoring",
+            key="start-sweep",
+            disabled=spec is None,
+        )
         if pressed and spec is not None:
             start(session, model, spec, made, limit, options)
             st.rerun()

@@ -283,22 +283,22 @@ def _draw_start(
     choices: Choices,
     obstacle: str | None,
 ) -> None:
-    """The button, or the progress of what runs."""
+    """What is missing or how long it will take; the button, or the progress of what runs."""
+    folder = run_folder(model, start, choices)
+    begun = bool(curves_of(folder).steps) and not (folder / "config.json").is_file()
+    running = session.jobs.running(SLOT) is not None
+    if obstacle:
+        st.caption(obstacle)
+    elif (running or not begun) and (seconds := foreseen_seconds(model, choices)) is not None:
+        st.markdown(f":small[It takes {about(seconds)} on this computer.]")
 
     def idle() -> None:
-        folder = run_folder(model, start, choices)
-        begun = bool(curves_of(folder).steps) and not (folder / "config.json").is_file()
-        with st.container(horizontal=True, vertical_alignment="center"):
-            pressed = primary_button(
-                "Go on training" if begun else "Train",
-                "model_training",
-                key="start-training",
-                disabled=obstacle is not None,
-            )
-            if obstacle:
-                st.caption(obstacle)
-            elif not begun and (seconds := foreseen_seconds(model, choices)) is not None:
-                st.markdown(f":small[It takes {about(seconds)} on this computer.]")
+        pressed = primary_button(
+            "Go on training" if begun else "Train",
+            "model_training",
+            key="start-training",
+            disabled=obstacle is not None,
+        )
         if pressed and obstacle is None:
             start_training(session, model, start, choices)
             st.rerun()

@@ -62,6 +62,7 @@ def test_in_the_light(page: Page, server: str, name: str) -> None:
         settle(page)
         main = page.get_by_test_id("stMain")
         assert cut(page) == [], f"cut where the page is {width} pixels wide"
+        assert overflowing(page) == [], f"hidden where the page is {width} pixels wide"
         assert beside_the_window(page) == [], f"outside of {width} pixels"
         assert main.evaluate("element => element.scrollWidth - element.clientWidth") <= 0
     assert complaints == []
