@@ -1,7 +1,7 @@
 """Memory of a program that compresses, transcribes and deletes, over and over: is it flat?
 
     python -m benchmarks.soak [--model demo-hubert] [--cycles 300] [--warm-up 40] [--trace]
-        [--method surgeon]
+        [--method surgeon] [--no-swaps]
 
 Each cycle takes another sparsity and another bundled clip, through the façade, in one process with
 an empty cache. The command fails where the memory after the warm-up grows by more than 5 %.
@@ -28,12 +28,13 @@ MOST_GROWTH = 0.05
 _EVERY = 10  # cycles between two lines
 
 
-def cycle(model: SpeechModel, number: int, method: str | None) -> None:
+def cycle(model: SpeechModel, number: int, method: str | None, swaps: bool | None) -> None:
     """Compress, transcribe, delete; no two of ninety cycles compress alike."""
     import coalesce
 
     clips = sorted(coalesce.CLIPS.glob("*.flac"))
-    plan = coalesce.plan(model, sparsity=0.05 + (37 * number % 90) / 100, method=method)
+    sparsity = 0.05 + (37 * number % 90) / 100
+    plan = coalesce.plan(model, sparsity=sparsity, method=method, swaps=swaps)
     smaller = coalesce.compress(model, plan)
     coalesce.transcribe(smaller, clips[number % len(clips)])
 
@@ -46,6 +47,11 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=40, help="cycles that are not judged")
     parser.add_argument("--trace", action="store_true", help="say which lines hold what grew")
     parser.add_argument("--method", help="by default that of the default recipe")
+    parser.add_argument(
+        "--swaps",
+        action=argparse.BooleanOptionalAction,
+        help="trade units; by default where the recipe does, which takes most of a cycle",
+    )
     options = parser.parse_args()
     if not 0 < options.warm_up < options.cycles:
         parser.error("the warm-up is shorter than all cycles, and has one at least")
@@ -87,7 +93,7 @@ def _run(options: argparse.Namespace) -> list[int]:
     process, sizes, before = psutil.Process(), [], None
     began = time.monotonic()
     for number in range(options.cycles):
-        cycle(model, number, options.method)
+        cycle(model, number, options.method, options.swaps)
         sizes.append(process.memory_info().rss)
         if options.trace and number + 1 == options.warm_up:
             tracemalloc.start(8)
