@@ -52,7 +52,15 @@ def replace_text(path: Path, text: str) -> None:
 
 
 def replace_bytes(path: Path, content: bytes) -> None:
-    """Write a file through a temporary sibling, so that it is never there in half."""
+    """Write a file through a temporary sibling, so that it is never there in half.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be written, or something is there that is no file, such as a device.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "It is there, and it is no file", str(path))
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         temporary.write_bytes(content)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -30,6 +31,7 @@ def app(options: argparse.Namespace) -> None:
             "--demo opens the bundled models alone.",
             "Leave out --root and --allow-downloads, or --demo.",
         )
+    _require_address(serving.host, options.port)
     environment = os.environ | {VARIABLE: serving.model_dump_json()}
     environment |= {OWN_MODEL: options.model} if options.model else {}
     # -P: a file in the working folder that is called like a library must not stand in for it
@@ -52,6 +54,24 @@ def app(options: argparse.Namespace) -> None:
         code = subprocess.call(command, env=environment)
     if code:
         raise UserError(f"The dashboard stopped with code {code}.", "See the lines above.")
+
+
+def _require_address(host: str, port: int) -> None:
+    """Refuse what cannot be listened on, before Streamlit says so in a traceback."""
+    try:
+        if not 0 < port < 2**16:
+            raise OverflowError("a port has 16 bits")
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(address)
+    except (OSError, OverflowError, UnicodeError) as error:  # UnicodeError: no name of a computer
+        raise UserError(
+            f"Nothing can listen at {host}, port {port}.",
+            "Choose a port from 1024 to 65535 that is free (--port), and an address of this"
+            " computer (--host).",
+            str(error),
+        ) from error
 
 
 def _roots(named: list[str]) -> tuple[str, ...]:

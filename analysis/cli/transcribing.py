@@ -20,7 +20,7 @@ from analysis.speech.transcription import transcribe as transcribe_audio
 def transcribe(options: argparse.Namespace) -> None:
     """Transcribe clips through every model; score them where a reference is given."""
     sources, paths = _split_inputs(options.inputs)
-    references = read_references(options.reference, paths) if options.reference else None
+    references = None if options.reference is None else read_references(options.reference, paths)
     clips = _read_clips(paths)
     settings = TranscriptionOptions(language=options.language, task=options.task)
     rows: list[dict[str, Any]] = []

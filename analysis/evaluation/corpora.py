@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,8 @@ from analysis.progress import (
 )
 from analysis.speech.audio import MIN_SECONDS, Audio, read_audio
 from analysis.speech.disturbing import disturb, seconds_under
+
+_CLOSED = "It is not open to visitors of this server."
 
 MIN_SPEAKERS = 10
 """Fewer are not drawn as blocks: where all of four speakers err alike, every draw agrees, and the
@@ -195,6 +197,7 @@ class Corpus:
 def read_corpus(
     source: str | Path,
     *,
+    may_read: Callable[[Path], bool] = lambda path: True,
     watch: Watch = UNWATCHED,
 ) -> Corpus:
     """Read a corpus and check every clip of it, by decoding it once.
@@ -203,6 +206,9 @@ def read_corpus(
     ----------
     source : str or Path
         A folder in one of the layouts, at any depth and behind links too, or a JSONL manifest.
+    may_read : callable
+        Whether a table or clip may be opened, wherever a table or a link leads; what may not is not
+        looked for.
     watch : Watch
         Reports clips.
 
@@ -229,7 +235,7 @@ def read_corpus(
         where = str(_relative(Path(error.filename), source))
         faults.append(Fault(where, f"The folder cannot be opened: {error.strerror}."))
 
-    files = files_below(source, unlisted) if is_folder else []
+    files = [*filter(may_read, files_below(source, unlisted))] if is_folder else []
     tables = find_tables(source, files)
     entries: dict[Path, Entry] = {}
     names = Names()
@@ -237,6 +243,8 @@ def read_corpus(
         for found in READERS[layout](table, str(_relative(table, root))):
             if isinstance(found, Fault):
                 faults.append(found)
+            elif not may_read(found.path):
+                faults.append(Fault(f"{table.name}: {found.path.name}", _CLOSED))
             elif (path := names.find(found.path)) in entries:
                 faults.append(Fault(str(_relative(path, root)), "It is named twice."))
             else:

@@ -129,10 +129,22 @@ def _read_audiofolder(table: Path, name: str) -> Entries:
             f"{name} lacks the columns file_name and {_TEXT_FIELDS[0]}.",
             "Name the columns so in its first line.",
         )
+    if len(set(columns)) < len(columns):
+        raise UserError(
+            f"{name} has two columns of one name.",
+            "Give each column in its first line its own name.",
+        )
     last_read = reader.line_num
     try:
         for row in reader:
             last_read = reader.line_num
+            if row.get(None):
+                yield Fault(
+                    f"{name}, line {last_read}",
+                    "It has more fields than the first line names; a text with commas needs"
+                    " quotation marks.",
+                )
+                continue
             yield _entry(row, table.parent, f"{name}, line {last_read}")
     except csv.Error as error:
         yield Fault(

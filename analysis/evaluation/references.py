@@ -35,6 +35,12 @@ def read_references(given: str, audio_paths: Sequence[Path]) -> list[str]:
     """
     path = _as_file(given)
     if path is None:
+        if not given.strip():
+            raise UserError("The reference is empty.", "Give what is said, or leave it out.")
+        if _names_a_file(given):
+            raise UserError(
+                f"There is no file {given!r} to read references from.", "Check its path."
+            )
         if len(audio_paths) != 1:
             raise UserError(
                 f"One reference text was given for {len(audio_paths)} clips.",
@@ -109,6 +115,12 @@ def _by_first_word(lines: Sequence[str]) -> dict[str, str]:
     """Lines of ``name text``."""
     pairs = [line.split(maxsplit=1) for line in lines if len(line.split(maxsplit=1)) == 2]
     return {same_letters(name): text for name, text in pairs}
+
+
+def _names_a_file(given: str) -> bool:
+    """Whether a text can only be meant as a path: nobody says “words.txt”."""
+    is_word = len(given.split()) == 1
+    return given.strip().lower().endswith((*_TABLES, ".txt")) or (is_word and "/" in given)
 
 
 def _as_file(given: str) -> Path | None:

@@ -52,7 +52,7 @@ def slice_chart(slices: Sequence[Slice]) -> go.Figure:
         hovertemplate="%{y}<br>%{x:+.2f} points<br>%{customdata}<extra></extra>",
     )
     figure.add_vline(x=0, line={"color": NEUTRAL, "width": 1})
-    figure.update_xaxes(title_text="lost against the original (points of WER)")
+    figure.update_xaxes(title_text="lost against the other model (points of WER)")
     figure.update_yaxes(autorange="reversed", type="category", automargin=True)
     lay_out(figure, _AROUND + _ROW_HEIGHT * max(3, len(rows)), None)
     return figure

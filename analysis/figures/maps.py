@@ -153,7 +153,8 @@ def unit_map(
     key = "" if values is not None else f"   <span style='color:{NEUTRAL}'>●</span> alone"
     if rimmed.at_rim.any():
         key += f"   ▲ {int(rimmed.at_rim.sum()):,} at the rim lie beyond it"
-    title = f"{n_clusters:,} clusters of {len(labels):,} {unit}s; {alone:,} are alone"
+    are = "is" if alone == 1 else "are"
+    title = f"{n_clusters:,} clusters of {len(labels):,} {unit}s; {alone:,} {are} alone"
     _frame_map(figure, projection, f"{title}<br>{key.strip()}" if key else title)
     return figure
 

@@ -93,11 +93,11 @@ def scrolling(content: str, height: float, name: str) -> str:
 
 
 def legend(*, shared: bool = False) -> str:
-    """HTML that shows each mark on its own name; if asked, that of errors the original shares."""
+    """HTML that shows each mark on its own name; if asked, that of errors the other shares."""
     marks = (("substitute", "substituted"), ("insert", "inserted"), ("delete", "deleted"))
     shown = [_mark(kind, word, "") for kind, word in marks]
     if shared:
-        shown.append(_mark("substitute", "grey: the original errs there, too", "", shared=True))
+        shown.append(_mark("substitute", "grey: the other model errs there, too", "", shared=True))
     return f"<div style='font-size:0.875rem'>{' &nbsp; '.join(shown)}</div>"
 
 
@@ -105,7 +105,7 @@ def _mark(kind: str, word: str, note: str, *, shared: bool = False) -> str:
     color = NEUTRAL if shared else DIFFERENCES[kind]
     tag, shape = _TAGS[kind], _SHAPES[kind].format(color=color)
     if shared and note:
-        note = f"{note}; the original errs here, too"
+        note = f"{note}; the other model errs here, too"
     title = f" title='{html.escape(note)}'" if note else ""
     return (
         f"<span{title}>"

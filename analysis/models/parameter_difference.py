@@ -150,7 +150,9 @@ def unmatched(
             said.append(f"{name} alone has {_listed(alone)}: no layer of the other corresponds.")
     unlike = [one.id for one in groups if _is_of_another_size(one)]
     if unlike:
-        said.append(f"Units cannot be compared in {_listed(unlike)}: they have other numbers.")
+        said.append(
+            f"Units are not paired in {_listed(unlike)}: the two have other numbers of them."
+        )
     return said
 
 

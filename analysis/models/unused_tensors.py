@@ -6,13 +6,14 @@ from collections.abc import Collection, Mapping
 from analysis.errors import UserError
 
 _ADAPTER = re.compile(
-    r"(^|\.)(lora_\w+|base_layer|modules_to_save|original_module|ia3_\w+|vera_\w+|hada_\w+)(\.|$)"
+    r"(^|\.)(lora(_\w+)?|base_layer|modules_to_save|original_module|ia3_\w+|vera_\w+|hada_\w+"
+    r"|lokr_\w+|b?oft_\w+|weight_magnitude|adapters|prompt_embeddings)(\.|$)"
 )
 _QUANTISED = re.compile(
     r"\.(SCB|weight_format|absmax|quant_map|nested_absmax|quant_state\..*|qweight|qzeros|scales"
     r"|g_idx|weight_scale|weight_scale_inv|weight_zero_point|input_scale|_packed_params.*)$"
 )
-_NOT_FLOATING = ("BOOL", "U", "I", "F8", "F4", "F6")  # names of dtypes in safetensors
+_NOT_FLOATING = ("BOOL", "U", "I", "F8", "F4", "F6_")  # names of dtypes in safetensors
 _NAMED = 3  # tensors that a note names
 
 

@@ -38,6 +38,7 @@ def read_once(text: str) -> Any:
     {'seed': 1}
     """
     values = json.loads(text, object_pairs_hook=_once)
+    json.dumps(values, ensure_ascii=False).encode()  # refuses half a character, which no file holds
     layer = [values]
     for _ in range(_DEEPEST):
         layer = [

@@ -90,7 +90,8 @@ def edit_clip(session: Session, clip: Clip) -> None:
     def changed() -> None:
         clip.reference = st.session_state[key]
 
-    with st.popover("Edit clip", icon=":material/edit:"):
+    # with a key of its own, so that it is closed where the next clip takes the place of this one
+    with st.popover("Edit clip", icon=":material/edit:", key=f"edit:{clip.id}"):
         st.text_area(
             "Reference text",
             value=clip.reference,

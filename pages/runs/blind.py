@@ -27,14 +27,13 @@ def draw_blind(state: SweepState, model: int, base: int) -> None:
     outcomes = state.table_against(base).outcomes
     trials = state.remember(("blind", pair), lambda: trials_of(outcomes, *pair, seed))
     verdicts = state.verdicts.setdefault(tuple(outcomes.names[place] for place in pair), [])
+    if not trials:
+        st.caption("The two wrote the same words everywhere.")
+        return
     if len(verdicts) < len(trials):
         _draw_trial(state, trials[len(verdicts)], verdicts)
     else:
-        st.caption(
-            "All utterances of which the two wrote different words are judged."
-            if trials
-            else "The two wrote the same words everywhere."
-        )
+        st.caption("All utterances of which the two wrote different words are judged.")
     own = standing(verdicts, model)
     names = outcomes.names
     st.markdown(

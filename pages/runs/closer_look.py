@@ -70,10 +70,9 @@ def _choose_models(
     sides: dict[int | str, str] = dict(enumerate(names))
     sides |= {id_: f"{one.name} (has not heard this corpus)" for id_, one in others.items()}
     left, right = st.columns(2)
-    return (
-        _choose(left, "Model", MODEL_KEY, dict(enumerate(names)), 1),
-        _choose(right, "Compared with", _BASE, sides, 0),
-    )
+    model = _choose(left, "Model", MODEL_KEY, dict(enumerate(names)), 1)
+    del sides[model]  # none is compared with itself
+    return model, _choose(right, "Compared with", _BASE, sides, 0)
 
 
 def _choose(

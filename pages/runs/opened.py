@@ -40,11 +40,11 @@ def draw_open_results(session: Session, model: SpeechModel) -> None:
             )
         st.file_uploader(RESULTS_FILE, type=[".json"], key=_FILE)
         st.button("Open", key="open-results", on_click=_open, args=(session, model))
+        show_problem(session.jobs, OPEN_SLOT)
+        problem: UserError | None = st.session_state.get(_PROBLEM)
+        if problem is not None:
+            show_error(problem)
     job_line(session.jobs, OPEN_SLOT)
-    show_problem(session.jobs, OPEN_SLOT)
-    problem: UserError | None = st.session_state.get(_PROBLEM)
-    if problem is not None:
-        show_error(problem)
 
 
 def draw_save_results(state: SweepState) -> None:

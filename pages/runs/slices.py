@@ -22,7 +22,8 @@ def draw_slices(state: SweepState, model: int, base: int) -> None:
         )
     if not slices:
         st.caption(
-            f"The corpus has no column that divides it into parts of {MIN_BLOCKS} utterances."
+            f"A slice has {MIN_BLOCKS} utterances or more, and no column of the corpus divides it"
+            " into such parts."
         )
         return
     chart = slice_chart(slices)
@@ -58,7 +59,7 @@ def _draw_table(table: pd.DataFrame, slices: list[Slice], model: int, base: int)
             "value": st.column_config.TextColumn("Value", width="medium"),
             "utterances": numbers("Utterances"),
             "words": numbers("Words"),
-            "original_wer": numbers("WER, original (%)", format="%.1f"),
+            "original_wer": numbers("WER, other (%)", format="%.1f"),
             "wer": numbers("WER (%)", format="%.1f"),
             "difference": numbers("Lost (points)", format="%+.1f"),
             "low": numbers("from", format="%+.1f"),

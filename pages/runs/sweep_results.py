@@ -121,6 +121,7 @@ def _draw_table(state: SweepState) -> None:
         table.assign(
             parameters=table["parameters"] / 1e6,
             macs_per_second=table["macs_per_second"] / 1e6,
+            allocation=table["allocation"].fillna("–"),
             condition=table["condition"].fillna("").map(describe_condition),
         ),
         hide_index=True,

@@ -131,7 +131,12 @@ def start(
         source = Path(spec.data)
         if is_hub_id(spec.data):
             source = fetch(spec.data, watch=watch)
-        corpus = read_corpus(source, watch=watch)
+        inside = source.expanduser().resolve()
+
+        def may_read(path: Path) -> bool:
+            return path.resolve().is_relative_to(inside) or serving().allows_folder(path)
+
+        corpus = read_corpus(source, may_read=may_read, watch=watch)
         _require_short(corpus)
         state.corpus = corpus.excerpt(n_utterances) if n_utterances else corpus
         parts.one_is_ready()

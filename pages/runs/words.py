@@ -55,7 +55,7 @@ def draw_words(state: SweepState, model: int, base: int) -> None:
                 "lost": "Lost",
                 "n": "Said",
                 "errors": "Wrong",
-                "original_errors": "Wrong, original",
+                "original_errors": "Wrong, other",
                 "regained": "Regained",
             },
         )
@@ -80,7 +80,7 @@ def draw_words(state: SweepState, model: int, base: int) -> None:
         column_config={
             "name": "Kind",
             "n": numbers("In the references"),
-            "original_rate": numbers("Wrong, original (%)", format="%.2f"),
+            "original_rate": numbers("Wrong, other (%)", format="%.2f"),
             "rate": numbers("Wrong (%)", format="%.2f"),
         },
         column_order=["name", "n", "original_rate", "rate"],

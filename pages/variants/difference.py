@@ -118,11 +118,13 @@ def draw(session: Session, model: SpeechModel) -> None:
 
 
 def _sides(session: Session, model: SpeechModel) -> dict[str, _Side]:
-    """All that can be compared, by what stands in the boxes: the model in use is first."""
+    """All that can be compared, by what stands in the boxes: the model in use and its own first."""
     sides = {_ORIGINAL: _Side("original", model_id(model), lambda: model)}
-    for variant in session.variants:
-        made = variant.model
-        sides[variant.id] = _Side(variant.name, model_id(made), partial(_same, made))
+    own = session.variants_of(model)
+    for variant in [*own, *(one for one in session.variants if one not in own)]:
+        made, origin = variant.model, variant.compression.plan.origin.model
+        name = variant.name if variant in own else f"{variant.name} (of {origin})"
+        sides[variant.id] = _Side(name, model_id(made), partial(_same, made))
     for one in models_at_hand(session):
         # without the stamp, a folder that was rewritten would be what it was
         sides[one.id] = _Side(one.name, (one.key, one.key.stamp), one.loader())

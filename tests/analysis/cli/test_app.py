@@ -162,3 +162,31 @@ def test_first_start_asks_nothing(tmp_path: Path) -> None:
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--port", "99999999"],
+        ["--port", "-5"],
+        ["--port", "0"],
+        ["--host", "999.1.1.1"],
+        ["--host", "."],
+    ],
+)
+def test_where_nothing_can_listen_is_said_in_a_sentence(
+    starts: list[Start], capsys: pytest.CaptureFixture[str], given: list[str]
+) -> None:
+    assert main(["app", "--headless", *given]) == 2
+    assert "Nothing can listen at" in capsys.readouterr().err
+    assert not starts
+
+
+def test_a_port_that_is_taken_is_said(
+    starts: list[Start], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert main(["app", "--headless", "--port", str(port)]) == 2
+    assert f"port {port}" in capsys.readouterr().err
+    assert not starts

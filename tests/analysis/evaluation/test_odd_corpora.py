@@ -217,3 +217,42 @@ def test_librispeech_names_match_in_both_forms(tmp_path: Path) -> None:
     clip(tmp_path / "e\u0301-1-0.flac")
     (tmp_path / "x.trans.txt").write_text("\u00e9-1-0 OUI\n")
     assert [u.text for u in read_corpus(tmp_path).utterances] == ["OUI"]
+
+
+def test_a_row_with_too_many_fields_is_a_fault_and_no_shorter_text(tmp_path: Path) -> None:
+    for name in ("a.wav", "b.wav"):
+        clip(tmp_path / name)
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.wav,five one, six\nb.wav,two\n")
+    corpus = read_corpus(tmp_path)
+    assert corpus.references == ["two"]
+    assert corpus.faults[0].where == "metadata.csv, line 2"
+    assert "needs quotation marks" in corpus.faults[0].reason
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    clip(tmp_path / "a.wav")
+    (tmp_path / "metadata.csv").write_text("file_name,text,text\na.wav,one,two\n")
+    with pytest.raises(UserError, match="two columns of one name"):
+        read_corpus(tmp_path)
+
+
+def test_what_may_not_be_read_is_not_looked_for(tmp_path: Path) -> None:
+    """Neither by a path in a table nor behind a link."""
+    root, secret = tmp_path / "root", tmp_path / "secret"
+    clip(root / "a.wav")
+    there = clip(secret / "b.wav")
+    clip(secret / "c.wav")
+    (root / "link").symlink_to(secret)
+    rows = ["a.wav,one", f"{there},two", "../secret/b.wav,two", "../secret/none.wav,three"]
+    (root / "metadata.csv").write_text("\n".join(["file_name,text", *rows]))
+
+    def may_read(path: Path) -> bool:
+        return path.resolve().is_relative_to(root)
+
+    corpus = read_corpus(root, may_read=may_read)
+    assert [utterance.id for utterance in corpus.utterances] == ["a.wav"]
+    assert {fault.reason for fault in corpus.faults} == {
+        "It is not open to visitors of this server."
+    }
+    assert len(corpus.faults) == 3
+    assert not any("c.wav" in fault.where for fault in corpus.faults)

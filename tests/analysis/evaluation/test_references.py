@@ -153,3 +153,14 @@ def test_an_upload_that_names_no_clip_is_refused(table: str, content: bytes, sai
         references_by_name(table, content, CLIPS)
     if table == "m.jsonl":
         assert "line 1: It is no JSON object" in caught.value.remedy
+
+
+@pytest.mark.parametrize("given", ["refs.txt", "/no/such/place", "clips/metadta.csv", "a b.jsonl"])
+def test_a_path_that_leads_nowhere_is_no_text(given: str) -> None:
+    with pytest.raises(UserError, match="no file"):
+        read_references(given, [Path("a.wav")])
+
+
+def test_an_empty_text_is_refused() -> None:
+    with pytest.raises(UserError, match="empty"):
+        read_references(" ", [Path("a.wav")])

@@ -20,7 +20,7 @@ def test_slices_are_drawn_in_their_order_with_their_intervals() -> None:
     ends = [x + up for x, up in zip(points.x, points.error_x.array, strict=True)]
     assert ends == [100 * one.difference.high for one in slices[:MOST_SLICES]]
     assert points.y[0].startswith("speaker: s")
-    assert axis_titles(figure) == ["lost against the original (points of WER)", None]
+    assert axis_titles(figure) == ["lost against the other model (points of WER)", None]
 
 
 def test_calibration_has_a_line_for_each_model() -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,24 @@ def _rewrite(folder: Path, change: Callable[[Tensors], Tensors]) -> Path:
     return folder
 
 
+def _with(name: str, tensors: Tensors) -> Tensors:
+    return {**tensors, name: torch.ones(2, 32)}
+
+
 CHANGES: dict[str, tuple[Callable[[Tensors], Tensors], str, str]] = {
     "lora": (
         lambda tensors: {**tensors, f"{FC}.lora_A.default.weight": torch.ones(2, 32)},
         "adapter (LoRA) that is not merged",
         "merge_and_unload",
     ),
+    **{
+        f"adapter, {added}": (
+            partial(_with, f"{FC}.{added}"),
+            "adapter (LoRA) that is not merged",
+            "merge_and_unload",
+        )
+        for added in ("lora.down.weight", "lokr_w1", "oft_r.default", "weight_magnitude")
+    },
     "base layers of lora": (
         lambda tensors: {
             key.replace(FC, f"{FC}.base_layer"): tensor for key, tensor in tensors.items()
