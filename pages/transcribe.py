@@ -288,11 +288,18 @@ def _start(
     pairs: Sequence[tuple[Clip, Contender]],
     options: TranscriptionOptions,
 ) -> None:
-    transcripts, parts = session.transcripts, Parts()
+    transcripts, parts, original = session.transcripts, Parts(), session.model
+
+    def is_there(clip: Clip, model: SpeechModel) -> bool:
+        """Whether the visitor has neither removed the clip nor deleted the variant meanwhile."""
+        models = [original, *(variant.model for variant in list(session.variants))]
+        return clip.id in session.clips and any(one is model for one in models)
 
     def work(watch: Watch) -> None:
         steps = 100
         for done, (clip, (name, _, model)) in enumerate(pairs):
+            if not is_there(clip, model):
+                continue
 
             def inner(part: int, parts: int, note: str, done: int = done, name: str = name) -> None:
                 share = steps * part // parts if parts else 0
@@ -302,6 +309,8 @@ def _start(
             transcript = transcribe(
                 model, clip.audio, options, watch=Watch(inner, watch.should_cancel)
             )
+            if not is_there(clip, model):
+                continue
             # Each transcript is shown as soon as it is there.
             transcripts[_key(clip, model, options)] = replace(transcript, model=name)
             parts.one_is_ready()

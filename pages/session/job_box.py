@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from pages.session.jobs import POLL_SECONDS, Jobs
+from pages.session.jobs import POLL_SECONDS, CancelNote, Jobs
 from pages.widgets.basics import show_error
+from pages.widgets.formatting import escape_markdown
 
 
 @st.fragment(run_every=POLL_SECONDS)
@@ -34,11 +35,15 @@ WIDE_JOB_HEIGHT = 62
 
 
 def show_problem(jobs: Jobs, slot: str, button: str = "Dismiss") -> None:
-    """The error that the last job of a slot ended in, until the button under it is pressed."""
+    """What the last job of a slot ended in without a result, until the button is pressed."""
     error = jobs.problems.get(slot)
     if error is None:
         return
-    show_error(error)
+    if isinstance(error, CancelNote):
+        text = f"**{escape_markdown(error.message)}** {escape_markdown(error.remedy)}"
+        st.info(text, icon=":material/info:")
+    else:
+        show_error(error)
 
     def dismiss() -> None:
         jobs.problems.pop(slot, None)

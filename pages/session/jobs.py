@@ -47,6 +47,10 @@ class Parts:
         self.n_ready += 1
 
 
+class CancelNote(UserError):
+    """What a visitor ended: told as the errors of jobs are, and not in their colour."""
+
+
 class Job(Generic[T]):
     """One piece of background work.
 
@@ -361,7 +365,7 @@ class Jobs:
             return done
 
     def _note_cancelled(self, slot: str, job: Job) -> None:
-        self.problems[slot] = UserError(f"{job.title} was cancelled.", job.after_cancel)
+        self.problems[slot] = CancelNote(f"{job.title} was cancelled.", job.after_cancel)
 
 
 def _server_stops() -> bool:

@@ -56,7 +56,7 @@ def folder_of(app: AppTest) -> Path:
 
 
 def texts(app: AppTest) -> str:
-    found = [*app.markdown, *app.caption, *app.error]
+    found = [*app.markdown, *app.caption, *app.error, *app.info]
     return "\n".join(str(element.value) for element in found).replace("\\", "")
 
 
@@ -194,6 +194,7 @@ def test_a_cancelled_run_goes_on(page: AppTest) -> None:
     assert job.future.exception(timeout=90).__class__ is Cancelled
     settle(page)
     assert "it goes on" in texts(page)
+    assert not page.error, "who cancels made no error"
     done = read_log(state)
     assert done.ended == "stopped"
     assert not session_of(page).variants

@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,10 @@ from streamlit.testing.v1.element_tree import Selectbox
 
 from analysis.evaluation.scoring import default_normaliser
 from analysis.models.loading import DEMO_MODELS
+from analysis.models.speech_model import SpeechModel
+from analysis.speech import transcription
 from analysis.speech.audio import SAMPLING_RATE
+from analysis.speech.transcription import Transcript, transcribe
 from analysis.tables import to_csv
 from pages.listening.bundled import bundled_clips
 from pages.listening.results import table_of, to_json
@@ -176,8 +180,24 @@ def test_hidden_variant_stays_hidden_and_nothing_is_transcribed_for_it(page: App
     assert len(transcripts(page)) == 1
 
 
+def test_a_variant_that_is_deleted_meanwhile_is_not_heard(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, heard = session_of(page), []
+
+    def hear(model: SpeechModel, *given: Any, **options: Any) -> Transcript:
+        heard.append(model)
+        for variant in list(session.variants):
+            session.remove_variant(variant)
+        return transcribe(model, *given, **options)
+
+    monkeypatch.setattr(transcription, "transcribe", hear)
+    pick(page, bundled_clips()[0].path.name)
+    assert heard == [session.model]
+    assert len(session.transcripts) == 1
+
+
 def test_exported_rows_hold_texts_errors_and_costs(page: AppTest) -> None:
-    from analysis.speech.transcription import Transcript
     from pages.listening.results import score_transcripts
 
     pick(page, bundled_clips()[0].path.name)

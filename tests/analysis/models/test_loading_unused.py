@@ -112,6 +112,13 @@ def test_numbers_that_the_dtype_cannot_hold_are_refused(copy: Path) -> None:
     load(copy)
 
 
+def test_double_precision_is_no_quantisation(copy: Path) -> None:
+    wanted = load(copy).model.state_dict()
+    _rewrite(copy, lambda tensors: {key: tensor.double() for key, tensor in tensors.items()})
+    found = load(copy).model.state_dict()
+    assert all(torch.equal(found[key].float(), tensor) for key, tensor in wanted.items())
+
+
 def test_any_other_tensor_is_named(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _rewrite(copy, lambda tensors: {**tensors, "quantizer.codevectors": torch.ones(3)})
     [note] = load(copy).notes
