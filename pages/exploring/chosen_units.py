@@ -43,6 +43,9 @@ def draw(
     """
     sides = [MEMBERS, SOUNDS, *([ATTENTION] if group.component == "heads" else [])]
     side = choose_one("Seen from", sides, key=SIDE_KEY)
+    for other, slot in ((SOUNDS, unit_sounds.SLOT), (ATTENTION, head_views.SLOT)):
+        if side != other:
+            session.jobs.cancel(slot)  # whoever looks elsewhere need not wait for it
     if side == SOUNDS:
         return unit_sounds.draw(session, model, group, chosen, settings, tree.norms)
     if side == ATTENTION:

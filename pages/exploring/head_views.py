@@ -40,7 +40,10 @@ EXPLANATION = (
 MOST_HEADS = 8
 """Heads whose patterns are drawn at once."""
 
-_SLOT, _MEASURE_SLOT = "head-views", "head-measures"
+SLOT = "head-views"
+"""Of the job that looks where heads look."""
+
+_MEASURE_SLOT = "head-measures"
 _LABEL_WORDS = 6
 
 
@@ -103,8 +106,8 @@ def draw(
     loaded = soundtrack_shelf().find((model_id(model), excitation.identity))
     if views is None or loaded is None:
         st.markdown("Here will be where these heads look on a clip.")
-        show_problem(session.jobs, _SLOT, "Try again")
-        job_slot(session.jobs, _SLOT)
+        show_problem(session.jobs, SLOT, "Try again")
+        job_slot(session.jobs, SLOT)
         return {}, {}
     if soundtrack is None:  # it has just been heard for the first time
         clip = _choose_clip(loaded, excitation)
@@ -191,7 +194,7 @@ def _find(
             )
         return tuple(views)
 
-    return session.jobs.find_or_start(_SLOT, _views(), key, make, "Looking where heads look")
+    return session.jobs.find_or_start(SLOT, _views(), key, make, "Looking where heads look")
 
 
 def of_variant(

@@ -46,7 +46,8 @@ EXPLANATION = (
     " 0, 2 it is 0.",
 )
 
-_SLOT = "unit-sounds"
+SLOT = "unit-sounds"
+"""Of the job that looks for the moments."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,8 +120,8 @@ def draw(
     look = _find(session, model, group, chosen, settings, norms, excitation, place)
     if look is None:
         st.markdown("Here will be the ten moments at which these units work hardest.")
-        show_problem(session.jobs, _SLOT, "Try again")
-        job_slot(session.jobs, _SLOT)
+        show_problem(session.jobs, SLOT, "Try again")
+        job_slot(session.jobs, SLOT)
         return {}, {}
     st.markdown(_sentence(look.hears, len(chosen), group))
     if not look.hears.moments:
@@ -236,7 +237,7 @@ def _find(
         )
 
     label = "Listening for the hardest moments"
-    return session.jobs.find_or_start(_SLOT, _looks(), key, make, label)
+    return session.jobs.find_or_start(SLOT, _looks(), key, make, label)
 
 
 def _sentence(hears: Hears, n_units: int, group: UnitGroup) -> str:

@@ -134,7 +134,7 @@ def _order(table: UtteranceTable, model: int, left: Any, right: Any) -> tuple[st
     usual = errors_of(name) if model == table.base else new_errors_of(name)
     columns = [usual, *(column for column in table.frame.columns if column != usual)]
     if st.session_state.get(_ORDER) not in columns:
-        st.session_state.pop(_ORDER, None)
+        st.session_state[_ORDER] = usual  # set, not forgotten: the browser would keep the old name
     order = left.selectbox(
         "Sort by",
         columns,

@@ -35,6 +35,7 @@ from pages.widgets.exports import draw_exports, table_button
 from pages.widgets.formatting import escape_markdown, number_of
 
 N_WORST = 6
+_PARETO_WIDTH = 400  # pixels, in which the buttons and the title of the axis are whole
 _LOGARITHMIC, _LINEAR = "Logarithmic", "Linear"
 _COST_NAMES = {
     "parameters": "Parameters",
@@ -64,10 +65,10 @@ def draw_results(session: Session, model: SpeechModel, state: SweepState) -> Non
         " two lines are tested in pairs, on the same utterances; the table says which hold."
     )
     st.header("WER against cost")
-    first, second = st.columns(2)
+    grid = st.grid(2, min_column_width=_PARETO_WIDTH, gap="medium")
     charts = {"wer-over-removed": curves}
-    for column, default in ((first, "parameters"), (second, "real_time_factor")):
-        with column:
+    for default in ("parameters", "real_time_factor"):
+        with grid.cell():
             axis = choose_one(
                 "Cost",
                 list(AXES),
