@@ -4,12 +4,11 @@ import pytest
 
 from analysis.models.footprint import footprint
 from analysis.models.speech_model import SpeechModel
-from analysis.speech.audio import SAMPLING_RATE
 from analysis.speech.excitation import make_excitation
 from analysis.speech.languages import language_codes
 from analysis.speech.windows import quiet_windows
 from analysis.training.foresight import foresee_training, foresee_without_data
-from analysis.training.own_words import foreseen_pieces, own_words
+from analysis.training.own_words import _sizes, foreseen_pieces
 
 
 def test_a_run_takes_longer_with_more_to_learn(speech_model: SpeechModel) -> None:
@@ -37,10 +36,8 @@ def test_without_data_each_epoch_adds_the_same(speech_model: SpeechModel) -> Non
 
 def test_pieces_are_foreseen_without_reading_them(demo_model: SpeechModel) -> None:
     heard = make_excitation("speech", level="thorough", languages=language_codes(demo_model))
-    longest = max(own_words(demo_model, limit=40).durations)
-    pieces = [
-        cut for clip in heard.clips for cut in quiet_windows(clip, round(longest * SAMPLING_RATE))
-    ]
+    longest, _ = _sizes(demo_model, 30.0)
+    pieces = [cut for clip in heard.clips for cut in quiet_windows(clip, longest)]
     count, seconds = foreseen_pieces(demo_model)
     assert count == pytest.approx(len(pieces), rel=0.15)
     assert seconds == pytest.approx(heard.seconds, rel=0.01)

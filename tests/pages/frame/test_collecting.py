@@ -28,6 +28,7 @@ def test_a_deleted_variant_leaves_the_memory(app: AppTest) -> None:
     del variant
     settle(app)
     settle(app.switch_page("pages/compress.py"))
+    app.run()  # the controls of the page before are gone with the second run of this one
     gc.unfreeze()  # what was alive when a library was loaded is not looked through otherwise
     gc.collect()
     assert weights() is None
