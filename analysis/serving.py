@@ -141,20 +141,21 @@ class Serving(Checked, title="setting of the server"):
         """Whether visitors may name folders of the server at all."""
         return not self.demo and (bool(self.roots) or not self.is_open)
 
-    def allows_folder(self, folder: str | Path) -> bool:
+    def allows_folder(self, folder: str | Path, *, within: str | Path | None = None) -> bool:
         """Whether a visitor may name a folder or file: links are followed, and it need not exist.
 
         Parameters
         ----------
         folder : str or Path
+        within : str or Path, optional
+            A folder that the visitor may read besides, such as that of their upload.
         """
         if not self.is_confined:
             return True
-        if not self.folders:
-            return False
+        allowed = [*(self.roots if self.folders else ()), *([within] if within else ())]
         try:
             path = Path(folder).expanduser().resolve()
-            return any(path.is_relative_to(Path(root).resolve()) for root in self.roots)
+            return any(path.is_relative_to(Path(root).expanduser().resolve()) for root in allowed)
         except (OSError, RuntimeError, ValueError):  # no such home, too long, a loop of links
             return False
 

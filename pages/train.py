@@ -1,5 +1,7 @@
 """Train: fine-tune a compressed model, or pinch one while it learns, with live curves."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from analysis.compression.effort import about
@@ -276,6 +278,11 @@ def _draw_language(model: SpeechModel) -> str | None:
     return named.strip() or None
 
 
+def _has_begun(folder: Path) -> bool:
+    """Whether a run was left before its end."""
+    return bool(curves_of(folder).steps) and not (folder / "config.json").is_file()
+
+
 def _draw_start(
     session: Session,
     model: SpeechModel,
@@ -284,12 +291,10 @@ def _draw_start(
     obstacle: str | None,
 ) -> None:
     """What is missing or how long it will take; the button, or the progress of what runs."""
-    folder = run_folder(model, start, choices)
-    begun = bool(curves_of(folder).steps) and not (folder / "config.json").is_file()
-    running = session.jobs.running(SLOT) is not None
+    begun = session.jobs.running(SLOT) is None and _has_begun(run_folder(model, start, choices))
     if obstacle:
         st.caption(obstacle)
-    elif (running or not begun) and (seconds := foreseen_seconds(model, choices)) is not None:
+    elif not begun and (seconds := foreseen_seconds(model, choices)) is not None:
         st.markdown(f":small[It takes {about(seconds)} on this computer.]")
 
     def idle() -> None:

@@ -243,9 +243,9 @@ def read_corpus(
         for found in READERS[layout](table, str(_relative(table, root))):
             if isinstance(found, Fault):
                 faults.append(found)
-            elif not may_read(found.path):
+            elif not (may_read(found.path) and may_read(path := names.find(found.path))):
                 faults.append(Fault(f"{table.name}: {found.path.name}", _CLOSED))
-            elif (path := names.find(found.path)) in entries:
+            elif path in entries:
                 faults.append(Fault(str(_relative(path, root)), "It is named twice."))
             else:
                 entries[path] = replace(found, path=path)

@@ -118,9 +118,9 @@ def _by_first_word(lines: Sequence[str]) -> dict[str, str]:
 
 
 def _names_a_file(given: str) -> bool:
-    """Whether a text can only be meant as a path: nobody says “words.txt”."""
-    is_word = len(given.split()) == 1
-    return given.strip().lower().endswith((*_TABLES, ".txt")) or (is_word and "/" in given)
+    """Whether a text can only be meant as a path; “24/7” is said, “words.txt” is not."""
+    ends_so = given.strip().lower().endswith((*_TABLES, ".txt"))
+    return ends_so or (len(given.split()) == 1 and given.startswith(("/", "./", "../")))
 
 
 def _as_file(given: str) -> Path | None:

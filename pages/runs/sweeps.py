@@ -1,6 +1,7 @@
 """The sweep of a visitor: what was asked for, the job that runs it, the rows as they come."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -131,11 +132,7 @@ def start(
         source = Path(spec.data)
         if is_hub_id(spec.data):
             source = fetch(spec.data, watch=watch)
-        inside = source.expanduser().resolve()
-
-        def may_read(path: Path) -> bool:
-            return path.resolve().is_relative_to(inside) or serving().allows_folder(path)
-
+        may_read = partial(serving().allows_folder, within=source)
         corpus = read_corpus(source, may_read=may_read, watch=watch)
         _require_short(corpus)
         state.corpus = corpus.excerpt(n_utterances) if n_utterances else corpus

@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from pages.session.jobs import POLL_SECONDS, CancelNote, Jobs
-from pages.widgets.basics import show_error
-from pages.widgets.formatting import escape_markdown
+from pages.widgets.basics import sentence_of, show_error
 
 
 @st.fragment(run_every=POLL_SECONDS)
@@ -40,8 +39,7 @@ def show_problem(jobs: Jobs, slot: str, button: str = "Dismiss") -> None:
     if error is None:
         return
     if isinstance(error, CancelNote):
-        text = f"**{escape_markdown(error.message)}** {escape_markdown(error.remedy)}"
-        st.info(text, icon=":material/info:")
+        st.info(sentence_of(error), icon=":material/info:")
     else:
         show_error(error)
 

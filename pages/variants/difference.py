@@ -121,7 +121,7 @@ def _sides(session: Session, model: SpeechModel) -> dict[str, _Side]:
     """All that can be compared, by what stands in the boxes: the model in use and its own first."""
     sides = {_ORIGINAL: _Side("original", model_id(model), lambda: model)}
     own = session.variants_of(model)
-    for variant in [*own, *(one for one in session.variants if one not in own)]:
+    for variant in sorted(session.variants, key=lambda one: one not in own):
         made, origin = variant.model, variant.compression.plan.origin.model
         name = variant.name if variant in own else f"{variant.name} (of {origin})"
         sides[variant.id] = _Side(name, model_id(made), partial(_same, made))

@@ -60,12 +60,14 @@ def primary_label(label: str, icon: str) -> str:
     return f':color[:material/{icon}: {label}]{{foreground="{BACKGROUNDS[theme()][0]}"}}'
 
 
+def sentence_of(error: UserError) -> str:
+    """What happened, in bold, and what to do, as Markdown."""
+    return f"**{escape_markdown(error.message)}** {escape_markdown(error.remedy)}"
+
+
 def show_error(error: UserError) -> None:
     """One sentence, one remedy, the technical detail folded away."""
-    st.error(
-        f"**{escape_markdown(error.message)}** {escape_markdown(error.remedy)}",
-        icon=":material/error:",
-    )
+    st.error(sentence_of(error), icon=":material/error:")
     if error.detail and not serving().is_open:  # it names folders of the server
         with st.expander("Technical detail"):
             st.code(error.detail, language=None, wrap_lines=True)

@@ -66,6 +66,20 @@ def test_folders_lie_below_a_root_whatever_path_leads_there(tmp_path: Path) -> N
     assert not Serving(roots=(str(root),)).allows_folder(outside)
 
 
+def test_a_folder_of_the_visitors_own_may_be_read_besides(tmp_path: Path) -> None:
+    own, other = tmp_path / "own", tmp_path / "other"
+    own.mkdir()
+    other.mkdir()
+    (own / "out").symlink_to(other)
+    (own / "loop").symlink_to(own / "loop")
+    for settings in ({}, {"demo": True}, {"roots": (str(tmp_path / "root"),)}):
+        serving = Serving(host="0.0.0.0", **settings)
+        assert serving.allows_folder(own / "clip.wav", within=own)
+        assert not serving.allows_folder(own / "clip.wav")
+        for path in (other, own / "out" / "clip.wav", own / ".." / "other", own / "loop"):
+            assert not serving.allows_folder(path, within=own)
+
+
 def test_a_refusal_does_not_tell_what_exists(tmp_path: Path) -> None:
     def refusal(path: Path) -> str:
         with pytest.raises(UserError) as caught:

@@ -3,7 +3,6 @@
 import base64
 import json
 import threading
-import time
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from analysis.inspection.moments import moments
 from analysis.inspection.soundtrack import find_soundtrack
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.recipe import complete
-from analysis.progress import Watch
 from analysis.speech.excitation import Excitation, speech_like
 from analysis.speech.hearing import recipe_excitation
 from pages.exploring.chosen_units import ATTENTION, SIDE_KEY, SOUNDS
@@ -22,6 +20,7 @@ from pages.exploring.cluster_selection import ALL_HEADS, VIEW_KEY, k_key, units_
 from pages.exploring.head_views import of_variant
 from pages.exploring.unit_sounds import SLOT
 from pages.session.jobs import Job
+from tests.helpers.endless import endless
 from tests.helpers.streamlit_app import Visit, click, key, session_of, settle
 from tests.helpers.tiny_models import group_of, make_plan
 
@@ -124,17 +123,10 @@ def test_what_became_of_heads_in_a_variant(whisper: SpeechModel) -> None:
 
 def test_whoever_looks_elsewhere_ends_what_they_waited_for(visit: Visit) -> None:
     app = visit("clusters")
-    jobs, ended = session_of(app).jobs, threading.Event()
-
-    def wait(watch: Watch) -> None:
-        try:
-            while True:
-                watch.check()
-                time.sleep(0.005)
-        finally:
-            ended.set()
-
-    jobs.start(SLOT, Job("Listening", wait, lambda nothing: None), lane="test")
+    jobs, started, ended = session_of(app).jobs, threading.Event(), threading.Event()
+    work = endless(started, ended)
+    jobs.start(SLOT, Job("Listening", work, lambda nothing: None), lane="test")
+    assert started.wait(5)
     assert jobs.running(SLOT) is not None
     look(app, "encoder.0.self_attention", (1,), ATTENTION)
     assert jobs.running(SLOT) is None

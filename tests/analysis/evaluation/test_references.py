@@ -161,6 +161,10 @@ def test_a_path_that_leads_nowhere_is_no_text(given: str) -> None:
         read_references(given, [Path("a.wav")])
 
 
+def test_a_slash_makes_no_path_of_what_is_said() -> None:
+    assert read_references("24/7", [Path("a.wav")]) == ["24/7"]
+
+
 def test_an_empty_text_is_refused() -> None:
     with pytest.raises(UserError, match="empty"):
         read_references(" ", [Path("a.wav")])

@@ -2,30 +2,15 @@
 
 import gc
 import threading
-import time
 import weakref
-from collections.abc import Callable
 
 import pytest
 
-from analysis.progress import Watch
 from analysis.serving import VARIABLE, Serving
 from pages.session import leaving
 from pages.session.jobs import Job
 from pages.session.session import Session, on_best_device
-
-
-def endless(started: threading.Event, ended: threading.Event) -> Callable[[Watch], None]:
-    def work(watch: Watch) -> None:
-        started.set()
-        try:
-            while True:
-                watch.check()
-                time.sleep(0.005)
-        finally:
-            ended.set()
-
-    return work
+from tests.helpers.endless import endless
 
 
 def busy(lane: str) -> tuple[Session, threading.Event]:
