@@ -48,7 +48,7 @@ _COST_NAMES = {
 def draw_results(session: Session, model: SpeechModel, state: SweepState) -> None:
     """Everything about the rows that are there; at least the original."""
     rows = _choose_rows(state)
-    left, right = st.columns([7, 3], vertical_alignment="bottom")
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
     left.header("WER against what was removed")
     with right:
         log = choose_one("WER axis", [_LOGARITHMIC, _LINEAR], key="wer-axis") == _LOGARITHMIC
