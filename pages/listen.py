@@ -192,8 +192,8 @@ def _finding(scores: Mapping[Side, Score], sparsity: int) -> str:
         return "Nothing is removed: all three are the same model. **Move the slider.**"
     return (
         f"With **{sparsity} %** removed, the merged model makes"
-        f" **{number_of(_wrong(merged), 'error')}** in {number_of(merged.words, 'word')},"
-        f" the pruned one **{_wrong(pruned)}**."
+        f" **{number_of(merged.errors, 'error')}** in {number_of(merged.words, 'word')},"
+        f" the pruned one **{pruned.errors}**."
     )
 
 
@@ -206,10 +206,6 @@ def _cost(heard: Mapping[Side, Heard]) -> str:
         f"Both have {count(after.parameters)} of {count(before.parameters)} parameters and"
         f" {percent(after.macs / before.macs, 0)} of the multiply-accumulates. "
     )
-
-
-def _wrong(own: Score) -> int:
-    return own.substitutions + own.insertions + own.deletions
 
 
 def _doors(session: Session, model: SpeechModel) -> None:

@@ -11,6 +11,7 @@ from analysis.errors import UserError
 from analysis.evaluation.references import read_references
 from analysis.evaluation.scoring import Score, score
 from analysis.models.footprint import footprint
+from analysis.models.foreign import MODEL_FILES
 from analysis.models.loading import DEMO_MODELS, load
 from analysis.speech.audio import SUPPORTED_EXTENSIONS, Audio, read_audio
 from analysis.speech.transcription import Transcript, TranscriptionOptions
@@ -94,7 +95,9 @@ def _split_inputs(inputs: list[str]) -> tuple[list[str], list[Path]]:
     models, paths = [], []
     for text in inputs:
         path = Path(text).expanduser()
-        if path.is_file():
+        if path.is_file() and path.suffix.lower() in MODEL_FILES:
+            models.append(text)  # as which it is refused, with what to do instead
+        elif path.is_file():
             paths.append(path)
         elif path.suffix.lower() in SUPPORTED_EXTENSIONS and not path.is_dir():
             raise UserError(f"There is no audio file {text}.", "Check the path.")

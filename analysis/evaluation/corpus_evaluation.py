@@ -72,7 +72,7 @@ class Evaluation:
     @property
     def errors(self) -> list[int]:
         """Word errors of each utterance."""
-        return [s.substitutions + s.insertions + s.deletions for s in self.scores]
+        return [score.errors for score in self.scores]
 
     @property
     def words(self) -> list[int]:
@@ -234,7 +234,7 @@ def summarise(
         raise UserError(
             f"The references of {corpus.name} hold no word.", "Give clips with transcripts."
         )
-    errors = [s.substitutions + s.insertions + s.deletions for s in scores]
+    errors = [s.errors for s in scores]
     interval = wer_interval(errors, [s.words for s in scores], corpus.blocks)
     return Evaluation(corpus, tuple(results), tuple(scores), total, interval)
 

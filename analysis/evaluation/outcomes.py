@@ -43,7 +43,7 @@ class Heard:
     @cached_property
     def errors(self) -> Counts:
         """Word errors of each utterance, (n,)."""
-        return np.array([s.substitutions + s.insertions + s.deletions for s in self.scores])
+        return np.array([score.errors for score in self.scores])
 
 
 @dataclass(frozen=True)

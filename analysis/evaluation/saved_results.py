@@ -1,5 +1,6 @@
 """The results of a sweep as one file that opens again, on another machine too."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,15 +101,20 @@ def read_results(source: Path | bytes, *, watch: Watch = UNWATCHED) -> SavedResu
     durations = [utterance.duration for utterance in found.corpus.utterances]
     # "not" of what holds: a duration that is no number is refused, too
     lasts = all(seconds >= 0 for seconds in durations) and (not durations or sum(durations) > 0)
-    if found.corpus.condition or not lasts:
+    ids = [utterance.id for utterance in found.corpus.utterances]
+    if found.corpus.condition or not lasts or len(set(ids)) < len(ids):
         raise UserError(
-            f"{name} does not fit together: its clips have no durations, or a condition already.",
+            f"{name} does not fit together: its clips have no durations, a condition already, or"
+            " one name twice.",
             f"Give the {RESULTS_FILE} as coalesce wrote it.",
         )
     rows = with_corpus(found.rows, found.corpus)
     n_utterances = len(found.corpus.utterances)
     evaluated = [row.evaluation for row in rows if isinstance(row, Row)]
-    whole = all(len(e.results) == len(e.scores) == n_utterances for e in evaluated)
+    whole = all(
+        [result.utterance for result in e.results] == ids and len(e.scores) == n_utterances
+        for e in evaluated
+    )
     if not evaluated or not n_utterances or not whole:
         raise UserError(f"{name} holds no whole results.", "Run the sweep to its end again.")
     for row in rows:
@@ -146,10 +152,17 @@ def _read(text: str, watch: Watch) -> _File:
 def _require_fitting(name: str, row: Row, first: Evaluation) -> None:
     """Refuse alignments that are none, or not of the words that the first model was scored on.
 
+    What was counted must add up, too, and no size, share or time is less than nothing.
+
     Raises
     ------
     UserError
     """
+    if not (_adds_up(row.evaluation) and _can_be(row)):
+        raise UserError(
+            f"{name} does not fit together: what {row.model} was measured to be cannot be.",
+            "Run the sweep again; what was transcribed is kept.",
+        )
     pairs = zip(row.evaluation.results, row.evaluation.scores, first.scores, strict=True)
     for result, own, other in pairs:
         if not (_is_aligned(own) and _said(own) == _said(other)):
@@ -158,6 +171,30 @@ def _require_fitting(name: str, row: Row, first: Evaluation) -> None:
                 " are not those of its alignment.",
                 "Run the sweep again; what was transcribed is kept.",
             )
+
+
+def _adds_up(evaluation: Evaluation) -> bool:
+    """Whether rates are what was counted, and the corpus is the sum of its utterances."""
+    scores, total = evaluation.scores, evaluation.total
+    summed = [sum(column) for column in zip(*map(_counts, scores), strict=True)]
+    return summed == _counts(total) and all(score.adds_up for score in (*scores, total))
+
+
+def _counts(score: Score) -> list[int]:
+    return [score.words, score.substitutions, score.insertions, score.deletions]
+
+
+def _can_be(row: Row) -> bool:
+    """Whether sizes, shares and times are such that a model can have them."""
+    cost, results = row.cost, row.evaluation.results
+    sizes = (cost.parameters, cost.bytes, cost.saved_bytes, cost.encoder_macs)
+    return (
+        all(0 < size < math.inf for size in sizes)
+        and 0 <= cost.decoder_macs < math.inf
+        and 0 <= cost.mergeable_parameters <= cost.parameters
+        and 0 <= row.achieved <= 1
+        and all(0 <= result.seconds < math.inf for result in results)
+    )
 
 
 def _said(own: Score) -> list[str]:

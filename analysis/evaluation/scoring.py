@@ -21,6 +21,8 @@ from analysis.plan.choices import NORMALISERS
 from analysis.speech.letters import one_apostrophe, same_letters
 
 _REMARK = re.compile(r"[<\[][^>\]]*[>\]]|\([^)]+?\)")
+_PAUSE = re.compile(r"…|\.{2,}")
+"""What Whisper's rules for English leave a point of, which then counts as a word."""
 _JOINERS = "\u200c\u200d"
 """Zero-width (non-)joiners: invisible, and part of the spelling of Persian and of Indic scripts."""
 
@@ -77,6 +79,19 @@ class Score:
     normaliser: str
     alignment: tuple[AlignedSpan, ...]
 
+    @property
+    def errors(self) -> int:
+        """Substitutions, insertions and deletions together."""
+        return self.substitutions + self.insertions + self.deletions
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the word error rate is that of the counts, and no count is less than nothing."""
+        counts = (self.substitutions, self.insertions, self.deletions, self.words, self.characters)
+        rate = _rate(self.errors, self.words)
+        same = self.wer == rate or (math.isnan(self.wer) and math.isnan(rate))
+        return same and min(counts) >= 0 and not self.cer < 0
+
 
 def normalise(text: str, normaliser: str) -> str:
     """Bring a text into the form in which it is compared.
@@ -96,6 +111,8 @@ def normalise(text: str, normaliser: str) -> str:
     --------
     >>> normalise("Mr. Quilter's  twenty-one!", "whisper-english")
     'mister quilter is 21'
+    >>> normalise("Well\\u2026 the co\\u00adal, he said\\u2026", "whisper-english")
+    'well the coal he said'
     >>> normalise("Grüß Gott, (lacht) Anna!", "basic")
     'grüß gott anna'
     >>> normalise("हिन्दी में!", "basic")
@@ -109,7 +126,8 @@ def normalise(text: str, normaliser: str) -> str:
         )
     text = same_letters(text)
     if normaliser == "whisper-english":
-        text = _whisper_english()(one_apostrophe(text))
+        seen = "".join(letter for letter in text if not _is_unseen(letter))
+        text = _whisper_english()(one_apostrophe(_PAUSE.sub(" ", seen)))
     elif normaliser == "basic":
         text = _basic(text)
     return " ".join(same_letters(text).split())
@@ -129,9 +147,14 @@ def _basic(text: str) -> str:
             kept.append(" ")
         elif category[0] == "M":
             kept.extend(letter if kept and kept[-1] != " " else "")
-        elif category != "Cf" or letter in _JOINERS:
+        elif not _is_unseen(letter):
             kept.append(letter)
     return "".join(kept)
+
+
+def _is_unseen(letter: str) -> bool:
+    """Whether nobody sees it: a soft hyphen, a zero-width space, the mark at a file's head."""
+    return unicodedata.category(letter) == "Cf" and letter not in _JOINERS
 
 
 def default_normaliser(source: str) -> str:

@@ -14,6 +14,9 @@ ADAPTER_FILE = "adapter_config.json"
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".nemo")
 """Endings of files that can run any program when they are opened."""
 
+MODEL_FILES = (*PICKLED, ".safetensors", ".gguf", ".onnx")
+"""Endings of files that somebody means as a model, though a model is a folder here."""
+
 _GGML = (b"lmgg", b"ggml", b"GGUF", b"tjgg")  # the first four bytes, in either order
 _TAKE_ORIGINAL = "Give the checkpoint that it was made from, with its model.safetensors."
 

@@ -190,6 +190,11 @@ class Recipe(Checked):
 
     @model_validator(mode="after")
     def _go_together(self) -> "Recipe":
+        if not self.components or len(set(self.components)) < len(self.components):
+            raise UserError(
+                "components names no kind of unit, or one twice.",
+                f"Choose among {', '.join(COMPONENTS)}.",
+            )
         if self.method == SURGEON and self.distance not in LISTENING:
             raise UserError(
                 "The surgeon weighs what units do.",

@@ -41,6 +41,15 @@ def test_where_all_clips_are_bad_the_first_is_named_and_no_model_is_loaded(
     assert "no-such-model" not in captured.err
 
 
+def test_a_file_of_weights_is_a_model_that_cannot_be_and_no_clip(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "tiny.en.pt"
+    weights.write_bytes(b"PK\x03\x04")
+    assert cli.main(["transcribe", str(weights), str(clip)]) == 2
+    assert "tiny.en.pt is a pickled model" in capsys.readouterr().err
+
+
 def test_a_rate_that_changes_midway_is_read_and_noted(
     folder: Path, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -83,6 +83,42 @@ def test_a_corpus_that_cannot_be_is_refused(duration: float, condition: str) -> 
         read_results(json.dumps(written).encode())
 
 
+@pytest.mark.parametrize(
+    ("place", "field", "value"),
+    [
+        (("evaluation", "total"), "wer", 9.0),
+        (("evaluation", "total"), "words", 9),
+        (("evaluation", "scores", 0), "wer", 0.0),
+        (("evaluation", "scores", 0), "cer", -0.5),
+        (("evaluation", "results", 0), "seconds", float("nan")),
+        (("cost",), "parameters", 0),
+        (("cost",), "encoder_macs", float("inf")),
+        ((), "achieved", -0.2),
+    ],
+)
+def test_measures_that_cannot_be_are_refused(
+    place: tuple[str | int, ...], field: str, value: float
+) -> None:
+    rows = rows_heard(["a cat"], {"original": ["a cat"], "cut": ["a hat"]})
+    written = json.loads(results_to_json(rows[0].evaluation.corpus, rows))
+    holder = written["rows"][1]
+    for step in place:
+        holder = holder[step]
+    assert field in holder
+    holder[field] = value
+    with pytest.raises(UserError, match="cannot be"):
+        read_results(json.dumps(written).encode())
+
+
+def test_an_utterance_that_is_there_twice_is_refused() -> None:
+    rows = rows_heard(["a cat", "a dog"], {"original": ["a cat", "a dog"]})
+    written = json.loads(results_to_json(rows[0].evaluation.corpus, rows))
+    first, second = written["corpus"]["utterances"]
+    second["id"] = first["id"]
+    with pytest.raises(UserError, match="one name twice"):
+        read_results(json.dumps(written).encode())
+
+
 def test_reading_tells_its_progress_and_can_be_cancelled() -> None:
     rows = rows_heard(["a"], {"original": ["a"], "cut": ["b"]})
     content = results_to_json(rows[0].evaluation.corpus, rows)

@@ -147,6 +147,8 @@ def test_other_k_in_the_same_plan(plan: CompressionPlan) -> None:
         ("allocation", "guess"),
         ("components", ("ffn", "embeddings")),
         ("components", (["ffn"],)),
+        ("components", ()),
+        ("components", ("ffn", "ffn")),
         ("sparsity", 1.0),
         ("sparsity", -0.1),
         ("sparsity", float("nan")),
