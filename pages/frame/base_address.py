@@ -1,8 +1,12 @@
-"""The page says where the app lies, so that a browser need not try addresses that do not exist.
+"""What each HTML page says of addresses, before Streamlit's script reads it.
 
-Streamlit's script in the browser looks for its server below the page's own address first: whoever
-opens `/overview` asks for `/overview/_stcore/health`, and the console shows two errors before the
-right address is tried. It guesses nothing where the page names the address.
+It says where the app lies. Streamlit's script in the browser looks for its server below the page's
+own address first: whoever opens `/overview` asks for `/overview/_stcore/health`, and the console
+shows two errors before the right address is tried. It guesses nothing where the page names it.
+
+And an address that a page completes with its model and session is the same step of the browser's
+history. Streamlit makes a new one of every change, so that going back would need two presses: the
+first would lead to the same page.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -12,6 +16,14 @@ PAGES = (
     *("listen", "overview", "variance", "clusters", "compress", "transcribe", "evaluate", "train"),
 )
 """Last parts of the pages' addresses."""
+
+_COMPLETE = """
+const push = history.pushState.bind(history), replace = history.replaceState.bind(history);
+history.pushState = (state, unused, url) => {
+  const there = new URL(url ?? location.href, location.href);
+  const completed = there.pathname === location.pathname && !location.search;
+  (completed ? replace : push)(state, unused, url);
+};"""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -36,7 +48,7 @@ class BaseAddress:
         pattern = rf"/\/({'|'.join(pages)})?\/?$/"
         self._script = (
             "<head><script>window.__streamlit = {BACKEND_BASE_URL: location.origin"
-            f" + location.pathname.replace({pattern}, '') + '/'}};</script>"
+            f" + location.pathname.replace({pattern}, '') + '/'}};{_COMPLETE}</script>"
         ).encode()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:

@@ -117,6 +117,18 @@ def test_back_shows_the_view_before_and_holds_nobody_there(page: Page, server: s
     expect(page).to_have_url(re.compile(view.replace("600", "601") + "$"))
 
 
+def test_back_leads_to_the_page_before_at_one_press(page: Page, server: str) -> None:
+    page.goto(f"{server}/overview")
+    page.wait_for_url(re.compile("overview[?].*model="))
+    for name in ("Variance", "Clusters"):
+        page.get_by_role("link", name=name, exact=True).click()
+        page.wait_for_url(re.compile(f"{name.lower()}[?].*model="))
+    for name in ("Variance", "Overview"):
+        page.go_back()
+        page.wait_for_url(re.compile(f"{name.lower()}[?].*model="))
+        expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+
+
 def test_every_page_shows_the_group_that_nobody_chose_yet(page: Page, server: str) -> None:
     page.goto(server)
     for name in ("Variance", "Clusters", "Compress", "Clusters", "Variance"):
