@@ -271,7 +271,7 @@ def _table(model: SpeechModel, groups: Sequence[UnitGroup], table: pd.DataFrame)
             ),
             "Parameters": numbers(format="localized", width=90),
             "Share (%)": numbers(format="%.2f", width=75, help="Of the model's parameters."),
-            "Variance": numbers(format="scientific", width=80, help=STATISTICS["variance"]),
+            "Variance": numbers(format="%.2e", width=80, help=STATISTICS["variance"]),
             "Redundancy (%)": numbers(format="%.1f", width=120, help=REDUNDANCY_DEFINITION),
         },
         placeholder="–",

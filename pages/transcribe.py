@@ -303,7 +303,8 @@ def _start(
 
             def inner(part: int, parts: int, note: str, done: int = done, name: str = name) -> None:
                 share = steps * part // parts if parts else 0
-                watch.progress(done * steps + share, len(pairs) * steps, f"{name}: {note}")
+                said = note.removeprefix("Transcribing").strip(", ")  # as the box says already
+                watch.progress(done * steps + share, len(pairs) * steps, f"{name}: {said}")
 
             watch.progress(done * steps, len(pairs) * steps, name)
             transcript = transcribe(

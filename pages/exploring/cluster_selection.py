@@ -91,11 +91,14 @@ def choose_group(
 ) -> tuple[UnitGroup, int]:
     """The group, chosen in the row, and under it the K to look at, which starts at the knee."""
     group = selected_group(model, groups)
-    same_kind = [g for g in groups if (g.stack, g.block) == (group.stack, group.block)]
+    same_kind = _same_kind(groups, group)
     place = same_kind.index(group)
 
     def step(by: int) -> None:
-        select_group(model, same_kind[place + by].id)
+        # from what is chosen when it is heard: two fast presses are heard after one drawing
+        now = selected_group(model, groups)
+        layers = _same_kind(groups, now)
+        select_group(model, layers[min(max(layers.index(now) + by, 0), len(layers) - 1)].id)
 
     with row:
         with st.container(width=300):
@@ -135,6 +138,11 @@ def choose_group(
         help="To look only; the plan stays as it is until you take this K over.",
     )
     return group, min(group.n_units, int(st.session_state[slider_key]))
+
+
+def _same_kind(groups: Sequence[UnitGroup], group: UnitGroup) -> list[UnitGroup]:
+    """The same kind of unit in all layers of the stack, from the input on."""
+    return [g for g in groups if (g.stack, g.block) == (group.stack, group.block)]
 
 
 def _whole_cluster(units: np.ndarray, labels: np.ndarray) -> int | None:

@@ -159,7 +159,7 @@ def _add_variants(session: Session, model: SpeechModel, token: str) -> None:
         session.waiting.append(
             KeptVariant(
                 id=session.free_id(),
-                name=session.free_name(named.name),
+                name=session.free_name(named.name, model_id(model)),
                 error=None,
                 base=model_id(model),
                 color=session.next_color(),

@@ -22,11 +22,13 @@ OPEN_SLOT = "open-results"
 """Of the job that reads a file of results."""
 
 _FOLDER, _FILE, _PROBLEM = "results-folder", "results-file", "results-problem"
+_OPENED = "results-opened"
 
 
 def draw_open_results(session: Session, model: SpeechModel) -> None:
     """A popover with a folder of the server, where visitors may name one, and an upload."""
-    with st.popover("Open results", icon=":material/folder_open:"):
+    n_opened = st.session_state.get(_OPENED, 0)  # a box of its own for each: it closes
+    with st.popover("Open results", icon=":material/folder_open:", key=f"results-box:{n_opened}"):
         st.caption(
             f"What `coalesce sweep` or `evaluate` kept (`{RESULTS_FILE}`), or what was saved here;"
             " from another computer, too."
@@ -38,7 +40,7 @@ def draw_open_results(session: Session, model: SpeechModel) -> None:
                 placeholder="/data/wer",
                 help="On the computer that serves this page: what --out named.",
             )
-        st.file_uploader(RESULTS_FILE, type=[".json"], key=_FILE)
+        st.file_uploader(RESULTS_FILE, type=[".json"], key=_file_key())
         st.button("Open", key="open-results", on_click=_open, args=(session, model))
         show_problem(session.jobs, OPEN_SLOT)
         problem: UserError | None = st.session_state.get(_PROBLEM)
@@ -68,7 +70,7 @@ def draw_save_results(state: SweepState) -> None:
 def _open(session: Session, model: SpeechModel) -> None:
     """Start reading what was named; it comes on show when all of it is read."""
     st.session_state.pop(_PROBLEM, None)
-    upload = st.session_state.get(_FILE)
+    upload = st.session_state.get(_file_key())
     folder = str(st.session_state.get(_FOLDER) or "").strip()
     try:
         if session.jobs.running(SLOT) is not None:
@@ -91,8 +93,14 @@ def _open(session: Session, model: SpeechModel) -> None:
 
     def arrived(state: SweepState) -> None:
         session.sweeps[model_id(model)] = state
+        st.session_state[_OPENED] = st.session_state.get(_OPENED, 0) + 1
 
     session.jobs.start(OPEN_SLOT, Job("Opening results", work, arrived), lane="read")
+
+
+def _file_key() -> str:
+    """Of the upload: an empty one after each file that was opened."""
+    return f"{_FILE}:{st.session_state.get(_OPENED, 0)}"
 
 
 def require_clip(state: SweepState, utterance: Utterance) -> None:

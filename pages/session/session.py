@@ -198,21 +198,21 @@ class Session:
         *,
         folder: str | None = None,
     ) -> Variant:
-        """Keep a new variant under a name that no other has.
+        """Keep a new variant under a name that no other of its original has.
 
         Without a `base` it lies where its original does, in the same dtype. A `folder` is that of
         the checkpoint that it was read from.
         """
+        base = base or model_id(
+            replace(compression.model, weight_hash=compression.plan.origin.weight_hash)
+        )
         variant = Variant(
             id=self.free_id(),
-            name=self.free_name(name),
+            name=self.free_name(name, base),
             compression=compression,
             footprint=footprint,
             error=error,
-            base=base
-            or model_id(
-                replace(compression.model, weight_hash=compression.plan.origin.weight_hash)
-            ),
+            base=base,
             color=self.next_color(),
             folder=folder,
         )
@@ -267,10 +267,17 @@ class Session:
         self.drifts.drop(lambda key: key[1] == gone)
         self.speeds.pop(gone, None)
 
-    def free_name(self, wanted: str) -> str:
-        """`wanted`, with a number behind it where the name is taken."""
-        taken = {variant.name for variant in self.variants} | {"original"}
-        taken |= {kept.name for kept in self.waiting}
+    def free_name(self, wanted: str, base: str) -> str:
+        """`wanted`, with a number behind it where another variant of the original has the name.
+
+        Parameters
+        ----------
+        wanted : str
+        base : str
+            Id of the original.
+        """
+        taken = {"original", *(made.name for made in self.variants if made.base == base)}
+        taken |= {kept.name for kept in self.waiting if kept.base == base}
         return own_name(wanted, taken)
 
     def use(self, key: ModelKey) -> None:

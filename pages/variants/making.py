@@ -25,7 +25,7 @@ from pages.session.session import Session, Variant
 from pages.session.shelves import load_trees, share_compression, tree_shelf
 from pages.variants.health import VERDICT_ICONS, brief_verdict
 from pages.widgets.basics import primary_button, swatch
-from pages.widgets.formatting import percent
+from pages.widgets.formatting import escape_markdown, percent
 
 SLOT = "compress"
 
@@ -116,7 +116,7 @@ def _start(
     name_key = widget_key(model, "name")
     typed = " ".join(str(st.session_state.get(name_key, "")).split())
     st.session_state[name_key] = ""
-    name = typed or _suggestion(session, settings)
+    name = typed or _suggestion(settings)
     shelf = tree_shelf()
     earlier = session.variants_of(model)
     reuse = earlier[-1].compression if earlier else None
@@ -145,7 +145,8 @@ def _start(
         health = variant.model.health
         icon = VERDICT_ICONS[health.verdict] if health else ":material/check:"
         said = f": {VERDICTS[health.verdict]}" if health else ""
-        st.toast(f"Compressed: {variant.name}{said}", icon=icon)
+        whose = "" if session.model is model else f" of {escape_markdown(model.name)}"
+        st.toast(f"Compressed: {escape_markdown(variant.name)}{whose}{said}", icon=icon)
 
     job = Job(
         f"Compressing {typed}".strip(),
@@ -157,7 +158,7 @@ def _start(
     session.jobs.start(SLOT, job)
 
 
-def _suggestion(session: Session, settings: Settings) -> str:
+def _suggestion(settings: Settings) -> str:
     """What a variant is called that nobody gives a name."""
     recipe = settings.recipe
     by_hand = recipe.allocation == MANUAL
@@ -165,4 +166,4 @@ def _suggestion(session: Session, settings: Settings) -> str:
     usual = complete(method=recipe.method, distance=recipe.distance).allocation
     if recipe_name(recipe) != DEFAULT_NAME or recipe.allocation != usual:
         parts += [] if by_hand else [recipe.allocation]
-    return session.free_name(" ".join(parts))
+    return " ".join(parts)

@@ -21,6 +21,7 @@ from pages.session.shelves import asked_dtype
 from pages.widgets.formatting import escape_markdown
 
 _SLOT = "more-variants"
+_ADDED = "add:added"
 
 Made = tuple[Compression, Footprint]
 
@@ -29,6 +30,8 @@ def draw(session: Session, model: SpeechModel) -> None:
     """The control that adds a saved checkpoint, and what became of the last try."""
     if not serving().folders:
         return
+    if st.session_state.pop(_ADDED, False):
+        st.session_state["add:folder"] = ""
     with st.popover("Add a saved checkpoint", icon=":material/folder_open:"):
         folder = st.text_input(
             "Folder on the server",
@@ -90,7 +93,7 @@ def _add(session: Session, model: SpeechModel, folder: str) -> None:
 
     def deliver(made: Made) -> None:
         variant = session.add_variant(made[0].model.name, *made, None, folder=folder)
-        st.session_state["add:folder"] = ""
+        st.session_state[_ADDED] = True  # the field may be drawn by now, and is empty next time
         st.toast(f"Added: {escape_markdown(variant.name)}", icon=":material/check:")
 
     session.jobs.start(_SLOT, Job("Adding a checkpoint", work, deliver), lane="load")

@@ -32,7 +32,7 @@ def rename(session: Session, variant: Variant, wanted: str) -> None:
     """Give a variant another name; one that is taken gets a number."""
     name = " ".join(wanted.split())[:NAME_LENGTH]
     if name and name != variant.name:
-        variant.name = session.free_name(name)
+        variant.name = session.free_name(name, variant.base)
 
 
 def _row(session: Session, model: SpeechModel, variant: Variant) -> None:

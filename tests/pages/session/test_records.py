@@ -187,3 +187,9 @@ def test_choices_that_make_no_recipe_are_left_out() -> None:
     key = f"plan:{'0' * 16}:sparsity"
     for value in (10**400, "x", [1], -5):
         assert visit._usable({key: value, "normaliser": "basic"}) == {"normaliser": "basic"}
+
+
+def test_a_name_is_taken_by_variants_of_the_same_original_only(session: Session) -> None:
+    assert session.free_name("Größe ½", session.variants[0].base) == "Größe ½ (3)"
+    assert session.free_name("Größe ½", "another") == "Größe ½"
+    assert session.free_name("original", "another") == "original (2)"
