@@ -38,8 +38,13 @@ settings.load_profile("short")
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep the person's own cache out of the tests, and the tests out of it."""
-    folder = tmp_path_factory.mktemp("cache")
+    """Keep the person's own cache out of the tests, and the tests out of it.
+
+    Processes that test side by side share one, as those of a person do.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COALESCE_CACHE", str(folder))
         yield folder

@@ -20,6 +20,7 @@ from pages.widgets.choices import choose_one
 T = TypeVar("T", int, int | str)
 
 _BASE = "explorer-base"
+_N_HEARD = "explorer-heard"
 SLICES, WORDS, BLIND = "Slices", "Words", "Blind listening"
 
 
@@ -67,6 +68,10 @@ def _choose_models(
     wanted = st.session_state.get(_BASE)
     if wanted not in others and heard_later.get(str(wanted)) in names:
         st.session_state[_BASE] = names.index(heard_later[str(wanted)])  # it has heard it by now
+    elif st.session_state.get(_N_HEARD) == 1 and len(names) > 1:
+        # nobody chose the original: it was the only one that had been heard
+        st.session_state[MODEL_KEY], st.session_state[_BASE] = 1, 0
+    st.session_state[_N_HEARD] = len(names)
     sides: dict[int | str, str] = dict(enumerate(names))
     sides |= {id_: f"{one.name} (has not heard this corpus)" for id_, one in others.items()}
     left, right = st.columns(2)

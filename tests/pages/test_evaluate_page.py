@@ -176,6 +176,20 @@ def test_a_model_that_is_no_variant_can_be_the_other_side(page: AppTest) -> None
     assert sorted(shown[column]) == sorted(table.outcomes.new_errors(1, 2))
 
 
+def test_the_first_variant_is_looked_at_though_the_original_was_there_before(
+    page: AppTest, tmp_path: Path
+) -> None:
+    session_of(page).used.append(on_best_device("demo-hubert"))
+    for texts in ({"original": ["the cat"]}, {"original": ["the cat"], "cut": ["a hat"]}):
+        rows = rows_heard(["the cat sat"], texts)
+        (tmp_path / "results.json").write_bytes(results_to_json(rows[0].evaluation.corpus, rows))
+        page.text_input(key="results-folder").set_value(str(tmp_path))
+        page.button(key="open-results").click()
+        settle(page)
+        chosen = [page.selectbox(key=f"explorer-{side}") for side in ("model", "base")]
+    assert [side.options[side.index or 0] for side in chosen] == ["cut, 20%", "original"]
+
+
 def test_the_model_in_use_may_hear_results_of_others(page: AppTest, tmp_path: Path) -> None:
     rows = rows_heard(["the cat sat"], {"original": ["the cat"]})
     corpus = rows[0].evaluation.corpus
