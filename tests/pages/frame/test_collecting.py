@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.frame import collecting
 from pages.planning.mode import MODE_KEY, SIMPLE
-from tests.helpers.streamlit_app import compress, is_made, session_of, settle
+from tests.helpers.streamlit_app import compress, is_made, key, session_of, settle
 
 
 def test_libraries_are_spared(app: AppTest) -> None:
@@ -21,6 +21,7 @@ def test_libraries_are_spared(app: AppTest) -> None:
 def test_a_deleted_variant_leaves_the_memory(app: AppTest) -> None:
     # fewer controls: the simulated browser keeps each one's `format_func`, as no real one does
     settle(app.segmented_control(key=MODE_KEY).set_value(SIMPLE).run())
+    app.slider(key=key(app, "sparsity")).set_value(23)  # a plan that no other visitor has made
     assert is_made(compress(app))
     (variant,) = session_of(app).variants
     weights = weakref.ref(variant.model.model)
