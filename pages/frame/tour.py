@@ -85,7 +85,7 @@ def draw(session: Session, model: SpeechModel, page: str) -> None:
     page : str
         Title of the page that is shown.
     """
-    number = st.session_state.get(TOUR_KEY)
+    number = _under_way()
     if number is None:
         return
     step = STEPS[number]
@@ -107,10 +107,10 @@ def look_again(session: Session, model: SpeechModel) -> None:
 
     It is late once its step has been done, or would say something else by now.
     """
-    number, said = st.session_state.get(TOUR_KEY), st.session_state.get(_SAID)
+    number, said = _under_way(), st.session_state.get(_SAID)
     if number is None or said is None:
         return
-    known: set[int] = st.session_state.get(_DONE, set())
+    known: list[int] = st.session_state.get(_DONE, [])
     is_new = number not in known and _look(session, model, number)
     if is_new or STEPS[number].text(session, model) != said:
         st.rerun()
@@ -118,11 +118,12 @@ def look_again(session: Session, model: SpeechModel) -> None:
 
 def _look(session: Session, model: SpeechModel, number: int) -> bool:
     """Whether a step has been done; it stays done when its visitor comes back to it."""
-    done: set[int] = st.session_state.setdefault(_DONE, set())
+    done: list[int] = st.session_state.setdefault(_DONE, [])
     met: dict[int, Any] = st.session_state.setdefault(_MET, {})
     now = STEPS[number].sees(session, model)
-    if now is not None and STEPS[number].is_done(met.setdefault(number, now), now):
-        done.add(number)
+    is_done = now is not None and STEPS[number].is_done(met.setdefault(number, now), now)
+    if is_done and number not in done:
+        done.append(number)
     return number in done
 
 
@@ -152,9 +153,16 @@ def _buttons(model: SpeechModel, number: int, there: bool, done: bool) -> None:
     )
 
 
+def _under_way() -> int | None:
+    """The step at which the tour is; a session that comes back may be of another version."""
+    number = st.session_state.get(TOUR_KEY)
+    return number if number in range(len(STEPS)) else None
+
+
 def _end() -> None:
-    for key in (TOUR_KEY, _MET, _DONE, _SAID):
+    for key in (_MET, _SAID):
         st.session_state.pop(key, None)
+    st.session_state[TOUR_KEY], st.session_state[_DONE] = None, []  # kept as that, too
 
 
 def draw_start(model: SpeechModel, **options: Any) -> None:
@@ -175,7 +183,7 @@ def _begin(model: SpeechModel) -> None:
 def _prepare(model: SpeechModel, number: int) -> None:
     """Go to a step; one that was done before stays as its visitor left it."""
     st.session_state[TOUR_KEY] = number
-    if number not in st.session_state.get(_DONE, set()):
+    if number not in st.session_state.get(_DONE, []):
         STEPS[number].prepare(model)
 
 

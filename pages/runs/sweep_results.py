@@ -139,7 +139,10 @@ def _draw_table(state: SweepState) -> None:
         column_config={
             "model": "Model",
             "condition": "Condition",
-            "method": st.column_config.TextColumn("Method", width="medium"),
+            # wide enough for the longest of a few names
+            "method": st.column_config.TextColumn(
+                "Method", width=min(360, 40 + 8 * int(table["method"].str.len().max()))
+            ),
             "allocation": "Allocation",
             "removed": numbers("Removed (%)", format="%.1f"),
             "parameters": numbers("Parameters (M)", format="%.2f"),

@@ -37,8 +37,9 @@ _CHOICES = re.compile(
     rf"plan:[0-9a-f]{{16}}:({_PLAN})|normaliser|(language|task|long-form):[0-9a-f]{{16}}"
     r"|sweep-(data|limit|methods|sparsities|allocations|folder|normaliser:[0-9a-f]{16})"
     r"|train-(method|data|sparsity|distil|folder|language|(clips|epochs|batch|rate)(:.*)?)"
+    r"|tour:(step|done)"
 )
-"""Keys of the widgets whose values come back; all are choices, none a button."""
+"""Keys of the widgets whose values come back, and how far the tour is; none is a button's."""
 
 
 def current() -> Session:

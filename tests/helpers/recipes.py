@@ -19,7 +19,7 @@ def recipes() -> st.SearchStrategy[Recipe]:
 
 def _values(name: str, field: FieldInfo) -> st.SearchStrategy[Any]:
     if name == "components":
-        return st.lists(st.sampled_from(sorted(COMPONENTS)), unique=True).map(tuple)
+        return st.lists(st.sampled_from(sorted(COMPONENTS)), min_size=1, unique=True).map(tuple)
     if field.annotation is float:
         return st.floats(0, 1, exclude_max=True)
     if field.annotation is bool:

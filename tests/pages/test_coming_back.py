@@ -91,6 +91,24 @@ def test_all_comes_back_into_every_tab_and_is_saved_on(kept: str) -> None:
     assert len(later.transcripts) == 1
 
 
+def test_the_tour_goes_on_where_it_was(kept: str) -> None:
+    app = open_address("overview", session=kept)
+    app.button(key="tour:begin").click().run()
+    settle(app.switch_page("pages/listen.py"))
+
+    def is_under_way(app: AppTest) -> bool:
+        return any("Tour, step 1" in text.value for text in app.markdown)
+
+    assert is_under_way(app)
+    restart_server()
+    again = open_address(session=kept)
+    assert is_under_way(again)
+    again.button(key="tour:end").click()
+    assert not is_under_way(settle(again))
+    restart_server()
+    assert not is_under_way(open_address(session=kept))
+
+
 def test_what_is_damaged_is_told_and_nothing_else_is_lost(kept: str) -> None:
     own = store_of(kept)
     [sound] = [name for name in own.names() if name.endswith(".sound")]
