@@ -13,6 +13,7 @@ _Kind = tuple[str, str]  # stack and block
 
 _MOST_IN_A_ROW = 5  # facets that fit on a projector and a telephone
 _HEADINGS = 74  # pixels of a heading of four lines
+_ONE_LINE, _ONE_LINE_UP_TO = 24, 2  # pixels of a heading where no more facets share a row
 _FRAME_HEIGHT, _ROW_HEIGHT, _BETWEEN_ROWS = 172, 160, 118  # pixels; between: ticks and headings
 _OVER_A_ROW = 14  # pixels from the ticks to the title of an axis that is not the lowest
 
@@ -59,9 +60,11 @@ def kept_units_chart(
     for row, kinds in enumerate(rows, start=1):
         for column, kind in enumerate(kinds, start=1):
             _kept_facet(figure, (row, column), facets[kind], n_clusters, selected, color, len(rows))
-            _place(figure, (row, column), kind, len(kinds))
+            heading = heading_of(*kind, broken=not _are_wide(rows))
+            _place(figure, (row, column), heading, len(kinds))
     height = kept_units_height(groups)
-    lay_out(figure, height, _kept_title(groups, n_clusters, color), headings=_HEADINGS)
+    headings = _ONE_LINE if _are_wide(rows) else _HEADINGS
+    lay_out(figure, height, _kept_title(groups, n_clusters, color), headings=headings)
     figure.update_layout(barmode="overlay", clickmode="event+select")
     # bars of a few pixels leave no room for gaps and outlines
     narrow = max(len(members) for members in facets.values()) > MANY_LAYERS
@@ -73,7 +76,13 @@ def kept_units_chart(
 def kept_units_height(groups: Sequence[UnitGroup]) -> int:
     """Pixels that `kept_units_chart` needs for some groups."""
     rows = _rows(list(dict.fromkeys((group.stack, group.block) for group in groups)))
-    return _FRAME_HEIGHT + _plot_height(rows)
+    saved = _HEADINGS - _ONE_LINE if _are_wide(rows) else 0
+    return _FRAME_HEIGHT - saved + _plot_height(rows)
+
+
+def _are_wide(rows: Sequence[Sequence[_Kind]]) -> bool:
+    """Whether headings have room for their words on one line, on a telephone too."""
+    return max(map(len, rows)) <= _ONE_LINE_UP_TO
 
 
 def _rows(kinds: Sequence[_Kind]) -> list[Sequence[_Kind]]:
@@ -88,7 +97,7 @@ def _plot_height(rows: Sequence[Sequence[_Kind]]) -> int:
     return len(rows) * _ROW_HEIGHT + (len(rows) - 1) * _BETWEEN_ROWS
 
 
-def _place(figure: go.Figure, place: tuple[int, int], kind: _Kind, n_columns: int) -> None:
+def _place(figure: go.Figure, place: tuple[int, int], heading: str, n_columns: int) -> None:
     """Give a facet its share of its row, and its heading."""
     gap = 0.4 / max(n_columns, 3) ** 1.1
     width = (1 - gap * (n_columns - 1)) / n_columns
@@ -96,7 +105,7 @@ def _place(figure: go.Figure, place: tuple[int, int], kind: _Kind, n_columns: in
     axes = figure.get_subplot(*place)
     axes.xaxis.domain = (left, min(left + width, 1.0))
     figure.add_annotation(
-        text=heading_of(*kind),
+        text=heading,
         x=left + width / 2,
         y=axes.yaxis.domain[1],
         xref="paper",
@@ -170,7 +179,7 @@ def _kept_facet(
     figure.update_xaxes(
         title_text="layer",
         # over another row Plotly pays no heed to the ticks
-        title_standoff=_OVER_A_ROW if row < n_rows else 4,
+        title_standoff=_OVER_A_ROW if row < n_rows else 8,
         dtick=1 if len(layers) <= MANY_LAYERS else 8,
         tickformat="d",
         showgrid=False,

@@ -22,14 +22,18 @@ def kind_of(block: str) -> str:
     return title if title.endswith("ranks") else title.rsplit(" ", 1)[0]
 
 
-def heading_of(stack: str, block: str) -> str:
-    """Stack and kind in short lines, for columns are narrow on a projector and a telephone.
+def heading_of(stack: str, block: str, *, broken: bool = True) -> str:
+    """Stack and kind; in short lines where columns are narrow, on a projector and a telephone.
 
     Examples
     --------
     >>> heading_of("encoder", "self_attention")
     'Encoder<br>self-<br>attention'
+    >>> heading_of("encoder", "self_attention", broken=False)
+    'Encoder self-attention'
     """
+    if not broken:
+        return f"{stack.capitalize()} {kind_of(block)}"
     kind = kind_of(block).replace("-", "-<br>").replace(" ", "<br>")
     return f"{stack.capitalize()}<br>{kind}"
 
