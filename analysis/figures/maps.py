@@ -32,6 +32,7 @@ _KIND_SYMBOLS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("decoder", "cross_attention"): (PURPLE, "diamond"),
 }
 _FEW_HEADS = 80
+_NAME_ROOM = (0.055, 0.035)  # of the extent of a map: a name of three characters on a projector
 """Up to as many heads, each has its number beside it."""
 
 _RIM_SYMBOLS: Mapping[tuple[int, int], str] = {
@@ -137,7 +138,8 @@ def unit_map(
         f"<b>{unit} %{{customdata[0]:d}}</b><br>%{{customdata[1]}}"
         "<br>norm %{customdata[2]:.4g}<extra></extra>"
     )
-    names = [str(head) for head in range(len(labels))] if _is_named([group]) else None
+    numbers = [str(head) for head in range(len(labels))]
+    names = _with_room(numbers, rimmed.coordinates) if _is_named([group]) else None
     _add_points(figure, rimmed.coordinates, marker, data, hover, names)
     if len(chosen):
         ring = {
@@ -183,6 +185,20 @@ def _is_named(groups: Sequence[UnitGroup]) -> bool:
     return all(group.component == "heads" for group in groups) and n_units <= _FEW_HEADS
 
 
+def _with_room(names: Sequence[str], coordinates: np.ndarray) -> list[str]:
+    """The names that cover no other, point by point; empty where one stands there already."""
+    extent = np.ptp(coordinates, axis=0)
+    places = coordinates / np.where(extent > 0, extent, 1)
+    room = np.array([*_NAME_ROOM, *_NAME_ROOM])[: places.shape[1]]
+    written: list[np.ndarray] = []
+    found = []
+    for name, place in zip(names, places, strict=True):
+        is_free = all((np.abs(place - other) > room).any() for other in written)
+        written += [place] if is_free else []
+        found.append(name if is_free else "")
+    return found
+
+
 def head_map(
     groups: Sequence[UnitGroup],
     projection: Projection,
@@ -218,6 +234,8 @@ def head_map(
         spans.setdefault((group.stack, group.block), []).append((group, start))
         start += group.n_units
     deepest = max(group.layer for group in groups)
+    names = [f"{group.layer}.{head}" for group in groups for head in range(group.n_units)]
+    names = _with_room(names, rimmed.coordinates)
     for kind, members in spans.items():
         color, symbol = _KIND_SYMBOLS[kind]
         index = np.concatenate([np.arange(at, at + group.n_units) for group, at in members])
@@ -241,15 +259,8 @@ def head_map(
         else:
             marker["color"] = color
         hover = "<b>%{customdata[2]}</b><br>head %{customdata[1]}%{customdata[3]}<extra></extra>"
-        names = [f"{g.layer}.{head}" for g, _ in members for head in range(g.n_units)]
-        _add_points(
-            figure,
-            rimmed.coordinates[index],
-            marker,
-            data,
-            hover,
-            names if _is_named(groups) else None,
-        )
+        own = [names[place] for place in index] if _is_named(groups) else None
+        _add_points(figure, rimmed.coordinates[index], marker, data, hover, own)
     key = ""
     for stack, block in spans:
         color, symbol = _KIND_SYMBOLS[stack, block]
@@ -257,6 +268,7 @@ def head_map(
         shown = color if not by_layer and values is None else NEUTRAL
         key += f"   <span style='color:{shown}'>{_MARKS[symbol]}</span> {stack} {kind_name}"
     named = ", named layer.head" if _is_named(groups) else ""
+    named += " where there is room" if named and "" in names else ""
     _frame_map(figure, projection, f"All {start:,} heads{named}<br>{key.strip()}")
     return figure
 
