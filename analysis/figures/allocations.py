@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 from analysis.figures.layout import HEADINGS, MANY_LAYERS, kind_of, lay_out
 from analysis.figures.palette import NEUTRAL, ORANGE, PURPLE, SKY, VARIANTS, with_alpha
 from analysis.figures.titles import SMALL
-from analysis.models.unit_groups import UnitGroup
+from analysis.models.unit_groups import UnitGroup, kept_parameters
 
 STRATEGIES_HEIGHT = 380
 
@@ -238,11 +238,8 @@ def _strategy_title(
     errors: Mapping[str, float],
 ) -> str:
     """Which strategy is predicted to lose least, among those that remove the same amount."""
-    kept = {
-        name: sum(k[group.id] * group.parameters_per_unit for group in groups)
-        for name, k in choices.items()
-    }
-    total = sum(group.n_parameters for group in groups)
+    kept = {name: kept_parameters(groups, k) for name, k in choices.items()}
+    total = kept_parameters(groups)
     one_unit = max(group.parameters_per_unit for group in groups)
     equal = max(
         ([n for n in choices if abs(kept[n] - kept[name]) <= one_unit] for name in choices),

@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 import plotly.graph_objects as go
 
+from analysis.evaluation.corpora import MIN_SPEAKERS
 from analysis.evaluation.significance import LEVEL
 from analysis.evaluation.sweep import Row
 from analysis.figures.layout import lay_out
@@ -335,6 +336,9 @@ def _finding(original: Row, lines: Sequence[Line]) -> str:
         for row in line.rows
         if row.against_original and row.against_original.difference.low <= 0
     ]
+    n_blocks = original.evaluation.interval.n_blocks
+    if 0 < n_blocks < MIN_SPEAKERS:
+        return f"{n_blocks} utterances are too few to tell these models apart"
     if not harmless:
         return f"Every model here is worse than the original's {base:.2%}"
     most, name = max(harmless)

@@ -14,6 +14,8 @@ from analysis.figures.layout import HEADINGS, lay_out
 DRIFT_HEIGHT = 400
 COMPARISON_HEIGHT = 330
 
+_LEAST_CHANGE = 0.05
+
 _DASHES = ("solid", "dash", "dot", "dashdot")
 
 
@@ -162,7 +164,10 @@ def comparison_bars(measures: Sequence[VariantMeasures]) -> go.Figure:
                 row=1,
                 col=column,
             )
-    figure.update_yaxes(tickformat=".0%", rangemode="tozero", nticks=6)
+    figure.update_yaxes(tickformat=".3~p", rangemode="tozero", nticks=6)
+    changes = [own for m in measures for own in (m.merge_error, m.drift) if own is not None]
+    if changes and max(changes) < _LEAST_CHANGE:  # next to nothing must not fill the picture
+        figure.update_yaxes(range=[0, _LEAST_CHANGE], col=2)
     figure.add_hline(y=1, line={"dash": "dot", "width": 1}, row=1, col=1)
     smallest = min(measures, key=lambda own: own.parameters)
     finding = (

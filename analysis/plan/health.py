@@ -89,14 +89,14 @@ class Health(Checked, title="health"):
         ...     looping=0.0,
         ...     holds_to=0.3,
         ... ).sentence
-        'sound: it should write nearly what the original writes. On voices to check on, it writes \
-10 % of the words otherwise; of those that the original is sure of, it would lose 0.4 %. The same \
-recipe should hold up to 30 % sparsity.'
+        'sound: it should write nearly what the original writes. On voices to check on, it would \
+lose 0.4 % of the words that the original is sure of; with those that the original guesses, 10 % \
+of the words change. The same recipe should hold up to 30 % sparsity.'
         """
         parts = [
-            f"{self.verdict}: {VERDICTS[self.verdict]}. On voices to check on, it writes "
-            f"{self.words_changed:.0%} of the words otherwise; of those that the original "
-            f"is sure of, it would lose {self.sure_words_lost:.1%}."
+            f"{self.verdict}: {VERDICTS[self.verdict]}. On voices to check on, it would lose "
+            f"{self.sure_words_lost:.1%} of the words that the original is sure of; with those "
+            f"that the original guesses, {self.words_changed:.0%} of the words change."
         ]
         if self.looping:
             parts.append(f"It repeats itself in {self.looping:.0%} of the windows.")

@@ -63,7 +63,7 @@ def choose_model(session: Session) -> None:
         _suggest()
     # A form: what stands in the field is sent with the click, or with Enter.
     with st.form("load:form", border=False):
-        source, revision = _source(kind or _DEMO)
+        source, revision = _source(kind or _DEMO, session.key)
         device, dtype = _device(session)
         pressed = st.form_submit_button(
             primary_label("Load", "download"), type="primary", key="load:go"
@@ -75,12 +75,14 @@ def choose_model(session: Session) -> None:
         st.rerun()
 
 
-def _source(kind: str) -> tuple[str, str]:
-    """What to load, and of which revision."""
+def _source(kind: str, now: ModelKey) -> tuple[str, str]:
+    """What to load, and of which revision; first what is in use."""
     if kind == _DEMO:
+        bundled = list(_bundled())
         demo = st.radio(
             "Demo model",
-            _bundled(),
+            bundled,
+            index=bundled.index(now.source) if now.source in bundled else 0,
             format_func=lambda source: source.rstrip("/").split("/")[-1],
             key="load:demo",
             help="Small models that ship with Coalesce and need no network.",

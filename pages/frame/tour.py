@@ -110,8 +110,7 @@ def look_again(session: Session, model: SpeechModel) -> None:
     number, said = _under_way(), st.session_state.get(_SAID)
     if number is None or said is None:
         return
-    known: list[int] = st.session_state.get(_DONE, [])
-    is_new = number not in known and _look(session, model, number)
+    is_new = number not in st.session_state.get(_DONE, []) and _look(session, model, number)
     if is_new or STEPS[number].text(session, model) != said:
         st.rerun()
 

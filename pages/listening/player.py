@@ -7,7 +7,7 @@ from analysis.figures.clips import SPECTROGRAM_COLUMNS, spectrogram, waveform
 from analysis.speech.audio import SAMPLING_RATE, Samples
 from analysis.speech.spectrogram import log_mel, mel_frequencies
 from pages.session.session import Clip
-from pages.widgets.basics import figure
+from pages.widgets.basics import draw_chart, figure
 from pages.widgets.formatting import seconds
 
 PLAYER_SECONDS = 600.0
@@ -29,8 +29,9 @@ def draw_player(clip: Clip) -> None:
 def draw_waveform(clip: Clip) -> None:
     """Its waveform, as high as the player and the choice of the clip beside it."""
     audio = clip.audio
-    figure(
+    draw_chart(
         waveform(audio.samples, SAMPLING_RATE),
+        {"displayModeBar": False},  # the strip has no room for it; a double click shows all again
         key="waveform",
         alt=f"Waveform of {audio.name}, {seconds(audio.duration)}.",
     )

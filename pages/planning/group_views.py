@@ -215,7 +215,9 @@ def _strategies(draft: Draft, trees: Mapping[str, MergeTree]) -> None:
             {"allocations": chart},
             {"allocations": rows, "allocations-k": _k_table(groups, choices, draft.n_clusters)},
         )
-        st.caption(f"All at {percent(settings.recipe.sparsity, 0)}; locked groups keep their K.")
+        st.caption(
+            f"All asked for {percent(settings.recipe.sparsity, 0)}; locked groups keep their K."
+        )
 
 
 def _k_table(

@@ -17,6 +17,7 @@ from pages.session.session import Session
 from pages.session.shelves import model_id
 from pages.session.sweep_state import SweepState
 from pages.widgets.basics import show_error
+from pages.widgets.formatting import escape_markdown, number_of
 
 OPEN_SLOT = "open-results"
 """Of the job that reads a file of results."""
@@ -47,6 +48,19 @@ def draw_open_results(session: Session, model: SpeechModel) -> None:
         if problem is not None:
             show_error(problem)
     job_line(session.jobs, OPEN_SLOT)
+
+
+def say_origin(state: SweepState, model: SpeechModel) -> None:
+    """Whose results these are, where a file holds those of another model than the one in use."""
+    names = dict.fromkeys(row.model for row in state.evaluated)
+    if model.name in names:
+        return
+    said = " and ".join(f"**{escape_markdown(name)}**" for name in names)
+    st.info(
+        f"These are results of {said}, from a file; **{escape_markdown(model.name)}** is in use."
+        " Its variants in the sidebar are other models than those of the same name here.",
+        icon=":material/folder_open:",
+    )
 
 
 def draw_save_results(state: SweepState) -> None:
@@ -94,6 +108,8 @@ def _open(session: Session, model: SpeechModel) -> None:
     def arrived(state: SweepState) -> None:
         session.sweeps[model_id(model)] = state
         st.session_state[_OPENED] = st.session_state.get(_OPENED, 0) + 1
+        n_models = number_of(len(state.evaluated), "result")
+        st.toast(f"Opened: {n_models}, below", icon=":material/check:")
 
     session.jobs.start(OPEN_SLOT, Job("Opening results", work, arrived), lane="read")
 

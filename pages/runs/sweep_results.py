@@ -26,7 +26,7 @@ from analysis.figures.sweeps import (
 from analysis.models.speech_model import SpeechModel
 from analysis.speech.disturbing import describe_condition
 from pages.runs.closer_look import draw_closer_look
-from pages.runs.opened import draw_save_results
+from pages.runs.opened import draw_save_results, say_origin
 from pages.session.session import Session
 from pages.session.sweep_state import SweepState
 from pages.widgets.basics import figure, swatch
@@ -47,6 +47,7 @@ _COST_NAMES = {
 
 def draw_results(session: Session, model: SpeechModel, state: SweepState) -> None:
     """Everything about the rows that are there; at least the original."""
+    say_origin(state, model)
     rows = _choose_rows(state)
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     left.header("WER against what was removed")

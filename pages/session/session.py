@@ -258,7 +258,10 @@ class Session:
         return f"variant-{self.n_variants_made}-{secrets.token_hex(3)}"
 
     def remove_variant(self, variant: Variant) -> None:
-        """Forget a variant, its memory and what was heard and measured of it."""
+        """Forget a variant, its memory and what was heard and measured of it.
+
+        See `pages.variants.deleting` for what a visitor presses.
+        """
         self.variants = [kept for kept in self.variants if kept is not variant]
         gone = model_id(variant.model)
         if gone in {model_id(kept.model) for kept in self.variants}:  # of its duplicate, too

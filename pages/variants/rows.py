@@ -7,7 +7,7 @@ from analysis.models.speech_model import SpeechModel
 from pages.session.job_box import show_problem
 from pages.session.session import Session, Variant
 from pages.session.shelves import model_id
-from pages.variants import remaking, save_panel
+from pages.variants import deleting, remaking, save_panel
 from pages.variants.measured_wer import measure_wer
 from pages.widgets.basics import swatch, unseen
 from pages.widgets.formatting import escape_markdown, number_of, percent, size
@@ -25,6 +25,7 @@ def draw(session: Session, model: SpeechModel) -> None:
         _row(session, model, variant)
     show_problem(session.jobs, save_panel.ROW_SLOT)
     remaking.draw_rows(session, model)
+    deleting.draw_undo(session, model)
     _elsewhere(session, model)
 
 
@@ -80,8 +81,8 @@ def _actions(session: Session, model: SpeechModel, variant: Variant) -> None:
         icon=":material/delete:",
         key=f"row-delete:{variant.id}",
         width="stretch",
-        on_click=session.remove_variant,
-        args=(variant,),
+        on_click=deleting.delete,
+        args=(session, variant),
     )
 
 

@@ -13,6 +13,7 @@ from pages.planning import recipes
 from pages.planning.settings import MANUAL
 from pages.session.session import Session, Variant
 from pages.session.shelves import footprint_of, model_id
+from pages.variants import deleting
 from pages.variants import more as more_variants
 from pages.variants.drift import drift_of
 from pages.variants.health import verdict_line
@@ -158,5 +159,6 @@ def _actions(session: Session, model: SpeechModel, variant: Variant) -> None:
         icon=":material/delete:",
         width="stretch",
         key=f"delete:{variant.id}",
-        on_click=lambda: session.remove_variant(variant),
+        on_click=deleting.delete,
+        args=(session, variant),
     )

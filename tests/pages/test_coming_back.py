@@ -208,6 +208,10 @@ def test_large_models_wait_to_be_asked(kept: str, monkeypatch: pytest.MonkeyPatc
     app.button(key=f"row-delete:{variant.id}").click()
     settle(app)
     assert session.variants == [copy]
+    app.button(key=f"undelete:{variant.id}").click()
+    settle(app)
+    assert [kept.id for kept in session.waiting] == [variant.id]
+    assert not [button for button in app.button if (button.key or "").startswith("undelete")]
 
 
 def test_a_link_to_a_comparison_opens_it_for_somebody_else(kept: str) -> None:

@@ -197,6 +197,7 @@ def test_the_model_in_use_may_hear_results_of_others(page: AppTest, tmp_path: Pa
     page.text_input(key="results-folder").set_value(str(tmp_path))
     page.button(key="open-results").click()
     settle(page)
+    assert any("These are results of **tiny**" in info.value for info in page.info)
     session = session_of(page)
     page.selectbox(key="explorer-base").set_value(_id_of("demo-whisper", session))
     settle(page)

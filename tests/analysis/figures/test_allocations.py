@@ -14,7 +14,8 @@ from analysis.figures.allocations import (
     error_multiples,
     strategy_lines,
 )
-from analysis.models.unit_groups import UnitGroup
+from analysis.models.speech_model import SpeechModel
+from analysis.models.unit_groups import UnitGroup, with_ranks
 from analysis.plan.choices import ALLOCATIONS
 from tests.helpers.group_shapes import evidence, seq2seq_groups
 
@@ -124,6 +125,16 @@ def test_the_best_strategy_is_named_among_those_that_remove_the_same() -> None:
     assert f"uniform removes {removed['uniform']:.1%} and loses 10.00%" in title
     same = title_of_strategies(groups, choices, errors | {"distortion": 0.25})
     assert "all lose the same: 25.00%; uniform" in same
+
+
+def test_what_is_a_head_s_and_a_rank_s_counts_once(whisper: SpeechModel) -> None:
+    groups = list(with_ranks(whisper.groups))
+    half = {g.id: g.n_units // 2 for g in groups}
+    removed = achieved_sparsity(groups, half, ("ffn", "heads", "ranks"))
+    title = title_of_strategies(
+        groups, {"uniform": half, "variance": half}, {"uniform": 0.1, "variance": 0.1}
+    )
+    assert title.startswith(f"At {removed:.1%} removed all lose the same")
 
 
 def test_strategies_that_all_remove_another_amount_are_not_ranked() -> None:

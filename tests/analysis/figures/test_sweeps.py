@@ -102,6 +102,21 @@ def test_names_say_the_allocation_only_where_a_method_has_several(rows: list[Row
     assert {line.dash for line in lines_of(one_each)} == {"solid"}
 
 
+def test_of_few_utterances_no_model_is_said_to_be_harmless(rows: list[Row]) -> None:
+    assert rows[0].evaluation.interval.n_blocks == 3
+    assert "3 utterances are too few" in wer_curves(rows, log=True).layout.title.text
+    many = [
+        replace(
+            row,
+            evaluation=replace(
+                row.evaluation, interval=replace(row.evaluation.interval, n_blocks=200)
+            ),
+        )
+        for row in rows
+    ]
+    assert "too few" not in wer_curves(many, log=True).layout.title.text
+
+
 def test_no_errors_have_a_lane_of_their_own(rows: list[Row]) -> None:
     first = rows[0].evaluation
     right = replace(

@@ -25,6 +25,8 @@ def test_comparison_leaves_out_what_nobody_measured() -> None:
     figure = comparison_bars([bare])
     assert [list(t.x) for t in figure.data] == [["parameters", "MACs/s"], ["merge error"]]
     assert "encoder" not in figure.layout.title.text
+    next_to_nothing = comparison_bars([VariantMeasures("a", "#111111", 0.9, 0.8, None, 1e-4, None)])
+    assert tuple(next_to_nothing.layout.yaxis2.range) == (0, 0.05), "its bar fills no picture"
     full = VariantMeasures("b", "#222222", 0.5, 0.4, 0.6, 0.3, 0.7)
     figure = comparison_bars([bare, full])
     assert "“b” is the smallest: 50% of the parameters, 40% of the MACs, 60%" in (
