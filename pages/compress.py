@@ -33,7 +33,7 @@ from pages.variants import making, save_panel
 from pages.variants.comparison import draw_comparison
 from pages.variants.drift import draw_drift_here
 from pages.variants.table import draw_variants
-from pages.widgets.basics import explain, figure
+from pages.widgets.basics import explain, figure, wide
 
 SLIDER_WIDTH = 340
 """Pixels of the slider, beside which a button of half its width has room on a projector."""
@@ -178,7 +178,7 @@ def _kept(draft: Draft, *, selects: bool) -> None:
         "on_select": lambda: group_choice.select_from_chart(model),
         "selection_mode": "points",
     }
-    with st.grid(1, min_column_width=CHART_WIDTH, wrap=False):
+    with wide(CHART_WIDTH):
         figure(
             kept_units_chart(draft.groups, draft.n_clusters, selected=chosen, color=draft.color),
             key=f"kept:{model.weight_hash[:16]}",

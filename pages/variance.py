@@ -42,7 +42,7 @@ from pages.planning.settings import read_settings, widget_key
 from pages.session.job_box import job_slot, show_problem
 from pages.session.link import follow, one_of, opened, write_address
 from pages.session.session import Session
-from pages.widgets.basics import explain, figure, two_columns
+from pages.widgets.basics import PANELS_WIDTH, explain, figure, two_columns, wide
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports
 from pages.widgets.formatting import percent
@@ -120,12 +120,13 @@ def draw(session: Session, model: SpeechModel) -> None:
     with right:
         details = _cell(model, groups, statistics)
     lines = statistic_lines(groups, statistics, name)
-    figure(
-        lines,
-        key=f"lines:{model.weight_hash[:16]}",
-        alt=f"{STATISTIC_TITLES[name]} of every matrix over the layers.",
-        height=LINES_HEIGHT,
-    )
+    with wide(PANELS_WIDTH):
+        figure(
+            lines,
+            key=f"lines:{model.weight_hash[:16]}",
+            alt=f"{STATISTIC_TITLES[name]} of every matrix over the layers.",
+            height=LINES_HEIGHT,
+        )
     worth.draw(session, model, groups)
     heads = head_views.draw_table(session, model, read_settings(model))
     allocation = _allocation(model, groups, statistics)
@@ -284,12 +285,13 @@ def _allocation(
             " is that of the Compress page.]"
         )
     chart = variance_allocation(groups, variances, n_clusters, settings.recipe.sparsity)
-    figure(
-        chart,
-        key="variance-allocation",
-        alt="Groups sorted by variance, and the share of units that the allocation keeps.",
-        height=ALLOCATION_HEIGHT,
-    )
+    with wide(PANELS_WIDTH):
+        figure(
+            chart,
+            key="variance-allocation",
+            alt="Groups sorted by variance, and the share of units that the allocation keeps.",
+            height=ALLOCATION_HEIGHT,
+        )
     return chart
 
 

@@ -19,7 +19,7 @@ from pages.planning.settings import read_settings, widget_key
 from pages.session.job_box import job_slot, show_problem
 from pages.session.session import Session
 from pages.session.shelves import tree_key, tree_shelf
-from pages.widgets.basics import figure
+from pages.widgets.basics import PANELS_WIDTH, figure, wide
 from pages.widgets.exports import draw_exports
 
 EXPLANATION = (
@@ -59,14 +59,15 @@ def draw(session: Session, model: SpeechModel, groups: Sequence[UnitGroup]) -> N
         if points:
             select_group(model, points[0]["customdata"][0])
 
-    figure(
-        heatmap,
-        key=key,
-        alt="How far the model's words move when 10, 20, 30 or 40 % of each group go.",
-        height=worth_height(groups),
-        on_select=clicked,
-        selection_mode="points",
-    )
+    with wide(PANELS_WIDTH):
+        figure(
+            heatmap,
+            key=key,
+            alt="How far the model's words move when 10, 20, 30 or 40 % of each group go.",
+            height=worth_height(groups),
+            on_select=clicked,
+            selection_mode="points",
+        )
     st.caption("A click on a cell selects its group, whose curve stands below.")
     alike = [g for g in groups if (g.stack, g.block) == (chosen.stack, chosen.block)]
     curve = worth_curve(chosen, worths, position=position, others=alike)

@@ -105,6 +105,21 @@ def draw_chart(
     return st.plotly_chart(chart, config={"displaylogo": False, **config}, **options)
 
 
+PANELS_WIDTH = 620
+"""Pixels that a panel for each kind of unit takes."""
+
+
+def wide(width: int) -> Any:
+    """A place for a chart of many panels, which is pushed sideways where a screen is narrower.
+
+    Parameters
+    ----------
+    width : int
+        Pixels that the chart needs.
+    """
+    return st.grid(1, min_column_width=width, wrap=False)
+
+
 def two_columns(left_width: int = 600) -> tuple[DeltaGenerator, DeltaGenerator]:
     """A left column of so many pixels and one with the rest; on a projector it goes below."""
     row = st.container(horizontal=True, gap="medium")
