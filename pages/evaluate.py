@@ -297,7 +297,13 @@ def _time(foresight: Foresight, spec: SweepSpec, limit: int | None) -> str:
             said += f", and {about(foresight.listening)} to listen first"
     trading = foresight.trading
     more = f"; trades of units may add {about(trading)}" if trading >= WORTH_SAYING else ""
-    return f"{said}{more}. What was transcribed before takes none."
+    n = foresight.n_baselines
+    beside = (
+        f" {n} of the models {'is' if n == 1 else 'are'} magnitude at the K of another."
+        if n
+        else ""
+    )
+    return f"{said}{more}. What was transcribed before takes none.{beside}"
 
 
 def _draw_corpus(state: SweepState) -> None:

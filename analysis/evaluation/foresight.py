@@ -28,6 +28,8 @@ class Foresight:
     n_models : int
         That will be evaluated: the original, the cells that can be, what was made already, and
         magnitude at the K of cells that have K of their own.
+    n_baselines : int
+        How many of them are that magnitude.
     listening : float
         Seconds until the recipes have listened, once for all sparsities.
     transcribing : float
@@ -37,6 +39,7 @@ class Foresight:
     """
 
     n_models: int
+    n_baselines: int
     listening: float
     transcribing: float
     trading: float
@@ -82,6 +85,7 @@ def foresee(
     each = real_time_factor or transcription_seconds(model, cost, 60.0) / 60.0
     return Foresight(
         n_models,
+        baselines,
         sum(stage.seconds(rate) for stage in needed.values()),
         n_models * each,
         sum(trading_seconds(model, cost, recipe) for _, recipe in recipes),
