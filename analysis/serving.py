@@ -159,18 +159,25 @@ class Serving(Checked, title="setting of the server"):
         except (OSError, RuntimeError, ValueError):  # no such home, too long, a loop of links
             return False
 
-    def require_folder(self, folder: str | Path) -> None:
+    def allows_contents(self, folder: str | Path) -> bool:
+        """Whether a visitor may name a folder, and none of its files is a link that leads out."""
+        files = Path(folder).expanduser().glob("*") if self.allows_folder(folder) else ()
+        return self.allows_folder(folder) and all(map(self.allows_folder, files))
+
+    def require_folder(self, folder: str | Path, *, contents: bool = False) -> None:
         """Refuse a folder that is out of reach, in words that do not tell whether it exists.
 
         Parameters
         ----------
         folder : str or Path
+        contents : bool
+            Whether its files are going to be read as well.
 
         Raises
         ------
         UserError
         """
-        if not self.allows_folder(folder):
+        if not (self.allows_contents(folder) if contents else self.allows_folder(folder)):
             where = f" Folders below {' and '.join(self.roots)} are." if self.folders else ""
             raise UserError(
                 f"This folder or file is not open to visitors of this server.{where}",

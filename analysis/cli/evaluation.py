@@ -12,6 +12,7 @@ from typing import Any
 from accelerate import PartialState
 
 from analysis.cli.terminal import print_json, progress_bar
+from analysis.errors import UserError
 from analysis.evaluation.corpora import Corpus, read_corpus
 from analysis.evaluation.corpus_evaluation import Comparison, Evaluation, compare_evaluations
 from analysis.evaluation.corpus_evaluation import evaluate as evaluate_model
@@ -102,8 +103,12 @@ def report(options: argparse.Namespace) -> None:
     """Write the results of a sweep or an evaluation as one HTML file."""
     from analysis.figures.results_report import results_report
 
-    saved = read_results(Path(options.results))
-    replace_text(Path(options.out), results_report(saved, options.theme))
+    saved, out = read_results(Path(options.results)), Path(options.out)
+    if out.is_file() and out.suffix.lower() not in (".html", ".htm"):
+        raise UserError(
+            f"{out} is there already, and is no page.", "Name a file that ends in .html."
+        )
+    replace_text(out, results_report(saved, options.theme))
     print(f"{len(saved.rows)} results are in {options.out}")
 
 

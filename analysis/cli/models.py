@@ -1,6 +1,7 @@
 """The shell's commands on one model: inspect, compress, transcribe."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -25,7 +26,7 @@ from analysis.errors import UserError
 from analysis.evaluation.corpora import read_corpus
 from analysis.evaluation.corpus_evaluation import wer_rise
 from analysis.models.footprint import Footprint, footprint
-from analysis.models.loading import load
+from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import group_variances
 from analysis.models.unit_groups import UnitGroup
@@ -86,7 +87,9 @@ def compress(options: argparse.Namespace) -> None:
     groups = model.groups
     if options.stock:
         require_whole_heads(groups, model.config.hidden_size)
-    plan, trees, excitation = _plan(model, groups, options)
+    # a limit of the size is one of what is saved
+    to_save = in_dtype(model, options.save_dtype)
+    plan, trees, excitation = _plan(to_save, groups, options)
     with progress_bar("compress") as progress:
         result = compress_model(
             model, plan, trees=trees, excitation=excitation, watch=Watch(progress)
@@ -127,7 +130,7 @@ def compress(options: argparse.Namespace) -> None:
         print(f"check: {health.sentence}")
     how = "plain from_pretrained" if stock else "trust_remote_code=True"
     print(f"saved in {folder}, which loads with {how}")
-    print(f"hear it: coalesce transcribe {options.out} CLIP")
+    print(f"hear it: coalesce transcribe {_as_typed(options.out)} CLIP")
 
 
 def _load(source: str, options: argparse.Namespace) -> SpeechModel:
@@ -189,6 +192,11 @@ def _plan(
     if options.stock:
         plan = plan.with_clusters(level(groups, plan.n_clusters))
     return plan, prepared.trees, prepared.excitation
+
+
+def _as_typed(folder: str) -> str:
+    """A folder as a shell takes it, and not for the bundled model that may have its name."""
+    return shlex.quote(f"./{folder}" if folder in DEMO_MODELS else folder)
 
 
 def _announce(model: SpeechModel, recipe: Recipe, excitation: Excitation | None) -> None:

@@ -339,7 +339,7 @@ def _write_batch(
 def statistics_folder(model: SpeechModel, excitation: Excitation) -> Path:
     """Where what a model does on an excitation is kept."""
     dtype = str(model.dtype).removeprefix("torch.")
-    folder = cache_folder("contributions") / _REVISION / model.weight_hash / dtype
+    folder = cache_folder("contributions") / _REVISION / model.cache_name / dtype
     return folder / heard_identity(model, excitation)
 
 

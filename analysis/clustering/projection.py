@@ -338,4 +338,4 @@ def _folder(
     heard = f"-{heard_identity(model, space.excitation)}" if space.excitation else ""
     ids = "+".join(group.id for group in groups)
     name = ids if len(groups) == 1 else hashlib.sha256(ids.encode()).hexdigest()[:16]
-    return cache_folder("projections") / model.weight_hash / dtype / (space.distance + heard) / name
+    return cache_folder("projections") / model.cache_name / dtype / (space.distance + heard) / name

@@ -225,7 +225,7 @@ def heads_of(model: SpeechModel, ranks: UnitGroup) -> UnitGroup:
 
 def _folder(model: SpeechModel) -> Path:
     """Where the trees of a model are kept."""
-    return cache_folder("trees") / model.weight_hash / str(model.dtype).removeprefix("torch.")
+    return cache_folder("trees") / model.cache_name / str(model.dtype).removeprefix("torch.")
 
 
 def _tree_shapes(group: UnitGroup) -> Mapping[str, Shape]:

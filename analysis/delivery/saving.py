@@ -72,11 +72,27 @@ def save(
             "A quantised model cannot be saved as a checkpoint.",
             "Save the model it was made from, or export that to CTranslate2 in int8.",
         )
-    folder = Path(folder).expanduser().resolve()
+    folder = _absolute(folder)
     check_target(folder, overwrite=overwrite)
     with atomic_folder(folder) as temporary:
         write_checkpoint(in_dtype(model, dtype), temporary, measured=measured)
     return folder
+
+
+def _absolute(folder: str | Path) -> Path:
+    """The folder behind a path and its links.
+
+    Raises
+    ------
+    UserError
+        Where links lead in a circle, or to the home of a user who is not here.
+    """
+    try:
+        return Path(folder).expanduser().resolve()
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"{folder} leads nowhere: {error}.", "Check the path and the links in it."
+        ) from error
 
 
 def in_dtype(model: SpeechModel, dtype: str) -> SpeechModel:
@@ -199,7 +215,7 @@ def check_target(folder: str | Path, *, overwrite: bool) -> None:
     UserError
         When it is taken, or its parent does not exist.
     """
-    folder = Path(folder).expanduser().resolve()
+    folder = _absolute(folder)
     if not folder.parent.is_dir():
         raise UserError(f"There is no folder {folder.parent}.", "Make it first, or choose another.")
     clear_leftovers(folder.parent)

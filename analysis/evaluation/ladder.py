@@ -142,5 +142,5 @@ class Ladder:
         digest.update(configuration(model).encode())
         digest.update(audio.samples.tobytes())
         lies = f"{model.device.type}-{model.dtype}".replace("torch.", "")
-        folder = cache_folder("transcripts") / model.weight_hash / lies
+        folder = cache_folder("transcripts") / model.cache_name / lies
         return folder / f"{digest.hexdigest()}.npz"

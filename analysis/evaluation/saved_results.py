@@ -13,6 +13,7 @@ from analysis.evaluation.corpora import Corpus
 from analysis.evaluation.corpus_evaluation import Evaluation
 from analysis.evaluation.json_pieces import pieces
 from analysis.evaluation.scoring import Score
+from analysis.evaluation.significance import Interval
 from analysis.evaluation.sweep import Row, Skipped
 from analysis.progress import UNWATCHED, Watch
 
@@ -96,7 +97,8 @@ def read_results(source: Path | bytes, *, watch: Watch = UNWATCHED) -> SavedResu
         ) from error
     if found.format != FORMAT:
         raise UserError(
-            f"{name} was written by a newer version (format {found.format}).", "Update Coalesce."
+            f"{name} has format {found.format}, and this version reads {FORMAT}.",
+            "Update Coalesce, or run the sweep again.",
         )
     durations = [utterance.duration for utterance in found.corpus.utterances]
     # "not" of what holds: a duration that is no number is refused, too
@@ -194,7 +196,24 @@ def _can_be(row: Row) -> bool:
         and 0 <= cost.mergeable_parameters <= cost.parameters
         and 0 <= row.achieved <= 1
         and all(0 <= result.seconds < math.inf for result in results)
+        and _is_interval(row.evaluation.interval)
+        and all(
+            _is_chance(p)
+            for comparison in (row.against_original, row.against_magnitude)
+            if comparison is not None
+            for p in (comparison.difference.p_value, comparison.matched_pairs.p_value)
+        )
     )
+
+
+def _is_interval(interval: Interval) -> bool:
+    """Its ends in their order; or NaN, where there were no words."""
+    unknown = math.isnan(interval.low) and math.isnan(interval.high)
+    return interval.n_blocks >= 0 and (unknown or 0 <= interval.low <= interval.high < math.inf)
+
+
+def _is_chance(p: float) -> bool:
+    return math.isnan(p) or 0 <= p <= 1
 
 
 def _said(own: Score) -> list[str]:

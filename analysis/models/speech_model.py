@@ -1,5 +1,7 @@
 """A model that is loaded and read-only, with all that the parts of Coalesce ask of it."""
 
+import hashlib
+import json
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +22,12 @@ DTYPES: Mapping[str, torch.dtype] = {
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
 }
+
+
+_SAYS_NOTHING = (
+    *("_name_or_path", "transformers_version", "architectures", "auto_map", "dtype", "torch_dtype"),
+)
+"""Fields of a configuration that change nothing that a model says; the dtype is looked at apart."""
 
 
 def dtype_name(dtype: torch.dtype) -> str:
@@ -118,6 +126,19 @@ class SpeechModel:
     def origin(self) -> Origin:
         """Which weights these are, for plans."""
         return Origin(model=self.source, weight_hash=self.weight_hash, revision=self.revision)
+
+    @property
+    def configuration(self) -> str:
+        """What the model does with its numbers, as JSON: its configuration, but for mere names."""
+        values = self.model.config.to_diff_dict()
+        told = {name: value for name, value in values.items() if name not in _SAYS_NOTHING}
+        return json.dumps(told, sort_keys=True, default=str)
+
+    @property
+    def cache_name(self) -> str:
+        """What is measured of a model is kept under this name: weights and configuration decide."""
+        digest = hashlib.sha256(self.configuration.encode()).hexdigest()
+        return f"{self.weight_hash}-{digest[:12]}"
 
     @property
     def lineage(self) -> tuple[CompressionPlan, ...]:

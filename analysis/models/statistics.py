@@ -132,7 +132,7 @@ def group_statistics(model: SpeechModel, group: UnitGroup) -> Mapping[str, Matri
     names = matrix_names(group)
     columns = [field.name for field in fields(MatrixStatistics)]
     dtype = str(model.dtype).removeprefix("torch.")
-    path = cache_folder("statistics") / model.weight_hash / dtype / f"{group.id}.npz"
+    path = cache_folder("statistics") / model.cache_name / dtype / f"{group.id}.npz"
 
     def make() -> Mapping[str, np.ndarray]:
         measured = _measure_group(model, group)

@@ -16,6 +16,10 @@ _LONG_FORMS = ("auto", "timestamps", "windows")
 _UNSPACED_SCRIPTS = ("CJK UNIFIED", "HIRAGANA", "KATAKANA", "IDEOGRAPHIC", "FULLWIDTH")
 
 
+MOST_BEAMS = 100
+"""More make no better text, and take memory and time without an end."""
+
+
 @dataclass(frozen=True, slots=True)
 class TranscriptionOptions:
     """How to transcribe; the defaults do what the checkpoint's own configuration says.
@@ -75,6 +79,8 @@ class TranscriptionOptions:
             value = getattr(self, field)
             if value is not None and value < 1:
                 raise UserError(f"{field} is {value}.", "Choose 1 or more.")
+        if self.num_beams is not None and self.num_beams > MOST_BEAMS:
+            raise UserError(f"num_beams is {self.num_beams}.", f"Choose 1 to {MOST_BEAMS}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,7 @@ def configuration(model: SpeechModel) -> str:
     str
         64 hexadecimal digits.
     """
-    parts = [model.processor.feature_extractor.to_json_string()]
+    parts = [model.configuration, model.processor.feature_extractor.to_json_string()]
     if model.architecture.decoding == "seq2seq":
         parts.append(model.model.generation_config.to_json_string())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

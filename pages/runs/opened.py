@@ -92,7 +92,7 @@ def _open(session: Session, model: SpeechModel) -> None:
         if upload is None and not folder:
             raise UserError("Nothing is named.", f"Name a folder, or give a {RESULTS_FILE}.")
         if upload is None:
-            serving().require_folder(folder)
+            serving().require_folder(folder, contents=True)
     except UserError as problem:
         st.session_state[_PROBLEM] = problem
         return

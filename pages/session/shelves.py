@@ -151,7 +151,7 @@ def require_source(source: str) -> None:
     allowed = serving()
     if not allowed.is_confined or source in (*DEMO_MODELS, os.environ.get(OWN_MODEL)):
         return
-    is_there = allowed.allows_folder(source) and Path(source).expanduser().is_dir()
+    is_there = allowed.allows_contents(source) and Path(source).expanduser().is_dir()
     is_on_hub = allowed.downloads and bool(_HUB_ID.fullmatch(source)) and not Path(source).exists()
     if not (is_there or is_on_hub):
         raise UserError(

@@ -77,7 +77,7 @@ def read_checkpoint(model: SpeechModel, folder: str) -> Made:
         folder that is no training run and not open to visitors, too.
     """
     if not Path(folder).resolve().is_relative_to(cache_folder("training").resolve()):
-        serving().require_folder(folder)
+        serving().require_folder(folder, contents=True)
     device = model.device.type
     dtype = asked_dtype(device, dtype_name(model.dtype))
     compression = as_variant(model, load(folder, device=device, dtype=dtype))

@@ -80,6 +80,23 @@ def test_a_folder_of_the_visitors_own_may_be_read_besides(tmp_path: Path) -> Non
             assert not serving.allows_folder(path, within=own)
 
 
+def test_a_folder_whose_files_lead_out_is_not_read(tmp_path: Path) -> None:
+    root, other = tmp_path / "root", tmp_path / "results.json"
+    other.write_text("{}")
+    for name in ("own", "linked"):
+        (root / name).mkdir(parents=True)
+        (root / name / "config.json").write_text("{}")
+    (root / "own" / "again.json").symlink_to("config.json")
+    (root / "linked" / "results.json").symlink_to(other)
+    serving = Serving(host="0.0.0.0", roots=(str(root),))
+    serving.require_folder(root / "own", contents=True)
+    serving.require_folder(root / "linked")
+    for folder in (root / "linked", tmp_path, root / "no" / ".." / ".."):
+        assert not serving.allows_contents(folder)
+        with pytest.raises(UserError, match="not open to visitors"):
+            serving.require_folder(folder, contents=True)
+
+
 def test_a_refusal_does_not_tell_what_exists(tmp_path: Path) -> None:
     def refusal(path: Path) -> str:
         with pytest.raises(UserError) as caught:

@@ -110,6 +110,25 @@ def test_a_budget_takes_the_place_of_a_sparsity(shell: Shell, folder: Path, tmp_
     assert facts["health"]["verdict"] in ("sound", "strained", "broken")
 
 
+def test_a_limit_of_the_size_is_one_of_what_is_saved(
+    shell: Shell, folder: Path, tmp_path: Path
+) -> None:
+    half = save(load(str(folder)), tmp_path / "half", dtype="float16")
+    flags = ("--method", "magnitude", "--max-size", "60kB", "--save-dtype", "float32", "--json")
+    facts = json.loads(shell("compress", half, tmp_path / "a", *flags))
+    assert 2 * facts["before"]["saved_bytes"] > 60_000
+    assert facts["after"]["saved_bytes"] <= 60_000
+
+
+def test_what_is_called_like_a_bundled_model_is_named_by_its_path(
+    shell: Shell, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for out, typed in (("demo-hubert", "./demo-hubert"), ("my own", "'my own'")):
+        said = shell("compress", folder, out, "--method", "magnitude")
+        assert f"hear it: coalesce transcribe {typed} CLIP" in said
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

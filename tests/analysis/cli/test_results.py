@@ -40,6 +40,10 @@ def test_two_models_are_evaluated_kept_and_reported(
     assert f"{folder.name} (2)" in page.read_text(encoding="utf-8")
     assert cli.main(["report", str(data), str(page)]) == 2
     assert "can be read" in capsys.readouterr().err
+    kept = (out / "results.json").read_bytes()
+    assert cli.main(["report", str(out), str(out / "results.json")]) == 2
+    assert "is no page" in capsys.readouterr().err
+    assert (out / "results.json").read_bytes() == kept
 
 
 def test_every_difference_is_tested_once(

@@ -70,7 +70,7 @@ def test_umap_is_reproducible_and_kept_on_disk(
     assert first.coordinates.shape == (group.n_units, 2)
     assert np.isfinite(first.coordinates).all()
     assert first.explained is None
-    files = list((own_cache / "projections" / whisper.weight_hash).rglob("umap-*.npz"))
+    files = list((own_cache / "projections" / whisper.cache_name).rglob("umap-*.npz"))
     for file in files:
         file.unlink()
     again = project_umap(whisper, [group], UnitSpace(), settings)

@@ -58,6 +58,13 @@ def test_half_precision_comes_back(whisper: SpeechModel, tmp_path: Path, dtype: 
     assert torch.equal(logits(again), logits(model))
 
 
+def test_links_in_a_circle_are_named(whisper: SpeechModel, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for folder in (tmp_path / "loop", tmp_path / "loop" / "inside"):
+        with pytest.raises(UserError, match="leads nowhere"):
+            save(whisper, folder)
+
+
 def test_a_loaded_compressed_model_compresses_and_saves_again(
     whisper: SpeechModel, tmp_path: Path
 ) -> None:

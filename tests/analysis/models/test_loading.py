@@ -8,9 +8,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from analysis.delivery.saving import save
+from analysis.evaluation.corpus_evaluation import run_of
 from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel, available_devices
-from tests.helpers.checkpoints import refusal
+from analysis.speech.recognition import TranscriptionOptions
+from tests.helpers.checkpoints import edit, refusal
 from tests.helpers.tiny_models import BUILDERS, logits
 
 # --- what loads --------------------------------------------------------------------------------
@@ -26,6 +28,23 @@ def test_a_folder_loads_as_what_was_saved(speech_model: SpeechModel, tmp_path: P
     assert not model.model.training
     assert not any(p.requires_grad for p in model.model.parameters())
     assert [g.id for g in model.groups] == [g.id for g in speech_model.groups]
+
+
+def test_what_is_measured_belongs_to_weights_and_configuration(
+    speech_model: SpeechModel, tmp_path: Path
+) -> None:
+    """The same numbers do something else under another configuration, and are kept apart."""
+    folder = save(speech_model, tmp_path / "one")
+    one, options = load(str(folder)), TranscriptionOptions()
+    again = load(str(save(one, tmp_path / "again")))
+    assert again.cache_name == one.cache_name
+    field = "activation_function" if "whisper" in one.architecture.model_type else "hidden_act"
+    edit(folder / "config.json", **{field: "relu"})
+    other = load(str(folder))
+    assert other.weight_hash == one.weight_hash
+    assert other.cache_name != one.cache_name
+    assert run_of(other, options).key != run_of(one, options).key
+    assert run_of(again, options).key == run_of(one, options).key
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])

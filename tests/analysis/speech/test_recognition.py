@@ -42,7 +42,13 @@ def test_what_ctc_cannot_do(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"long_form": "magic"}, {"num_beams": 0}, {"max_new_tokens": 0}, {"batch_size": -1}],
+    [
+        {"long_form": "magic"},
+        {"num_beams": 0},
+        {"num_beams": 10**9},
+        {"max_new_tokens": 0},
+        {"batch_size": -1},
+    ],
 )
 def test_options_without_sense(settings: dict[str, Any]) -> None:
     with pytest.raises(UserError) as caught:
