@@ -61,7 +61,7 @@ def draw_words(clip: Clip, lanes: Sequence[Lane]) -> None:
             index=None,
             format_func=lambda at: _facts(lanes[at[0]], lanes[at[0]].words[at[1]]),
             key=word_key,
-            placeholder="Click a word, or choose it here",
+            placeholder="Click or choose a word",
             label_visibility="collapsed",
         )
         with right:

@@ -83,7 +83,7 @@ def draw_side_by_side(
 def _reference(session: Session, clip: Clip, normaliser: str) -> None:
     """What is said in the clip, to be compared with by eye, and the way to change it."""
     with st.container(border=True):
-        left, right = st.columns([4, 1], vertical_alignment="center")
+        left, right = st.columns([5, 2], vertical_alignment="center")
         with left.container(gap=None):
             st.markdown(":small[**Reference**]")
             said = normalise(clip.reference, normaliser)

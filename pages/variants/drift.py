@@ -76,7 +76,7 @@ def draw_drift(
     found = {v.id: session.drifts.get((heard, model_id(v.model))) for v in variants}
     known = {v.name: drift for v in variants if (drift := found[v.id]) is not None}
     missing = [variant for variant in variants if found[variant.id] is None]
-    with st.container(height=scaled(DRIFT_HEIGHT + 20), border=False):
+    with st.container(height=scaled(DRIFT_HEIGHT + 20) if known else "content", border=False):
         if known:
             colors = {variant.name: variant.color for variant in variants if variant.name in known}
             chart = drift_lines(known, colors)
@@ -86,7 +86,7 @@ def draw_drift(
                 alt="Relative error and linear CKA of every layer's hidden states, by variant.",
             )
         else:
-            with st.container(border=True, height=scaled(DRIFT_HEIGHT)):
+            with st.container(border=True):
                 st.markdown(
                     "**Here will be how far each layer's hidden states move**, from the input to"
                     " the output, when this clip goes through the original and the variants."
