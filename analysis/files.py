@@ -46,6 +46,22 @@ def files_below(root: Path, unlisted: Callable[[OSError], None] | None = None) -
     return sorted(found)
 
 
+def absolute(path: str | Path) -> Path:
+    """What lies behind a path and its links, whether it exists or not.
+
+    Raises
+    ------
+    UserError
+        Where links lead in a circle, or to the home of a user who is not here.
+    """
+    try:
+        return Path(path).expanduser().resolve()
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"{path} leads nowhere: {error}.", "Check the path and the links in it."
+        ) from error
+
+
 def replace_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all; see `replace_bytes`."""
     replace_bytes(path, text.encode())

@@ -161,8 +161,9 @@ class Serving(Checked, title="setting of the server"):
 
     def allows_contents(self, folder: str | Path) -> bool:
         """Whether a visitor may name a folder, and none of its files is a link that leads out."""
-        files = Path(folder).expanduser().glob("*") if self.allows_folder(folder) else ()
-        return self.allows_folder(folder) and all(map(self.allows_folder, files))
+        if not self.allows_folder(folder):
+            return False
+        return all(map(self.allows_folder, Path(folder).expanduser().glob("*")))
 
     def require_folder(self, folder: str | Path, *, contents: bool = False) -> None:
         """Refuse a folder that is out of reach, in words that do not tell whether it exists.

@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from analysis.compression.allocation import allocate
+from analysis.compression.allocation import achieved_sparsity, allocate
 from analysis.figures.matrices import (
     ALLOCATION_HEIGHT,
     DISTRIBUTION_HEIGHT,
@@ -278,10 +278,9 @@ def _allocation(
         n_clusters = allocate(
             groups, sparsity=settings.recipe.sparsity, strategy="variance", variances=variances
         )
-        kept = sum(n_clusters[g.id] * g.parameters_per_unit for g in groups)
-        total = sum(g.n_parameters for g in groups)
+        removed = achieved_sparsity(groups, n_clusters)
         st.markdown(
-            f":small[{percent(1 - kept / total)} of the units' parameters are removed. The slider"
+            f":small[{percent(removed)} of the units' parameters are removed. The slider"
             " is that of the Compress page.]"
         )
     chart = variance_allocation(groups, variances, n_clusters, settings.recipe.sparsity)

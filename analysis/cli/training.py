@@ -13,6 +13,7 @@ from analysis.cli.terminal import print_json
 from analysis.delivery.saving import check_settings, check_target, save
 from analysis.errors import UserError
 from analysis.evaluation.corpora import Corpus
+from analysis.files import absolute
 from analysis.models.footprint import footprint
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
@@ -47,7 +48,7 @@ def pinch(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace, gates: GateSettings | None) -> None:
-    out = Path(options.out).expanduser().resolve()
+    out = absolute(options.out)
     data_free = options.data == SYNTHESISED
     if data_free:
         _check_data_free(options)

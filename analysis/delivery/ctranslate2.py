@@ -30,7 +30,7 @@ from analysis.delivery.export_checks import (
 )
 from analysis.delivery.saving import check_target
 from analysis.errors import UserError
-from analysis.files import atomic_folder
+from analysis.files import absolute, atomic_folder
 from analysis.models.modeling_merged_units import RankedLinear
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
@@ -102,7 +102,7 @@ def export_ctranslate2(
             f"Choose one of {', '.join(EXPORT_PRECISIONS)}.",
         )
     require("ctranslate2")
-    folder = folder.expanduser().resolve()
+    folder = absolute(folder)
     check_target(folder, overwrite=overwrite)
     module = float32_copy(model)
     checks: tuple[Check, ...] = ()

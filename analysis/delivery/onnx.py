@@ -21,7 +21,7 @@ from analysis.delivery.export_checks import (
     require,
 )
 from analysis.delivery.saving import check_target
-from analysis.files import atomic_folder
+from analysis.files import absolute, atomic_folder
 from analysis.models.speech_model import SpeechModel
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -73,7 +73,7 @@ def export_onnx(model: SpeechModel, folder: Path, *, overwrite: bool = False) ->
     """
     for package in PACKAGES:
         require(package)
-    folder = folder.expanduser().resolve()
+    folder = absolute(folder)
     check_target(folder, overwrite=overwrite)
     module = float32_copy(model)
     with atomic_folder(folder) as temporary:

@@ -18,7 +18,7 @@ from analysis import __version__
 from analysis.compression.stock import stock_widths
 from analysis.delivery.model_card import Measurement, model_card
 from analysis.errors import UserError
-from analysis.files import atomic_folder, clear_leftovers
+from analysis.files import absolute, atomic_folder, clear_leftovers
 from analysis.models.building import MERGED_RANKS, MERGED_UNITS, model_class
 from analysis.models.checkpoint_files import PLAN_FILE
 from analysis.models.companions import copy_companion
@@ -72,27 +72,11 @@ def save(
             "A quantised model cannot be saved as a checkpoint.",
             "Save the model it was made from, or export that to CTranslate2 in int8.",
         )
-    folder = _absolute(folder)
+    folder = absolute(folder)
     check_target(folder, overwrite=overwrite)
     with atomic_folder(folder) as temporary:
         write_checkpoint(in_dtype(model, dtype), temporary, measured=measured)
     return folder
-
-
-def _absolute(folder: str | Path) -> Path:
-    """The folder behind a path and its links.
-
-    Raises
-    ------
-    UserError
-        Where links lead in a circle, or to the home of a user who is not here.
-    """
-    try:
-        return Path(folder).expanduser().resolve()
-    except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"{folder} leads nowhere: {error}.", "Check the path and the links in it."
-        ) from error
 
 
 def in_dtype(model: SpeechModel, dtype: str) -> SpeechModel:
@@ -215,7 +199,7 @@ def check_target(folder: str | Path, *, overwrite: bool) -> None:
     UserError
         When it is taken, or its parent does not exist.
     """
-    folder = _absolute(folder)
+    folder = absolute(folder)
     if not folder.parent.is_dir():
         raise UserError(f"There is no folder {folder.parent}.", "Make it first, or choose another.")
     clear_leftovers(folder.parent)

@@ -32,8 +32,9 @@ _KIND_SYMBOLS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("decoder", "cross_attention"): (PURPLE, "diamond"),
 }
 _FEW_HEADS = 80
-_NAME_ROOM = (0.055, 0.035)  # of the extent of a map: a name of three characters on a projector
 """Up to as many heads, each has its number beside it."""
+
+_NAME_ROOM = (0.055, 0.035)  # of the extent of a map: a name of three characters on a projector
 
 _RIM_SYMBOLS: Mapping[tuple[int, int], str] = {
     (-1, 0): "triangle-left",
@@ -194,8 +195,9 @@ def _with_room(names: Sequence[str], coordinates: np.ndarray) -> list[str]:
     found = []
     for name, place in zip(names, places, strict=True):
         is_free = all((np.abs(place - other) > room).any() for other in written)
-        written += [place] if is_free else []
         found.append(name if is_free else "")
+        if is_free:
+            written.append(place)
     return found
 
 
@@ -234,8 +236,10 @@ def head_map(
         spans.setdefault((group.stack, group.block), []).append((group, start))
         start += group.n_units
     deepest = max(group.layer for group in groups)
-    names = [f"{group.layer}.{head}" for group in groups for head in range(group.n_units)]
-    names = _with_room(names, rimmed.coordinates)
+    names: list[str] = []
+    if _is_named(groups):
+        every = [f"{group.layer}.{head}" for group in groups for head in range(group.n_units)]
+        names = _with_room(every, rimmed.coordinates)
     for kind, members in spans.items():
         color, symbol = _KIND_SYMBOLS[kind]
         index = np.concatenate([np.arange(at, at + group.n_units) for group, at in members])
@@ -259,7 +263,7 @@ def head_map(
         else:
             marker["color"] = color
         hover = "<b>%{customdata[2]}</b><br>head %{customdata[1]}%{customdata[3]}<extra></extra>"
-        own = [names[place] for place in index] if _is_named(groups) else None
+        own = [names[place] for place in index] if names else None
         _add_points(figure, rimmed.coordinates[index], marker, data, hover, own)
     key = ""
     for stack, block in spans:
@@ -267,8 +271,8 @@ def head_map(
         kind_name = kind_of(block)
         shown = color if not by_layer and values is None else NEUTRAL
         key += f"   <span style='color:{shown}'>{_MARKS[symbol]}</span> {stack} {kind_name}"
-    named = ", named layer.head" if _is_named(groups) else ""
-    named += " where there is room" if named and "" in names else ""
+    named = ", named layer.head" if names else ""
+    named += " where there is room" if "" in names else ""
     _frame_map(figure, projection, f"All {start:,} heads{named}<br>{key.strip()}")
     return figure
 

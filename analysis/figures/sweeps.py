@@ -330,15 +330,15 @@ def _finding(original: Row, lines: Sequence[Line]) -> str:
     base = original.evaluation.total.wer
     if not lines:
         return f"The original's WER is {base:.2%}"
+    n_blocks = original.evaluation.interval.n_blocks
+    if 0 < n_blocks < MIN_SPEAKERS:
+        return f"{n_blocks} utterances are too few to tell these models apart"
     harmless = [
         (row.achieved, line.name)
         for line in lines
         for row in line.rows
         if row.against_original and row.against_original.difference.low <= 0
     ]
-    n_blocks = original.evaluation.interval.n_blocks
-    if 0 < n_blocks < MIN_SPEAKERS:
-        return f"{n_blocks} utterances are too few to tell these models apart"
     if not harmless:
         return f"Every model here is worse than the original's {base:.2%}"
     most, name = max(harmless)

@@ -24,8 +24,8 @@ DTYPES: Mapping[str, torch.dtype] = {
 }
 
 
-_SAYS_NOTHING = (
-    *("_name_or_path", "transformers_version", "architectures", "auto_map", "dtype", "torch_dtype"),
+_SAYS_NOTHING = frozenset(
+    ("_name_or_path", "transformers_version", "architectures", "auto_map", "dtype", "torch_dtype")
 )
 """Fields of a configuration that change nothing that a model says; the dtype is looked at apart."""
 
@@ -94,6 +94,7 @@ class SpeechModel:
     companions: tuple[Path, ...] = ()
     lock: threading.Lock = field(default_factory=threading.Lock)
     _groups: list[tuple[UnitGroup, ...]] = field(default_factory=list, init=False, repr=False)
+    _configuration: list[str] = field(default_factory=list, init=False, repr=False)
 
     @property
     def groups(self) -> tuple[UnitGroup, ...]:
@@ -129,10 +130,15 @@ class SpeechModel:
 
     @property
     def configuration(self) -> str:
-        """What the model does with its numbers, as JSON: its configuration, but for mere names."""
-        values = self.model.config.to_diff_dict()
-        told = {name: value for name, value in values.items() if name not in _SAYS_NOTHING}
-        return json.dumps(told, sort_keys=True, default=str)
+        """What the model does with its numbers, as JSON: its configuration, but for mere names.
+
+        It is read once.
+        """
+        if not self._configuration:
+            values = self.model.config.to_diff_dict()
+            told = {name: value for name, value in values.items() if name not in _SAYS_NOTHING}
+            self._configuration.append(json.dumps(told, sort_keys=True, default=str))
+        return self._configuration[0]
 
     @property
     def cache_name(self) -> str:

@@ -10,7 +10,7 @@ from analysis.clustering.curves import knee
 from analysis.clustering.merge_tree import MergeTree
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
-from pages.planning.group_choice import pick_group, select_group, selected_group
+from pages.planning.group_choice import pick_group, same_kind, select_group, selected_group
 from pages.planning.settings import widget_key
 from pages.session.link import follow, one_of, opened
 
@@ -91,14 +91,14 @@ def choose_group(
 ) -> tuple[UnitGroup, int]:
     """The group, chosen in the row, and under it the K to look at, which starts at the knee."""
     group = selected_group(model, groups)
-    same_kind = _same_kind(groups, group)
-    place = same_kind.index(group)
+    layers = same_kind(groups, group)
+    place = layers.index(group)
 
     def step(by: int) -> None:
         # from what is chosen when it is heard: two fast presses are heard after one drawing
         now = selected_group(model, groups)
-        layers = _same_kind(groups, now)
-        select_group(model, layers[min(max(layers.index(now) + by, 0), len(layers) - 1)].id)
+        own = same_kind(groups, now)
+        select_group(model, own[min(max(own.index(now) + by, 0), len(own) - 1)].id)
 
     with row:
         with st.container(width=300):
@@ -120,7 +120,7 @@ def choose_group(
                 key="clusters:forth",
                 on_click=step,
                 args=(1,),
-                disabled=place == len(same_kind) - 1,
+                disabled=place == len(layers) - 1,
                 help="The same kind, one layer further from the input.",
             )
     slider_key = k_key(model, group)
@@ -138,11 +138,6 @@ def choose_group(
         help="To look only; the plan stays as it is until you take this K over.",
     )
     return group, min(group.n_units, int(st.session_state[slider_key]))
-
-
-def _same_kind(groups: Sequence[UnitGroup], group: UnitGroup) -> list[UnitGroup]:
-    """The same kind of unit in all layers of the stack, from the input on."""
-    return [g for g in groups if (g.stack, g.block) == (group.stack, group.block)]
 
 
 def _whole_cluster(units: np.ndarray, labels: np.ndarray) -> int | None:

@@ -13,7 +13,7 @@ from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.plan.choices import END_TO_END, INFLUENCE
 from pages.exploring.measurements import find_trees, tree_slot
-from pages.planning.group_choice import select_group, selected_group
+from pages.planning.group_choice import same_kind, select_group, selected_group
 from pages.planning.hearing import find_excitation
 from pages.planning.settings import read_settings, widget_key
 from pages.session.job_box import job_slot, show_problem
@@ -69,7 +69,7 @@ def draw(session: Session, model: SpeechModel, groups: Sequence[UnitGroup]) -> N
             selection_mode="points",
         )
     st.caption("A click on a cell selects its group, whose curve stands below.")
-    alike = [g for g in groups if (g.stack, g.block) == (chosen.stack, chosen.block)]
+    alike = same_kind(groups, chosen)
     curve = worth_curve(chosen, worths, position=position, others=alike)
     figure(
         curve,

@@ -78,7 +78,7 @@ def choose_model(session: Session) -> None:
 def _source(kind: str, now: ModelKey) -> tuple[str, str]:
     """What to load, and of which revision; first what is in use."""
     if kind == _DEMO:
-        bundled = list(_bundled())
+        bundled = _bundled()
         demo = st.radio(
             "Demo model",
             bundled,

@@ -39,6 +39,11 @@ def pick_group(
     return selected_group(model, groups)
 
 
+def same_kind(groups: Sequence[UnitGroup], group: UnitGroup) -> list[UnitGroup]:
+    """The same kind of unit in all layers of the stack, from the input on."""
+    return [g for g in groups if (g.stack, g.block) == (group.stack, group.block)]
+
+
 def select_group(model: SpeechModel, group_id: str) -> None:
     """Choose the group that the slider is for; from a callback."""
     st.session_state[widget_key(model, "group")] = group_id

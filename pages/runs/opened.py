@@ -28,8 +28,9 @@ _OPENED = "results-opened"
 
 def draw_open_results(session: Session, model: SpeechModel) -> None:
     """A popover with a folder of the server, where visitors may name one, and an upload."""
-    n_opened = st.session_state.get(_OPENED, 0)  # a box of its own for each: it closes
-    with st.popover("Open results", icon=":material/folder_open:", key=f"results-box:{n_opened}"):
+    # a box of its own for each file that was opened: it closes
+    key = f"results-box:{_n_opened()}"
+    with st.popover("Open results", icon=":material/folder_open:", key=key):
         st.caption(
             f"What `coalesce sweep` or `evaluate` kept (`{RESULTS_FILE}`), or what was saved here;"
             " from another computer, too."
@@ -107,16 +108,21 @@ def _open(session: Session, model: SpeechModel) -> None:
 
     def arrived(state: SweepState) -> None:
         session.sweeps[model_id(model)] = state
-        st.session_state[_OPENED] = st.session_state.get(_OPENED, 0) + 1
+        st.session_state[_OPENED] = _n_opened() + 1
         n_models = number_of(len(state.evaluated), "result")
         st.toast(f"Opened: {n_models}, below", icon=":material/check:")
 
     session.jobs.start(OPEN_SLOT, Job("Opening results", work, arrived), lane="read")
 
 
+def _n_opened() -> int:
+    """Files that this visitor has opened."""
+    return int(st.session_state.get(_OPENED, 0))
+
+
 def _file_key() -> str:
     """Of the upload: an empty one after each file that was opened."""
-    return f"{_FILE}:{st.session_state.get(_OPENED, 0)}"
+    return f"{_FILE}:{_n_opened()}"
 
 
 def require_clip(state: SweepState, utterance: Utterance) -> None:
