@@ -1,6 +1,7 @@
 """A model and its processor made from checkpoint files that were checked against each other."""
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from analysis.errors import UserError
 from analysis.models import modeling_merged_units
 from analysis.models.architectures import Architecture
 from analysis.models.checkpoint_files import CheckpointFiles, read_json
+from analysis.models.settings import find_culprit, wrong_setting
 from analysis.models.unused_tensors import refuse_foreign_tensors, refuse_wrapped
 
 MERGED_UNITS = "merged_units"
@@ -54,7 +56,24 @@ def read_config(files: CheckpointFiles, architecture: Architecture, name: str) -
     try:
         return config_class.from_pretrained(files.folder, local_files_only=True)
     except Exception as error:  # transformers raises many types for a bad field
-        raise _bad_configuration(name, error) from error
+        raise _bad_setting(
+            "config.json", files.config, config_class.from_dict, name, error
+        ) from error
+
+
+def _bad_setting(
+    file: str,
+    settings: Mapping[str, Any],
+    attempt: Callable[[dict[str, Any]], object],
+    name: str,
+    error: Exception,
+) -> UserError:
+    """A fault that names the setting of a file with which an attempt failed, where it is one."""
+    culprit = find_culprit(settings, attempt)
+    if not culprit:
+        return _bad_configuration(name, error)
+    fault = wrong_setting(culprit, settings[culprit], file, name)
+    return UserError(fault.message, fault.remedy, f"{type(error).__name__}: {error}")
 
 
 def _bad_configuration(name: str, error: Exception) -> UserError:
@@ -148,9 +167,15 @@ def build(
     """
     found = model_class(architecture, merged=is_merged(config))
     _check_shapes(files, found, config, name)
+    if files.generation_config:  # the library goes on without one that cannot be read
+        file = "generation_config.json"
+        said = read_json(files.folder / file, name) or {}
+        read = transformers.GenerationConfig.from_dict
+        try:
+            read(said)
+        except Exception as error:
+            raise _bad_setting(file, said, read, name, error) from error
     try:
-        if files.generation_config:  # the library goes on without one that cannot be read
-            transformers.GenerationConfig.from_pretrained(files.folder)
         loaded: Any = found.from_pretrained(  # with its info, which the annotation leaves out
             files.folder,
             dtype=dtype,
@@ -158,7 +183,7 @@ def build(
             local_files_only=True,
             output_loading_info=True,
         )
-    except Exception as error:  # a bad generation config, a tensor of an odd dtype
+    except Exception as error:  # a tensor of an odd dtype, for one
         raise _bad_configuration(name, error) from error
     model: PreTrainedModel = loaded[0]
     missing = set(loaded[1]["missing_keys"])
@@ -188,11 +213,15 @@ def _check_shapes(
             name,
             f"it announces a hidden size of {config.hidden_size:,}, and stores {held:,} numbers",
         )
-    try:
+
+    def build_empty(fields: Mapping[str, Any]) -> PreTrainedModel:
         with torch.device("meta"):
-            empty = found._from_config(config)
+            return found._from_config(type(config).from_dict(dict(fields)))
+
+    try:
+        empty = build_empty(config.to_dict())
     except Exception as error:  # transformers raises many types for a bad field
-        raise _bad_configuration(name, error) from error
+        raise _bad_setting("config.json", files.config, build_empty, name, error) from error
     refuse_foreign_tensors(files.dtypes(), {key for key, _ in empty.named_parameters()}, name)
     for key, tensor in empty.state_dict().items():
         if key in stored and stored[key] != tuple(tensor.shape):

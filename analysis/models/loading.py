@@ -24,11 +24,11 @@ from analysis.models.building import build, load_processor, read_config
 from analysis.models.checkpoint_files import PLAN_FILE, CheckpointFiles, inspect_folder
 from analysis.models.companions import COMPANIONS, find_companions
 from analysis.models.foreign import refuse_file, refuse_foreign
+from analysis.models.generation_settings import check_generation
 from analysis.models.quantising import INT8, quantise
 from analysis.models.settings import (
     check_config,
     check_files,
-    check_generation,
     check_numbers,
     check_processor,
 )
@@ -112,7 +112,7 @@ def load(
     numbers = DTYPES.get(dtype, torch.float32)
     with _BUILDING:
         model, unused = build(files, architecture, config, numbers, name)
-    dropped = check_generation(model, name)
+        notes = check_generation(model, processor.tokenizer, name)
     digests, dtypes = files.digests(partial(check_numbers, dtype=numbers, name=name))
     remember(model, digests, dtypes)
     companions, said = find_companions(folder)
@@ -133,7 +133,7 @@ def load(
         health=Health.from_dict(files.health, name) if files.health else None,
         licence=files.licence or (_DEMO_LICENCE if origin in DEMO_MODELS else None),
         stored_dtype=None if asked else files.main_dtype(),
-        notes=(*note_unused(unused), *dropped, *said),
+        notes=(*note_unused(unused), *notes, *said),
         companions=companions,
     )
     return quantise(loaded) if dtype == INT8 else loaded

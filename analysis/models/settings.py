@@ -1,12 +1,16 @@
 """A checkpoint's settings, checked before anything is computed with them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, PretrainedConfig, PreTrainedModel, ProcessorMixin
-from transformers.models.whisper.tokenization_whisper import TASK_IDS, TO_LANGUAGE_CODE
+from transformers import (
+    PretrainedConfig,
+    ProcessorMixin,
+    Wav2Vec2CTCTokenizer,
+    Wav2Vec2PhonemeCTCTokenizer,
+)
 
 from analysis.errors import UserError
 from analysis.models.architectures import Architecture
@@ -18,21 +22,6 @@ _SETTINGS = ("config.json", "generation_config.json", "preprocessor_config.json"
 _PROCESSOR = "processor_config.json"
 _HERTZ = 16_000  # to which every sound is brought before a model hears it
 _LARGEST = 2**63 - 1
-# What only one way of decoding reads. transformers saves no settings in which they stand beside
-# another way, and plain decoding passes over them.
-_SAMPLING_ONLY = (
-    *("temperature", "top_p", "top_k", "min_p", "top_h", "typical_p"),
-    *("epsilon_cutoff", "eta_cutoff"),
-)
-_BEAMS_ONLY = ("early_stopping", "length_penalty", "diversity_penalty", "num_beam_groups")
-_WHOLE_NUMBERS = (
-    *("max_length", "max_new_tokens", "min_length", "min_new_tokens", "num_beams"),
-    *("num_return_sequences", "no_repeat_ngram_size", "max_initial_timestamp_index"),
-    *("decoder_start_token_id", "bos_token_id", "pad_token_id", "no_timestamps_token_id"),
-    "prev_sot_token_id",
-)
-_YES_OR_NO = ("is_multilingual", "return_timestamps", "do_sample", "use_cache")
-_TOKENS = ("decoder_start_token_id", "no_timestamps_token_id", "prev_sot_token_id")
 
 
 def check_files(files: CheckpointFiles, name: str) -> None:
@@ -92,15 +81,15 @@ def check_config(config: PretrainedConfig, architecture: Architecture, name: str
     """
     decodes = architecture.decoding == "seq2seq"
     if bool(config.is_encoder_decoder) != decodes:
-        raise _wrong("is_encoder_decoder", config.is_encoder_decoder, "config.json", name)
+        raise wrong_setting("is_encoder_decoder", config.is_encoder_decoder, "config.json", name)
     for field, value in vars(config).items():  # probabilities, of which torch asks that they are
         known = isinstance(value, int | float) and 0 <= value <= 1
         if field.endswith(("dropout", "layerdrop")) and not known:
-            raise _wrong(field, value, "config.json", name)
+            raise wrong_setting(field, value, "config.json", name)
     for field in ("pad_token_id", "decoder_start_token_id") if decodes else ("pad_token_id",):
         value = getattr(config, field, None)
-        if value is not None and not _is_token(value, config):
-            raise _wrong(field, value, "config.json", name)
+        if value is not None and not is_token(value, config):
+            raise wrong_setting(field, value, "config.json", name)
 
 
 def check_processor(
@@ -111,8 +100,8 @@ def check_processor(
     Raises
     ------
     UserError
-        For another sampling rate, settings of a wrong type, another blank of CTC, and for words
-        where the timestamps should be.
+        For another sampling rate, settings of a wrong type, a tokenizer that is none of CTC, and
+        for another blank of CTC.
     """
     extractor = processor.feature_extractor
     if extractor.sampling_rate != _HERTZ:
@@ -126,10 +115,19 @@ def check_processor(
             isinstance(value, bool) == isinstance(usual, bool) and isinstance(value, int | float)
         )
         if wrong and not (value is None and field == "dither"):
-            raise _wrong(field, value, "preprocessor_config.json", name)
+            raise wrong_setting(field, value, "preprocessor_config.json", name)
     if extractor.padding_side not in ("left", "right"):
-        raise _wrong("padding_side", extractor.padding_side, "preprocessor_config.json", name)
+        raise wrong_setting(
+            "padding_side", extractor.padding_side, "preprocessor_config.json", name
+        )
     if architecture.decoding == "ctc":
+        kind = type(processor.tokenizer)
+        if not issubclass(kind, Wav2Vec2CTCTokenizer | Wav2Vec2PhonemeCTCTokenizer):
+            raise UserError(
+                f"The tokenizer of {name} is a {kind.__name__}, and a CTC model writes letters.",
+                "Put the files of the Wav2Vec2CTCTokenizer that it was trained with beside"
+                " config.json (vocab.json, tokenizer_config.json).",
+            )
         blank, padding = config.pad_token_id, processor.tokenizer.pad_token_id
         if blank != padding:
             raise UserError(
@@ -139,123 +137,32 @@ def check_processor(
             )
 
 
-def check_generation(model: PreTrainedModel, name: str) -> tuple[str, ...]:
-    """Check the settings of decoding, and drop what nothing reads and no file may hold.
-
-    Parameters
-    ----------
-    model : PreTrainedModel
-        Just loaded; its generation config may be changed.
-    name : str
-        For messages.
-
-    Returns
-    -------
-    tuple of str
-        Sentences on what was dropped.
-
-    Raises
-    ------
-    UserError
-        For a setting of a wrong type, a token outside of the vocabulary, a language or a task that
-        the model does not know, and for settings that could not be saved again.
-    """
-    settings: GenerationConfig | None = getattr(model, "generation_config", None)
-    if settings is None:
-        return ()
-    _check_types(settings, model.config, name)
-    _check_presets(settings, model.config, name)
-    dropped = []
-    try:
-        settings.validate(strict=True)
-    except ValueError:
-        for fields, unread in (
-            (_SAMPLING_ONLY, settings.do_sample is not True),
-            (_BEAMS_ONLY, (settings.num_beams or 1) == 1),
-        ):
-            for field in fields if unread else ():
-                if getattr(settings, field, None) is not None:
-                    setattr(settings, field, None)
-                    dropped.append(field)
-    try:
-        settings.validate(strict=True)
-    except ValueError as error:
-        raise UserError(
-            f"The settings in generation_config.json of {name} contradict each other.",
-            "Correct that file.",
-            str(error),
-        ) from error
-    if not dropped:
-        return ()
-    listed = ", ".join(dropped)
-    return (f"Settings that decoding does not read are left out of what is saved: {listed}.",)
-
-
-def _check_types(settings: GenerationConfig, config: PretrainedConfig, name: str) -> None:
-    def wrong(field: str) -> UserError:
-        return _wrong(field, getattr(settings, field), "generation_config.json", name)
-
-    for field in (*_WHOLE_NUMBERS, *_YES_OR_NO):
-        value = getattr(settings, field, None)
-        if value is not None and type(value) is not (bool if field in _YES_OR_NO else int):
-            raise wrong(field)
-    for field in _TOKENS:
-        value = getattr(settings, field, None)
-        if value is not None and not _is_token(value, config):
-            raise wrong(field)
-    ends = settings.eos_token_id
-    for end in ends if isinstance(ends, list) else [ends]:
-        if end is not None and type(end) is not int:
-            raise wrong("eos_token_id")
-    starts = (settings.decoder_start_token_id, settings.bos_token_id)
-    if config.is_encoder_decoder and starts == (None, None):
-        raise UserError(
-            f"generation_config.json of {name} does not say with which token a text begins"
-            " (decoder_start_token_id).",
-            "Add it, or get a fresh copy of that file.",
-        )
-    for field in ("suppress_tokens", "begin_suppress_tokens"):
-        value = getattr(settings, field, None)
-        if value is not None and not (
-            isinstance(value, list) and all(type(token) is int for token in value)
-        ):
-            raise wrong(field)
-    for field in ("lang_to_id", "task_to_id"):
-        value = getattr(settings, field, None)
-        if value is not None and not (
-            isinstance(value, dict) and all(_is_token(token, config) for token in value.values())
-        ):
-            raise wrong(field)
-
-
-def _check_presets(settings: GenerationConfig, config: PretrainedConfig, name: str) -> None:
-    """What is said about language and task, as `generate` will read it."""
-    language, task = getattr(settings, "language", None), getattr(settings, "task", None)
-    if language is not None:
-        known = getattr(settings, "lang_to_id", None) or {}
-        code = language.lower() if isinstance(language, str) else ""
-        token = code if code in known else f"<|{TO_LANGUAGE_CODE.get(code, code)}|>"
-        if token not in known:
-            raise _wrong("language", language, "generation_config.json", name)
-    if task is not None and (
-        task not in TASK_IDS or task not in (getattr(settings, "task_to_id", None) or {})
-    ):
-        raise _wrong("task", task, "generation_config.json", name)
-    forced = getattr(settings, "forced_decoder_ids", None)
-    forced = forced or getattr(config, "forced_decoder_ids", None) or []
-    if not isinstance(forced, list | tuple):
-        raise _wrong("forced_decoder_ids", forced, "generation_config.json", name)
-    for place, pair in enumerate(forced, start=1):
-        whole = isinstance(pair, list | tuple) and len(pair) == 2 and pair[0] == place
-        if not whole or not (pair[1] is None or _is_token(pair[1], config)):
-            raise _wrong("forced_decoder_ids", forced, "generation_config.json", name)
-
-
-def _is_token(value: Any, config: PretrainedConfig) -> bool:
+def is_token(value: Any, config: PretrainedConfig) -> bool:
+    """Whether a value is the number of a token of this vocabulary."""
     return type(value) is int and 0 <= value < config.vocab_size
 
 
-def _wrong(field: str, value: object, file: str, name: str) -> UserError:
+def find_culprit(settings: Mapping[str, Any], attempt: Callable[[dict[str, Any]], object]) -> str:
+    """The one setting without which an attempt does not fail; "" where none is.
+
+    Parameters
+    ----------
+    settings : mapping
+        With all of which the attempt fails.
+    attempt : callable
+        Takes settings, and raises whatever it likes.
+    """
+    for field in settings:
+        try:
+            attempt({key: value for key, value in settings.items() if key != field})
+        except Exception:  # it may be anything, since a stranger wrote the settings
+            continue
+        return field
+    return ""
+
+
+def wrong_setting(field: str, value: object, file: str, name: str) -> UserError:
+    """A fault that names a setting, what it says, and the file in which it stands."""
     said = repr(value)
     return UserError(
         f"“{field}” in {file} of {name} is {said[:60]}{'…' if len(said) > 60 else ''}, which it"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from analysis.errors import UserError
+from analysis.models.generation_settings import MOST_BEAMS
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import Progress
 from analysis.speech.audio import Samples
@@ -14,10 +15,6 @@ from analysis.speech.audio import Samples
 LongForm = Literal["auto", "timestamps", "windows"]
 _LONG_FORMS = ("auto", "timestamps", "windows")
 _UNSPACED_SCRIPTS = ("CJK UNIFIED", "HIRAGANA", "KATAKANA", "IDEOGRAPHIC", "FULLWIDTH")
-
-
-MOST_BEAMS = 100
-"""More make no better text, and take memory and time without an end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import BertTokenizer
 
 from analysis.delivery.saving import save
-from analysis.models.loading import load
+from analysis.models.loading import DEMO_MODELS, load
 from tests.helpers.checkpoints import edit, refusal
 
 Tensors = dict[str, torch.Tensor]
@@ -224,6 +225,9 @@ DAMAGED: dict[str, list[dict[str, Any]]] = {
         {"lang_to_id": {"<|en|>": 10**6}},
         {"suppress_tokens": "1,2"},
         {"eos_token_id": "2"},
+        {"eos_token_id": 10**6},
+        {"max_length": -5},
+        {"max_time": 0},
         {"decoder_start_token_id": -1},
         {"language": "klingon"},
         {"language": ["english", "french"]},
@@ -232,6 +236,14 @@ DAMAGED: dict[str, list[dict[str, Any]]] = {
         {"forced_decoder_ids": [[1, 10**6]]},
         {"forced_decoder_ids": 7},
         {"num_beams": 1.5},
+        {"num_beams": 0},
+        {"num_beams": 10**6},
+        {"num_return_sequences": 3},
+        {"repetition_penalty": -1.0},
+        {"stop_strings": ["stop"]},
+        {"prompt_lookup_num_tokens": 3},
+        {"alignment_heads": [[0, 99]]},
+        {"sequence_bias": {"1": 2}},
     ],
     "processor_config.json": [
         {"sampling_rate": "16000"},
@@ -251,9 +263,35 @@ def test_damaged_settings_are_refused_on_loading(merged_copy: Path, file: str) -
         if file == "processor_config.json":
             fields = {"feature_extractor": json.loads(whole)["feature_extractor"] | fields}
         edit(path, **fields)
-        assert "merged-whisper" in refusal(merged_copy).message, fields
+        fault = refusal(merged_copy)
+        assert "merged-whisper" in fault.message, fields
+        [named] = fields
+        assert named in fault.message or named == "feature_extractor", fields
         path.write_text(whole)
     load(merged_copy)
+
+
+def test_tokens_that_two_files_name_differently_are_refused(tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(DEMO_MODELS["demo-whisper"], tmp_path / "whisper"))
+    edit(copy / "generation_config.json", task_to_id={"transcribe": 765, "translate": 766})
+    fault = refusal(copy)
+    assert "<|transcribe|> is token 765, which is <|translate|>" in fault.message
+    edit(copy / "generation_config.json", task_to_id={"transcribe": 766, "translate": 765})
+    load(copy)
+
+
+def test_only_the_tokens_are_asked_of_decoding(merged_copy: Path) -> None:
+    edit(merged_copy / "generation_config.json", return_dict_in_generate=True, output_scores=True)
+    model = load(merged_copy)
+    [note] = model.notes
+    assert "return_dict_in_generate, output_scores" in note
+    assert not model.model.generation_config.output_scores
+
+
+def test_a_limit_by_time_is_noted(merged_copy: Path) -> None:
+    edit(merged_copy / "generation_config.json", max_time=2.5)
+    [note] = load(merged_copy).notes
+    assert "after 2.5 s" in note
 
 
 def test_settings_that_could_not_be_saved_are_dropped_before_anything_is_computed(
@@ -280,3 +318,12 @@ def test_our_own_export_is_recognised(copy: Path, tmp_path: Path) -> None:
         (folder / name).write_bytes(b"{}")
     assert "CTranslate2" in refusal(folder).message
     shutil.rmtree(folder)
+
+
+def test_a_tokenizer_of_word_pieces_is_refused_for_ctc(copy: Path, tmp_path: Path) -> None:
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefgh"]
+    (tmp_path / "vocab.txt").write_text("\n".join(pieces))
+    for old in ("vocab.json", "tokenizer_config.json", "special_tokens_map.json"):
+        (copy / old).unlink(missing_ok=True)
+    BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(copy)
+    assert "is a BertTokenizer, and a CTC model writes letters" in refusal(copy).message
