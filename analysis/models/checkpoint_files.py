@@ -44,6 +44,8 @@ class CheckpointFiles:
         The training records inside coalesce.json, unchecked.
     health : mapping or None
         The health inside coalesce.json, unchecked.
+    described_hash : str or None
+        The hash of the weights that coalesce.json describes.
     generation_config : bool
         Whether there is a generation_config.json.
     licence : str or None
@@ -56,6 +58,7 @@ class CheckpointFiles:
     plan_texts: tuple[str, ...]
     training: tuple[Mapping[str, Any], ...]
     health: Mapping[str, Any] | None
+    described_hash: str | None
     generation_config: bool
     licence: str | None
 
@@ -132,15 +135,17 @@ def inspect_folder(folder: Path, name: str) -> CheckpointFiles:
     weights = _find_weights(folder, name)
     for path in weights:
         _check_whole(path)
-    plan_texts = _read_plans(folder, name)
+    carried = read_json(folder / PLAN_FILE, name) or {}
+    described_hash = carried.get("weight_hash")
     generation_config = (folder / "generation_config.json").is_file()
     return CheckpointFiles(
         folder=folder,
         config=config,
         weights=weights,
-        plan_texts=plan_texts,
-        training=_read_training(folder, name),
-        health=_read_health(folder, name),
+        plan_texts=_plan_texts(carried, name),
+        training=_training(carried, name),
+        health=_health(carried, name),
+        described_hash=described_hash if isinstance(described_hash, str) else None,
         generation_config=generation_config,
         licence=read_licence(folder),
     )
@@ -155,10 +160,9 @@ def read_licence(folder: Path) -> str | None:
     return licence if isinstance(licence, str) else None
 
 
-def _read_plans(folder: Path, name: str) -> tuple[str, ...]:
+def _plan_texts(carried: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """The plans in coalesce.json: those of earlier compressions, then the one that made it."""
-    carried = read_json(folder / PLAN_FILE, name)
-    if carried is None:
+    if not carried:
         return ()
     earlier = carried.get("earlier_plans", [])
     plans = [*earlier, carried.get("plan")] if isinstance(earlier, list) else [None]
@@ -169,9 +173,9 @@ def _read_plans(folder: Path, name: str) -> tuple[str, ...]:
     return tuple(json.dumps(plan) for plan in plans)
 
 
-def _read_training(folder: Path, name: str) -> tuple[Mapping[str, Any], ...]:
+def _training(carried: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]:
     """The training records in coalesce.json."""
-    records = (read_json(folder / PLAN_FILE, name) or {}).get("training", [])
+    records = carried.get("training", [])
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise UserError(
             f"“training” in {PLAN_FILE} of {name} is no list of records.",
@@ -180,9 +184,9 @@ def _read_training(folder: Path, name: str) -> tuple[Mapping[str, Any], ...]:
     return tuple(records)
 
 
-def _read_health(folder: Path, name: str) -> Mapping[str, Any] | None:
+def _health(carried: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
     """The health in coalesce.json, if it was measured."""
-    found = (read_json(folder / PLAN_FILE, name) or {}).get("health")
+    found = carried.get("health")
     if found is not None and not isinstance(found, dict):
         raise UserError(
             f"“health” in {PLAN_FILE} of {name} cannot be read.", "Delete it, or get a fresh copy."

@@ -129,7 +129,7 @@ def _try_to_decode(settings: GenerationConfig, config: PretrainedConfig, name: s
     smallest = type(config).from_dict(config.to_dict() | _SMALLEST)
     with torch.device("meta"):
         trial = WhisperForConditionalGeneration._from_config(smallest)
-    trial = trial.to_empty(device="cpu").eval()
+    trial = trial.to_empty(device="cpu").float().eval()
     for tensor in trial.state_dict().values():
         tensor.zero_()
     frames = torch.zeros(2, config.num_mel_bins, 2 * config.max_source_positions)

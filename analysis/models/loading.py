@@ -53,6 +53,11 @@ DEMO_MODELS: Mapping[str, Path] = {
 }
 """The bundled models, which need no network."""
 
+_CHANGED_SINCE = (
+    f"The weights were changed since {PLAN_FILE} was written, so that the check in it is not theirs"
+    " and was left out; its plan may not be, either."
+)
+
 _DEMO_LICENCE = "apache-2.0"  # they were made for this project and come under its licence
 
 
@@ -118,6 +123,8 @@ def load(
     companions, said = find_companions(folder)
     model = model.to(device)  # type: ignore[arg-type]
     model.eval().requires_grad_(False)
+    weight_hash = combine(digests)
+    is_described = files.described_hash in (None, weight_hash)
     plans = _read_plans(files, locate_groups(model, architecture), name)
     loaded = SpeechModel(
         model,
@@ -126,14 +133,14 @@ def load(
         name=name,
         source=origin,
         revision=revision,
-        weight_hash=combine(digests),
+        weight_hash=weight_hash,
         plan=plans[-1] if plans else None,
         earlier_plans=tuple(plans[:-1]),
         training=tuple(TrainingRecord.from_dict(record, name) for record in files.training),
-        health=Health.from_dict(files.health, name) if files.health else None,
+        health=Health.from_dict(files.health, name) if files.health and is_described else None,
         licence=files.licence or (_DEMO_LICENCE if origin in DEMO_MODELS else None),
         stored_dtype=None if asked else files.main_dtype(),
-        notes=(*note_unused(unused), *notes, *said),
+        notes=(*note_unused(unused), *notes, *said, *([] if is_described else [_CHANGED_SINCE])),
         companions=companions,
     )
     return quantise(loaded) if dtype == INT8 else loaded

@@ -8,7 +8,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from analysis.models.loading import load
+from analysis.plan.health import Health
 from tests.helpers.checkpoints import edit, refusal
+
+HEALTH = Health(
+    divergence=0.1, divergence_said=0.1, sure_words_lost=0.01, words_changed=0.1, looping=0.0
+)
 
 
 @pytest.mark.parametrize(
@@ -165,3 +170,16 @@ def test_a_long_wrong_value_is_cut(copy: Path) -> None:
     settings = content["feature_extractor"] | {"sampling_rate": [1] * 2000}
     edit(path, feature_extractor=settings)
     assert len(refusal(copy).message) < 300
+
+
+def test_a_check_of_other_weights_is_left_out(merged_copy: Path) -> None:
+    edit(merged_copy / "coalesce.json", health=HEALTH.to_dict())
+    assert load(merged_copy).health == HEALTH
+    path = merged_copy / "model.safetensors"
+    tensors = load_file(path)
+    tensors["model.encoder.layer_norm.weight"] *= 2
+    save_file(tensors, path, metadata={"format": "pt"})
+    model = load(merged_copy)
+    assert model.health is None
+    assert model.plan is not None
+    assert any("changed since coalesce.json was written" in note for note in model.notes)
