@@ -135,14 +135,15 @@ def inspect_folder(folder: Path, name: str) -> CheckpointFiles:
     weights = _find_weights(folder, name)
     for path in weights:
         _check_whole(path)
-    carried = read_json(folder / PLAN_FILE, name) or {}
+    found = read_json(folder / PLAN_FILE, name)
+    carried = found or {}
     described_hash = carried.get("weight_hash")
     generation_config = (folder / "generation_config.json").is_file()
     return CheckpointFiles(
         folder=folder,
         config=config,
         weights=weights,
-        plan_texts=_plan_texts(carried, name),
+        plan_texts=() if found is None else _plan_texts(found, name),
         training=_training(carried, name),
         health=_health(carried, name),
         described_hash=described_hash if isinstance(described_hash, str) else None,
@@ -162,8 +163,6 @@ def read_licence(folder: Path) -> str | None:
 
 def _plan_texts(carried: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """The plans in coalesce.json: those of earlier compressions, then the one that made it."""
-    if not carried:
-        return ()
     earlier = carried.get("earlier_plans", [])
     plans = [*earlier, carried.get("plan")] if isinstance(earlier, list) else [None]
     if len(plans) > _MAX_COMPRESSIONS or not all(isinstance(plan, dict) for plan in plans):
