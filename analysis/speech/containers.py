@@ -18,6 +18,7 @@ FFmpeg and GStreamer each write another one into a pipe."""
 _WINDOW = 1 << 16
 _FARTHEST = 1 << 62
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_AU, _AU_UNKNOWN = b".snd", 0xFFFFFFFF
 _TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 
 
@@ -64,7 +65,7 @@ _CHUNKED = {
     b"caff": _Chunks(8, ">4sQ", False, b"data", 1),
 }
 
-KNOWN_TO_LIBSNDFILE = (*_CHUNKED, b"OggS", b"fLaC", b".snd")
+KNOWN_TO_LIBSNDFILE = (*_CHUNKED, b"OggS", b"fLaC", _AU)
 """How the files begin that libsndfile is tried on first."""
 
 
@@ -87,6 +88,8 @@ def find_parts(stream: BinaryIO) -> list[Part]:
         return list(_chunked_parts(stream, start, end))
     if magic == b"OggS":
         return list(_ogg_parts(stream, start, end))
+    if magic == _AU:
+        return list(_au_parts(stream, start, end))
     if _at(stream, start + 4, 4) == b"ftyp":
         return _mp4_parts(stream, start, end)
     if magic == _EBML:
@@ -240,6 +243,29 @@ def _end_of_sound(stream: BinaryIO, begin: int, size: int, end: int, kind: _Chun
     chunk = _chunk(stream, behind, end, kind)
     fits = chunk is not None and behind + struct.calcsize(kind.layout) + chunk[1] <= end + 1
     return stop if fits else end
+
+
+def _au_parts(stream: BinaryIO, start: int, end: int) -> Iterator[Part]:
+    """Files of AU: a header that says where the sound begins and how long it is, and the sound."""
+    while start < end:
+        head = _at(stream, start, 12)
+        offset, size = struct.unpack(">4xII", head) if len(head) == 12 else (0, _AU_UNKNOWN)
+        begin = start + offset
+        held = end - begin
+        if size == _AU_UNKNOWN or held <= 0:
+            yield Part(start, end)
+            return
+        rest = _at(stream, begin + size, _WINDOW)
+        if rest.startswith(_AU):
+            yield Part(start, begin + size, stated=1.0 if size else None)
+            start = begin + size
+            continue
+        if size < held and (not rest.strip(b"\0") or rest.startswith(_TAGS)):
+            yield Part(start, begin + size, stated=1.0 if size else None)
+            return
+        patch = (8, struct.pack(">I", held)) if size < held < _AU_UNKNOWN else None
+        yield Part(start, end, patch, stated=size / held)
+        return
 
 
 def _ogg_parts(stream: BinaryIO, start: int, end: int) -> Iterator[Part]:

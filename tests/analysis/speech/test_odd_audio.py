@@ -76,6 +76,7 @@ JOINED: dict[str, Callable[[], list[bytes]]] = {
     "wav": lambda: [written(low(), 16_000), written(high(), 16_000)],
     "wav, another rate": lambda: [written(low(44_100), 44_100), written(stereo(high()), 16_000)],
     "aiff": lambda: [written(x, 16_000, "AIFF") for x in (low(), high())],
+    "au": lambda: [written(x, 16_000, "AU") for x in (low(), high())],
     "flac": lambda: [written(x, 16_000, "FLAC") for x in (low(), high())],
 }
 
@@ -107,6 +108,7 @@ def test_a_variable_mp3_without_a_header_is_read_to_its_end() -> None:
 WRONG: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "wav, no bytes": ("WAV", lambda right: claiming(right, 0)),
     "wav, half": ("WAV", lambda right: claiming(right, 32_000)),
+    "au, half": ("AU", lambda right: right[:8] + (32_000).to_bytes(4, "big") + right[12:]),
     "flac, half": ("FLAC", lambda right: counting(right, 16_000)),
 }
 
@@ -141,6 +143,7 @@ CUT: dict[str, Callable[[], bytes]] = {
     "w64": lambda: cut(written(noise(), 16_000, "W64")),
     "caf": lambda: cut(written(noise(), 16_000, "CAF")),
     "aiff": lambda: cut(written(noise(), 16_000, "AIFF")),
+    "au": lambda: cut(written(noise(), 16_000, "AU")),
     "flac": lambda: cut(written(noise(), 16_000, "FLAC")),
     "flac, by its header": lambda: counting(written(noise(), 16_000, "FLAC"), 4 * 32_000),
     "mp3": lambda: cut(mp3(noise(), 16_000)),
