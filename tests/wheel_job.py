@@ -210,16 +210,8 @@ def _check_processes(installed: Installed) -> None:
     assert "demo.training_clips" in told, told
     assert "coalesce finetune" in told, told
     heldout = installed.run("python", "-c", "import coalesce; print(coalesce.HELDOUT, end='')")
-    launch = [
-        "python",
-        "-m",
-        "accelerate.commands.launch",
-        "--multi_gpu",
-        "--num_processes",
-        "2",
-        "--num_machines",
-        "1",
-    ]
+    launch = ["python", "-m", "accelerate.commands.launch", "--multi_gpu"]
+    launch += ["--num_processes", "2", "--num_machines", "1"]
     launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
     launch += ["-m", "coalesce"]
     launch += ["evaluate", "demo-hubert", "--data", heldout, "--limit", "8", "--json"]
