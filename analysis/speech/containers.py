@@ -255,17 +255,15 @@ def _au_parts(stream: BinaryIO, start: int, end: int) -> Iterator[Part]:
         if size == _AU_UNKNOWN or held <= 0:
             yield Part(start, end)
             return
-        rest = _at(stream, begin + size, _WINDOW)
-        if rest.startswith(_AU):
-            yield Part(start, begin + size, stated=1.0 if size else None)
-            start = begin + size
-            continue
-        if size < held and (not rest.strip(b"\0") or rest.startswith(_TAGS)):
-            yield Part(start, begin + size, stated=1.0 if size else None)
-            return
-        patch = (8, struct.pack(">I", held)) if size < held < _AU_UNKNOWN else None
-        yield Part(start, end, patch, stated=size / held)
-        return
+        stop = begin + size
+        rest = _at(stream, stop, _WINDOW)
+        is_followed = rest.startswith((_AU, *_TAGS)) or (stop < end and not rest.strip(b"\0"))
+        if is_followed:
+            yield Part(start, stop, stated=1.0 if size else None)
+        else:
+            patch = (8, struct.pack(">I", held)) if size < held < _AU_UNKNOWN else None
+            yield Part(start, end, patch, stated=size / held)
+        start = stop if rest.startswith(_AU) else end
 
 
 def _ogg_parts(stream: BinaryIO, start: int, end: int) -> Iterator[Part]:
