@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,21 @@ from analysis.errors import UserError
 from analysis.files import absolute, atomic_folder, clear_leftovers
 from analysis.models.building import MERGED_RANKS, MERGED_UNITS, model_class
 from analysis.models.checkpoint_files import PLAN_FILE
-from analysis.models.companions import copy_companion
+from analysis.models.companions import COMPANIONS, copy_companion
 from analysis.models.footprint import footprint
 from analysis.models.modules import share_modules
 from analysis.models.quantising import is_quantised
 from analysis.models.speech_model import DTYPES, SpeechModel, dtype_name
 from analysis.models.weight_hash import model_hash
 from analysis.plan.choices import SAVE_DTYPES, STORED
+
+# What a saved or exported model consists of; all else in its folder is a person's own.
+_PARTS = (
+    *("*config.json", "*.safetensors", "*.safetensors.index.json", PLAN_FILE, "README.md"),
+    *("tokenizer.json", "vocab.json", "merges.txt", "normalizer.json", "added_tokens.json"),
+    *("special_tokens_map.json", "vocabulary.json", "model.bin", "*.onnx", "*.onnx.data"),
+    *COMPANIONS,
+)
 
 
 def save(
@@ -215,6 +224,18 @@ def check_target(folder: str | Path, *, overwrite: bool) -> None:
         raise UserError(
             f"{folder} holds a checkpoint already.", "Choose another folder, or allow overwriting."
         )
+    others = [path.name for path in sorted(folder.iterdir()) if not _is_part(path)]
+    if others:
+        listed = f"{', '.join(others[:5])}{' …' if len(others) > 5 else ''}"
+        raise UserError(
+            f"{folder} holds more than a saved model, which would be lost: {listed}.",
+            "Move it away, or choose another folder.",
+        )
+
+
+def _is_part(path: Path) -> bool:
+    """Whether a file beside config.json is one of a saved or exported model."""
+    return any(fnmatch(path.name, pattern.removesuffix("/*")) for pattern in _PARTS)
 
 
 def _storable(model: SpeechModel) -> PreTrainedModel:

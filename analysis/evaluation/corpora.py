@@ -190,8 +190,10 @@ class Corpus:
         parts = [f"{len(self.utterances):,} utterances", f"{self.seconds / 60:.1f} min"]
         if self.speakers:
             parts.append(f"{len(set(self.speakers))} speakers")
+        n_empty = sum(not reference.strip() for reference in self.references)
+        empty = f"; {n_empty} with an empty transcript" if n_empty else ""
         left_out = f"; {len(self.faults)} left out" if self.faults else ""
-        return f"{', '.join(parts)} ({' and '.join(self.layouts)}){left_out}"
+        return f"{', '.join(parts)} ({' and '.join(self.layouts)}){empty}{left_out}"
 
 
 def read_corpus(

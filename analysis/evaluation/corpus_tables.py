@@ -145,6 +145,7 @@ def _read_audiofolder(table: Path, name: str) -> Entries:
                     " quotation marks.",
                 )
                 continue
+            row.pop("duration", None)  # there in whatever unit, since the layout has no such column
             yield _entry(row, table.parent, f"{name}, line {last_read}")
     except csv.Error as error:
         yield Fault(
@@ -191,9 +192,11 @@ def _entry(row: Mapping[str, Any], folder: Path, where: str) -> Entry | Fault:
     if _NO_TEXT.search(file + text + (speaker or "")):
         return Fault(where, "It holds characters that no file name and no text can have.")
     try:
-        seconds = float(duration) if isinstance(duration, int | float) else None
+        seconds = None if duration in (None, "") else float(duration)
     except OverflowError:
         seconds = math.inf
+    except (TypeError, ValueError):
+        seconds = math.nan
     if seconds is not None and not math.isfinite(seconds):
         return Fault(where, "Its duration is no number of seconds.")
     try:

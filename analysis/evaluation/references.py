@@ -1,6 +1,6 @@
 """Reference transcripts from whatever a person has: a text, lines of text, a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
@@ -9,6 +9,9 @@ from analysis.evaluation.corpus_tables import READERS, Entry, Fault, read_text
 from analysis.speech.letters import same_letters
 
 _TABLES = (".csv", ".jsonl")
+
+Named = dict[str, set[str]]
+"""What a table says of each clip, by the clip's name: one text, if it is a table to rely on."""
 
 
 def read_references(given: str, audio_paths: Sequence[Path]) -> list[str]:
@@ -51,7 +54,7 @@ def read_references(given: str, audio_paths: Sequence[Path]) -> list[str]:
         return _from_table(path, audio_paths)
     lines = [line.strip() for line in read_text(path, path.name).split("\n") if line.strip()]
     named = _by_first_word(lines)
-    if all(_text_of(audio, named) is not None for audio in audio_paths):
+    if all(_text_of(audio, named, path.name) is not None for audio in audio_paths):
         return _pick(named, audio_paths, path.name)
     if len(audio_paths) == 1:
         return [" ".join(lines)]
@@ -96,9 +99,9 @@ def references_by_name(table: str, content: bytes, clips: Sequence[str]) -> dict
             lines = [line.strip() for line in read_text(path, table).split("\n")]
             whole = " ".join(filter(None, lines))
             named = _by_first_word(lines) | (
-                {same_letters(Path(table).stem): whole} if whole else {}
+                {same_letters(Path(table).stem): {whole}} if whole else {}
             )
-    found = {clip: _text_of(Path(clip), named) for clip in clips}
+    found = {clip: _text_of(Path(clip), named, table) for clip in clips}
     texts = {clip: text for clip, text in found.items() if text is not None}
     if not texts:
         raise UserError(
@@ -111,10 +114,17 @@ def references_by_name(table: str, content: bytes, clips: Sequence[str]) -> dict
     return texts
 
 
-def _by_first_word(lines: Sequence[str]) -> dict[str, str]:
+def _by_first_word(lines: Sequence[str]) -> Named:
     """Lines of ``name text``."""
     pairs = [line.split(maxsplit=1) for line in lines if len(line.split(maxsplit=1)) == 2]
-    return {same_letters(name): text for name, text in pairs}
+    return _gather((same_letters(name), text) for name, text in pairs)
+
+
+def _gather(pairs: Iterable[tuple[str, str]]) -> Named:
+    named: Named = {}
+    for name, text in pairs:
+        named.setdefault(name, set()).add(text)
+    return named
 
 
 def _names_a_file(given: str) -> bool:
@@ -136,36 +146,42 @@ def _from_table(table: Path, audio_paths: Sequence[Path]) -> list[str]:
     return _pick(named, audio_paths, table.name, *faults[:1])
 
 
-def _read_table(table: Path, name: str) -> tuple[dict[str, str], list[str]]:
+def _read_table(table: Path, name: str) -> tuple[Named, list[str]]:
     """Texts by file name, and what is wrong with other lines."""
     read = READERS["manifest" if table.suffix.lower() == ".jsonl" else "audiofolder"]
     found = list(read(table, name))
-    named = {
-        _last(str(entry.path)): " ".join(entry.text.splitlines())
+    named = _gather(
+        (_last(str(entry.path)), " ".join(entry.text.splitlines()))
         for entry in found
         if isinstance(entry, Entry)
-    }
+    )
     faults = [f"{fault.where}: {fault.reason}" for fault in found if isinstance(fault, Fault)]
     return named, faults
 
 
 def _pick(
-    named: Mapping[str, str],
+    named: Named,
     audio_paths: Sequence[Path],
     name: str,
     remedy: str = "Add a line for it.",
 ) -> list[str]:
     texts = []
     for audio in audio_paths:
-        text = _text_of(audio, named)
+        text = _text_of(audio, named, name)
         if text is None:
             raise UserError(f"{name} has no transcript for {audio.name}.", remedy)
         texts.append(text)
     return texts
 
 
-def _text_of(audio: Path, named: Mapping[str, str]) -> str | None:
-    return named.get(same_letters(audio.name), named.get(same_letters(audio.stem)))
+def _text_of(audio: Path, named: Named, table: str) -> str | None:
+    texts = named.get(same_letters(audio.name)) or named.get(same_letters(audio.stem)) or set()
+    if len(texts) > 1:
+        raise UserError(
+            f"{table} has {len(texts)} different transcripts for {audio.name}.",
+            "Keep the right one; call clips of different folders by different names.",
+        )
+    return next(iter(texts), None)
 
 
 def _last(path: str) -> str:

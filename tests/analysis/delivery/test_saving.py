@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,18 @@ def test_foreign_folders_and_files_are_left_alone(hubert: SpeechModel, tmp_path:
     for name in ("photos", "note"):
         with pytest.raises(UserError, match="left alone"):
             save(hubert, tmp_path / name, overwrite=True)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("own", ["notes.txt", "pytorch_model.bin", ".git"])
+def test_overwriting_a_model_loses_nothing_else(
+    hubert: SpeechModel, tmp_path: Path, own: str
+) -> None:
+    folder = save(hubert, tmp_path / "model")
+    (folder / own).mkdir() if own == ".git" else (folder / own).write_bytes(b"mine")
+    before = contents(tmp_path)
+    with pytest.raises(UserError, match=f"would be lost: {re.escape(own)}"):
+        save(hubert, folder, overwrite=True)
     assert contents(tmp_path) == before
 
 

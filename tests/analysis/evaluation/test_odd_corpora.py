@@ -256,3 +256,27 @@ def test_what_may_not_be_read_is_not_looked_for(tmp_path: Path) -> None:
     }
     assert len(corpus.faults) == 3
     assert not any("c.wav" in fault.where for fault in corpus.faults)
+
+
+def test_durations_that_are_no_numbers_are_faults_and_numbers_in_quotes_count(
+    tmp_path: Path,
+) -> None:
+    clip(tmp_path / "a.wav")
+    manifest = tmp_path / "test.jsonl"
+    manifest.write_text(
+        '{"audio_filepath": "a.wav", "text": "one", "duration": "0.5"}\n'
+        '{"audio_filepath": "a.wav", "text": "two", "duration": "long"}\n'
+        '{"audio_filepath": "a.wav", "text": "three", "duration": [1]}\n'
+    )
+    faults = read_corpus(manifest).faults
+    assert [fault.where for fault in faults if "no number of seconds" in fault.reason] == [
+        "test.jsonl, line 2",
+        "test.jsonl, line 3",
+    ]
+
+
+def test_empty_transcripts_are_counted(tmp_path: Path) -> None:
+    clip(tmp_path / "a.wav")
+    clip(tmp_path / "b.wav")
+    (tmp_path / "metadata.csv").write_text("file_name,transcription\na.wav,one\nb.wav, \n")
+    assert read_corpus(tmp_path).describe().endswith("; 1 with an empty transcript")

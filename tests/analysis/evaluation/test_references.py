@@ -168,3 +168,22 @@ def test_a_slash_makes_no_path_of_what_is_said() -> None:
 def test_an_empty_text_is_refused() -> None:
     with pytest.raises(UserError, match="empty"):
         read_references(" ", [Path("a.wav")])
+
+
+@pytest.mark.parametrize(
+    ("table", "content"),
+    [
+        ("m.csv", "file_name,transcription\nx/a.wav,yes\ny/a.wav,no\n"),
+        ("m.jsonl", '{"audio_filepath": "a.wav", "text": "yes"}\n'
+         '{"audio_filepath": "a.wav", "text": "no"}\n'),
+        ("84-1.trans.txt", "a yes\na no\n"),
+    ],
+)  # fmt: skip
+def test_two_texts_for_one_clip_are_refused(tmp_path: Path, table: str, content: str) -> None:
+    with pytest.raises(UserError, match=r"2 different transcripts for a\.wav"):
+        references_by_name(table, content.encode(), CLIPS)
+    (tmp_path / table).write_text(content)
+    with pytest.raises(UserError, match=r"2 different transcripts for a\.wav"):
+        read_references(str(tmp_path / table), [Path("a.wav")])
+    (tmp_path / table).write_text(content.replace("no", "yes"))
+    assert read_references(str(tmp_path / table), [Path("a.wav")]) == ["yes"]
