@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,8 @@ from analysis.errors import UserError
 
 PROJECT = Path(__file__).resolve().parent.parent
 """Where the parts of Coalesce lie side by side: `analysis`, `pages`, `demo` and `app.py`."""
+
+_MOST_SETTINGS_BYTES = 16_000_000  # plans and descriptions of sweeps take some kilobytes
 
 
 def files_below(root: Path, unlisted: Callable[[OSError], None] | None = None) -> list[Path]:
@@ -55,11 +58,46 @@ def absolute(path: str | Path) -> Path:
         Where links lead in a circle, or to the home of a user who is not here.
     """
     try:
-        return Path(path).expanduser().resolve()
+        found = Path(path).expanduser().resolve()
+        str(found).encode()
+    except UnicodeEncodeError as error:  # its bytes are no UTF-8, which safetensors asks for
+        shown = os.fsencode(path).decode(errors="replace")
+        raise UserError(
+            f"The path {shown} is not written in UTF-8.", "Choose a folder of another name."
+        ) from error
     except (OSError, RuntimeError) as error:
         raise UserError(
             f"{path} leads nowhere: {error}.", "Check the path and the links in it."
         ) from error
+    return found
+
+
+def read_bytes(path: Path) -> bytes:
+    """Bytes of a regular file; a pipe or a device may never end.
+
+    Raises
+    ------
+    OSError
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return path.read_bytes()
+
+
+def read_settings(path: Path) -> str:
+    """Text of a plan or the like, which may come through a pipe.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be read, or goes on for longer than any of its kind.
+    UnicodeDecodeError
+    """
+    with path.open("rb") as file:
+        content = file.read(_MOST_SETTINGS_BYTES + 1)
+    if len(content) > _MOST_SETTINGS_BYTES:
+        raise OSError(errno.EFBIG, f"it is larger than {_MOST_SETTINGS_BYTES:,} bytes", str(path))
+    return content.decode()
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -81,9 +119,10 @@ def replace_bytes(path: Path, content: bytes) -> None:
     try:
         temporary.write_bytes(content)
         temporary.replace(path)
-    except OSError:
+    except OSError as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        error.filename, error.filename2 = str(path), None  # nobody knows the temporary one
         raise
 
 

@@ -1,6 +1,7 @@
 """The shell's commands that measure: `evaluate` one model, `sweep` what can be made of it."""
 
 import argparse
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 
 from accelerate import PartialState
 
-from analysis.cli.terminal import print_json, progress_bar
+from analysis.cli.terminal import print_json, printable, progress_bar
 from analysis.errors import UserError
 from analysis.evaluation.corpora import Corpus, read_corpus
 from analysis.evaluation.corpus_evaluation import Comparison, Evaluation, compare_evaluations
@@ -217,9 +218,9 @@ def checked_corpus(source: str, limit: int | None, state: PartialState) -> Corpu
     if limit is not None:
         corpus = corpus.excerpt(limit)
     if state.is_main_process:
-        print(f"{corpus.name}: {corpus.describe()}", file=sys.stderr)
+        print(printable(f"{corpus.name}: {corpus.describe()}"), file=sys.stderr)
         for fault in corpus.faults:
-            print(f"  left out: {fault.where}: {fault.reason}", file=sys.stderr)
+            print(printable(f"  left out: {fault.where}: {fault.reason}"), file=sys.stderr)
     return corpus
 
 
@@ -282,6 +283,10 @@ def difference_line(name: str, other: str, comparison: Comparison) -> str:
     return (
         f"{name} against {other}: {100 * difference.delta:+.2f} points "
         f"[{100 * difference.low:+.2f}, {100 * difference.high:+.2f}], "
-        f"p = {difference.p_value:.2g} (paired bootstrap), "
-        f"p = {pairs.p_value:.2g} (MAPSSWE, {pairs.n_segments} segments)"
+        f"{_p(difference.p_value)} (paired bootstrap), "
+        f"{_p(pairs.p_value)} (MAPSSWE, {pairs.n_segments} segments)"
     )
+
+
+def _p(value: float) -> str:
+    return "no p" if math.isnan(value) else f"p = {value:.2g}"

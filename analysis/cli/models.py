@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.cli.flags import read_flags
-from analysis.cli.terminal import print_json, progress_bar, say_notes
+from analysis.cli.terminal import place_for, print_json, progress_bar, say_notes
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.trees import build_trees
 from analysis.compression.allocation import achieved_sparsity
@@ -25,6 +25,7 @@ from analysis.delivery.saving import check_settings, check_target, in_dtype, sav
 from analysis.errors import UserError
 from analysis.evaluation.corpora import read_corpus
 from analysis.evaluation.corpus_evaluation import wer_rise
+from analysis.files import absolute, read_settings
 from analysis.models.footprint import Footprint, footprint
 from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel
@@ -83,6 +84,8 @@ def compress(options: argparse.Namespace) -> None:
     out = Path(options.out)
     check_target(out, overwrite=options.overwrite)
     model = _load(options.model, options)
+    if absolute(out) == absolute(model.source):
+        raise UserError("This would put the model's copy in its own place.", "Name another folder.")
     check_settings(model)
     groups = model.groups
     if options.stock:
@@ -96,10 +99,11 @@ def compress(options: argparse.Namespace) -> None:
         )
         result = examined(result, model, trees, watch=Watch(progress))
     smaller = in_dtype(result.model, options.save_dtype)
-    folder = save(smaller, out, overwrite=options.overwrite)
+    folder = save(smaller, place_for(out, options), overwrite=options.overwrite)
     before, after = footprint(model), footprint(smaller)
-    components = plan.recipe.components
-    achieved = achieved_sparsity(model.groups_for(components), plan.n_clusters, components)
+    named = model.groups_for(plan.recipe.components)
+    merged = {group.component for group in named if plan.n_clusters[group.id] < group.n_units}
+    achieved = achieved_sparsity(named, plan.n_clusters, (*plan.recipe.components, *merged))
     stock = stock_widths(result.model) is not None
     health = result.model.health
     if health is not None and health.verdict == "broken":
@@ -156,7 +160,7 @@ def _plan(
                 f"A plan decides --{given[0]} already.", f"Leave out --{given[0]} or --plan."
             )
         try:
-            text = Path(options.plan).read_text(encoding="utf-8")
+            text = read_settings(Path(options.plan))
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(
                 f"The plan {options.plan} cannot be read.", "Check the path.", str(error)

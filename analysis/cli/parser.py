@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from analysis import __version__
 from analysis.cli.flags import add_flags
+from analysis.cli.terminal import printable
 from analysis.errors import Cancelled, UserError, unexpected
 from analysis.plan.budget import Budget
 from analysis.plan.choices import (
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when it worked, 1 on a fault that nobody foresaw, 2 on bad input and where the system
         refuses a file, 130 when interrupted, 141 when nobody reads the output any more.
     """
-    options = command_line().parse_args(arguments)
+    options = _parse(arguments)
     command = _command(options.command)
     try:
         command(options)
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _drop_output()
         return 141
     except OSError as error:
-        print(f"coalesce {options.command}: {_refusal(error)}", file=sys.stderr)
+        print(printable(f"coalesce {options.command}: {_refusal(error)}"), file=sys.stderr)
         _drop_output()
         return 2
     except (KeyboardInterrupt, Cancelled):
@@ -73,12 +74,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """What was typed; clips and models may also stand behind an option, as in other programs."""
+    parser = command_line()
+    options, rest = parser.parse_known_args(arguments)
+    several = {"transcribe": "inputs", "evaluate": "model", "sweep": "model"}.get(options.command)
+    unknown = rest if several is None else [text for text in rest if text.startswith("-")]
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if several is not None:
+        setattr(options, several, [*getattr(options, several), *rest])
+    return options
+
+
 def _fail(options: argparse.Namespace, error: UserError, code: int) -> int:
     """One line for everybody; the technical detail for those who ask."""
     more = " (--verbose tells the detail)" if error.detail and not options.verbose else ""
-    print(f"coalesce {options.command}: {error}{more}", file=sys.stderr)
+    print(printable(f"coalesce {options.command}: {error}{more}"), file=sys.stderr)
     if error.detail and options.verbose:
-        print(error.detail, file=sys.stderr)
+        print(printable(error.detail), file=sys.stderr)
     return code
 
 

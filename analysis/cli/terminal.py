@@ -1,9 +1,11 @@
 """What commands print: a progress bar for people, JSON for machines."""
 
+import argparse
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
@@ -12,6 +14,10 @@ from analysis.progress import Progress
 
 if TYPE_CHECKING:  # it loads torch
     from analysis.models.speech_model import SpeechModel
+
+_CONTROLS = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)
+}
 
 
 @contextmanager
@@ -27,10 +33,28 @@ def progress_bar(label: str) -> Iterator[Progress]:
         yield report
 
 
+def printable(text: object) -> str:
+    """A text without what a terminal would obey: the names of files may hold anything."""
+    return str(text).translate(_CONTROLS)
+
+
+def place_for(out: Path, options: argparse.Namespace) -> Path:
+    """Where a result goes that took long to make; says so where `out` was taken meanwhile."""
+    from analysis.delivery.saving import free_place  # which loads torch
+
+    place = free_place(out, overwrite=options.overwrite)
+    if place != out:
+        print(
+            printable(f"coalesce {options.command}: {out} was taken meanwhile; see {place}"),
+            file=sys.stderr,
+        )
+    return place
+
+
 def say_notes(model: "SpeechModel") -> None:
     """What a checkpoint stores and Coalesce does not use, on stderr."""
     for note in model.notes:
-        print(f"{model.name}: {note}", file=sys.stderr)
+        print(printable(f"{model.name}: {note}"), file=sys.stderr)
 
 
 def print_json(value: object) -> None:

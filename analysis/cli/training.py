@@ -9,7 +9,7 @@ from accelerate import PartialState
 
 from analysis.cli.evaluation import bar, checked_corpus, processes
 from analysis.cli.flags import read_flags
-from analysis.cli.terminal import print_json
+from analysis.cli.terminal import place_for, print_json
 from analysis.delivery.saving import check_settings, check_target, save
 from analysis.errors import UserError
 from analysis.evaluation.corpora import Corpus
@@ -70,9 +70,10 @@ def _run(options: argparse.Namespace, gates: GateSettings | None) -> None:
     with bar(f"{task.method} of {model.name}", state) as progress:
         trained = train(model, task, state_folder(out), teacher=teacher, progress=progress)
     if state.is_main_process:
-        save(trained, out, dtype=options.save_dtype, overwrite=options.overwrite)
+        place = place_for(out, options)
+        save(trained, place, dtype=options.save_dtype, overwrite=options.overwrite)
         clear_state(state_folder(out))
-        _report(model, trained, out, options)
+        _report(model, trained, place, options)
 
 
 def _check_data_free(options: argparse.Namespace) -> None:

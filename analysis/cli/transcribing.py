@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.cli.terminal import print_json, progress_bar, say_notes
+from analysis.cli.terminal import print_json, printable, progress_bar, say_notes
 from analysis.errors import UserError
 from analysis.evaluation.references import read_references
 from analysis.evaluation.scoring import Score, score
+from analysis.models.finding import is_model
 from analysis.models.footprint import footprint
 from analysis.models.foreign import MODEL_FILES
 from analysis.models.loading import DEMO_MODELS, load
@@ -66,19 +67,20 @@ def _read_clips(paths: Sequence[Path]) -> dict[int, Audio]:
             refusals.append(error)
             continue
         for note in clips[index].notes:
-            print(f"coalesce transcribe: {path}: {note}", file=sys.stderr)
+            print(printable(f"coalesce transcribe: {path}: {note}"), file=sys.stderr)
     if not clips:
         raise refusals[0]
     for refusal in refusals:
-        print(f"coalesce transcribe: {refusal}", file=sys.stderr)
+        print(printable(f"coalesce transcribe: {refusal}"), file=sys.stderr)
     return clips
 
 
 def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         size = f"{row['model_bytes'] / 1e6:.1f} MB"
-        print(f"{row['audio']}  [{row['model']}, {size}]  RTF {row['real_time_factor']:.3f}")
-        print(f"  {row['text']}")
+        speed = f"RTF {row['real_time_factor']:.3f}"
+        print(printable(f"{row['audio']}  [{row['model']}, {size}]  {speed}"))
+        print(printable(f"  {row['text']}"))
         for note in row["notes"]:
             print(f"  ({note})")
         if "wer" in row:
@@ -99,6 +101,10 @@ def _split_inputs(inputs: list[str]) -> tuple[list[str], list[Path]]:
             models.append(text)  # as which it is refused, with what to do instead
         elif path.is_file():
             paths.append(path)
+        elif text == "-" or (path.exists() and not path.is_dir()):
+            raise UserError(
+                f"{text} is no file that can be read twice.", "Write it to a file and name that."
+            )
         elif path.suffix.lower() in SUPPORTED_EXTENSIONS and not path.is_dir():
             raise UserError(f"There is no audio file {text}.", "Check the path.")
         else:
@@ -106,6 +112,12 @@ def _split_inputs(inputs: list[str]) -> tuple[list[str], list[Path]]:
     if not models:
         raise UserError("No model was given.", f"Start with {', '.join(DEMO_MODELS)} or a folder.")
     if not paths:
+        folders = [text for text in models if Path(text).is_dir() and not is_model(Path(text))]
+        if folders:
+            raise UserError(
+                f"{folders[0]} is a folder without a model, and clips are given file by file.",
+                f"Name the clips in it ({folders[0]}/*), or take evaluate for all of a corpus.",
+            )
         raise UserError("No audio file was given.", "Name one or more after the model.")
     return models, paths
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatch
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,28 @@ def save(
     check_target(folder, overwrite=overwrite)
     with atomic_folder(folder) as temporary:
         write_checkpoint(in_dtype(model, dtype), temporary, measured=measured)
+    return folder
+
+
+def free_place(folder: Path, *, overwrite: bool) -> Path:
+    """Where a result can go whose place was free when its making began.
+
+    Parameters
+    ----------
+    folder : Path
+    overwrite : bool
+        As `save` has it.
+
+    Returns
+    -------
+    Path
+        The folder; where something took it meanwhile, the first free one of `NAME-2`, `NAME-3`.
+    """
+    try:
+        check_target(folder, overwrite=overwrite)
+    except UserError:
+        numbered = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
+        return next(path for path in numbered if not path.exists())
     return folder
 
 

@@ -16,9 +16,8 @@ from analysis.evaluation.corpus_tables import (
     find_tables,
     is_audio,
     nowhere,
-    read_bytes,
 )
-from analysis.files import files_below
+from analysis.files import files_below, read_bytes
 from analysis.progress import (
     UNWATCHED,
     Watch,
@@ -187,7 +186,8 @@ class Corpus:
 
     def describe(self) -> str:
         """One sentence: how many, how long, who, what was left out."""
-        parts = [f"{len(self.utterances):,} utterances", f"{self.seconds / 60:.1f} min"]
+        n = len(self.utterances)
+        parts = [f"{n:,} utterance{'' if n == 1 else 's'}", f"{self.seconds / 60:.1f} min"]
         if self.speakers:
             parts.append(f"{len(set(self.speakers))} speakers")
         n_empty = sum(not reference.strip() for reference in self.references)

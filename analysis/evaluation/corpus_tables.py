@@ -6,19 +6,18 @@ clips, as the `datasets` library and this project's own recordings have it) and 
 """
 
 import csv
-import errno
 import io
 import json
 import math
 import os
 import re
-import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from analysis.errors import UserError
+from analysis.files import read_bytes
 from analysis.speech.audio import SUPPORTED_EXTENSIONS
 from analysis.speech.letters import same_letters
 
@@ -252,18 +251,6 @@ class Names:
                 names = []
             self._listed[folder] = {same_letters(name): name for name in names}
         return self._listed[folder]
-
-
-def read_bytes(path: Path) -> bytes:
-    """Bytes of a regular file; a pipe or a device may never end.
-
-    Raises
-    ------
-    OSError
-    """
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(errno.EINVAL, "it is no regular file", str(path))
-    return path.read_bytes()
 
 
 def is_audio(path: Path) -> bool:

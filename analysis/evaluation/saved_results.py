@@ -15,6 +15,7 @@ from analysis.evaluation.json_pieces import pieces
 from analysis.evaluation.scoring import Score
 from analysis.evaluation.significance import Interval
 from analysis.evaluation.sweep import Row, Skipped
+from analysis.files import read_bytes
 from analysis.progress import UNWATCHED, Watch
 
 RESULTS_FILE = "results.json"
@@ -83,7 +84,7 @@ def read_results(source: Path | bytes, *, watch: Watch = UNWATCHED) -> SavedResu
     name = "The file" if isinstance(source, bytes) else str(source)
     try:
         if isinstance(source, Path):
-            source = (source / RESULTS_FILE if source.is_dir() else source).read_bytes()
+            source = read_bytes(source / RESULTS_FILE if source.is_dir() else source)
         found = _read(source.decode(), watch)
     except OSError as error:
         raise UserError(

@@ -10,6 +10,7 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from analysis.errors import UserError
+from analysis.files import read_settings
 from analysis.plan.choices import ALLOCATIONS, INFLUENCE, METHODS, Normaliser
 from analysis.plan.recipe import Recipe, complete
 from analysis.plan.validation import Checked, shown
@@ -259,7 +260,7 @@ def read_spec_file(path: Path) -> dict[str, Any]:
     """
     try:
         # JSON is YAML
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Plain)
+        values = yaml.load(read_settings(path), Loader=_Plain)
     except Exception as error:  # a tag before a value that it does not fit raises any type
         raise UserError(
             f"{path} cannot be read as YAML or JSON.", "Check the file.", str(error)

@@ -1,6 +1,7 @@
 """A model and its processor made from checkpoint files that were checked against each other."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,6 +27,8 @@ _MOST_FILTER_NUMBERS = 10_000_000
 
 # What some published checkpoints lack and only training reads: it masks stretches of the input.
 _TRAINING_ONLY = "masked_spec_embed"
+
+_LAYER = re.compile(r".*\.layers\.\d+(?=\.)")
 
 
 def model_class(architecture: Architecture, *, merged: bool) -> type[PreTrainedModel]:
@@ -239,6 +242,14 @@ def _misfit(name: str, what: str) -> UserError:
 
 
 def _require_complete(missing: set[str], architecture: Architecture, name: str) -> None:
+    layers = {found[0] for found in map(_LAYER.match, missing) if found}
+    if missing and all(_LAYER.match(key) for key in missing):
+        raise UserError(
+            f"{name} lacks {len(missing)} tensors of {len(layers)} layers that its config.json"
+            " announces.",
+            "Get a fresh copy of the checkpoint.",
+            ", ".join(sorted(missing)),
+        )
     if missing:
         head = " It may lack the speech recognition head." if "lm_head.weight" in missing else ""
         raise UserError(

@@ -18,9 +18,9 @@ from huggingface_hub.errors import (
 )
 
 from analysis.errors import UserError
-from analysis.files import PROJECT
+from analysis.files import PROJECT, absolute
 from analysis.models.architectures import ARCHITECTURES, Architecture
-from analysis.models.building import build, load_processor, read_config
+from analysis.models.building import build, load_processor, model_class, read_config
 from analysis.models.checkpoint_files import PLAN_FILE, CheckpointFiles, inspect_folder
 from analysis.models.companions import COMPANIONS, find_companions
 from analysis.models.foreign import refuse_file, refuse_foreign
@@ -166,6 +166,11 @@ def _resolve(source: str, revision: str | None) -> tuple[Path, str, str, str | N
         return resolved, resolved.name, str(resolved), None
     if exists:
         refuse_file(folder)
+    if source and folder.is_symlink():
+        absolute(folder)  # tells of links in a circle
+        raise UserError(
+            f"{source} is a link to {folder.readlink()}, which is not there.", "Mend the link."
+        )
     looks_like_path = folder.is_absolute() or source.startswith((".", "~")) or source.count("/") > 1
     if looks_like_path or not source:
         raise UserError(
@@ -184,7 +189,21 @@ def _architecture(files: CheckpointFiles, name: str) -> Architecture:
             f"{name} is of the family {model_type!r}, which Coalesce does not know.",
             f"Choose a checkpoint of {families}.",
         )
-    return ARCHITECTURES[model_type]
+    said = ARCHITECTURES[model_type]
+    stored = {family.title for family in ARCHITECTURES.values() if _holds(files, family)}
+    if stored and said.title not in stored:
+        raise UserError(
+            f"config.json of {name} calls it {said.title}, and its tensors are those of"
+            f" {' or '.join(sorted(stored))}.",
+            "Correct “model_type”, or get a fresh copy of config.json.",
+        )
+    return said
+
+
+def _holds(files: CheckpointFiles, family: Architecture) -> bool:
+    """Whether layers are stored that are called as a family calls them."""
+    layers = f"{model_class(family, merged=False).base_model_prefix}.encoder.layers."
+    return any(key.startswith(layers) for key in files.shapes())
 
 
 def _read_plans(

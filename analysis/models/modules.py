@@ -19,6 +19,11 @@ def linear_at(module: nn.Module, path: str) -> nn.Linear:
         When something else is there, e.g. a quantised layer.
     """
     found = module.get_submodule(path)
+    if type(found).__module__.startswith("torch.ao."):
+        raise UserError(
+            "In int8 a model transcribes only: its units are read from unquantised weights.",
+            "Load it with another dtype.",
+        )
     if not isinstance(found, nn.Linear):
         raise UserError(
             f"{path} is a {type(found).__name__}, not a plain linear map.",

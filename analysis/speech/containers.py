@@ -8,6 +8,7 @@ here, and decoders are given parts whose headers are true.
 import io
 import os
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
@@ -36,6 +37,8 @@ class Part:
         The length that the header states over the one that is there; None where it states none.
     is_cut : bool
         Whether its end is missing, where only the container tells.
+    n_lost : int
+        Pages within it that are missing, or whose checksum says that they were changed.
     """
 
     start: int
@@ -43,6 +46,7 @@ class Part:
     patch: tuple[int, bytes] | None = None
     stated: float | None = None
     is_cut: bool = False
+    n_lost: int = 0
 
 
 class _Chunks(NamedTuple):
@@ -268,18 +272,42 @@ def _au_parts(stream: BinaryIO, start: int, end: int) -> Iterator[Part]:
 
 def _ogg_parts(stream: BinaryIO, start: int, end: int) -> Iterator[Part]:
     """Links of a chain: each begins with pages that say so, and ends with one that says so."""
-    link, position, in_head, is_whole = start, start, True, False
+    link, position, in_head, is_whole, n_lost = start, start, True, False, 0
+    following: dict[bytes, int] = {}  # stream → the number that its next page should have
     while (position := _next_page(stream, position, end)) < end:
-        page = _at(stream, position, 27)
-        begins, ends = (bool(page[5] & flag) for flag in (2, 4)) if len(page) == 27 else (0, 0)
+        head = _at(stream, position, 27)
+        segments = _at(stream, position + 27, head[26]) if len(head) == 27 else b""
+        size = 27 + len(segments) + sum(segments)
+        page = _at(stream, position, size)
+        if len(page) < max(size, 27):  # cut short
+            break
+        begins, ends = bool(page[5] & 2), bool(page[5] & 4)
         if begins and not in_head:
-            yield Part(link, position, is_cut=not is_whole)
-            link, is_whole = position, False
-        in_head = bool(begins)
-        segments = _at(stream, position + 27, page[26]) if len(page) == 27 else b""
-        position += 27 + len(segments) + sum(segments)
-        is_whole = is_whole or (bool(ends) and position <= end)
-    yield Part(link, end, is_cut=not is_whole)
+            yield Part(link, position, is_cut=not is_whole, n_lost=n_lost)
+            link, is_whole, n_lost = position, False, 0
+        in_head = begins
+        is_whole |= ends
+        if _ogg_checksum(page) != page[22:26]:
+            n_lost += 1
+        number, (given,) = page[14:18], struct.unpack("<I", page[18:22])
+        n_lost += max(0, given - following.get(number, given))
+        following[number] = given + 1
+        position += size
+    yield Part(link, end, is_cut=not is_whole, n_lost=n_lost)
+
+
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def _ogg_checksum(page: bytes) -> bytes:
+    """CRC-32 of a page with zeros in its place, as RFC 3533 (section 6) defines it.
+
+    zlib takes the lowest bit of a byte first and Ogg the highest, so that all bytes are turned;
+    Ogg inverts the register neither before nor after.
+    """
+    turned = (page[:22] + bytes(4) + page[26:]).translate(_REVERSED)
+    register = zlib.crc32(turned, 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return register.to_bytes(4, "big").translate(_REVERSED)
 
 
 def _next_page(stream: BinaryIO, position: int, end: int) -> int:

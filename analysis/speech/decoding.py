@@ -78,7 +78,7 @@ class Findings:
     is_cut : bool
         Whether the end of a stream is missing.
     n_damaged : int
-        Packets that could not be decoded and were left out.
+        Packets and pages that could not be decoded and were left out.
     """
 
     n_parts: int = 1
@@ -131,6 +131,7 @@ def decode(
     n_blocks, seconds = 0, 0.0
     for part in parts:
         findings.is_cut |= part.is_cut
+        findings.n_damaged += part.n_lost
         try:
             for block in decoder(PartStream(stream, part), part, findings, max_seconds):
                 if not 1 <= block.sampling_rate <= _HIGHEST_RATE:
@@ -150,6 +151,8 @@ def decode(
 def _libsndfile(
     stream: PartStream, part: Part, findings: Findings, max_seconds: float
 ) -> Iterator[Block]:
+    if part.n_lost:
+        raise Unreadable("libsndfile plays on behind a lost page, and its end twice")
     with soundfile.SoundFile(stream) as file:
         rate, n_frames = file.samplerate, 0
         if file.subtype.startswith("MPEG"):

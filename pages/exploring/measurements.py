@@ -29,7 +29,7 @@ Statistics = Mapping[MatrixKey, MatrixStatistics]
 
 @st.cache_resource(show_spinner=False)
 def statistics_shelf() -> Shelf[tuple[str, str], Statistics]:
-    """Statistics by weight hash and dtype."""
+    """Statistics by weights, configuration and dtype."""
     return Shelf(MAX_STATISTICS)
 
 
@@ -40,7 +40,7 @@ def statistics_slot(model: SpeechModel) -> str:
 
 def find_statistics(session: Session, model: SpeechModel) -> Statistics | None:
     """Statistics of every matrix; starts measuring where there are none yet."""
-    shelf, key = statistics_shelf(), (model.weight_hash, str(model.dtype))
+    shelf, key = statistics_shelf(), (model.cache_name, str(model.dtype))
     slot = statistics_slot(model)
     found = shelf.find(key)
     if found is None and _is_idle(session, slot):

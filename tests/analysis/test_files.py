@@ -22,3 +22,9 @@ def test_a_pipe_or_a_folder_stays(tmp_path: Path) -> None:
             replace_bytes(tmp_path / name, b"content")
     assert (tmp_path / "pipe").is_fifo()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+
+
+def test_a_refusal_names_the_file_that_was_meant(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file") as caught:
+        replace_bytes(tmp_path / "gone" / "a", b"content")
+    assert caught.value.filename == str(tmp_path / "gone" / "a")

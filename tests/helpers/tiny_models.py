@@ -240,14 +240,19 @@ def logits(model: SpeechModel) -> torch.Tensor:
 
 
 def make_plan(model: SpeechModel, **choices: object) -> CompressionPlan:
-    """A plan that halves every group (rounded up), or what `choices` say.
+    """A plan that halves every group of its components (rounded up), or what `choices` say.
 
     ``n_clusters`` may be partial; groups that it does not name keep all units.
     """
-    groups = model.groups_for(choices.get("components", ()))  # type: ignore[arg-type]
+    components = choices.get("components", Recipe().components)
+    assert isinstance(components, tuple)
+    groups = model.groups_for(components)
     wanted = choices.pop("n_clusters", None)
     if wanted is None:
-        n_clusters = {group.id: (group.n_units + 1) // 2 for group in groups}
+        n_clusters = {
+            group.id: (group.n_units + 1) // 2 if group.component in components else group.n_units
+            for group in groups
+        }
     else:
         assert isinstance(wanted, dict)
         n_clusters = {group.id: group.n_units for group in groups} | wanted

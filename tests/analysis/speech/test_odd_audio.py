@@ -1,5 +1,6 @@
 """A header is a claim: all of the sound is read, and what a file lacks is said."""
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -207,6 +208,23 @@ def test_a_damaged_stretch_is_left_out_and_said() -> None:
     audio = read_audio(bytes(content))
     assert 3 < audio.duration < 4
     assert not audio.is_whole
+
+
+@pytest.mark.parametrize("codec", ["OPUS", "VORBIS"])
+@pytest.mark.parametrize("behind", [0, 300])
+def test_a_lost_page_is_left_out_and_nothing_is_played_twice(codec: str, behind: int) -> None:
+    tones = [tone(300 + 100 * second, 48_000, 1.0) for second in range(10)]
+    content = bytearray(written(np.concatenate(tones), 48_000, "OGG", codec))
+    pages = [found.start() for found in re.finditer(b"OggS", content)]
+    hole = pages[len(pages) // 2] + behind
+    content[hole : hole + 200] = bytes(200)
+    audio = read_audio(bytes(content))
+    assert not audio.is_whole
+    assert audio.notes == ("Damaged pieces of the file were left out.",)
+    assert 7 < audio.duration < 9.5
+    heard = pitches(audio)
+    assert np.all(np.diff(heard) > -20)  # rising, as they were, to the last one
+    assert heard[-1] == pytest.approx(1200, abs=20)
 
 
 def test_a_sound_that_stays_where_it_is_is_silence_at_every_rate() -> None:
