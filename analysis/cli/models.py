@@ -84,7 +84,7 @@ def compress(options: argparse.Namespace) -> None:
     out = Path(options.out)
     check_target(out, overwrite=options.overwrite)
     model = _load(options.model, options)
-    if absolute(out) == absolute(model.source):
+    if str(absolute(out)) == model.source:
         raise UserError("This would put the model's copy in its own place.", "Name another folder.")
     check_settings(model)
     groups = model.groups

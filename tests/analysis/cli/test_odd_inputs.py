@@ -101,6 +101,14 @@ def test_a_plan_may_come_through_a_pipe(folder: Path, tmp_path: Path, capsys: Ca
     assert (out / "config.json").is_file()
 
 
+def test_a_folder_may_be_called_like_a_bundled_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["compress", "demo-hubert", "demo-hubert", "--method", "magnitude"]) == 0
+    assert (tmp_path / "demo-hubert" / "model.safetensors").is_file()
+
+
 def test_a_place_that_was_taken_meanwhile_costs_nobody_their_work(
     folder: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
