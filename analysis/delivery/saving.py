@@ -36,6 +36,7 @@ _PARTS = (
     *("*config.json", "*.safetensors", "*.safetensors.index.json", PLAN_FILE, "README.md"),
     *("tokenizer.json", "vocab.json", "merges.txt", "normalizer.json", "added_tokens.json"),
     *("special_tokens_map.json", "vocabulary.json", "model.bin", "*.onnx", "*.onnx.data"),
+    "modeling_merged_units.py",  # which transformers copies from here
     *COMPANIONS,
 )
 

@@ -19,6 +19,7 @@ from analysis.errors import UserError
 from analysis.models.footprint import footprint
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
+from analysis.plan.recipe import WITH_RANKS
 from tests.helpers.tiny_models import logits, make_plan
 
 PLANS: dict[str, dict[str, Any]] = {
@@ -159,6 +160,16 @@ def test_foreign_folders_and_files_are_left_alone(hubert: SpeechModel, tmp_path:
         with pytest.raises(UserError, match="left alone"):
             save(hubert, tmp_path / name, overwrite=True)
     assert contents(tmp_path) == before
+
+
+def test_a_compressed_model_is_replaced_with_all_its_files(
+    speech_model: SpeechModel, tmp_path: Path
+) -> None:
+    model = compress(speech_model, make_plan(speech_model, components=WITH_RANKS)).model
+    folder = save(model, tmp_path / "model")
+    assert (folder / "modeling_merged_units.py").is_file()
+    save(model, folder, overwrite=True)
+    assert torch.equal(logits(load(str(folder))), logits(model))
 
 
 @pytest.mark.parametrize("own", ["notes.txt", "pytorch_model.bin", ".git"])
