@@ -32,7 +32,7 @@ from pages.session.sweep_state import SweepState
 from pages.widgets.basics import figure, swatch
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports, table_button
-from pages.widgets.formatting import escape_markdown, number_of
+from pages.widgets.formatting import escape_markdown, number_of, percent
 
 N_WORST = 6
 _PARETO_WIDTH = 400  # pixels, in which the buttons and the title of the axis are whole
@@ -68,7 +68,7 @@ def draw_results(session: Session, model: SpeechModel, state: SweepState) -> Non
     st.header("WER against cost")
     grid = st.grid(2, min_column_width=_PARETO_WIDTH, gap="medium")
     charts = {"wer-over-removed": curves}
-    for default in ("parameters", "real_time_factor"):
+    for default in ("parameters", "macs"):
         with grid.cell():
             axis = choose_one(
                 "Cost",
@@ -230,4 +230,4 @@ def _draw_worst(shown: list[Row]) -> None:
 
 def _name(line: Line, row: Row) -> str:
     assert row.cell is not None
-    return f"{line.name}, {row.cell.sparsity:.0%}"
+    return f"{line.name}, {percent(row.cell.sparsity, 0)}"

@@ -67,6 +67,9 @@ def test_a_sweep_is_run_and_shown(page: AppTest) -> None:
         *("WER against what was removed", "WER against cost", "Table", "Worst utterances"),
         *("Where words are lost", "All utterances"),
     ]
+    # what some seconds of sound took is noise, which nobody asked to see
+    costs = [page.segmented_control(key=f"pareto-axis:{cost}") for cost in ("parameters", "macs")]
+    assert [choice.value for choice in costs] == ["parameters", "macs"]
     shown = page.dataframe[0].value
     assert shown["wer"].tolist() == [100 * row.evaluation.total.wer for row in rows]
     assert "heldout (6 of 200)" in captions(page)
