@@ -242,8 +242,9 @@ def _misfit(name: str, what: str) -> UserError:
 
 
 def _require_complete(missing: set[str], architecture: Architecture, name: str) -> None:
-    layers = {found[0] for found in map(_LAYER.match, missing) if found}
-    if missing and all(_LAYER.match(key) for key in missing):
+    found = [_LAYER.match(key) for key in missing]
+    if found and all(found):
+        layers = {match[0] for match in found if match}
         raise UserError(
             f"{name} lacks {len(missing)} tensors of {len(layers)} layers that its config.json"
             " announces.",

@@ -2,7 +2,7 @@
 
 import errno
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -190,7 +190,8 @@ def _architecture(files: CheckpointFiles, name: str) -> Architecture:
             f"Choose a checkpoint of {families}.",
         )
     said = ARCHITECTURES[model_type]
-    stored = {family.title for family in ARCHITECTURES.values() if _holds(files, family)}
+    keys = files.shapes()
+    stored = {family.title for family in ARCHITECTURES.values() if _holds(keys, family)}
     if stored and said.title not in stored:
         raise UserError(
             f"config.json of {name} calls it {said.title}, and its tensors are those of"
@@ -200,10 +201,10 @@ def _architecture(files: CheckpointFiles, name: str) -> Architecture:
     return said
 
 
-def _holds(files: CheckpointFiles, family: Architecture) -> bool:
+def _holds(keys: Iterable[str], family: Architecture) -> bool:
     """Whether layers are stored that are called as a family calls them."""
     layers = f"{model_class(family, merged=False).base_model_prefix}.encoder.layers."
-    return any(key.startswith(layers) for key in files.shapes())
+    return any(key.startswith(layers) for key in keys)
 
 
 def _read_plans(

@@ -110,9 +110,9 @@ def behind_tags(stream: BinaryIO) -> int:
     return position
 
 
-def begins_as(stream: BinaryIO, part: Part) -> bytes:
-    """The first four bytes of a part."""
-    return _at(stream, part.start, 4)
+def begins_as(stream: BinaryIO) -> bytes:
+    """The first four bytes of a file behind its tags."""
+    return _at(stream, behind_tags(stream), 4)
 
 
 class PartStream(io.RawIOBase):

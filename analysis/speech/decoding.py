@@ -97,7 +97,7 @@ Decoder = Callable[[PartStream, Part, Findings, float], Iterator[Block]]
 
 def decoders(stream: BinaryIO) -> tuple[Decoder, Decoder]:
     """Both decoders, the better one for this file first."""
-    is_known = begins_as(stream, find_parts(stream)[0]) in KNOWN_TO_LIBSNDFILE
+    is_known = begins_as(stream) in KNOWN_TO_LIBSNDFILE
     return (_libsndfile, _ffmpeg) if is_known else (_ffmpeg, _libsndfile)
 
 
