@@ -267,12 +267,13 @@ def describe_difference(comparison: Comparison) -> dict[str, Any]:
 def summary_line(name: str, evaluation: Evaluation) -> str:
     """A model's results for people."""
     total, interval = evaluation.total, evaluation.interval
+    n = len(evaluation.scores)
     return (
         f"{name}: WER {100 * total.wer:.2f} % "
         f"[{100 * interval.low:.2f}, {100 * interval.high:.2f}], CER {100 * total.cer:.2f} %\n"
         f"  {total.substitutions} S, {total.insertions} I, {total.deletions} D of {total.words} "
-        f"words in {len(evaluation.scores)} utterances; normaliser: {total.normaliser}\n"
-        f"  {LEVEL:.0%} interval by bootstrap over {evaluation.corpus.drawn}; "
+        f"words in {n} utterance{'' if n == 1 else 's'}; normaliser: {total.normaliser}\n"
+        f"  {100 * LEVEL:.0f} % interval by bootstrap over {evaluation.corpus.drawn}; "
         f"real-time factor {evaluation.real_time_factor:.3f}"
     )
 

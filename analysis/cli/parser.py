@@ -26,6 +26,7 @@ from analysis.plan.training_settings import SYNTHESISED, GateSettings, TrainingS
 from analysis.serving import Serving
 
 _DATA_HELP = "LibriSpeech folder, folder with metadata.csv, JSONL manifest, or ID:CONFIG:SPLIT"
+_KEPT_HELP = "keep transcripts here, and go on from them; its table is that of the last call"
 _DTYPE_HELP = "float32, float16, bfloat16; int8 to transcribe on a CPU; default suits the device"
 _LANGUAGE_HELP = "of the speech; default: as the model's own config says, else it is detected"
 _MODEL_HELP = "demo-whisper, demo-hubert, a folder, or a hub id"
@@ -205,7 +206,7 @@ def command_line() -> argparse.ArgumentParser:
         help=f"{_MODEL_HELP}; several are compared with the first",
     )
     evaluate.add_argument("--against", metavar="MODEL", help="compare all with this one instead")
-    evaluate.add_argument("--out", metavar="DIR", help="keep transcripts here, and go on from them")
+    evaluate.add_argument("--out", metavar="DIR", help=_KEPT_HELP)
     evaluate.add_argument("--data", metavar="DIR", required=True, help=_DATA_HELP)
     _add_normaliser(evaluate)
     add_recognition(evaluate)

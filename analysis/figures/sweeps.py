@@ -318,7 +318,8 @@ def _hover(row: Row, name: str) -> str:
     total, interval, cost = row.evaluation.total, row.evaluation.interval, row.cost
     return (
         f"<b>{escape(name)}</b><br>removed {row.achieved:.1%}<br>"
-        f"WER {total.wer:.2%} ({LEVEL:.0%} interval {interval.low:.2%} to {interval.high:.2%})<br>"
+        f"WER {total.wer:.2%}"
+        f" ({100 * LEVEL:.0f} % interval {interval.low:.2%} to {interval.high:.2%})<br>"
         f"S {total.substitutions} · I {total.insertions} · D {total.deletions} of {total.words}"
         f"<br>{cost.parameters / 1e6:.2f} M parameters, "
         f"real-time factor {row.evaluation.real_time_factor:.3f}"

@@ -14,6 +14,7 @@ from huggingface_hub import metadata_load
 from safetensors import SafetensorError, safe_open
 
 from analysis.errors import UserError
+from analysis.files import read_settings
 from analysis.models.foreign import refuse_foreign
 from analysis.models.weight_hash import tensor_digest
 from analysis.plan.validation import TwiceError, read_once
@@ -22,7 +23,6 @@ PLAN_FILE = "coalesce.json"
 """The file in a compressed checkpoint that carries its plan."""
 
 _MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors library itself
-_MAX_JSON_BYTES = 16_000_000  # config.json and coalesce.json take some kilobytes
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _MAX_COMPRESSIONS = 100  # in a row; each lost units, so that a longer list is no lineage
 
@@ -215,9 +215,7 @@ def read_json(path: Path, name: str) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        if path.stat().st_size > _MAX_JSON_BYTES:
-            raise ValueError(f"{path.stat().st_size:,} bytes are more than {_MAX_JSON_BYTES:,}")
-        content = read_once(path.read_text(encoding="utf-8"))
+        content = read_once(read_settings(path))
     except TwiceError as error:
         raise UserError(
             f"{path.name} of {name} says {error} twice.", "Take one of the two out of the file."

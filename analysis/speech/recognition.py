@@ -1,10 +1,14 @@
 """What the two ways of recognising speech (seq2seq, CTC) are asked, and what they answer."""
 
 import hashlib
+import json
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
+from weakref import WeakKeyDictionary
+
+from transformers import PreTrainedTokenizerBase
 
 from analysis.errors import UserError
 from analysis.models.generation_settings import MOST_BEAMS
@@ -15,6 +19,15 @@ from analysis.speech.audio import Samples
 LongForm = Literal["auto", "timestamps", "windows"]
 _LONG_FORMS = ("auto", "timestamps", "windows")
 _UNSPACED_SCRIPTS = ("CJK UNIFIED", "HIRAGANA", "KATAKANA", "IDEOGRAPHIC", "FULLWIDTH")
+
+_SPELLING = (
+    "word_delimiter_token",
+    "replace_word_delimiter_char",
+    "do_lower_case",
+    "clean_up_tokenization_spaces",
+)
+"""Settings of tokenizers by which the same tokens become another text."""
+_WORDS: WeakKeyDictionary[PreTrainedTokenizerBase, str] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +151,23 @@ def configuration(model: SpeechModel) -> str:
         64 hexadecimal digits.
     """
     parts = [model.configuration, model.processor.feature_extractor.to_json_string()]
+    parts.append(_words_of(model.processor.tokenizer))
     if model.architecture.decoding == "seq2seq":
         parts.append(model.model.generation_config.to_json_string())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _words_of(tokenizer: PreTrainedTokenizerBase) -> str:
+    """SHA-256 of what makes text from tokens; it is computed once, for a vocabulary is long."""
+    if tokenizer not in _WORDS:
+        parts = [
+            sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1]),
+            tokenizer.special_tokens_map,
+            [getattr(tokenizer, name, None) for name in _SPELLING],
+        ]
+        told = json.dumps(parts, sort_keys=True, default=str)
+        _WORDS[tokenizer] = hashlib.sha256(told.encode()).hexdigest()
+    return _WORDS[tokenizer]
 
 
 class Recogniser(Protocol):

@@ -18,7 +18,7 @@ from pages.planning.settings import read_settings
 from pages.session import link, records, store, visit
 from pages.session.job_box import show_problem
 from pages.session.session import KeptVariant, Session, Variant
-from pages.session.shelves import model_id
+from pages.session.shelves import origin_id
 from pages.widgets.formatting import escape_markdown
 
 RECIPES, PLAN, CLIP = "recipes", "plan", "clip"
@@ -159,9 +159,9 @@ def _add_variants(session: Session, model: SpeechModel, token: str) -> None:
         session.waiting.append(
             KeptVariant(
                 id=session.free_id(),
-                name=session.free_name(named.name, model_id(model)),
+                name=session.free_name(named.name, origin_id(model)),
                 error=None,
-                base=model_id(model),
+                base=origin_id(model),
                 color=session.next_color(),
                 folder=None,
                 plan=named.plan,

@@ -41,7 +41,7 @@ def draw_blind(state: SweepState, model: int, base: int) -> None:
         + (
             f": **{escape_markdown(names[model])}** better in {own.wins}, "
             f"**{escape_markdown(names[base])}** in {own.losses}, equal in {own.ties};"
-            f" {percent(own.share, 0)} of those decided, {LEVEL:.0%} interval"
+            f" {percent(own.share, 0)} of those decided, {100 * LEVEL:.0f} % interval"
             f" {percent(own.interval.low, 0)} to {percent(own.interval.high, 0)} (Wilson)."
             if verdicts
             else ". Who is who is told with the score."

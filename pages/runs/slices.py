@@ -36,9 +36,9 @@ def draw_slices(state: SweepState, model: int, base: int) -> None:
     table = pd.DataFrame([slice_values(one) for one in slices])
     _draw_table(table, slices, model, base)
     st.caption(
-        f"{len(slices)} slices of {MIN_BLOCKS} utterances or more; {LEVEL:.0%} intervals by paired"
-        " bootstrap; p is corrected for the number of slices (Holm). Choose a row to see its"
-        " utterances below."
+        f"{len(slices)} slices of {MIN_BLOCKS} utterances or more;"
+        f" {100 * LEVEL:.0f} % intervals by paired bootstrap; p is corrected for the number of"
+        " slices (Holm). Choose a row to see its utterances below."
     )
     draw_exports("slices", {"slices": chart}, {"slices": table})
 

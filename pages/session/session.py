@@ -28,7 +28,7 @@ from analysis.speech.audio import Audio
 from analysis.speech.transcription import Transcript, TranscriptionOptions
 from analysis.tables import own_name
 from pages.session.jobs import Job, Jobs
-from pages.session.shelves import ModelKey, load_model, model_id, model_shelf
+from pages.session.shelves import ModelKey, load_model, model_id, model_shelf, origin_id
 from pages.session.snapshots import Snapshots
 from pages.session.sweep_state import SweepState
 from pages.widgets.formatting import escape_markdown, number_of
@@ -51,7 +51,7 @@ class Variant:
     error : float or None
         Relative squared merge error over all groups; None where it was not merged here.
     base : str
-        `model_id` of the original.
+        `origin_id` of the original.
     color : str
         On every page.
     folder : str or None
@@ -182,11 +182,11 @@ class Session:
 
     def variants_of(self, model: SpeechModel) -> list[Variant]:
         """Variants made from a model, the oldest first."""
-        return [v for v in self.variants if v.base == model_id(model)]
+        return [v for v in self.variants if v.base == origin_id(model)]
 
     def waiting_of(self, model: SpeechModel) -> list[KeptVariant]:
         """Variants of a model that are kept as recipes and not made yet."""
-        return [kept for kept in self.waiting if kept.base == model_id(model)]
+        return [kept for kept in self.waiting if kept.base == origin_id(model)]
 
     def add_variant(
         self,
@@ -203,7 +203,7 @@ class Session:
         Without a `base` it lies where its original does, in the same dtype. A `folder` is that of
         the checkpoint that it was read from.
         """
-        base = base or model_id(
+        base = base or origin_id(
             replace(compression.model, weight_hash=compression.plan.origin.weight_hash)
         )
         variant = Variant(
@@ -277,7 +277,7 @@ class Session:
         ----------
         wanted : str
         base : str
-            Id of the original.
+            `origin_id` of the original.
         """
         taken = {"original", *(made.name for made in self.variants if made.base == base)}
         taken |= {kept.name for kept in self.waiting if kept.base == base}

@@ -24,6 +24,7 @@ from analysis.models.statistics import group_variances
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.progress import UNWATCHED, Progress, Watch, no_progress
 from analysis.serving import OWN_MODEL, serving
+from analysis.speech.recognition import configuration
 from analysis.turns import Turns
 
 MAX_MODELS = 3
@@ -253,9 +254,14 @@ def footprint_of(model: SpeechModel) -> Footprint:
     return _footprint(model_id(model), model)
 
 
-def model_id(model: SpeechModel) -> str:
-    """Tells apart all that changes a number or a transcript: weights, device and dtype."""
+def origin_id(model: SpeechModel) -> str:
+    """Names what variants are made from, as their plans do: weights, device and dtype."""
     return f"{model.weight_hash}:{model.device}:{model.dtype}"
+
+
+def model_id(model: SpeechModel) -> str:
+    """Tells apart all that changes a number or a transcript: the origin and the settings."""
+    return f"{origin_id(model)}:{configuration(model)[:12]}"
 
 
 # The id stands for the model in the keys: hashing a model would take longer than the work.

@@ -9,7 +9,7 @@ import streamlit as st
 from analysis.models.speech_model import SpeechModel
 from pages.session.records import as_recipe
 from pages.session.session import KeptVariant, Session, Variant
-from pages.session.shelves import model_id
+from pages.session.shelves import origin_id
 from pages.widgets.formatting import escape_markdown
 
 _DELETED = "variants:deleted"
@@ -24,7 +24,7 @@ def delete(session: Session, variant: Variant) -> None:
 def draw_undo(session: Session, model: SpeechModel) -> None:
     """A line about the variant that was deleted last, where it was one of this model's."""
     kept: KeptVariant | None = st.session_state.get(_DELETED)
-    if kept is None or kept.base != model_id(model):
+    if kept is None or kept.base != origin_id(model):
         return
     st.caption(f"**{escape_markdown(kept.name)}** was deleted.")
     st.button(

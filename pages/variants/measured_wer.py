@@ -14,19 +14,17 @@ from pages.session.shelves import model_id
 
 def measurements_of(session: Session, variant: Variant) -> tuple[Measurement, ...]:
     """What was measured of a variant, for its model card."""
-    return measure_wer(session, variant.model, variant.base)
+    return measure_wer(session, variant.model)
 
 
-def measure_wer(session: Session, model: SpeechModel, base: str) -> tuple[Measurement, ...]:
+def measure_wer(session: Session, model: SpeechModel) -> tuple[Measurement, ...]:
     """The word error rate of a model over the transcripts of this session.
 
     Parameters
     ----------
     session : Session
     model : SpeechModel
-        Original or variant.
-    base : str
-        `model_id` of the original.
+        The model in use, or a variant of it.
 
     Returns
     -------
@@ -39,7 +37,8 @@ def measure_wer(session: Session, model: SpeechModel, base: str) -> tuple[Measur
         return ()
     options, pairs = next(iter(heard.items()))
     clips = [clip for clip, _ in pairs]
-    normaliser = normaliser_of(session.model or model)
+    original = session.model or model
+    normaliser = normaliser_of(original)
     references = [clip.reference for clip in clips]
     own = corpus_score(
         references,
@@ -48,8 +47,8 @@ def measure_wer(session: Session, model: SpeechModel, base: str) -> tuple[Measur
     )
     if not math.isfinite(own.wer):
         return ()
-    original = [session.transcripts.get((clip.id, base, options)) for clip in clips]
-    before = [transcript.text for transcript in original if transcript is not None]
+    kept = [session.transcripts.get((clip.id, model_id(original), options)) for clip in clips]
+    before = [transcript.text for transcript in kept if transcript is not None]
     names = ", ".join(clip.audio.name for clip in clips[:3])
     if len(clips) > 3:
         names += " and others"

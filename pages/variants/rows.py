@@ -6,7 +6,7 @@ from analysis.compression.allocation import achieved_sparsity
 from analysis.models.speech_model import SpeechModel
 from pages.session.job_box import show_problem
 from pages.session.session import Session, Variant
-from pages.session.shelves import model_id
+from pages.session.shelves import origin_id
 from pages.variants import deleting, remaking, save_panel
 from pages.variants.measured_wer import measure_wer
 from pages.widgets.basics import swatch, unseen
@@ -56,7 +56,7 @@ def _facts(session: Session, model: SpeechModel, variant: Variant) -> list[str]:
     # training after pinching lets zeros grow again
     zeros = [record.sparsity for record in variant.model.training[-1:]]
     facts += [f"{percent(share)} zeros, unstructured" for share in zeros if share is not None]
-    measured = measure_wer(session, variant.model, variant.base)
+    measured = measure_wer(session, variant.model)
     for own in measured:  # by hand, it is often a word or two
         facts.append(f"{percent(own.wer)} WER of {number_of(own.words, 'word')}")
     return [fact.replace(" %", "\N{NO-BREAK SPACE}%") for fact in facts]
@@ -102,7 +102,7 @@ def _elsewhere(session: Session, model: SpeechModel) -> None:
         **{each.base: each.plan for each in session.waiting},
     }
     for base, plan in bases.items():
-        if base == model_id(model):
+        if base == origin_id(model):
             continue
         n = len([variant for variant in session.variants if variant.base == base])
         n += len([kept for kept in session.waiting if kept.base == base])

@@ -58,7 +58,7 @@ def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGro
             cost=base,
             error="",
             drift="",
-            wer=_wer(session, model, model_id(model)),
+            wer=_wer(session, model),
             time=time,
         )
         for variant in variants:
@@ -73,7 +73,7 @@ def draw_variants(session: Session, model: SpeechModel, groups: Sequence[UnitGro
                 cost=variant.footprint,
                 error=error_percent(variant.error) if variant.error is not None else "",
                 drift=error_percent(drift.output().relative_error) if drift else "",
-                wer=_wer(session, variant.model, variant.base),
+                wer=_wer(session, variant.model),
                 time=f"{speed.ratio:.2f} ×" if speed else "",
             )
             if health := variant.model.health:
@@ -94,8 +94,8 @@ def _how(variant: Variant) -> str:
     return ", ".join([*([plan.recipe.method, plan.recipe.allocation] if by_plan else []), *methods])
 
 
-def _wer(session: Session, model: SpeechModel, base: str) -> str:
-    measured = measure_wer(session, model, base)
+def _wer(session: Session, model: SpeechModel) -> str:
+    measured = measure_wer(session, model)
     return percent(measured[0].wer) if measured else ""
 
 

@@ -30,7 +30,7 @@ def test_table_in_three_formats(hubert: SpeechModel, corpus: Corpus) -> None:
     latex = to_latex(rows)
     assert r"tiny-hubert & a\_b$|$c & uniform & 50.0 & 0.02 M" in latex
     assert latex.count(r"\\") == 3
-    assert r"95\% interval" in latex
+    assert r"95 \% interval" in latex
 
 
 def test_a_model_named_like_a_formula_is_none_in_the_table() -> None:

@@ -56,6 +56,6 @@ def test_an_error_rate_is_of_what_was_there(
         return "basic"
 
     monkeypatch.setattr(measured_wer, "normaliser_of", removing)
-    (measured,) = measured_wer.measure_wer(session, model, model_id(model))
+    (measured,) = measured_wer.measure_wer(session, model)
     assert (measured.words, measured.wer) == (4, 0.25)
-    assert measured_wer.measure_wer(session, model, model_id(model)) == ()
+    assert measured_wer.measure_wer(session, model) == ()

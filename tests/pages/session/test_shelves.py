@@ -1,18 +1,23 @@
 """What visitors share is made once, however many ask at a time, and goes when nobody has it."""
 
 import gc
+import json
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from analysis.compression.compress import Compression
+from analysis.delivery.saving import save
 from analysis.errors import Cancelled
+from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import complete
 from analysis.progress import Watch
-from pages.session.shelves import Shelf, _compressions, share_compression
+from pages.session.shelves import Shelf, _compressions, model_id, origin_id, share_compression
+from tests.helpers.tiny_models import tiny_hubert, tiny_whisper
 
 
 def plan_of(model: SpeechModel, seed: int = 0) -> CompressionPlan:
@@ -71,3 +76,26 @@ def test_who_waits_at_a_shelf_may_go() -> None:
     go.set()
     first.join(10)
     assert shelf.find("x") == 1
+
+
+def test_other_settings_share_variants_and_no_words(tmp_path: Path) -> None:
+    """The same weights under other settings say something else; plans are of the weights alone."""
+    folder = save(tiny_whisper(), tmp_path / "whisper")
+    before, again = load(str(folder)), load(str(folder))
+    assert model_id(again) == model_id(before)
+    settings = json.loads((folder / "generation_config.json").read_text())
+    settings["num_beams"] = 2
+    (folder / "generation_config.json").write_text(json.dumps(settings))
+    after = load(str(folder))
+    assert origin_id(after) == origin_id(before)
+    assert model_id(after) != model_id(before)
+
+
+def test_other_letters_are_other_words(tmp_path: Path) -> None:
+    folder = save(tiny_hubert(), tmp_path / "hubert")
+    before = load(str(folder))
+    vocabulary = json.loads((folder / "vocab.json").read_text())
+    one, other = [letter for letter in vocabulary if len(letter) == 1 and letter.isalpha()][:2]
+    vocabulary[one], vocabulary[other] = vocabulary[other], vocabulary[one]
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    assert model_id(load(str(folder))) != model_id(before)
