@@ -182,12 +182,12 @@ def _one_group(
     color_by, projection = map_controls(session, model, [group], settings.trees, options, COLOR_KEY)
     left, right = two_columns()
     with left:
-        map_place = st.container(height=scaled(MAP_HEIGHT), border=False)
         map_note(
             session,
             f"All {group.n_units:,} units are drawn. Click on one to choose its cluster; choose"
             " several with the box or the lasso above the map.",
         )
+        map_place = st.container(height=scaled(MAP_HEIGHT), border=False)
     with right:
         _plan_buttons(session, model, group, k, bend, plan)
         figure(
@@ -309,9 +309,9 @@ def _all_heads(
             head_views.wait_for_measures(session)
         else:
             values = colored_heads([group.id for group in heads], measured, measure)
+    map_note(session, "Click on a head to look at its layer.")
     if projection is None:
         st.container(height=scaled(MAP_HEIGHT), border=False)
-        map_note(session, "")
         return {}
     chart = head_map(
         heads,
@@ -332,7 +332,6 @@ def _all_heads(
             st.session_state[VIEW_KEY] = ONE_GROUP
 
     draw_map(chart, key=key, alt="All heads of the model as points.", on_select=choose)
-    map_note(session, "Click on a head to look at its layer.")
     return {"all-heads": chart}
 
 

@@ -40,7 +40,7 @@ from pages.session.job_box import job_box, show_problem
 from pages.session.session import Session
 from pages.session.shelves import footprint_of
 from pages.session.sweep_state import SweepState
-from pages.widgets.basics import explain, primary_button, show_error
+from pages.widgets.basics import data_table, explain, primary_button, show_error
 from pages.widgets.choices import choose_one, choose_some
 from pages.widgets.formatting import escape_markdown
 
@@ -104,7 +104,7 @@ def draw(session: Session, model: SpeechModel) -> None:
 
 def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, UserError | None]:
     """Data and grid; with what is wrong about them."""
-    grid = st.grid(3, min_column_width=COLUMN_WIDTH, gap="small")
+    grid = st.grid(2, min_column_width=COLUMN_WIDTH, gap="small")
     with grid.cell():
         source, problem = _draw_data()
         limit = st.number_input(
@@ -117,6 +117,17 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
             help="That many from all over the corpus: for a first look.",
         )
         normaliser = choose_normaliser(model)
+        sparsities = choose_some(
+            "Sparsities (%)", SPARSITIES, key=SPARSITIES_KEY, default=(10, 20, 30)
+        )
+        allocations = choose_some(
+            "Allocations",
+            [OWN_ALLOCATION, *ALLOCATIONS],
+            key=ALLOCATIONS_KEY,
+            default=[OWN_ALLOCATION],
+            format_func=lambda name: _OWN if name == OWN_ALLOCATION else name,
+            help_text="\n".join(f"- **{name}**: {text}" for name, text in _ALLOCATIONS.items()),
+        )
     with grid.cell():
         methods = choose_some(
             "Methods", list(WAYS_TO_COMPRESS), key=METHODS_KEY, default=FIRST_WAYS
@@ -137,18 +148,6 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
             placeholder="telephone+noise:5, gain:-12",
             help="Amounts of your own, as in the shell's `--stress`; several joined by +, and"
             " conditions divided by commas.",
-        )
-    with grid.cell():
-        sparsities = choose_some(
-            "Sparsities (%)", SPARSITIES, key=SPARSITIES_KEY, default=(10, 20, 30)
-        )
-        allocations = choose_some(
-            "Allocations",
-            [OWN_ALLOCATION, *ALLOCATIONS],
-            key=ALLOCATIONS_KEY,
-            default=[OWN_ALLOCATION],
-            format_func=lambda name: _OWN if name == OWN_ALLOCATION else name,
-            help_text="\n".join(f"- **{name}**: {text}" for name, text in _ALLOCATIONS.items()),
         )
         st.button(
             "The papers' methods beside ours",
@@ -319,9 +318,8 @@ def _draw_faults(faults: Sequence[Fault], what: str, key: str) -> None:
     if not faults:
         return
     with st.expander(f"{len(faults)} {what}", icon=":material/warning:"):
-        st.dataframe(
+        data_table(
             [{"Where": fault.where, "Why": fault.reason} for fault in faults],
-            hide_index=True,
             key=key,
             alt=f"Files and lines: {what}.",
         )

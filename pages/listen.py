@@ -3,6 +3,7 @@
 Title and player above it are drawn by `pages.listening.opening`, before this page can be.
 """
 
+import math
 from collections.abc import Mapping
 
 import streamlit as st
@@ -43,7 +44,9 @@ from pages.widgets.formatting import count, escape_markdown, number_of, percent,
 from pages.widgets.presented import scaled
 
 WORDS_HEIGHT = 9.375
-"""Of each model's words, in units of the page's type (rem)."""
+"""Of each model's words at most, in units of the page's type (rem)."""
+_LINE, _WORDS_IN_A_LINE = 1.9, 4
+"""Height of a line in the same units, and words that surely fit on it on a projector."""
 
 DOOR_WIDTH = 230
 
@@ -134,16 +137,11 @@ def _words(
     if waiting and done == total:
         st.rerun()  # all is there: the page need not look again
     scores = {side: score(clip.reference, own.text, NORMALISER) for side, own in heard.items()}
+    _draw_finding(rehearsal, scores, sparsity)
+    height = _words_height(clip.reference)
     for column, side in zip(st.columns(len(SIDES)), SIDES, strict=True):
         with column.container(border=True, gap="xsmall"):
-            _card(side, scores.get(side), done, total)
-    left, right = st.columns([3, 1], vertical_alignment="center")
-    with left:
-        if SLOT in rehearsal.jobs.problems:
-            show_problem(rehearsal.jobs, SLOT, "Try again")
-        else:
-            st.markdown(_finding(scores, sparsity))
-    right.html(legend())
+            _card(side, scores.get(side), height, done, total)
     st.caption(f"{_cost(heard)}{RECIPE_LINE}")
     if session.coming.source not in DEMO_MODELS:
         st.caption(
@@ -171,16 +169,33 @@ def _switch(session: Session, shown: str) -> None:
         st.rerun()
 
 
-def _card(side: Side, own: Score | None, done: int, total: int) -> None:
+def _words_height(reference: str) -> float:
+    """Of the words in every card (rem): by what is said, so that the slider moves nothing."""
+    n_lines = 1 + math.ceil(len(reference.split()) / _WORDS_IN_A_LINE)
+    return min(WORDS_HEIGHT, _LINE * n_lines)
+
+
+def _card(side: Side, own: Score | None, height: float, done: int, total: int) -> None:
     """One model's name, errors and words; before they are there, how far the work is."""
     wer = f"{percent(own.wer, 0)} WER" if own else "–"
     st.metric(f"{swatch(_COLORS[side])} **{_NAMES[side]}**", wer, help=_HELP[side])
     if own is not None:
-        st.html(scrolling(marked_transcript(own.alignment), WORDS_HEIGHT, f"Words: {_NAMES[side]}"))
+        st.html(scrolling(marked_transcript(own.alignment), height, f"Words: {_NAMES[side]}"))
         return
-    with st.container(height=scaled(round(16 * WORDS_HEIGHT)), border=False):
+    with st.container(height=scaled(round(16 * height)), border=False):
         if done < total:
             st.progress(done / total, text=f":small[{done} of {total} transcripts of this clip]")
+
+
+def _draw_finding(rehearsal: Rehearsal, scores: Mapping[Side, Score], sparsity: int) -> None:
+    """The sentence that the words below prove, and the marks that they bear."""
+    left, right = st.columns([2, 1], vertical_alignment="center")
+    with left:
+        if SLOT in rehearsal.jobs.problems:
+            show_problem(rehearsal.jobs, SLOT, "Try again")
+        else:
+            st.markdown(_finding(scores, sparsity))
+    right.html(legend())
 
 
 def _finding(scores: Mapping[Side, Score], sparsity: int) -> str:

@@ -31,7 +31,7 @@ from pages.session.job_box import job_slot, show_problem
 from pages.session.session import Session
 from pages.session.shelves import footprint_of, tree_key, tree_shelf
 from pages.variants import difference, lineage_panel
-from pages.widgets.basics import explain, figure, theme
+from pages.widgets.basics import data_table, explain, figure, theme
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports
 from pages.widgets.formatting import count, escape_markdown, percent, size
@@ -255,11 +255,10 @@ def _table(model: SpeechModel, groups: Sequence[UnitGroup], table: pd.DataFrame)
             select_group(model, groups[rows[0]].id)
 
     numbers = st.column_config.NumberColumn
-    st.dataframe(
+    data_table(
         table,
         key=key,
         height=TABLE_HEIGHT,
-        hide_index=True,
         on_select=choose,
         selection_mode="single-row",
         column_config={

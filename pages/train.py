@@ -294,8 +294,12 @@ def _draw_start(
     begun = session.jobs.running(SLOT) is None and _has_begun(run_folder(model, start, choices))
     if obstacle:
         st.caption(obstacle)
-    elif not begun and (seconds := foreseen_seconds(model, choices)) is not None:
-        st.markdown(f":small[It takes {about(seconds)} on this computer.]")
+    elif not begun:
+        seconds = foreseen_seconds(model, choices)
+        takes = "It takes as long as the clips are many: the time left is told when they are read."
+        if seconds is not None:
+            takes = f"It takes {about(seconds)} on this computer."
+        st.markdown(f":small[{takes}]")
 
     def idle() -> None:
         pressed = primary_button(

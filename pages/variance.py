@@ -42,7 +42,7 @@ from pages.planning.settings import read_settings, widget_key
 from pages.session.job_box import job_slot, show_problem
 from pages.session.link import follow, one_of, opened, write_address
 from pages.session.session import Session
-from pages.widgets.basics import PANELS_WIDTH, explain, figure, two_columns, wide
+from pages.widgets.basics import PANELS_WIDTH, data_table, explain, figure, two_columns, wide
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports
 from pages.widgets.formatting import percent
@@ -255,9 +255,8 @@ def _pairs(group: UnitGroup, detail: MatrixDetail) -> None:
     st.markdown(
         f":small[**The most similar {unit.lower()}s** in this matrix, of {group.n_units:,}]"
     )
-    st.dataframe(
+    data_table(
         pd.DataFrame(rows),
-        hide_index=True,
         height=213,
         column_config={"Cosine": st.column_config.NumberColumn(format="%.3f")},
         alt="The five most similar pairs of units in the chosen matrix.",

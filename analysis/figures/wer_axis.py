@@ -60,7 +60,8 @@ class WerAxis:
 
     def apply(self, figure: go.Figure) -> None:
         """Set the figure's axis."""
-        figure.update_yaxes(title_text="WER (%)", tickformat="~%")
+        title = "WER (%); 0 in the grey lane" if self.has_lane else "WER (%)"
+        figure.update_yaxes(title_text=title, tickformat="~%")
         if not self.log:
             figure.update_yaxes(range=[self.low, self.high], zeroline=False)
             return

@@ -10,7 +10,7 @@ from analysis.clustering.unit_space import UnitSpace
 from analysis.figures.clusters import MATRIX_HEIGHT, similarity_matrices
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
-from pages.widgets.basics import figure, two_columns
+from pages.widgets.basics import data_table, figure, two_columns
 from pages.widgets.formatting import percent
 
 FEW_MEMBERS = 6
@@ -65,9 +65,8 @@ def draw_detail(
         figure(matrix, key="members", alt="Similarity of the chosen units.", height=MATRIX_HEIGHT)
     with right:
         _becomes(view, unit)
-    st.dataframe(
+    data_table(
         members,
-        hide_index=True,
         height="content" if n <= FEW_MEMBERS else MEMBERS_HEIGHT,
         column_config={
             name: st.column_config.NumberColumn(format="%.3f")

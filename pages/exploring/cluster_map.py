@@ -111,7 +111,7 @@ def map_controls(
 
 
 def map_note(session: Session, note: str) -> None:
-    """A line under the map, which gives way to the progress of a map that is being made."""
+    """A line over the map, which gives way to the progress of a map that is being made."""
     job_box(session.jobs, (UMAP_SLOT, PCA_SLOT), lambda: st.caption(note), wide=True)
 
 

@@ -101,7 +101,7 @@ def choose_group(
         select_group(model, own[min(max(own.index(now) + by, 0), len(own) - 1)].id)
 
     with row:
-        with st.container(width=300):
+        with st.container(width=270):
             pick_group(
                 model, groups, "Layer and kind", "The selected group, the same on all pages."
             )

@@ -24,7 +24,7 @@ from pages.planning.settings import Settings
 from pages.session.job_box import job_slot, show_problem
 from pages.session.session import Session
 from pages.session.shelves import Shelf, model_id
-from pages.widgets.basics import figure
+from pages.widgets.basics import data_table, figure
 from pages.widgets.formatting import seconds
 
 EXPLANATION = (
@@ -274,9 +274,8 @@ def draw_table(session: Session, model: SpeechModel, settings: Settings) -> dict
         name: st.column_config.NumberColumn(name.capitalize(), format="%.3f", help=text)
         for name, text in MEASURES.items()
     }
-    st.dataframe(
+    data_table(
         table,
-        hide_index=True,
         height=320,
         column_config={"group": None, **names, **formats},
         alt="Entropy, distance and diagonality of every head.",

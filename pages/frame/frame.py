@@ -33,6 +33,10 @@ _ICON = """<svg xmlns="http://www.w3.org/2000/svg" width="44" height="44" viewBo
 <circle cx="14" cy="22" r="12" fill="#0072B2"/><circle cx="30" cy="22" r="12" fill="#D55E00"/>
 <path d="M22 13a12 12 0 0 1 0 18a12 12 0 0 1 0-18z" fill="#FFFFFF"/></svg>"""
 
+# Streamlit leaves 80 pixels on either side of a page, which a projector cannot spare.
+_NARROWER_RIM = """<style>@media (min-width: 768px) and (max-width: 1200px) {
+[data-testid=stMainBlockContainer] {padding-left: 2rem; padding-right: 2rem}}</style>"""
+
 _inside: "ContextVar[tuple[Session, SpeechModel] | None]" = ContextVar("inside", default=None)
 
 
@@ -40,6 +44,7 @@ def main() -> None:
     """Draw the frame, then the page that is chosen."""
     st.set_page_config(page_title="Coalesce", page_icon=_ICON, layout="wide")
     st.logo(_MARK, size="large", icon_image=_ICON)
+    st.html(_NARROWER_RIM)
     listen = st.Page("pages/listen.py", title="Listen", icon=":material/hearing:", default=True)
     train = st.Page("pages/train.py", title="Train", icon=":material/model_training:")
     link.receive()

@@ -5,6 +5,8 @@ clip, on Compress the plan that is being edited. A recipe is all that it takes t
 model. An uploaded clip is named by its hash, for as long as this server keeps it.
 """
 
+import json
+
 import streamlit as st
 
 from analysis.errors import UserError
@@ -29,6 +31,8 @@ COMPARING, PLANNING = "Transcribe", "Compress"
 
 SHOW_VARIANTS = (COMPARING, PLANNING, "Evaluate")
 """Titles of the pages that show the variants."""
+
+_BY_HAND = "Point at the address, and press the button that appears at its right end."
 
 _WANTED = "link:wanted"
 _FOLLOWED = "link:followed"
@@ -83,14 +87,31 @@ def draw_dialog(session: Session, model: SpeechModel, page: str) -> None:
 
 @st.dialog("Copy link", icon=":material/link:")
 def _dialog(address: str, left_out: list[str]) -> None:
-    st.markdown("Point at the address, and press the button that appears at its right end.")
     st.code(address, language=None)
+    _copy(address)
     st.caption(
         "Whoever opens it sees this view and can make the same variants. It does not open your"
         " session, as the address in your browser does."
     )
     for sentence in left_out:
         st.markdown(f":small[:material/info: {sentence}]")
+
+
+def _copy(address: str) -> None:
+    """Put the address where a person pastes from; a browser forbids it to pages of plain http.
+
+    Parameters
+    ----------
+    address : str
+        Its parameters are percent-encoded, so that it holds no markup.
+    """
+    text = json.dumps(address).replace("<", r"\u003c")
+    st.html(
+        f"<p id='link-copied'>{_BY_HAND}</p><script>navigator.clipboard?.writeText({text}).then("
+        "() => {document.getElementById('link-copied').textContent = 'It is copied: paste it where"
+        " you like.'})</script>",
+        unsafe_allow_javascript=True,
+    )
 
 
 def _carried(session: Session, model: SpeechModel, page: str) -> tuple[dict[str, str], list[str]]:

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.listening.results import ScoredTranscript, overall, row, table_of, to_json
+from pages.widgets.basics import data_table
 from pages.widgets.exports import table_button
 from pages.widgets.formatting import escape_markdown, number_of, percent
 
@@ -49,9 +50,8 @@ def draw_table(results: Sequence[ScoredTranscript], normaliser: str) -> None:
         )
     rows = pd.DataFrame([row(result) for result in results])
     numbers = st.column_config.NumberColumn
-    st.dataframe(
+    data_table(
         rows.assign(wer=100 * rows["wer"].astype(float), cer=100 * rows["cer"].astype(float)),
-        hide_index=True,
         column_order=[
             *("clip", "model", "wer", "cer", "substitutions", "insertions", "deletions"),
             *("compared_with", "text"),

@@ -26,7 +26,7 @@ from analysis.tables import FORMATS
 from pages.listening.player import pcm
 from pages.runs.opened import require_clip
 from pages.session.sweep_state import SweepState
-from pages.widgets.basics import swatch
+from pages.widgets.basics import data_table, swatch
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import table_button
 from pages.widgets.formatting import escape_markdown, number_of, seconds
@@ -228,9 +228,8 @@ def _draw_page(table: UtteranceTable, search: Search, places: np.ndarray) -> int
         )
     shown = places[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
     frame = table.frame.iloc[shown]
-    event: Any = st.dataframe(
+    event: Any = data_table(
         frame,
-        hide_index=True,
         column_order=_errors_first(table),
         column_config={str(name): _column(str(name), frame) for name in frame.columns},
         on_select="rerun",

@@ -10,7 +10,7 @@ from analysis.evaluation.slices import MIN_BLOCKS, Slice, slice_values, slices_o
 from analysis.figures.losses import slice_chart
 from pages.runs.explorer import show_slice, title_of
 from pages.session.sweep_state import SweepState
-from pages.widgets.basics import figure
+from pages.widgets.basics import data_table, figure
 from pages.widgets.exports import draw_exports
 
 
@@ -51,9 +51,8 @@ def _draw_table(table: pd.DataFrame, slices: list[Slice], model: int, base: int)
         show_slice([slices[row].bound for row in rows])
 
     numbers = st.column_config.NumberColumn
-    st.dataframe(
+    data_table(
         table.assign(column=table["column"].map(title_of)),
-        hide_index=True,
         column_config={
             "column": "Column",
             "value": st.column_config.TextColumn("Value", width="medium"),

@@ -29,7 +29,7 @@ from pages.runs.closer_look import draw_closer_look
 from pages.runs.opened import draw_save_results, say_origin
 from pages.session.session import Session
 from pages.session.sweep_state import SweepState
-from pages.widgets.basics import figure, swatch
+from pages.widgets.basics import data_table, figure, swatch
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports, table_button
 from pages.widgets.formatting import escape_markdown, number_of, percent
@@ -119,14 +119,13 @@ def _draw_table(state: SweepState) -> None:
     table = wer_table(state.rows)
     several_models = table["model"].nunique() > 1
     numbers = st.column_config.NumberColumn
-    st.dataframe(
+    data_table(
         table.assign(
             parameters=table["parameters"] / 1e6,
             macs_per_second=table["macs_per_second"] / 1e6,
             allocation=table["allocation"].fillna("–"),
             condition=table["condition"].fillna("").map(describe_condition),
         ),
-        hide_index=True,
         column_order=[
             *(("model",) if several_models else ()),
             *("method", "allocation"),

@@ -20,7 +20,7 @@ from analysis.evaluation.lost_words import (
 from analysis.figures.losses import calibration_chart
 from pages.runs.explorer import colors_of, show_only
 from pages.session.sweep_state import SweepState
-from pages.widgets.basics import figure
+from pages.widgets.basics import data_table, figure
 from pages.widgets.exports import draw_exports
 from pages.widgets.formatting import percent
 
@@ -74,9 +74,8 @@ def draw_words(state: SweepState, model: int, base: int) -> None:
     letters = _letters(classes)
     st.markdown("**Characters that go wrong**")
     numbers = st.column_config.NumberColumn
-    st.dataframe(
+    data_table(
         letters,
-        hide_index=True,
         column_config={
             "name": "Kind",
             "n": numbers("In the references"),
@@ -130,9 +129,8 @@ def _draw_rows(
     if table.empty:
         st.caption("None.")
         return
-    st.dataframe(
+    data_table(
         table.head(MOST_ROWS),
-        hide_index=True,
         column_order=list(names),
         column_config={name: _column(table, name, title) for name, title in names.items()},
         on_select=choose,

@@ -183,7 +183,9 @@ class Job(Generic[T]):
                     return ahead
                 return f"{self.title}: first {ahead[:1].lower()}{ahead[1:]}"
             n_ahead = self.lane.n_before(self) if self.lane is not None else 0
-            return f"{self.title}: waiting, {n_ahead} before you"
+            return f"{self.title}: " + (
+                f"waiting, {n_ahead} before you" if n_ahead else "in a moment"
+            )
         parts = [self.title]
         if self.note:
             parts.append(self.note)

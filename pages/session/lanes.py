@@ -60,9 +60,13 @@ class Lane:
         job.future.add_done_callback(lambda future: self._leave(job))
 
     def n_before(self, job: Work) -> int:
-        """How many jobs have to end before this one may begin, on a lane with one worker."""
+        """How many jobs are to be done before this one begins, on a lane with one worker.
+
+        One that nobody wants any more ends at its next step, and is not counted.
+        """
         with self._lock:
-            return self._queue.index(job) if job in self._queue else 0
+            before = self._queue[: self._queue.index(job)] if job in self._queue else []
+            return sum(one.is_wanted for one in before)
 
     @property
     def n_jobs(self) -> int:

@@ -21,6 +21,7 @@ from pages.session.at_hand import models_at_hand
 from pages.session.job_box import job_line, show_problem
 from pages.session.session import Session
 from pages.session.shelves import Shelf, model_id
+from pages.widgets.basics import data_table
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports
 from pages.widgets.formatting import escape_markdown
@@ -161,9 +162,8 @@ def _draw_table(table: pd.DataFrame, by: str) -> None:
         max_value=1.0,
         help="Norm of the difference over the norm in the first model; none where sizes differ.",
     )
-    st.dataframe(
+    data_table(
         table.sort_values(by, ascending=False, kind="stable", na_position="first"),
-        hide_index=True,
         height=320,
         column_config={
             by: bar,

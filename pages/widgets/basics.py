@@ -105,6 +105,18 @@ def draw_chart(
     return st.plotly_chart(chart, config={"displaylogo": False, **config}, **options)
 
 
+def data_table(rows: Any, **options: Any) -> Any:
+    """A table that can be sorted and searched; what is missing is a dash.
+
+    Parameters
+    ----------
+    rows : DataFrame, or sequence of mappings
+    **options
+        Of `streamlit.dataframe`.
+    """
+    return st.dataframe(rows, hide_index=True, placeholder="–", **options)
+
+
 PANELS_WIDTH = 620
 """Pixels that a panel for each kind of unit takes."""
 

@@ -80,6 +80,9 @@ def test_a_link_shows_somebody_else_the_comparison_and_no_more(
     expect(shown).to_contain_text("recipes=")
     link = shown.inner_text().strip()
     assert kept not in link
+    expect(page.get_by_text("It is copied")).to_be_visible()
+    page.context.grant_permissions(["clipboard-read"])
+    assert page.evaluate("navigator.clipboard.readText()") == link
     assert f"model={MODEL}" in link
 
     guest.goto(link)
