@@ -273,7 +273,6 @@ def _table(model: SpeechModel, groups: Sequence[UnitGroup], table: pd.DataFrame)
             "Variance": numbers(format="%.2e", width=80, help=STATISTICS["variance"]),
             "Redundancy (%)": numbers(format="%.1f", width=120, help=REDUNDANCY_DEFINITION),
         },
-        placeholder="–",
         alt="All unit groups of the model with size, variance and redundancy.",
     )
     st.caption("A row, or an area, that is chosen here is the selected group on all pages.")
