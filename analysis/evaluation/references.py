@@ -1,14 +1,20 @@
 """Reference transcripts from whatever a person has: a text, lines of text, a table."""
 
+import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from analysis.errors import UserError
 from analysis.evaluation.corpus_tables import READERS, Entry, Fault, read_text
+from analysis.files import absolute
+from analysis.speech.audio import SUPPORTED_EXTENSIONS
 from analysis.speech.letters import same_letters
 
 _TABLES = (".csv", ".jsonl")
+_NUMBERED = re.compile(r"(?=.*\d)\w+([-_.]\w+)+")
+"""A name like 1089-134686-0000, which nobody says."""
 
 Named = dict[str, set[str]]
 """What a table says of each clip, by the clip's name: one text, if it is a table to rely on."""
@@ -40,10 +46,7 @@ def read_references(given: str, audio_paths: Sequence[Path]) -> list[str]:
     if path is None:
         if not given.strip():
             raise UserError("The reference is empty.", "Give what is said, or leave it out.")
-        if _names_a_file(given):
-            raise UserError(
-                f"There is no file {given!r} to read references from.", "Check its path."
-            )
+        _refuse_path(given)
         if len(audio_paths) != 1:
             raise UserError(
                 f"One reference text was given for {len(audio_paths)} clips.",
@@ -52,9 +55,11 @@ def read_references(given: str, audio_paths: Sequence[Path]) -> list[str]:
         return [given]
     if path.suffix.lower() in _TABLES:
         return _from_table(path, audio_paths)
-    lines = [line.strip() for line in read_text(path, path.name).split("\n") if line.strip()]
+    lines = _lines_of(path, path.name)
     named = _by_first_word(lines)
-    if all(_text_of(audio, named, path.name) is not None for audio in audio_paths):
+    if len(audio_paths) == 1 and _is_named_after(path.name, audio_paths[0], named):
+        return [" ".join(lines)]
+    if _is_table(lines, named, audio_paths, path.name):
         return _pick(named, audio_paths, path.name)
     if len(audio_paths) == 1:
         return [" ".join(lines)]
@@ -96,13 +101,14 @@ def references_by_name(table: str, content: bytes, clips: Sequence[str]) -> dict
         if suffix in _TABLES:
             named, faults = _read_table(path, table)
         else:
-            lines = [line.strip() for line in read_text(path, table).split("\n")]
-            whole = " ".join(filter(None, lines))
-            named = _by_first_word(lines) | (
-                {same_letters(Path(table).stem): {whole}} if whole else {}
-            )
+            lines = _lines_of(path, table)
+            named = _by_first_word(lines)
+            own = [Path(clip) for clip in clips if _is_named_after(table, Path(clip), named)]
+            known = [Path(clip) for clip in clips if _text_of(Path(clip), named, table)]
+            _refuse_doubtful(lines, [clip for clip in known if clip not in own], table)
+            named |= {same_letters(clip.name): {" ".join(lines)} for clip in own}
     found = {clip: _text_of(Path(clip), named, table) for clip in clips}
-    texts = {clip: text for clip, text in found.items() if text is not None}
+    texts = {clip: text for clip, text in found.items() if text}
     if not texts:
         raise UserError(
             f"{table} names none of the clips that are loaded.",
@@ -115,9 +121,56 @@ def references_by_name(table: str, content: bytes, clips: Sequence[str]) -> dict
 
 
 def _by_first_word(lines: Sequence[str]) -> Named:
-    """Lines of ``name text``."""
-    pairs = [line.split(maxsplit=1) for line in lines if len(line.split(maxsplit=1)) == 2]
+    """Lines of ``name text``, or of a name alone, in whose clip nothing is said."""
+    pairs = [(*line.split(maxsplit=1), "")[:2] for line in lines]
     return _gather((same_letters(name), text) for name, text in pairs)
+
+
+def _lines_of(path: Path, name: str) -> list[str]:
+    return [line.strip() for line in read_text(path, name).split("\n") if line.strip()]
+
+
+def _is_named_after(table: str, audio: Path, named: Named) -> bool:
+    """Whether a text is called as a clip is, and holds its words and no names."""
+    if same_letters(Path(table).stem) != same_letters(audio.stem):
+        return False
+    return same_letters(audio.name) not in named and (
+        audio.stem.isalpha() or same_letters(audio.stem) not in named
+    )
+
+
+def _is_table(lines: Sequence[str], named: Named, audio_paths: Sequence[Path], table: str) -> bool:
+    """Whether lines begin with the names of clips, these ones or others; else they are words.
+
+    Raises
+    ------
+    UserError
+        Where it might be either.
+    """
+    known = [audio for audio in audio_paths if _text_of(audio, named, table)]
+    if len(audio_paths) == 1:
+        _refuse_doubtful(lines, known, table)
+    return bool(known) or all(_is_a_name(line.split()[0]) for line in lines)
+
+
+def _refuse_doubtful(lines: Sequence[str], known: Sequence[Path], table: str) -> None:
+    """Refuse lines that name one clip by what may as well be the first word that is said in it."""
+    if len(known) != 1 or not known[0].stem.isalpha():
+        return
+    (audio,) = known
+    if not audio.suffix or same_letters(audio.name) not in _by_first_word(lines):
+        raise UserError(
+            f"“{audio.stem}” in {table} may be the name of a clip or the first word that is said.",
+            f"Write {audio.name} before the words, or the words alone into a file that is called"
+            f" {audio.stem}.txt."
+            if audio.suffix
+            else "Call the clip by a name that nobody says.",
+        )
+
+
+def _is_a_name(word: str) -> bool:
+    """Whether a word is the name of a sound file, with its ending or with numbers and dashes."""
+    return Path(word).suffix.lower() in SUPPORTED_EXTENSIONS or bool(_NUMBERED.fullmatch(word))
 
 
 def _gather(pairs: Iterable[tuple[str, str]]) -> Named:
@@ -127,10 +180,22 @@ def _gather(pairs: Iterable[tuple[str, str]]) -> Named:
     return named
 
 
-def _names_a_file(given: str) -> bool:
-    """Whether a text can only be meant as a path; “24/7” is said, “words.txt” is not."""
+def _refuse_path(given: str) -> None:
+    """Refuse a text that can only be meant as a path; “24/7” is said, “words.txt” is not.
+
+    Raises
+    ------
+    UserError
+    """
     ends_so = given.strip().lower().endswith((*_TABLES, ".txt"))
-    return ends_so or (len(given.split()) == 1 and given.startswith(("/", "./", "../")))
+    begins_so = given.startswith(("/", "./", "../"))
+    in_folder = os.sep in given and os.path.lexists(Path(given).parent)
+    is_path = ends_so or (len(given.split()) == 1 and (begins_so or in_folder))
+    if not is_path:
+        return
+    if absolute(given).is_dir():
+        raise UserError(f"{given!r} is a folder.", "Give the file that has the references.")
+    raise UserError(f"There is no file {given!r} to read references from.", "Check its path.")
 
 
 def _as_file(given: str) -> Path | None:

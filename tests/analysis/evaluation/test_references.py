@@ -1,6 +1,7 @@
 """Reference transcripts are found for the right clip, whatever form they come in."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -155,10 +156,71 @@ def test_an_upload_that_names_no_clip_is_refused(table: str, content: bytes, sai
         assert "line 1: It is no JSON object" in caught.value.remedy
 
 
-@pytest.mark.parametrize("given", ["refs.txt", "/no/such/place", "clips/metadta.csv", "a b.jsonl"])
+@pytest.mark.parametrize(
+    "given", ["refs.txt", "/no/such/place", "clips/metadta.csv", "a b.jsonl", "tests/refs.lab"]
+)
 def test_a_path_that_leads_nowhere_is_no_text(given: str) -> None:
     with pytest.raises(UserError, match="no file"):
         read_references(given, [Path("a.wav")])
+
+
+def said(read: Callable[[], str]) -> str:
+    """The text, or why there is none."""
+    try:
+        return read()
+    except UserError as error:
+        return error.message
+
+
+def test_a_folder_is_no_text() -> None:
+    with pytest.raises(UserError, match="is a folder"):
+        read_references("tests/analysis", [Path("a.wav")])
+
+
+@pytest.mark.parametrize(
+    ("table", "content", "expected"),
+    [
+        pytest.param("set.txt", "set the alarm\n", "set the alarm", id="called as the clip is"),
+        pytest.param("set.txt", "set.flac set the alarm\n", "set the alarm", id="whole name"),
+        pytest.param("words.txt", "please set the alarm\n", "please set the alarm", id="no name"),
+        pytest.param("words.txt", "set the alarm\n", "may be the name", id="either"),
+        pytest.param("words.txt", "set the alarm\ngo on\n", "may be the name", id="either, twice"),
+        pytest.param("t.txt", "a.flac yes\nb.flac no\n", "no transcript", id="of others"),
+        pytest.param("t.txt", "1-2-3 yes\n", "no transcript", id="of another"),
+        pytest.param("t.txt", "\n \n", "no transcript", id="empty"),
+    ],
+)
+def test_a_name_is_told_from_a_word(
+    tmp_path: Path, table: str, content: str, expected: str
+) -> None:
+    """A clip's name that is counted as a word, and a word that is taken for a name, are errors."""
+    (tmp_path / table).write_text(content)
+    clip = "set.flac"
+    by_file = said(lambda: read_references(str(tmp_path / table), [Path(clip)])[0])
+    by_upload = said(lambda: references_by_name(table, content.encode(), [clip])[clip])
+    assert expected in by_file
+    assert expected in by_upload or "names none" in by_upload
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("digits five one\nnumbr six\n", "no transcript for number.flac"),
+        ("number six\ndigits\n", ["", "six"]),
+        ("five one\nsix\n", ["five one", "six"]),
+        ("digits\nnumber\n", ["digits", "number"]),
+    ],
+)
+def test_lines_with_names_go_to_no_other_clip(
+    tmp_path: Path, content: str, expected: str | list[str]
+) -> None:
+    table, clips = tmp_path / "t.txt", [Path("digits.flac"), Path("number.flac")]
+    table.write_text(content)
+    if isinstance(expected, str):
+        with pytest.raises(UserError, match=expected):
+            read_references(str(table), clips)
+    else:
+        assert read_references(str(table), clips) == expected
 
 
 def test_a_slash_makes_no_path_of_what_is_said() -> None:
@@ -176,7 +238,7 @@ def test_an_empty_text_is_refused() -> None:
         ("m.csv", "file_name,transcription\nx/a.wav,yes\ny/a.wav,no\n"),
         ("m.jsonl", '{"audio_filepath": "a.wav", "text": "yes"}\n'
          '{"audio_filepath": "a.wav", "text": "no"}\n'),
-        ("84-1.trans.txt", "a yes\na no\n"),
+        ("84-1.trans.txt", "a.wav yes\na.wav no\n"),
     ],
 )  # fmt: skip
 def test_two_texts_for_one_clip_are_refused(tmp_path: Path, table: str, content: str) -> None:
