@@ -267,7 +267,9 @@ def _lacks(sound: _Sound) -> list[str]:
             f" holds {sound.seconds:.1f} s."
         )
     if findings.n_damaged:
-        sentences.append("Damaged pieces of the file were left out.")
+        sentences.append(
+            "Pieces of the file are damaged, missing or in disorder; the others were read."
+        )
     return sentences
 
 

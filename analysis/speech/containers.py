@@ -270,10 +270,44 @@ def _au_parts(stream: BinaryIO, start: int, end: int) -> Iterator[Part]:
         start = stop if rest.startswith(_AU) else end
 
 
+class _OggLink:
+    """A link of a chain of Ogg streams: what its pages say of themselves.
+
+    Parameters
+    ----------
+    start : int
+        Of its bytes in the file.
+    """
+
+    def __init__(self, start: int) -> None:
+        self._start, self._n_lost = start, 0
+        self._following: dict[bytes, int] = {}  # stream → the number that its next page should have
+        self._reached: dict[bytes, int] = {}  # stream → the position in time at its last page
+        self._ended: set[bytes] = set()
+
+    def take(self, page: bytes) -> None:
+        """Note what a page tells, and what is wrong about it: RFC 3533, section 6."""
+        flags, stream = page[5], page[14:18]
+        position, number = struct.unpack("<q4xI", page[6:22])
+        is_odd = page[4] != 0 or _ogg_checksum(page) != page[22:26] or stream in self._ended
+        is_odd |= stream not in self._following and not flags & 2  # of a stream that never began
+        if position != -1:  # some packet ends on the page
+            is_odd |= position < self._reached.get(stream, position)
+            self._reached[stream] = position
+        missing = number - self._following.get(stream, number)
+        self._n_lost += max(missing, int(is_odd or missing < 0))
+        self._following[stream] = number + 1
+        if flags & 4:
+            self._ended.add(stream)
+
+    def part(self, stop: int) -> Part:
+        """The bytes of the link."""
+        return Part(self._start, stop, is_cut=not self._ended, n_lost=self._n_lost)
+
+
 def _ogg_parts(stream: BinaryIO, start: int, end: int) -> Iterator[Part]:
     """Links of a chain: each begins with pages that say so, and ends with one that says so."""
-    link, position, in_head, is_whole, n_lost = start, start, True, False, 0
-    following: dict[bytes, int] = {}  # stream → the number that its next page should have
+    link, position, in_head = _OggLink(start), start, True
     while (position := _next_page(stream, position, end)) < end:
         head = _at(stream, position, 27)
         segments = _at(stream, position + 27, head[26]) if len(head) == 27 else b""
@@ -281,19 +315,14 @@ def _ogg_parts(stream: BinaryIO, start: int, end: int) -> Iterator[Part]:
         page = _at(stream, position, size)
         if len(page) < max(size, 27):  # cut short
             break
-        begins, ends = bool(page[5] & 2), bool(page[5] & 4)
+        begins = bool(page[5] & 2)
         if begins and not in_head:
-            yield Part(link, position, is_cut=not is_whole, n_lost=n_lost)
-            link, is_whole, n_lost = position, False, 0
+            yield link.part(position)
+            link = _OggLink(position)
         in_head = begins
-        is_whole |= ends
-        if _ogg_checksum(page) != page[22:26]:
-            n_lost += 1
-        number, (given,) = page[14:18], struct.unpack("<I", page[18:22])
-        n_lost += max(0, given - following.get(number, given))
-        following[number] = given + 1
+        link.take(page)
         position += size
-    yield Part(link, end, is_cut=not is_whole, n_lost=n_lost)
+    yield link.part(end)
 
 
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
