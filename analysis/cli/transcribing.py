@@ -10,6 +10,7 @@ from analysis.cli.terminal import print_json, printable, progress_bar, say_notes
 from analysis.errors import UserError
 from analysis.evaluation.references import read_references
 from analysis.evaluation.scoring import Score, score
+from analysis.files import absolute
 from analysis.models.finding import is_model
 from analysis.models.footprint import footprint
 from analysis.models.foreign import MODEL_FILES
@@ -96,6 +97,7 @@ def _split_inputs(inputs: list[str]) -> tuple[list[str], list[Path]]:
     """Tell models from audio files: what is a file or is called like one is audio."""
     models, paths = [], []
     for text in inputs:
+        absolute(text)  # refuses links that lead in a circle
         path = Path(text).expanduser()
         if path.is_file() and path.suffix.lower() in MODEL_FILES:
             models.append(text)  # as which it is refused, with what to do instead

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import UserError
-from analysis.files import read_bytes
+from analysis.files import absolute, read_bytes
 from analysis.speech.audio import SUPPORTED_EXTENSIONS
 from analysis.speech.letters import same_letters
 
@@ -72,7 +72,14 @@ Entries = Iterator[Entry | Fault]
 
 
 def nowhere(source: Path) -> UserError:
-    """What is said of a source that is not there."""
+    """What is said of a source that is not there.
+
+    Raises
+    ------
+    UserError
+        Where links lead in a circle.
+    """
+    absolute(source)
     return UserError(f"There is no folder or manifest {source}.", "Check the path of the data.")
 
 

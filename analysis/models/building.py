@@ -13,7 +13,7 @@ from analysis.errors import UserError
 from analysis.models import modeling_merged_units
 from analysis.models.architectures import Architecture
 from analysis.models.checkpoint_files import CheckpointFiles, read_json
-from analysis.models.settings import find_culprit, wrong_setting
+from analysis.models.settings import extractor_file, find_culprit, wrong_setting
 from analysis.models.unused_tensors import refuse_foreign_tensors, refuse_wrapped
 
 MERGED_UNITS = "merged_units"
@@ -117,7 +117,7 @@ def load_processor(
             raise UserError(
                 f"The feature extractor of {name} makes {made[0]:,} mel bands x {made[1]:,} frames,"
                 f" and the model takes {taken[0]:,} x {taken[1]:,}.",
-                "Get a fresh copy of preprocessor_config.json.",
+                f"Get fresh copies of {extractor_file(files.folder)} and config.json.",
             )
     return processor
 

@@ -113,14 +113,14 @@ def load(
     config = read_config(files, architecture, name)
     check_config(config, architecture, name)
     processor = load_processor(files, architecture, config, name)
-    check_processor(processor, config, architecture, name)
+    noise = check_processor(processor, config, architecture, folder, name)
     numbers = DTYPES.get(dtype, torch.float32)
     with _BUILDING:
         model, unused = build(files, architecture, config, numbers, name)
         notes = check_generation(model, processor.tokenizer, name)
     digests, dtypes = files.digests(partial(check_numbers, dtype=numbers, name=name))
     remember(model, digests, dtypes)
-    companions, said = find_companions(folder)
+    companions, carried = find_companions(folder)
     model = model.to(device)  # type: ignore[arg-type]
     model.eval().requires_grad_(False)
     weight_hash = combine(digests)
@@ -140,7 +140,10 @@ def load(
         health=Health.from_dict(files.health, name) if files.health and is_described else None,
         licence=files.licence or (_DEMO_LICENCE if origin in DEMO_MODELS else None),
         stored_dtype=None if asked else files.main_dtype(),
-        notes=(*note_unused(unused), *notes, *said, *([] if is_described else [_CHANGED_SINCE])),
+        notes=(
+            *(*note_unused(unused), *noise, *notes, *carried),
+            *([] if is_described else [_CHANGED_SINCE]),
+        ),
         companions=companions,
     )
     return quantise(loaded) if dtype == INT8 else loaded

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,8 +19,8 @@ from analysis.models.checkpoint_files import CheckpointFiles, read_json
 from analysis.models.speech_model import dtype_name
 from analysis.plan.validation import shown
 
-_SETTINGS = ("config.json", "generation_config.json", "preprocessor_config.json")
-_PROCESSOR = "processor_config.json"
+_EXTRACTOR, _PROCESSOR = "preprocessor_config.json", "processor_config.json"
+_SETTINGS = ("config.json", "generation_config.json", _EXTRACTOR)
 _HERTZ = 16_000  # to which every sound is brought before a model hears it
 _LARGEST = 2**63 - 1
 
@@ -92,10 +93,30 @@ def check_config(config: PretrainedConfig, architecture: Architecture, name: str
             raise wrong_setting(field, value, "config.json", name)
 
 
+def extractor_file(folder: Path) -> str:
+    """Name of the file that has the feature extractor's settings: newer checkpoints have another.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the checkpoint.
+    """
+    return _EXTRACTOR if (folder / _EXTRACTOR).is_file() else _PROCESSOR
+
+
 def check_processor(
-    processor: ProcessorMixin, config: PretrainedConfig, architecture: Architecture, name: str
-) -> None:
+    processor: ProcessorMixin,
+    config: PretrainedConfig,
+    architecture: Architecture,
+    folder: Path,
+    name: str,
+) -> tuple[str, ...]:
     """Check that feature extractor and tokenizer are what the model was trained with.
+
+    Returns
+    -------
+    tuple of str
+        Sentences on what makes texts differ from run to run.
 
     Raises
     ------
@@ -109,17 +130,16 @@ def check_processor(
             f"{name} was trained on audio of {shown(extractor.sampling_rate)} Hz.",
             f"Choose a checkpoint for {_HERTZ} Hz, as nearly all are.",
         )
+    file = extractor_file(folder)
     for field, usual in vars(type(extractor)()).items():
         value = getattr(extractor, field)
         wrong = isinstance(usual, bool | int | float) and not (
             isinstance(value, bool) == isinstance(usual, bool) and isinstance(value, int | float)
         )
         if wrong and not (value is None and field == "dither"):
-            raise wrong_setting(field, value, "preprocessor_config.json", name)
+            raise wrong_setting(field, value, file, name)
     if extractor.padding_side not in ("left", "right"):
-        raise wrong_setting(
-            "padding_side", extractor.padding_side, "preprocessor_config.json", name
-        )
+        raise wrong_setting("padding_side", extractor.padding_side, file, name)
     if architecture.decoding == "ctc":
         kind = type(processor.tokenizer)
         if not issubclass(kind, Wav2Vec2CTCTokenizer | Wav2Vec2PhonemeCTCTokenizer):
@@ -135,6 +155,11 @@ def check_processor(
                 f" tokenizer says {padding} (pad_token_id).",
                 "Find out with which of them it was trained, and correct the other.",
             )
+    if not getattr(extractor, "dither", 0):
+        return ()
+    return (
+        f"{file} adds noise to all that the model hears (dither): texts differ from run to run.",
+    )
 
 
 def is_token(value: Any, config: PretrainedConfig) -> bool:

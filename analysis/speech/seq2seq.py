@@ -335,9 +335,11 @@ class Seq2SeqRecogniser:
         )
 
     def _without_end(self, row: list[int]) -> list[int]:
-        """A row without what ends it and the padding behind."""
+        """A row without what ends it and the padding behind; an end that is text, too, stays."""
         ends = self._config.eos_token_id
-        ends = {self._config.pad_token_id, *(ends if isinstance(ends, list) else [ends])}
+        ends = set(ends if isinstance(ends, list) else [ends])
+        ends &= set(self.model.processor.tokenizer.all_special_ids)
+        ends.add(self._config.pad_token_id)
         length = len(row)
         while length and row[length - 1] in ends:
             length -= 1

@@ -294,6 +294,15 @@ def test_a_limit_by_time_is_noted(merged_copy: Path) -> None:
     assert "after 2.5 s" in note
 
 
+def test_noise_in_what_is_heard_is_noted(merged_copy: Path) -> None:
+    path = merged_copy / "processor_config.json"
+    settings = json.loads(path.read_text())
+    settings["feature_extractor"]["dither"] = 0.1
+    path.write_text(json.dumps(settings))
+    [note] = load(merged_copy).notes
+    assert note.startswith("processor_config.json adds noise")
+
+
 def test_settings_that_could_not_be_saved_are_dropped_before_anything_is_computed(
     merged_copy: Path, tmp_path: Path
 ) -> None:

@@ -126,6 +126,17 @@ def test_a_model_that_does_not_end_is_stopped(seconds: float, n_tokens: int) -> 
     assert "did not come to an end" in result.notes[0]
 
 
+def test_an_end_that_is_a_letter_stays_in_the_text() -> None:
+    model = tiny_whisper()
+    whole = transcribe(model, audio(1), COLD).text
+    network: Any = model.model
+    letter = model.processor.tokenizer.get_vocab()[whole[3]]
+    network.generation_config.eos_token_id = [network.generation_config.eos_token_id, letter]
+    cut = transcribe(model, audio(1), COLD)
+    assert cut.text == whole[: whole.index(whole[3]) + 1]
+    assert cut.notes == ()
+
+
 def test_timestamps_that_nobody_asked_for_do_not_send_the_model_back() -> None:
     model = tiny_whisper(timestamps=3.0, hesitation=0.2, end=False)  # writes nothing else
     with calls_of(model.model.model.encoder) as calls:

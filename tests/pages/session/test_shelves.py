@@ -99,3 +99,18 @@ def test_other_letters_are_other_words(tmp_path: Path) -> None:
     vocabulary[one], vocabulary[other] = vocabulary[other], vocabulary[one]
     (folder / "vocab.json").write_text(json.dumps(vocabulary))
     assert model_id(load(str(folder))) != model_id(before)
+
+
+def test_a_word_that_is_no_text_any_more_is_another_text(tmp_path: Path) -> None:
+    """The vocabulary is the same, and a special token is not written down."""
+    folder = save(tiny_whisper(), tmp_path / "whisper")
+    before = load(str(folder))
+    settings = json.loads((folder / "tokenizer.json").read_text())
+    first = next(iter(settings["model"]["vocab"]))
+    marked = {"id": settings["model"]["vocab"][first], "content": first, "special": True}
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    settings["added_tokens"].append(marked | flags)
+    (folder / "tokenizer.json").write_text(json.dumps(settings))
+    after = load(str(folder))
+    assert after.processor.tokenizer.get_vocab() == before.processor.tokenizer.get_vocab()
+    assert model_id(after) != model_id(before)
