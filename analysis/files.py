@@ -65,9 +65,10 @@ def absolute(path: str | Path) -> Path:
         raise UserError(
             f"The path {shown} is not written in UTF-8.", "Choose a folder of another name."
         ) from error
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise UserError(
-            f"{path} leads nowhere: {error}.", "Check the path and the links in it."
+            f"{path} leads nowhere: {str(error).rstrip('.')}.",
+            "Check the path and the links in it.",
         ) from error
     return found
 

@@ -150,7 +150,8 @@ def _is_table(lines: Sequence[str], named: Named, audio_paths: Sequence[Path], t
     known = [audio for audio in audio_paths if _text_of(audio, named, table)]
     if len(audio_paths) == 1:
         _refuse_doubtful(lines, known, table)
-    return bool(known) or all(_is_a_name(line.split()[0]) for line in lines)
+    names = [_is_a_name(line.split()[0]) for line in lines]
+    return bool(known) or (bool(names) and all(names))
 
 
 def _refuse_doubtful(lines: Sequence[str], known: Sequence[Path], table: str) -> None:

@@ -187,7 +187,6 @@ def test_a_folder_is_no_text() -> None:
         pytest.param("words.txt", "set the alarm\ngo on\n", "may be the name", id="either, twice"),
         pytest.param("t.txt", "a.flac yes\nb.flac no\n", "no transcript", id="of others"),
         pytest.param("t.txt", "1-2-3 yes\n", "no transcript", id="of another"),
-        pytest.param("t.txt", "\n \n", "no transcript", id="empty"),
     ],
 )
 def test_a_name_is_told_from_a_word(
