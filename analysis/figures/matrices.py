@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.compression.allocation import variance_thirds
+from analysis.compression.allocation import achieved_sparsity, variance_thirds
 from analysis.figures.layout import HEADINGS, lay_out
 from analysis.figures.palette import BLUE, GREEN, NEUTRAL, ORANGE, SKY
 from analysis.models.matrix_detail import REACH, MatrixDetail
@@ -256,12 +256,8 @@ def variance_allocation(
 def _allocation_title(
     groups: Sequence[UnitGroup], thirds: Mapping[str, str], n_clusters: Mapping[str, int]
 ) -> str:
-    kept = {}
-    for third in ("low", "high"):
-        members = [group for group in groups if thirds[group.id] == third]
-        total = sum(group.n_parameters for group in members)
-        own = sum(n_clusters[group.id] * group.parameters_per_unit for group in members)
-        kept[third] = own / total if total else float("nan")
-    if not all(np.isfinite(list(kept.values()))):
+    high, low = ([g for g in groups if thirds[g.id] == third] for third in ("high", "low"))
+    if not (high and low):
         return "Too few layers for thirds"
-    return f"High variance keeps {kept['high']:.0%}, low variance {kept['low']:.0%}"
+    kept = [1 - achieved_sparsity(members, n_clusters) for members in (high, low)]
+    return f"High variance keeps {kept[0]:.0%}, low variance {kept[1]:.0%}"
