@@ -20,7 +20,7 @@ from analysis.clustering.listening import MOST_BATCH, SHARED_FROM, statistics_fo
 from analysis.clustering.unit_space import UnitSpace
 from analysis.compression import sensitivity
 from analysis.compression.divergence import CHECK_SECONDS
-from analysis.compression.swaps import STEPS
+from analysis.compression.swaps import STEPS, may_trade
 from analysis.models.footprint import TOKENS_PER_SECOND, Footprint
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
@@ -122,7 +122,7 @@ def trading_seconds(model: SpeechModel, cost: Footprint, recipe: Recipe) -> floa
         Of the model.
     recipe : Recipe
     """
-    if not recipe.swaps:
+    if not (recipe.swaps and may_trade(model)):
         return 0.0
     groups = model.groups_for(recipe.components)
     work, blocks = _taken_away(model, cost, CHECK_SECONDS, groups)

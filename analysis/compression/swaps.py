@@ -31,12 +31,18 @@ from analysis.speech.excitation import Excitation
 STEPS = (0.02, 0.01, 0.005)
 """Shares of the parameters in question that change hands at a time, coarse to fine."""
 
-WORTH_TRADING: Mapping[Decoding, float] = {"seq2seq": 0.1, "ctc": 0.015}
-"""Nats per word, or per CTC frame, of which about one in seven says something: where the
-end-to-end allocation foresees less, trades gain little and are not tried."""
+WORTH_TRADING: Mapping[Decoding, float] = {"seq2seq": 0.1, "ctc": math.inf}
+"""Nats per word or CTC frame: where the end-to-end allocation foresees less, trades gain little and
+are not tried. With CTC they never are: they lower the divergence, most of which is that of blanks
+and of the moment at which a letter comes, and the words do not gain (`docs/results.md`)."""
 
 _MOST_STEPS_PER_UNIT = 3  # a group whose units are larger than so many steps takes no part in them
 _GIVERS = 3  # tried for each group that would gain
+
+
+def may_trade(model: SpeechModel) -> bool:
+    """Whether the groups of a model trade at all; see `WORTH_TRADING`."""
+    return math.isfinite(WORTH_TRADING[model.architecture.decoding])
 
 
 def swap_budget(

@@ -141,8 +141,9 @@ class Recipe(Checked):
         bool,
         Option(
             "Trade units",
-            "Where the words would move clearly, groups trade units as long as the compressed"
-            " model's words come nearer to the original's; a minute more, or several.",
+            "Where the words of a model with a decoder would move clearly, groups trade units as"
+            " long as the compressed model's words come nearer to the original's; a minute more, or"
+            " several. With CTC they do not.",
             by_default="on with the allocation end-to-end",
         ),
     ] = False

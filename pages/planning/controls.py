@@ -6,6 +6,7 @@ from typing import Literal
 import streamlit as st
 
 from analysis.compression.effort import about, listening_seconds
+from analysis.compression.swaps import may_trade
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import (
     CALIBRATED,
@@ -94,7 +95,8 @@ def draw_repair(model: SpeechModel) -> None:
             _switch(model, "sequential")
         layer_by_layer = repairs and held_setting(model, "sequential")
         by_words = held_setting(model, "allocation") == END_TO_END
-        if by_words and not layer_by_layer and not held_setting(model, "stock"):
+        at_once = not layer_by_layer and not held_setting(model, "stock")
+        if by_words and at_once and may_trade(model):
             _switch(model, "swaps")
         if not (repairs or held_setting(model, "distance") in LISTENING):
             st.caption("With these settings nothing is listened to.")

@@ -9,6 +9,7 @@ import streamlit as st
 from analysis.clustering.merge_tree import MergeTree
 from analysis.compression.locked_allocation import allocate_around
 from analysis.compression.stock import level, whole_stacks
+from analysis.compression.swaps import may_trade
 from analysis.compression.tree_choice import TreeChoice
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
@@ -90,7 +91,7 @@ def read_settings(model: SpeechModel) -> Settings:
     there = {group.id for group in model.groups_for(values["components"])}
     locked = {name: k for name, k in locked.items() if name in there}
     values["sequential"] = values["sequential"] and values["repair"] != "none"
-    by_words = values["allocation"] == END_TO_END
+    by_words = values["allocation"] == END_TO_END and may_trade(model)
     values["swaps"] = values["swaps"] and by_words and not (values["sequential"] or stock)
     recipe = Recipe(**values)
     heard = None

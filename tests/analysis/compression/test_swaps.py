@@ -7,9 +7,11 @@ from analysis.clustering.unit_space import UnitSpace
 from analysis.compression import swaps
 from analysis.compression.compress import compress
 from analysis.compression.divergence import check_clips, divergence, log_probabilities
+from analysis.compression.effort import trading_seconds
 from analysis.compression.planner import Planner
 from analysis.compression.swaps import swap_budget
 from analysis.errors import UserError
+from analysis.models.footprint import footprint
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.compression_plan import CompressionPlan
 from analysis.plan.recipe import Recipe, complete
@@ -59,16 +61,26 @@ def test_a_planner_trades_where_the_recipe_says_so(
     assert _moved(hubert, traded, heard) <= _moved(hubert, plain, heard)
 
 
-def test_nothing_is_traded_where_little_is_lost(
+def test_nothing_is_traded_with_ctc(
     hubert: SpeechModel, sound: Excitation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The plan comes back before any voice is played."""
+    """The plan comes back before any voice is played, and no time is foreseen for it."""
     heard = Excitation("calibrated", sound.clips)
     planner = Planner(hubert, heard)
     plain = planner.prepare(complete(sparsity=0.5, excitation="calibrated", swaps=False))
     monkeypatch.setattr(swaps, "check_clips", None)
-    monkeypatch.setitem(swaps.WORTH_TRADING, "ctc", 1e6)
     assert swap_budget(hubert, plain.plan, plain.trees, heard) is plain.plan
+    assert trading_seconds(hubert, footprint(hubert), complete(sparsity=0.5)) == 0
+
+
+def test_nothing_is_traded_where_little_is_lost(
+    whisper: SpeechModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planner = Planner(whisper)
+    plain = planner.prepare(complete(sparsity=0.05, swaps=False))
+    monkeypatch.setattr(swaps, "check_clips", None)
+    monkeypatch.setitem(swaps.WORTH_TRADING, "seq2seq", 1e6)
+    assert swap_budget(whisper, plain.plan, plain.trees, plain.excitation) is plain.plan
 
 
 def test_trades_are_the_default_where_k_follows_from_the_words() -> None:
