@@ -144,10 +144,10 @@ def _words(
             _card(side, scores.get(side), height, done, total)
     st.caption(f"{_cost(heard)}{RECIPE_LINE}")
     if session.coming.source not in DEMO_MODELS:
-        st.caption(
-            f"Listen plays the small bundled models; {escape_markdown(model.name)} stays loaded for"
-            " the other pages."
-        )
+        name = escape_markdown(model.name)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"Listen plays the small bundled models. **{name}** is loaded:")
+            st.page_link("pages/compress.py", label=f"Compress {name}", icon=":material/compress:")
     tour.look_again(session, model)
 
 
@@ -178,7 +178,8 @@ def _words_height(reference: str) -> float:
 def _card(side: Side, own: Score | None, height: float, done: int, total: int) -> None:
     """One model's name, errors and words; before they are there, how far the work is."""
     wer = f"{percent(own.wer, 0)} WER" if own else "–"
-    st.metric(f"{swatch(_COLORS[side])} **{_NAMES[side]}**", wer, help=_HELP[side])
+    st.markdown(f"{swatch(_COLORS[side])} **{_NAMES[side]}**", help=_HELP[side])
+    st.metric("WER", wer, label_visibility="collapsed")
     if own is not None:
         st.html(scrolling(marked_transcript(own.alignment), height, f"Words: {_NAMES[side]}"))
         return

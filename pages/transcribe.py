@@ -15,7 +15,7 @@ from analysis.speech.languages import language_name, languages, presets
 from analysis.speech.recognition import LongForm
 from analysis.speech.transcription import Transcript, TranscriptionOptions, transcribe
 from pages.frame.frame import run_page
-from pages.listening.bundled import bundled_clips, title_of
+from pages.listening.bundled import first_clip, title_of
 from pages.listening.clips import READ_SLOT, choose_clip, draw_sources, pick
 from pages.listening.normaliser import choose_normaliser
 from pages.listening.player import draw_player, draw_spectrogram, draw_waveform
@@ -109,7 +109,7 @@ def draw(session: Session, model: SpeechModel) -> None:
 
 
 def _invite(session: Session) -> None:
-    first = bundled_clips()[0]
+    first = first_clip()
     with st.container(border=True):
         st.markdown(
             "**Here will be the transcripts, side by side.** Upload, record or choose a clip above;"

@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from analysis.evaluation.corpora import MIN_SPEAKERS
+from analysis.evaluation.corpus_evaluation import Comparison
 from analysis.evaluation.significance import LEVEL
 from analysis.evaluation.sweep import Row
 from analysis.figures.layout import lay_out
@@ -326,6 +327,12 @@ def _hover(row: Row, name: str) -> str:
     )
 
 
+def _is_worse(comparison: Comparison) -> bool:
+    """Whether either of the two tests finds a rise."""
+    rise, pairs = comparison.difference, comparison.matched_pairs
+    return rise.low > 0 or (rise.delta > 0 and pairs.p_value < 1 - LEVEL)
+
+
 def _finding(original: Row, lines: Sequence[Line]) -> str:
     """What the picture shows, in a sentence."""
     base = original.evaluation.total.wer
@@ -338,7 +345,7 @@ def _finding(original: Row, lines: Sequence[Line]) -> str:
         (row.achieved, line.name)
         for line in lines
         for row in line.rows
-        if row.against_original and row.against_original.difference.low <= 0
+        if row.against_original and not _is_worse(row.against_original)
     ]
     if not harmless:
         return f"Every model here is worse than the original's {base:.2%}"

@@ -26,6 +26,7 @@ PCA, UMAP = "PCA", "UMAP"
 BY_CLUSTER, BY_SIZE, BY_NORM, BY_MERGE = "Cluster", "Cluster size", "Norm", "First merge"
 METHOD_KEY = "clusters:method"
 PCA_SLOT, UMAP_SLOT = "map:pca", "map:umap"
+_LAST_UMAP = "clusters:last-umap"
 
 
 def draw_unit_map(
@@ -104,10 +105,25 @@ def map_controls(
     projection = find_map(session, model, groups, choice, n_dimensions, PCA_SLOT)
     if umap is not None:
         learned = find_map(session, model, groups, choice, umap, UMAP_SLOT)
-        projection = learned or projection
+        projection = _learned_last(model, groups, choice, n_dimensions, learned) or projection
     for slot in (PCA_SLOT, UMAP_SLOT):
         show_problem(session.jobs, slot)
     return color_by, projection
+
+
+def _learned_last(
+    model: SpeechModel,
+    groups: Sequence[UnitGroup],
+    choice: TreeChoice,
+    n_dimensions: int,
+    learned: Projection | None,
+) -> Projection | None:
+    """The UMAP, or while another one is made the last one of the same units."""
+    of = (model.weight_hash, tuple(group.id for group in groups), choice.identity, n_dimensions)
+    if learned is not None:
+        st.session_state[_LAST_UMAP] = (of, learned)
+    known, last = st.session_state.get(_LAST_UMAP, (None, None))
+    return last if known == of else None
 
 
 def map_note(session: Session, note: str) -> None:

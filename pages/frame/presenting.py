@@ -9,11 +9,10 @@ from typing import TypeVar
 
 import streamlit as st
 
-from pages.listening.bundled import bundled_clips
+from pages.listening.bundled import FIRST_CLIP, bundled_clips
 from pages.listening.opening import (
     CLIP_KEY,
     CLIP_PARAMETER,
-    FIRST_CLIP,
     FIRST_PERCENT,
     PERCENT_KEY,
     PERCENT_PARAMETER,

@@ -261,11 +261,11 @@ def _on_breaking(session: Session, model: SpeechModel) -> str:
             " third of them is wrong."
         )
     if wer < BROKEN_FROM:
-        return f"Even at **{sparsity} %** this clip's words hold. Choose another clip, or finish."
+        wrong = f"{percent(wer, 0)} of its words are wrong"
+        return f"Even at **{sparsity} %** just {wrong}. Choose another clip, or finish."
     return (
         f"At **{sparsity} %** the merged model has a word error rate of {percent(wer, 0)}: this is"
-        " where it breaks. Compress says for each variant up to where its recipe should"
-        " hold, and Evaluate measures it on many clips."
+        " where it breaks. Compress says up to where a recipe should hold; Evaluate measures it."
     )
 
 

@@ -5,7 +5,7 @@ Those take seconds at a server's first visit. What is drawn here needs none of t
 
 import streamlit as st
 
-from pages.listening.bundled import BundledClip, bundled_clips, short_title, title_of
+from pages.listening.bundled import FIRST_CLIP, BundledClip, bundled_clips, short_title, title_of
 from pages.session.link import opened
 from pages.widgets.choices import held
 from pages.widgets.formatting import escape_markdown
@@ -16,9 +16,6 @@ CLIP_PARAMETER, PERCENT_PARAMETER = "clip", "sparsity"
 
 FIRST_PERCENT = 50
 """Of the units: where the slider stands at first."""
-
-FIRST_CLIP = "shopping.flac"
-"""Short, and at half of the units the bundled Whisper still reads it where the pruned one fails."""
 
 LONGEST_REFERENCE = 96
 """Characters of what is said that stand beside the player; more is cut and shown on hover."""

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from analysis.errors import UserError
+from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel, default_dtype
-from pages.session.session import Session
+from pages.session.session import Session, on_best_device
 from pages.session.shelves import ModelKey, load_model, model_shelf, require_source
 
 
@@ -36,7 +37,7 @@ class AtHand:
 
 
 def models_at_hand(session: Session, *, with_own: bool = False) -> list[AtHand]:
-    """Those that the server has loaded or this visitor had in use.
+    """Those that this visitor had in use, and the bundled ones; what others load is theirs.
 
     Parameters
     ----------
@@ -49,8 +50,8 @@ def models_at_hand(session: Session, *, with_own: bool = False) -> list[AtHand]:
     list of AtHand
         Those used last first; none that visitors of this server may not load.
     """
-    loaded = [key for key, _ in reversed(model_shelf().keys())]
-    keys = dict.fromkeys([*reversed(session.used), *loaded])
+    bundled = [on_best_device(name) for name in DEMO_MODELS]
+    keys = dict.fromkeys([*reversed(session.used), *bundled])
     allowed = [key for key in keys if (with_own or key != session.key) and _is_allowed(key)]
     among = [session.key, *allowed]
     return [AtHand(_id(key), _name(key, among), key) for key in allowed]

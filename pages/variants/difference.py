@@ -70,12 +70,6 @@ def draw(session: Session, model: SpeechModel) -> None:
     """The section of Overview: two models are chosen, and compared when somebody asks."""
     sides = _sides(session, model)
     st.header("Which parameters differ")
-    if len(sides) == 1:
-        st.caption(
-            "Make a variant on Compress, or load another model, and see here which parameters"
-            " differ."
-        )
-        return
     row = st.container(horizontal=True, vertical_alignment="bottom")
     chosen = []
     for label, key, usual in (("Model", "difference:first", 0), ("Other", "difference:second", 1)):
@@ -88,8 +82,8 @@ def draw(session: Session, model: SpeechModel) -> None:
             format_func=lambda id_: sides[id_].name if id_ in sides else "",
             key=key,
             persist_state="session",
-            help="The model in use, your variants, and every model that is loaded or that you had"
-            " in use before.",
+            help="The model in use, your variants, the models that you had in use before, and the"
+            " bundled ones.",
         )
         chosen.append(sides[own])
     one, other = chosen

@@ -14,7 +14,7 @@ from analysis.plan.health import VERDICTS
 from analysis.plan.recipe import DEFAULT_NAME, complete, recipe_name
 from analysis.progress import Watch
 from pages.exploring.measurements import tree_slot
-from pages.listening.bundled import bundled_clips
+from pages.listening.bundled import first_clip
 from pages.listening.clips import take_bundled
 from pages.planning import budgets
 from pages.planning.draft import Draft
@@ -106,7 +106,7 @@ def _listen(session: Session, twin: Variant) -> None:
     """Go where it can be heard; who has no clip yet gets a bundled one."""
     session.hidden_variants.discard(twin.id)
     if not session.clips:
-        take_bundled(session, bundled_clips()[0])
+        take_bundled(session, first_clip())
     st.switch_page("pages/transcribe.py")
 
 

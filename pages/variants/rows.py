@@ -58,7 +58,9 @@ def _facts(session: Session, model: SpeechModel, variant: Variant) -> list[str]:
     facts += [f"{percent(share)} zeros, unstructured" for share in zeros if share is not None]
     measured = measure_wer(session, variant.model)
     for own in measured:  # by hand, it is often a word or two
-        facts.append(f"{percent(own.wer)} WER of {number_of(own.words, 'word')}")
+        before = own.original_wer
+        beside = "" if before is None else f" (original {percent(before)})"
+        facts.append(f"{percent(own.wer)} WER{beside} of {number_of(own.words, 'word')}")
     return [fact.replace(" %", "\N{NO-BREAK SPACE}%") for fact in facts]
 
 

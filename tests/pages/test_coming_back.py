@@ -69,7 +69,9 @@ def test_all_comes_back_into_every_tab_and_is_saved_on(kept: str) -> None:
     [variant] = session.variants  # made again by itself: it is small
     assert (variant.name, len(session.transcripts)) == (NAME, 2)
     assert {model_id(model), model_id(variant.model)} == {key[1] for key in session.transcripts}
-    assert re.search(r"0\.0\s% WER of \d+ words", sidebar(app))  # of how few says how sure
+    assert re.search(
+        r"0\.0\s% WER \(original \d+\.\d\s%\) of \d+ words", sidebar(app)
+    )  # of how few says how sure
     assert app.session_state[widget_key(model, "sparsity")] == 37
     assert app.query_params["session"] == kept
 
@@ -212,6 +214,13 @@ def test_large_models_wait_to_be_asked(kept: str, monkeypatch: pytest.MonkeyPatc
     settle(app)
     assert [kept.id for kept in session.waiting] == [variant.id]
     assert not [button for button in app.button if (button.key or "").startswith("undelete")]
+    written = dict(session.transcripts.items())
+    app.button(key=f"row-delete:{copy.id}").click()
+    settle(app)
+    assert 0 < len(session.transcripts) < len(written)
+    app.button(key=f"undelete:{copy.id}").click()
+    settle(app)
+    assert dict(session.transcripts.items()) == written
 
 
 def test_a_link_to_a_comparison_opens_it_for_somebody_else(kept: str) -> None:

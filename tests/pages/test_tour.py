@@ -11,8 +11,8 @@ from analysis.clustering.unit_space import UnitSpace
 from analysis.plan.recipe import complete
 from pages.exploring.cluster_selection import k_key
 from pages.frame import tour
-from pages.listening.bundled import bundled_clips
-from pages.listening.opening import FIRST_CLIP, PERCENT_KEY
+from pages.listening.bundled import FIRST_CLIP, bundled_clips
+from pages.listening.opening import PERCENT_KEY
 from pages.planning.settings import in_widgets, widget_key
 from tests.helpers.streamlit_app import Visit, compress, pick, session_of, settle
 
