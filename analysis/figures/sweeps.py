@@ -61,6 +61,8 @@ class Line:
 def lines_of(rows: Sequence[Row]) -> list[Line]:
     """The lines of a model's sweep: a colour per method, a dash per allocation, baselines grey.
 
+    Where each method has one allocation, the baselines differ by their dashes.
+
     Parameters
     ----------
     rows : sequence of Row
@@ -72,6 +74,7 @@ def lines_of(rows: Sequence[Row]) -> list[Line]:
     several = len(pairs) > len({name for name, _ in pairs})  # allocations of one method
     names = list(dict.fromkeys(cell.way.name for _, cell in cells))
     colored = [name for name in names if name.split(" ")[0] not in _BASELINES]
+    grey = [name for name in names if name not in colored]  # which their dashes tell apart
     found: dict[tuple[str, str, int], list[Row]] = {}
     for row, cell in cells:
         seed = cell.seed if cell.way.uses_seed else 0
@@ -82,11 +85,14 @@ def lines_of(rows: Sequence[Row]) -> list[Line]:
         label = f"{name}, {allocation}" if several else name
         if n_seeds > 1 and any(row.cell and row.cell.way.uses_seed for row in own):
             label += f", seed {seed}"
+        place = grey.index(name) if name in grey else 0
+        if several:
+            place = allocations.index(allocation)
         lines.append(
             Line(
                 label,
                 variant_color(colored.index(name)) if name in colored else NEUTRAL,
-                _DASHES[allocations.index(allocation) % len(_DASHES) if several else 0],
+                _DASHES[place % len(_DASHES)],
                 _BASELINES.get(name.split(" ")[0], "square"),
                 tuple(sorted(own, key=lambda row: row.achieved)),
             )

@@ -33,9 +33,11 @@ _ICON = """<svg xmlns="http://www.w3.org/2000/svg" width="44" height="44" viewBo
 <circle cx="14" cy="22" r="12" fill="#0072B2"/><circle cx="30" cy="22" r="12" fill="#D55E00"/>
 <path d="M22 13a12 12 0 0 1 0 18a12 12 0 0 1 0-18z" fill="#FFFFFF"/></svg>"""
 
-# Streamlit leaves 80 pixels on either side of a page, which a projector cannot spare.
-_NARROWER_RIM = """<style>@media (min-width: 768px) and (max-width: 1200px) {
-[data-testid=stMainBlockContainer] {padding-left: 2rem; padding-right: 2rem}}</style>"""
+# Streamlit leaves 80 pixels on either side of a page, which a projector cannot spare; and messages
+# that pass would cover the buttons at the head of a page.
+_STYLE = """<style>@media (min-width: 768px) and (max-width: 1200px) {
+[data-testid=stMainBlockContainer] {padding-left: 2rem; padding-right: 2rem}}
+.stToastContainer {top: auto !important; bottom: 1rem !important}</style>"""
 
 _inside: "ContextVar[tuple[Session, SpeechModel] | None]" = ContextVar("inside", default=None)
 
@@ -44,31 +46,30 @@ def main() -> None:
     """Draw the frame, then the page that is chosen."""
     st.set_page_config(page_title="Coalesce", page_icon=_ICON, layout="wide")
     st.logo(_MARK, size="large", icon_image=_ICON)
-    st.html(_NARROWER_RIM)
+    st.html(_STYLE)
     listen = st.Page("pages/listen.py", title="Listen", icon=":material/hearing:", default=True)
     train = st.Page("pages/train.py", title="Train", icon=":material/model_training:")
     link.receive()
     presenting_now = is_presenting()
+    sections = {
+        "Try": [listen],
+        "Understand": [
+            st.Page("pages/overview.py", title="Overview", icon=":material/dashboard:"),
+            st.Page("pages/variance.py", title="Variance", icon=":material/table_chart_view:"),
+            st.Page("pages/clusters.py", title="Clusters", icon=":material/bubble_chart:"),
+        ],
+        "Work": [
+            st.Page("pages/compress.py", title="Compress", icon=":material/compress:"),
+            st.Page("pages/transcribe.py", title="Transcribe", icon=":material/graphic_eq:"),
+            st.Page("pages/evaluate.py", title="Evaluate", icon=":material/monitoring:"),
+            *([train] if serving().writes else []),
+        ],
+    }
     page = st.navigation(
-        {
-            "Try": [listen],
-            "Understand": [
-                st.Page("pages/overview.py", title="Overview", icon=":material/dashboard:"),
-                st.Page("pages/variance.py", title="Variance", icon=":material/table_chart_view:"),
-                st.Page("pages/clusters.py", title="Clusters", icon=":material/bubble_chart:"),
-            ],
-            "Work": [
-                st.Page("pages/compress.py", title="Compress", icon=":material/compress:"),
-                st.Page("pages/transcribe.py", title="Transcribe", icon=":material/graphic_eq:"),
-                st.Page("pages/evaluate.py", title="Evaluate", icon=":material/monitoring:"),
-                *([train] if serving().writes else []),
-            ],
-        },
-        expanded=True,
-        position="hidden" if presenting_now else "sidebar",
+        sections, expanded=True, position="hidden" if presenting_now else "sidebar"
     )
     if presenting_now:
-        presenting.draw_bar(page.title)
+        presenting.draw_bar(page, [each for section in sections.values() for each in section])
     if page == listen:
         opening.draw()
     with st.spinner("Starting: the speech libraries are loaded once, in a few seconds."):

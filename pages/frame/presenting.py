@@ -23,6 +23,8 @@ from pages.widgets.presented import SCALE, present
 
 _FONT_PIXELS = 16  # as in .streamlit/config.toml
 
+_BAR = "presenter-bar"
+
 T = TypeVar("T")
 
 
@@ -40,27 +42,37 @@ def draw_switch() -> None:
     )
 
 
-def draw_bar(page: str) -> None:
+def draw_bar(page: st.Page, pages: Sequence[st.Page]) -> None:
     """Large type, and the buttons that the keys press; each names its key.
+
+    The keys that lead to another page are those of a presenter's remote.
 
     Parameters
     ----------
-    page : str
-        Title of the page.
+    page : st.Page
+        The one on show.
+    pages : sequence of st.Page
+        All that there are.
     """
     # All sizes follow the root's; the theme cannot be changed while the app runs. Streamlit keeps
-    # an empty sidebar where the mode begins before the page was drawn to its end.
+    # an empty sidebar where the mode begins before the page was drawn to its end. The bar lies in
+    # the page's header, which is empty otherwise.
     st.html(
         f"<style>html {{font-size: {SCALE * _FONT_PIXELS:g}px}}"
-        " [data-testid=stSidebar], [data-testid=stExpandSidebarButton] {display: none}</style>"
+        " [data-testid=stSidebar], [data-testid=stExpandSidebarButton] {display: none}"
+        f" .st-key-{_BAR} {{position: fixed; top: 0.5rem; right: 4rem; left: 4rem; width: auto;"
+        " z-index: 999991; flex-wrap: nowrap; overflow-x: auto}</style>"
     )
-    with st.container(horizontal=True, horizontal_alignment="right", gap="xsmall"):
-        if page in _CLIPS:
-            _step("Clip before", "Up", "present:up", _CLIPS[page], -1)
-            _step("Next clip", "Down", "present:down", _CLIPS[page], 1)
-        if page == "Listen":
-            _step("Remove less", "Left", "present:left", _move_sparsity, -1)
-            _step("Remove more", "Right", "present:right", _move_sparsity, 1)
+    with st.container(horizontal=True, horizontal_alignment="right", gap="xsmall", key=_BAR):
+        if page.title in _CLIPS:
+            _step("Clip before", "Up", "present:up", _CLIPS[page.title], -1)
+            _step("Next clip", "Down", "present:down", _CLIPS[page.title], 1)
+        if page.title == "Listen":
+            _step("Less", "Left", "present:left", _move_sparsity, -1)
+            _step("More", "Right", "present:right", _move_sparsity, 1)
+        for label, key, by in (("Page before", "PageUp", -1), ("Next page", "PageDown", 1)):
+            if st.button(label, shortcut=key, key=f"present:{key.lower()}", type="tertiary"):
+                st.switch_page(neighbour(pages, page, by))
         st.button("End", shortcut="Esc", key="present:end", on_click=present, args=(False,))
 
 

@@ -95,7 +95,7 @@ def test_a_talk_is_given_with_the_keyboard_alone(page: Page, server: str) -> Non
     page.get_by_role("button", name="Present").click()
     expect(page.get_by_test_id("stSidebar")).not_to_be_visible()
     expect(page).to_have_url(re.compile("present=1"))
-    expect(page.get_by_role("button", name="Remove more")).to_be_visible()
+    expect(page.get_by_role("button", name="More")).to_be_visible()
     page.keyboard.press("ArrowRight")
     expect(page).to_have_url(re.compile("sparsity=60"))
     page.keyboard.press("ArrowDown")
@@ -105,6 +105,11 @@ def test_a_talk_is_given_with_the_keyboard_alone(page: Page, server: str) -> Non
     settle(page)
     assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") > 18
     assert barriers(page) == []
+    page.keyboard.press("PageDown")
+    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+    expect(page.get_by_test_id("stSidebar")).not_to_be_visible()
+    page.keyboard.press("PageUp")
+    expect(page.get_by_role("heading", name="Listen", level=1)).to_be_visible()
     page.reload()
     expect(page.get_by_text("With 60 % removed")).to_be_visible()
     expect(page.get_by_test_id("stSidebar")).not_to_be_visible()

@@ -99,7 +99,36 @@ def test_names_say_the_allocation_only_where_a_method_has_several(rows: list[Row
         if row.cell and (row.cell.way.name == "cluster") == (row.cell.allocation == "distortion")
     ]
     assert {line.name for line in lines_of(one_each)} >= {"cluster", "magnitude", "random"}
-    assert {line.dash for line in lines_of(one_each)} == {"solid"}
+    dashes = {(line.name, line.color): line.dash for line in lines_of(one_each)}
+    assert {dash for (_, color), dash in dashes.items() if color != NEUTRAL} == {"solid"}
+    grey = {name.split(",")[0]: dash for (name, color), dash in dashes.items() if color == NEUTRAL}
+    assert len(grey) == len(set(grey.values())) > 1, "only their dashes tell baselines apart"
+
+
+def test_a_rise_that_either_test_finds_is_no_harmless_one(rows: list[Row]) -> None:
+    """The bootstrap's interval may reach down to 0 where MAPSSWE finds a rise."""
+    row = next(row for row in rows if row.against_original)
+    comparison = row.against_original
+    assert comparison is not None
+
+    def titled(low: float, p_value: float) -> str:
+        seen = replace(
+            comparison,
+            difference=replace(comparison.difference, delta=0.09, low=low),
+            matched_pairs=replace(comparison.matched_pairs, p_value=p_value),
+        )
+        interval = replace(row.evaluation.interval, n_blocks=200)
+        enough = replace(row.evaluation, interval=interval)
+        original = next(one for one in rows if one.cell is None)
+        shown = [
+            replace(original, evaluation=replace(original.evaluation, interval=interval)),
+            replace(row, evaluation=enough, against_original=seen),
+        ]
+        return str(wer_curves(shown, log=False).layout.title.text)
+
+    assert "No significant rise" in titled(-0.01, 0.2)
+    assert "worse than the original" in titled(-0.01, 0.003)
+    assert "worse than the original" in titled(0.01, 0.2)
 
 
 def test_of_few_utterances_no_model_is_said_to_be_harmless(rows: list[Row]) -> None:
