@@ -149,6 +149,10 @@ def sweep(
         Where a clip cannot be read any more.
     Cancelled
     """
+    with_magnitude = any(cell.way.is_magnitude for cell in cells)
+    tested = [cell for cell in cells if not cell.way.is_magnitude]
+    # each that is tested may need plain magnitude at its own K
+    n_baselines = (len(tested) + len(made)) * with_magnitude
     runner = _Runner(
         model,
         (corpus, *(corpus.under(read_condition(one)) for one in stress)),
@@ -159,8 +163,8 @@ def sweep(
         state=state,
         on_row=on_row,
         watch=watch,
-        n_models=(1 + len(cells) + len(made)) * (1 + len(stress)),
-        with_magnitude=any(cell.way.is_magnitude for cell in cells),
+        n_models=(1 + len(cells) + len(made) + n_baselines) * (1 + len(stress)),
+        with_magnitude=with_magnitude,
     )
     return runner.run(cells, made)
 
@@ -180,6 +184,7 @@ class _Runner:
     watch: Watch
     n_models: int
     with_magnitude: bool
+    n_spared: int = 0  # of the baselines that might have been needed
     rows: list[Row | Skipped] = field(default_factory=list)
     originals: list[Row] = field(default_factory=list)
     magnitude: dict[tuple[int, ...], Evaluations] = field(default_factory=dict)
@@ -231,7 +236,7 @@ class _Runner:
 
     def _report_planning(self, name: str, done: int, total: int, note: str) -> None:
         """Trees and statistics are no sound that was heard: they only change the note."""
-        heard = len(self.rows) * self._seconds
+        heard = (len(self.rows) + self.n_spared) * self._seconds
         self.watch.progress(heard, self.n_models * self._seconds, f"{name}: {note}")
 
     def _add_tested(
@@ -245,8 +250,9 @@ class _Runner:
         k = tuple(plan.n_clusters.values())
         if cell.way.is_magnitude:
             self.magnitude.setdefault(k, found)
-        elif self.with_magnitude and k not in self.magnitude:
-            self.n_models += len(self.corpora)
+        elif self.with_magnitude and k in self.magnitude:
+            self.n_spared += len(self.corpora)
+        elif self.with_magnitude:
             baseline = _magnitude_at(plan)
             draws = cell.way.uses_seed
             drawn = f", seed {cell.seed}" if draws else ""
@@ -317,7 +323,8 @@ class _Runner:
     def _heard(
         self, corpus: Corpus, make: Callable[[], SpeechModel], run: Run, note: str, number: int
     ) -> Evaluation:
-        done_before, seconds = (len(self.rows) + number) * self._seconds, self._seconds
+        seconds = self._seconds
+        done_before = (len(self.rows) + self.n_spared + number) * seconds
         note = f"{note}, {corpus.condition}" if corpus.condition else note
 
         def report(done: int, total: int, _: str) -> None:

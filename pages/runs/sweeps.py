@@ -129,11 +129,13 @@ def start(
     parts = Parts()
 
     def work(watch: Watch) -> None:
+        # what is read is no sound that was heard: it only changes the note
+        reading = Watch(lambda done, total, note: watch.progress(0, 0, note), watch.should_cancel)
         source = Path(spec.data)
         if is_hub_id(spec.data):
-            source = fetch(spec.data, watch=watch)
+            source = fetch(spec.data, watch=reading)
         may_read = partial(serving().allows_folder, within=source)
-        corpus = read_corpus(source, may_read=may_read, watch=watch)
+        corpus = read_corpus(source, may_read=may_read, watch=reading)
         _require_short(corpus)
         state.corpus = corpus.excerpt(n_utterances) if n_utterances else corpus
         parts.one_is_ready()
