@@ -37,8 +37,8 @@ def draw_switch() -> None:
         width="stretch",
         on_click=present,
         args=(True,),
-        help="Large type and no sidebar. On Listen and Transcribe, keys step through what is shown;"
-        " Escape ends it.",
+        help="Large type and no sidebar. Page Up and Page Down lead to the other pages; on Listen"
+        " and Transcribe, arrow keys step through what is shown. Escape ends it.",
     )
 
 

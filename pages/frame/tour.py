@@ -31,7 +31,7 @@ from pages.planning.settings import (
 )
 from pages.session.session import Session
 from pages.session.shelves import model_id, tree_key, tree_shelf
-from pages.widgets.basics import primary_button
+from pages.widgets.basics import primary_button, scroll_to_top
 from pages.widgets.choices import held
 from pages.widgets.formatting import error_percent, number_of, percent
 from pages.widgets.presented import scaled
@@ -44,7 +44,7 @@ BROKEN_FROM = 1 / 3
 BOX_HEIGHT = 192
 """Pixels that hold three buttons; the same in every step, so that the page under it stays there."""
 
-_MET, _DONE, _SAID = "tour:met", "tour:done", "tour:said"
+_MET, _DONE, _SAID, _NEW = "tour:met", "tour:done", "tour:said", "tour:new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,8 @@ def draw(session: Session, model: SpeechModel, page: str) -> None:
     if number is None:
         return
     step = STEPS[number]
+    if st.session_state.pop(_NEW, False):
+        scroll_to_top()  # who pressed a button further down would not see the step
     there = step.page == f"pages/{page.lower()}.py"
     done = _look(session, model, number) if there else False
     text = step.text(session, model) if there else "The tour waits where you left it."
@@ -142,7 +144,7 @@ def _buttons(model: SpeechModel, number: int, there: bool, done: bool) -> None:
         _prepare(model, number + 1)
         st.switch_page(STEPS[number + 1].page)
     if there and number and st.button("Back", key="tour:back", width="stretch"):
-        st.session_state[TOUR_KEY] = number - 1
+        _prepare(model, number - 1)
         st.switch_page(STEPS[number - 1].page)
     st.button(
         "Finish" if last and there and done else "End the tour",
@@ -181,7 +183,7 @@ def _begin(model: SpeechModel) -> None:
 
 def _prepare(model: SpeechModel, number: int) -> None:
     """Go to a step; one that was done before stays as its visitor left it."""
-    st.session_state[TOUR_KEY] = number
+    st.session_state[TOUR_KEY], st.session_state[_NEW] = number, True
     if number not in st.session_state.get(_DONE, []):
         STEPS[number].prepare(model)
 
@@ -202,16 +204,14 @@ def most_redundant(groups: Sequence[UnitGroup], trees: Mapping[str, MergeTree] |
 def _on_listen(session: Session, model: SpeechModel) -> str:
     return (
         "Nothing is removed yet: all three models write the same. **Press play, then move the"
-        " slider** to the right. Merged units keep their words longer than pruned ones; the rest of"
-        " the tour shows why."
+        " slider**: merged units keep their words longer than pruned ones; the tour shows why."
     )
 
 
 def _on_variance(session: Session, model: SpeechModel) -> str:
     return (
-        "Rows are layers, the input at the top; columns are their matrices. The colour says how"
-        " alike each unit and its nearest neighbour are: **where it is bright, units repeat"
-        " themselves.** **Click on a cell** to see its numbers."
+        "Rows are layers, columns their matrices. The colour says how alike each unit and its"
+        " nearest are: **where it is bright, units repeat themselves.** **Click on a cell.**"
     )
 
 
@@ -241,15 +241,14 @@ def _on_compress(session: Session, model: SpeechModel) -> str:
         )
     return (
         f"The slider stands at {TOUR_SPARSITY} %: that share of all heads and channels will go into"
-        " others. The line above it says what remains. **Press Compress**; it listens to"
-        " synthesised speech first, and takes no data and no training."
+        " others. **Press Compress**; it listens to synthesised speech first, and takes no data."
     )
 
 
 def _on_transcribe(session: Session, model: SpeechModel) -> str:
     return (
         "**Choose a bundled clip**, or speak into the microphone. Original and variant write what"
-        " they hear, side by side; S, D and I mark words substituted, deleted and inserted."
+        " they hear; S, D and I mark words substituted, deleted and inserted."
     )
 
 
@@ -261,8 +260,7 @@ def _on_breaking(session: Session, model: SpeechModel) -> str:
             " third of them is wrong."
         )
     if wer < BROKEN_FROM:
-        wrong = f"{percent(wer, 0)} of its words are wrong"
-        return f"Even at **{sparsity} %** just {wrong}. Choose another clip, or finish."
+        return f"Even at **{sparsity} %** the WER is {percent(wer, 0)}. Try another clip or finish."
     return (
         f"At **{sparsity} %** the merged model has a word error rate of {percent(wer, 0)}: this is"
         " where it breaks. Compress says up to where a recipe should hold; Evaluate measures it."

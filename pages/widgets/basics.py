@@ -117,6 +117,14 @@ def data_table(rows: Any, **options: Any) -> Any:
     return st.dataframe(rows, hide_index=True, placeholder="–", **options)
 
 
+def scroll_to_top() -> None:
+    """Show the head of the page; Streamlit leaves a page where it was scrolled to."""
+    st.html(
+        "<script>document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0)</script>",
+        unsafe_allow_javascript=True,
+    )
+
+
 PANELS_WIDTH = 620
 """Pixels that a panel for each kind of unit takes."""
 
