@@ -97,6 +97,8 @@ def draw(session: Session, model: SpeechModel) -> None:
     done, total = rehearsal.n_made(shown, clip.path.name)
     waiting = done < total
     # A fragment: the slider draws its words again and nothing else of the page.
+    if session.coming.source not in DEMO_MODELS:
+        _say_whose_words(model)
     live = st.fragment(_words, run_every=POLL_SECONDS if waiting else None)
     live(session, model, rehearsal, shown, clip, waiting)
     _doors(session, model)
@@ -143,12 +145,15 @@ def _words(
         with column.container(border=True, gap="xsmall"):
             _card(side, scores.get(side), height, done, total)
     st.caption(f"{_cost(heard)}{RECIPE_LINE}")
-    if session.coming.source not in DEMO_MODELS:
-        name = escape_markdown(model.name)
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"Listen plays the small bundled models. **{name}** is loaded:")
-            st.page_link("pages/compress.py", label=f"Compress {name}", icon=":material/compress:")
     tour.look_again(session, model)
+
+
+def _say_whose_words(model: SpeechModel) -> None:
+    """A model of the visitor's own is loaded, and the words here are not its."""
+    name = escape_markdown(model.name)
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{name}** is loaded; these words are still of the small bundled models.")
+        st.page_link("pages/compress.py", label=f"Compress {name}", icon=":material/compress:")
 
 
 def _switch(session: Session, shown: str) -> None:

@@ -31,6 +31,7 @@ AXES: Mapping[str, tuple[str, Callable[[Row], float]]] = {
 """What WER can be drawn against: title of the axis with its unit, and the value of a row."""
 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+_FEWEST_UTTERANCES = 30  # that the headline speaks about, where speakers are not known
 _BASELINES = {"magnitude": "circle", "random": "diamond"}
 _LABEL_LINE = 17  # pixels from one line of a label to the next
 _LABEL_MARGIN = 165
@@ -344,8 +345,8 @@ def _finding(original: Row, lines: Sequence[Line]) -> str:
     base = original.evaluation.total.wer
     if not lines:
         return f"The original's WER is {base:.2%}"
-    n_blocks = original.evaluation.interval.n_blocks
-    if 0 < n_blocks < MIN_SPEAKERS:
+    n_blocks, n_all = original.evaluation.interval.n_blocks, len(original.evaluation.scores)
+    if 0 < n_blocks < (MIN_SPEAKERS if n_blocks < n_all else _FEWEST_UTTERANCES):
         return f"{n_blocks} utterances are too few to tell these models apart"
     harmless = [
         (row.achieved, line.name)

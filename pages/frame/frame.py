@@ -100,7 +100,8 @@ def main() -> None:
         st.stop()
     token = _inside.set((session, session.model))
     try:
-        tour.draw(session, session.model, page.title)
+        if not presenting_now:
+            tour.draw(session, session.model, page.title)
         if page.title in sharing.SHOW_VARIANTS:
             remaking.draw_offer(session, session.model)
         page.run()

@@ -202,10 +202,10 @@ def most_redundant(groups: Sequence[UnitGroup], trees: Mapping[str, MergeTree] |
 
 
 def _on_listen(session: Session, model: SpeechModel) -> str:
-    return (
-        "Nothing is removed yet: all three models write the same. **Press play, then move the"
-        " slider**: merged units keep their words longer than pruned ones; the tour shows why."
-    )
+    so_far = "Nothing is removed yet: all three models write the same."
+    if _sees_slider(session, model):
+        so_far = "Heads and channels are gone now; the line above the words counts the errors."
+    return f"{so_far} **Press play, move the slider**, and see whose words break; then see why."
 
 
 def _on_variance(session: Session, model: SpeechModel) -> str:
@@ -240,8 +240,8 @@ def _on_compress(session: Session, model: SpeechModel) -> str:
             " listen to it."
         )
     return (
-        f"The slider stands at {TOUR_SPARSITY} %: that share of all heads and channels will go into"
-        " others. **Press Compress**; it listens to synthesised speech first, and takes no data."
+        f"The slider stands at {TOUR_SPARSITY} %: that share of all heads and channels goes, and"
+        " others take over its work. **Press Compress**; it listens to synthesised speech first."
     )
 
 

@@ -12,6 +12,9 @@ from pages.variants.measured_wer import measure_wer
 from pages.widgets.basics import swatch, unseen
 from pages.widgets.formatting import escape_markdown, number_of, percent, size
 
+FEWEST_WORDS = 3
+"""In references, of which the sidebar shows a word error rate."""
+
 NAME_LENGTH = 60
 
 
@@ -57,7 +60,8 @@ def _facts(session: Session, model: SpeechModel, variant: Variant) -> list[str]:
     zeros = [record.sparsity for record in variant.model.training[-1:]]
     facts += [f"{percent(share)} zeros, unstructured" for share in zeros if share is not None]
     measured = measure_wer(session, variant.model)
-    for own in measured:  # by hand, it is often a word or two
+    # by hand it is often a word or two, and a normaliser makes one of several numbers
+    for own in (one for one in measured if one.words >= FEWEST_WORDS):
         before = own.original_wer
         beside = "" if before is None else f" (original {percent(before)})"
         facts.append(f"{percent(own.wer)} WER{beside} of {number_of(own.words, 'word')}")

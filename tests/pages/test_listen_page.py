@@ -114,7 +114,7 @@ def test_a_model_of_ones_own_stays_loaded(
     own = str(DEMO_MODELS["demo-whisper"])
     monkeypatch.setenv("COALESCE_MODEL", own)
     app = open_listen(rehearsal)
-    assert any("plays the small bundled models" in text.value for text in app.markdown)
+    assert any("still of the small bundled models" in text.value for text in app.markdown)
     before = words(app)
     app.segmented_control(key="listen:model:demo-whisper").set_value("demo-hubert")
     wait(settle(app), rehearsal)
