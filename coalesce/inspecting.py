@@ -15,7 +15,7 @@ from analysis.inspection.moments import moments as find_moments
 from analysis.inspection.soundtrack import find_soundtrack
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
-from analysis.plan.choices import Level
+from analysis.plan.choices import LEVELS, Level
 from analysis.speech.audio import Audio, read_audio
 from analysis.speech.excitation import calibrate_on, make_excitation, read_calibration
 from analysis.speech.languages import language_codes
@@ -66,7 +66,11 @@ def moments(
     """
     found = _group(model, group)
     units = [int(unit)] if isinstance(unit, int | np.integer) else list(unit)
-    if not units or not all(0 <= one < found.n_units for one in units):
+    if level not in LEVELS:
+        raise UserError(f"There is no level {level!r}.", f"Choose one of {', '.join(LEVELS)}.")
+    if not units:
+        raise UserError("No unit was given.", "Give the number of one, or several.")
+    if not all(0 <= one < found.n_units for one in units):
         raise UserError(f"{group} has no such unit.", f"Its units are 0 to {found.n_units - 1}.")
     heard = (
         read_calibration(clips)
@@ -133,7 +137,7 @@ def cka(
     Raises
     ------
     UserError
-        Where there is no usable sound.
+        Where there is no usable sound, or the models hear in steps of another length.
 
     Examples
     --------
@@ -144,7 +148,14 @@ def cka(
     (1.0, True)
     """
     sound = clip if isinstance(clip, Audio) else read_audio(clip)
-    [drift] = measure_drift(first, [second], sound)
+    try:
+        [drift] = measure_drift(first, [second], sound)
+    except RuntimeError as error:  # as many states a second are asked of both
+        raise UserError(
+            f"The states of {first.name} and {second.name} do not go with each other.",
+            "Compare two models that hear in the same steps.",
+            str(error),
+        ) from error
     return dict(drift.similarities)
 
 

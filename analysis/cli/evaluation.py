@@ -35,12 +35,15 @@ from analysis.speech.recognition import TranscriptionOptions
 from analysis.tables import own_name, to_csv, to_parquet
 
 _SWEEP_FIELDS = tuple(SweepSpec.model_fields)
+_TABLES = ("table.csv", "table.parquet", "table.md", "table.tex")
 _PATIENCE = timedelta(days=7)  # a process may wait long for the one with the slowest clips
 
 
 def evaluate(options: argparse.Namespace) -> None:
     """Print the WER of models on a corpus, and how they differ."""
     state = processes(options.device)
+    if options.out:
+        _check_out(Path(options.out))
     corpus = checked_corpus(options.data, options.limit, state)
     store = ResultStore(Path(options.out), state.process_index) if options.out else None
     settings = recognition_options(options)
@@ -123,6 +126,21 @@ def _rows(found: Sequence[tuple[SpeechModel, Evaluation]]) -> list[Row]:
     return rows
 
 
+def _check_out(folder: Path) -> None:
+    """Refuse a folder with somebody's own tables, which those of this command would replace.
+
+    Raises
+    ------
+    UserError
+    """
+    found = [name for name in _TABLES if (folder / name).exists()]
+    if found and not (folder / RESULTS_FILE).is_file():
+        raise UserError(
+            f"{folder} holds {', '.join(found)}, and no results: it would be replaced.",
+            "Name another folder.",
+        )
+
+
 def _keep(folder: Path, corpus: Corpus, rows: Sequence[Row | Skipped]) -> None:
     """Write what opens on Evaluate, and in `coalesce report`; and the table of it."""
     replace_bytes(folder / RESULTS_FILE, results_to_json(corpus, rows))
@@ -137,6 +155,7 @@ def sweep(options: argparse.Namespace) -> None:
     spec = read_spec((read_spec_file(Path(options.config)) if options.config else {}) | flags)
     state = processes(options.device)
     out = Path(options.out)
+    _check_out(out)
     corpus = checked_corpus(spec.data, options.limit, state)
     store = ResultStore(out / "results", state.process_index)
     calibration = read_calibration(Path(spec.calibrate)) if spec.calibrate else None
@@ -173,12 +192,11 @@ def sweep(options: argparse.Namespace) -> None:
 def tables(rows: Sequence[Row | Skipped]) -> dict[str, bytes]:
     """The files that hold the table of a sweep, or of an evaluation, by name."""
     found = table(rows)
-    return {
-        "table.csv": to_csv(found),
-        "table.parquet": to_parquet(found),
-        "table.md": to_markdown(rows).encode(),
-        "table.tex": to_latex(rows).encode(),
-    }
+    contents = (
+        *(to_csv(found), to_parquet(found)),
+        *(to_markdown(rows).encode(), to_latex(rows).encode()),
+    )
+    return dict(zip(_TABLES, contents, strict=True))
 
 
 def processes(device: str) -> PartialState:

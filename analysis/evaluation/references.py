@@ -12,7 +12,9 @@ from analysis.files import absolute
 from analysis.speech.audio import SUPPORTED_EXTENSIONS
 from analysis.speech.letters import same_letters
 
-_TABLES = (".csv", ".jsonl")
+_TABLES = (".csv", ".jsonl", ".ndjson", ".json")
+_TEXTS = ("", ".txt", ".text", ".lab", ".trn", ".trans", ".ref")
+"""Endings of files of plain text; subtitles, tables by tabs and office's files are others."""
 _NUMBERED = re.compile(r"(?=.*\d)\w+([-_.]\w+)+")
 """A name like 1089-134686-0000, which nobody says."""
 
@@ -53,6 +55,8 @@ def read_references(given: str, audio_paths: Sequence[Path]) -> list[str]:
                 "Give a file with a line per clip.",
             )
         return [given]
+    _refuse_twins(audio_paths)
+    _refuse_format(path)
     if path.suffix.lower() in _TABLES:
         return _from_table(path, audio_paths)
     lines = _lines_of(path, path.name)
@@ -94,6 +98,7 @@ def references_by_name(table: str, content: bytes, clips: Sequence[str]) -> dict
     UserError
         Where it cannot be read, or names none of the clips.
     """
+    _refuse_format(Path(table))
     suffix, faults = Path(table).suffix.lower(), list[str]()
     with TemporaryDirectory() as folder:
         path = Path(folder, f"table{suffix if suffix in _TABLES else '.txt'}")
@@ -118,6 +123,27 @@ def references_by_name(table: str, content: bytes, clips: Sequence[str]) -> dict
             " call a text file as its one clip is called.",
         )
     return texts
+
+
+def _refuse_format(table: Path) -> None:
+    """Refuse what is neither plain text nor a table that is read here, by its ending."""
+    ending = table.suffix.lower()
+    if ending not in (*_TABLES, *_TEXTS) and not ending[1:].isdigit():
+        raise UserError(
+            f"{table.name} is no file that references are read from ({ending}).",
+            "Give plain text (.txt), a CSV with file_name and transcription, or a JSONL manifest.",
+        )
+
+
+def _refuse_twins(audio_paths: Sequence[Path]) -> None:
+    """Refuse clips of one name, for references are matched by it."""
+    names = [audio.name for audio in audio_paths]
+    twin = next((name for name in names if names.count(name) > 1), None)
+    if twin is not None and len(set(audio_paths)) > 1:
+        raise UserError(
+            f"Several clips are called {twin}, and a table of references knows them by their name.",
+            "Give one of them at a time, or call them differently.",
+        )
 
 
 def _by_first_word(lines: Sequence[str]) -> Named:
@@ -148,10 +174,27 @@ def _is_table(lines: Sequence[str], named: Named, audio_paths: Sequence[Path], t
         Where it might be either.
     """
     known = [audio for audio in audio_paths if _text_of(audio, named, table)]
+    if not known:
+        _refuse_markup(lines, audio_paths, table)
     if len(audio_paths) == 1:
         _refuse_doubtful(lines, known, table)
     names = [_is_a_name(line.split()[0]) for line in lines]
     return bool(known) or (bool(names) and all(names))
+
+
+def _refuse_markup(lines: Sequence[str], audio_paths: Sequence[Path], table: str) -> None:
+    """Refuse lines that name clips in a way that is not read here, rather than count the names."""
+    for audio in audio_paths:
+        name, stem = re.escape(audio.name), re.escape(audio.stem)
+        # the whole name anywhere; the stem where no blank but a mark stands on one of its sides
+        marked = rf"{name}|(?:^|[/\\])\W*{stem}\s*[,;:|\t\"')\]]|[/\\]{stem}\s|\({stem}\)$"
+        for line in lines:
+            if re.search(marked, line):
+                raise UserError(
+                    f"{table} names {audio.name} in a way that is not read: {line[:60]!r}.",
+                    "Begin each line with the clip's name and a blank, or give a CSV with"
+                    " file_name and transcription.",
+                )
 
 
 def _refuse_doubtful(lines: Sequence[str], known: Sequence[Path], table: str) -> None:
@@ -191,7 +234,8 @@ def _refuse_path(given: str) -> None:
     ends_so = given.strip().lower().endswith((*_TABLES, ".txt"))
     begins_so = given.startswith(("/", "./", "../"))
     in_folder = os.sep in given and os.path.lexists(Path(given).parent)
-    is_path = ends_so or (len(given.split()) == 1 and (begins_so or in_folder))
+    like_file = re.fullmatch(r"\S+\.[a-z]{2,5}|~/\S+|https?://\S+", given.strip()) is not None
+    is_path = ends_so or like_file or (len(given.split()) == 1 and (begins_so or in_folder))
     if not is_path:
         return
     if absolute(given).is_dir():
@@ -214,7 +258,7 @@ def _from_table(table: Path, audio_paths: Sequence[Path]) -> list[str]:
 
 def _read_table(table: Path, name: str) -> tuple[Named, list[str]]:
     """Texts by file name, and what is wrong with other lines."""
-    read = READERS["manifest" if table.suffix.lower() == ".jsonl" else "audiofolder"]
+    read = READERS["audiofolder" if table.suffix.lower() == ".csv" else "manifest"]
     found = list(read(table, name))
     named = _gather(
         (_last(str(entry.path)), " ".join(entry.text.splitlines()))

@@ -210,7 +210,8 @@ def training_arguments(
         )
     if n_examples < size:
         raise UserError(
-            f"{n_examples} clips are fewer than a batch of {size}.", "Choose a smaller batch size."
+            f"A batch of {size} needs more clips than there are ({n_examples}).",
+            "Choose a smaller batch size.",
         )
     n_steps = settings.epochs * (n_examples // size)
     on_gpu = device == "cuda"

@@ -22,6 +22,10 @@ Captured = pytest.CaptureFixture[str]
         (["inspect", "DEAD"], "is a link to gone, which is not there"),
         (["inspect", "FOLDER", "--dtype", "int8"], "In int8 a model transcribes only"),
         (["compress", "FOLDER", "FOLDER", "--overwrite"], "in its own place"),
+        (
+            ["export", "FOLDER", "FOLDER", "--overwrite", "--format", "onnx"],
+            "the model's own place",
+        ),
         (["compress", "FOLDER", "OUT", "--plan", "/dev/zero"], "cannot be read"),
         (["compress", "FOLDER", os.fsdecode(b"o\xff")], "not written in UTF-8"),
         (["transcribe", "FOLDER", "EMPTY"], "is a folder without a model"),
@@ -29,6 +33,8 @@ Captured = pytest.CaptureFixture[str]
         (["transcribe", "FOLDER", "-"], "- is no file that can be read twice"),
         (["transcribe", "FOLDER", "--language", "en", "gone.wav"], "no audio file gone.wav"),
         (["sweep", "FOLDER", "--data", "EMPTY", "--out", "OUT", "--config", "/dev/zero"], "YAML"),
+        (["sweep", "FOLDER", "--data", "EMPTY", "--out", "MINE"], "holds table.csv, and no result"),
+        (["evaluate", "FOLDER", "--data", "EMPTY", "--out", "MINE"], "it would be replaced"),
     ],
 )
 @pytest.mark.timeout(60)
@@ -37,11 +43,13 @@ def test_the_true_cause_is_said(
 ) -> None:
     os.mkfifo(tmp_path / "PIPE")
     (tmp_path / "EMPTY").mkdir()
+    (tmp_path / "MINE").mkdir()
+    (tmp_path / "MINE" / "table.csv").write_text("mine")
     (tmp_path / "CIRCLE").symlink_to(tmp_path / "BACK")
     (tmp_path / "BACK").symlink_to(tmp_path / "CIRCLE")
     (tmp_path / "DEAD").symlink_to("gone")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    places = {name: tmp_path / name for name in ("PIPE", "EMPTY", "CIRCLE", "DEAD", "OUT")}
+    places = {name: tmp_path / name for name in ("PIPE", "EMPTY", "MINE", "CIRCLE", "DEAD", "OUT")}
     places["FOLDER"] = folder
     assert cli.main([str(places.get(argument, argument)) for argument in arguments]) == 2
     captured = capsys.readouterr()

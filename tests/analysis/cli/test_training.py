@@ -118,7 +118,7 @@ def test_what_does_not_go_without_data_is_said(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--batch-size", "100"], "are fewer than a batch of 100"),
+        (["--batch-size", "100"], "A batch of 100 needs more clips"),
         (["--batch-size", "4", "--accumulation", "3"], "cannot be divided into 3 equal parts"),
         (["--epochs", "0"], "epochs is 0"),
         (["--learning-rate", "-1"], "learning_rate is -1"),

@@ -157,7 +157,17 @@ def test_an_upload_that_names_no_clip_is_refused(table: str, content: bytes, sai
 
 
 @pytest.mark.parametrize(
-    "given", ["refs.txt", "/no/such/place", "clips/metadta.csv", "a b.jsonl", "tests/refs.lab"]
+    "given",
+    [
+        "refs.txt",
+        "/no/such/place",
+        "clips/metadta.csv",
+        "a b.jsonl",
+        "tests/refs.lab",
+        "words.md",
+        "~/words",
+        "https://x.org/words",
+    ],
 )
 def test_a_path_that_leads_nowhere_is_no_text(given: str) -> None:
     with pytest.raises(UserError, match="no file"):
@@ -170,6 +180,48 @@ def said(read: Callable[[], str]) -> str:
         return read()
     except UserError as error:
         return error.message
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["a.wav,one two", "b.wav,three"],
+        ["a: one two", "b: three"],
+        ['"a.wav" one two', '"b.wav" three'],
+        ["a|one two|one two", "b|three|three"],
+        ["clips/a one two", "clips/b three"],
+        ["one two (a)", "three (b)"],
+        ["x.wav one", "some a.wav two"],
+    ],
+)
+def test_names_that_are_written_otherwise_are_no_words(tmp_path: Path, lines: list[str]) -> None:
+    table = tmp_path / "t.txt"
+    table.write_text("\n".join(lines))
+    for clips in ([Path("a.wav"), Path("b.wav")], [Path("a.wav")]):
+        with pytest.raises(UserError, match=r"in a way that is not read|no transcript"):
+            read_references(str(table), clips)
+
+
+@pytest.mark.parametrize("name", ["x.srt", "x.vtt", "x.tsv", "x.docx", "x.stm"])
+def test_formats_that_are_not_read_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("1\n00:00:00,000 --> 00:00:02,000\nfive one\n")
+    with pytest.raises(UserError, match="no file that references are read from"):
+        read_references(str(tmp_path / name), [Path("a.wav")])
+    with pytest.raises(UserError, match="no file that references are read from"):
+        references_by_name(name, b"five one", ["a.wav"])
+
+
+def test_a_manifest_may_be_called_json(tmp_path: Path) -> None:
+    table = tmp_path / "manifest.json"
+    table.write_text('{"audio_filepath": "x/a.wav", "text": "yes"}\n')
+    assert read_references(str(table), [Path("a.wav")]) == ["yes"]
+
+
+def test_two_clips_of_one_name_are_refused(tmp_path: Path) -> None:
+    table = tmp_path / "m.csv"
+    table.write_text("file_name,transcription\nA/a.wav,yes\n")
+    with pytest.raises(UserError, match=r"Several clips are called a\.wav"):
+        read_references(str(table), [Path("A/a.wav"), Path("B/a.wav")])
 
 
 def test_a_folder_is_no_text() -> None:
