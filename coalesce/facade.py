@@ -203,7 +203,8 @@ def save(
     folder : str or Path
         The folder to make; its parent must exist.
     dtype : {"stored", "float32", "float16", "bfloat16"}
-        Of the weights in the file; by default the one that the original is stored in.
+        Of the weights in the file; by default the one that the original is stored in, or that
+        `load` was asked for.
     overwrite : bool
         Whether a checkpoint that is already there may be replaced.
 

@@ -156,7 +156,7 @@ def _without(corpus: Corpus, digests: set[str]) -> Corpus:
     rest = tuple(u for u in corpus.utterances if u.digest not in digests)
     if not rest:
         raise UserError(
-            "All clips are for validation; none is left to train on.",
+            "All clips to train on are those of the validation, too; none is left.",
             "Give more data, or other clips with --validation.",
         )
     return Corpus(corpus.name, corpus.layouts, rest, corpus.faults)

@@ -271,10 +271,13 @@ def read_text(table: Path, name: str) -> str:
     Raises
     ------
     UserError
-        For what is no regular file in UTF-8.
+        For what is no regular file in UTF-8, or has zeros in it, as UTF-16 and office's files have.
     """
     try:
-        return re.sub("\r\n?", "\n", read_bytes(table).decode("utf-8-sig"))
+        content = read_bytes(table)
+        if b"\0" in content:
+            raise OSError("it has zeros in it, and text has none")
+        return re.sub("\r\n?", "\n", content.decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"{name} cannot be read as text.", "Give a UTF-8 text file.", str(error)

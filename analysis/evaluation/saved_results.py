@@ -94,7 +94,9 @@ def read_results(source: Path | bytes, *, watch: Watch = UNWATCHED) -> SavedResu
         ) from error
     except (ValueError, RecursionError) as error:  # a ValidationError is a ValueError
         raise UserError(
-            f"{name} holds no results of a sweep.", f"Give a {RESULTS_FILE}.", str(error)
+            f"{name} holds no results of a sweep, or is damaged.",
+            f"Give a {RESULTS_FILE}; a sweep into the same folder writes it again.",
+            str(error),
         ) from error
     if found.format != FORMAT:
         raise UserError(

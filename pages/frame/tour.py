@@ -31,7 +31,7 @@ from pages.planning.settings import (
 )
 from pages.session.session import Session
 from pages.session.shelves import model_id, tree_key, tree_shelf
-from pages.widgets.basics import primary_button, scroll_to_top
+from pages.widgets.basics import keep_in_sight, primary_button, scroll_to_top
 from pages.widgets.choices import held
 from pages.widgets.formatting import error_percent, number_of, percent
 from pages.widgets.presented import scaled
@@ -95,6 +95,7 @@ def draw(session: Session, model: SpeechModel, page: str) -> None:
     done = _look(session, model, number) if there else False
     text = step.text(session, model) if there else "The tour waits where you left it."
     st.session_state[_SAID] = text if there else None
+    keep_in_sight("tour")
     with st.container(border=True, height=scaled(BOX_HEIGHT), key="tour"):
         words, buttons = st.columns([4, 1.2], vertical_alignment="center")
         with words:

@@ -117,6 +117,20 @@ def data_table(rows: Any, **options: Any) -> Any:
     return st.dataframe(rows, hide_index=True, placeholder="–", **options)
 
 
+def keep_in_sight(key: str) -> None:
+    """Let a container stay below the page's header while the page is scrolled under it.
+
+    Parameters
+    ----------
+    key : str
+        Of the container.
+    """
+    st.html(
+        f"<style>[data-testid=stLayoutWrapper]:has(> .st-key-{key}) {{position: sticky;"
+        f" top: 3.75rem; z-index: 99; background: {BACKGROUNDS[theme()][0]}}}</style>"
+    )
+
+
 def scroll_to_top() -> None:
     """Show the head of the page; Streamlit leaves a page where it was scrolled to."""
     st.html(

@@ -202,6 +202,12 @@ def test_names_that_are_written_otherwise_are_no_words(tmp_path: Path, lines: li
             read_references(str(table), clips)
 
 
+def test_a_text_has_no_zeros(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_bytes("five one".encode("utf-16-le"))
+    with pytest.raises(UserError, match="cannot be read as text"):
+        read_references(str(tmp_path / "t.txt"), [Path("a.wav")])
+
+
 @pytest.mark.parametrize("name", ["x.srt", "x.vtt", "x.tsv", "x.docx", "x.stm"])
 def test_formats_that_are_not_read_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("1\n00:00:00,000 --> 00:00:02,000\nfive one\n")
