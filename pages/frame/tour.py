@@ -99,7 +99,7 @@ def draw(session: Session, model: SpeechModel, page: str) -> None:
     with st.container(border=True, height=scaled(BOX_HEIGHT), key="tour"):
         words, buttons = st.columns([4, 1.2], vertical_alignment="center")
         with words:
-            st.markdown(f":small[Tour, step {number + 1} of {len(STEPS)}]  **{step.title}**")
+            st.markdown(f":small[Tour, step {number + 1} of {len(STEPS)}] · **{step.title}**")
             st.markdown(text)
         with buttons:
             _buttons(model, number, there, done)
