@@ -110,6 +110,10 @@ def test_a_talk_is_given_with_the_keyboard_alone(page: Page, server: str) -> Non
     expect(page.get_by_test_id("stSidebar")).not_to_be_visible()
     page.keyboard.press("PageUp")
     expect(page.get_by_role("heading", name="Listen", level=1)).to_be_visible()
+    expect(page.get_by_text("With 60 % removed")).to_be_visible()
+    settle(page)
+    for told in ("sparsity=60", "present=1"):  # by then the address says so, too
+        expect(page).to_have_url(re.compile(told))
     page.reload()
     expect(page.get_by_text("With 60 % removed")).to_be_visible()
     expect(page.get_by_test_id("stSidebar")).not_to_be_visible()
