@@ -20,7 +20,7 @@ from analysis.evaluation.corpus_evaluation import evaluate as evaluate_model
 from analysis.evaluation.hub_corpora import fetch, is_hub_id
 from analysis.evaluation.results import ResultStore
 from analysis.evaluation.saved_results import RESULTS_FILE, read_results, results_to_json
-from analysis.evaluation.significance import LEVEL
+from analysis.evaluation.significance import LEVEL, LEVEL_SHOWN
 from analysis.evaluation.sweep import Row, Skipped
 from analysis.evaluation.sweep import sweep as run_sweep
 from analysis.evaluation.sweep_spec import SweepSpec, read_spec, read_spec_file
@@ -193,8 +193,10 @@ def tables(rows: Sequence[Row | Skipped]) -> dict[str, bytes]:
     """The files that hold the table of a sweep, or of an evaluation, by name."""
     found = table(rows)
     contents = (
-        *(to_csv(found), to_parquet(found)),
-        *(to_markdown(rows).encode(), to_latex(rows).encode()),
+        to_csv(found),
+        to_parquet(found),
+        to_markdown(rows).encode(),
+        to_latex(rows).encode(),
     )
     return dict(zip(_TABLES, contents, strict=True))
 
@@ -291,7 +293,7 @@ def summary_line(name: str, evaluation: Evaluation) -> str:
         f"[{100 * interval.low:.2f}, {100 * interval.high:.2f}], CER {100 * total.cer:.2f} %\n"
         f"  {total.substitutions} S, {total.insertions} I, {total.deletions} D of {total.words} "
         f"words in {n} utterance{'' if n == 1 else 's'}; normaliser: {total.normaliser}\n"
-        f"  {100 * LEVEL:.0f} % interval by bootstrap over {evaluation.corpus.drawn}; "
+        f"  {LEVEL_SHOWN} interval by bootstrap over {evaluation.corpus.drawn}; "
         f"real-time factor {evaluation.real_time_factor:.3f}"
     )
 

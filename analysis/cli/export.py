@@ -5,11 +5,11 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from analysis.cli.terminal import require_other_place
 from analysis.delivery.ctranslate2 import export_ctranslate2
 from analysis.delivery.export_checks import TOLERANCE, Export
 from analysis.delivery.onnx import export_onnx
 from analysis.errors import UserError
-from analysis.files import absolute
 from analysis.models.loading import load
 
 
@@ -19,10 +19,7 @@ def export(options: argparse.Namespace) -> None:
         raise UserError("ONNX is exported in float32 only.", "Leave --precision out.")
     model = load(options.model, revision=options.revision)
     out = Path(options.out)
-    if str(absolute(out)) == model.source:
-        raise UserError(
-            "This would put the export in the model's own place.", "Name another folder."
-        )
+    require_other_place(out, model, "the export in the model's own")
     if options.format == "onnx":
         made = export_onnx(model, out, overwrite=options.overwrite)
     else:

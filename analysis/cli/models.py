@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from analysis.cli.flags import read_flags
-from analysis.cli.terminal import place_for, print_json, progress_bar, say_notes
+from analysis.cli.terminal import (
+    place_for,
+    print_json,
+    progress_bar,
+    require_other_place,
+    say_notes,
+)
 from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.trees import build_trees
 from analysis.compression.allocation import achieved_sparsity
@@ -25,7 +31,7 @@ from analysis.delivery.saving import check_settings, check_target, in_dtype, sav
 from analysis.errors import UserError
 from analysis.evaluation.corpora import read_corpus
 from analysis.evaluation.corpus_evaluation import wer_rise
-from analysis.files import absolute, read_settings
+from analysis.files import read_settings
 from analysis.models.footprint import Footprint, footprint
 from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel
@@ -84,8 +90,7 @@ def compress(options: argparse.Namespace) -> None:
     out = Path(options.out)
     check_target(out, overwrite=options.overwrite)
     model = _load(options.model, options)
-    if str(absolute(out)) == model.source:
-        raise UserError("This would put the model's copy in its own place.", "Name another folder.")
+    require_other_place(out, model, "the model's copy in its own")
     check_settings(model)
     groups = model.groups
     if options.stock:

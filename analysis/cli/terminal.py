@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from analysis.errors import UserError
+from analysis.files import absolute
 from analysis.progress import Progress
 
 if TYPE_CHECKING:  # it loads torch
@@ -36,6 +38,24 @@ def progress_bar(label: str) -> Iterator[Progress]:
 def printable(text: object) -> str:
     """A text without what a terminal would obey: the names of files may hold anything."""
     return str(text).translate(_CONTROLS)
+
+
+def require_other_place(out: Path, model: "SpeechModel", what: str) -> None:
+    """Refuse a folder that is the loaded model's own, which would be lost.
+
+    Parameters
+    ----------
+    out : Path
+    model : SpeechModel
+    what : str
+        That would lie there, and in whose place.
+
+    Raises
+    ------
+    UserError
+    """
+    if str(absolute(out)) == model.source:
+        raise UserError(f"This would put {what} place.", "Name another folder.")
 
 
 def place_for(out: Path, options: argparse.Namespace) -> Path:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from analysis.clustering.cka import LEAST_POSITIONS, cka_matrix, linear_cka
+from analysis.errors import UserError
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import (
@@ -132,7 +133,8 @@ def measure_drift(
     Raises
     ------
     UserError
-        See `analysis.speech.seq2seq.Seq2SeqRecogniser`.
+        Where the layers of both have no states of one shape; see also
+        `analysis.speech.seq2seq.Seq2SeqRecogniser`.
     Cancelled
 
     References
@@ -152,6 +154,11 @@ def measure_drift(
         watch.check()
         watch.progress(done, 1 + len(variants), variant.name)
         moved = hidden_states(variant, samples, tokens)
+        if any(key not in moved or moved[key].shape != own.shape for key, own in states.items()):
+            raise UserError(
+                f"The states of {original.name} and {variant.name} do not go with each other.",
+                "Compare two models of the same layers, which hear in the same steps.",
+            )
         layers = tuple(
             LayerDrift(*key, relative_error(state, moved[key]), linear_cka(state, moved[key]))
             for key, state in states.items()

@@ -16,6 +16,9 @@ from analysis.evaluation.scoring import AlignedSpan
 LEVEL = 0.95
 """Confidence of every interval."""
 
+LEVEL_SHOWN = f"{100 * LEVEL:.0f} %"
+"""The same, as people read it."""
+
 N_RESAMPLES = 10_000
 """Bootstrap replicates; at 10,000 the limits of a 95 % interval move by a hundredth of its width
 from seed to seed."""

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis import tables
 from analysis.evaluation.corpus_evaluation import Comparison
-from analysis.evaluation.significance import LEVEL
+from analysis.evaluation.significance import LEVEL, LEVEL_SHOWN
 from analysis.evaluation.sweep import Row, Skipped
 
 ALPHA = 1 - LEVEL
@@ -50,7 +50,7 @@ _HEADINGS: Mapping[str, str] = {
     "parameters": "Parameters",
     "speed": "RTF",
     "wer": "WER",
-    "interval": f"{100 * LEVEL:.0f} % interval",
+    "interval": f"{LEVEL_SHOWN} interval",
     "cer": "CER",
     "inserted": "Inserted",
     "looping": "Looping",
@@ -149,7 +149,7 @@ def notes(rows: Sequence[Row | Skipped]) -> list[str]:
     found = [
         f"{corpus.name}: {corpus.describe()}, {total.words:,} words. Normaliser: "
         f"{total.normaliser}. Rates in per cent, of the corpus as a whole.",
-        f"Intervals: {100 * LEVEL:.0f} %, by bootstrap (Bisani and Ney 2004) over {corpus.drawn}.",
+        f"Intervals: {LEVEL_SHOWN}, by bootstrap (Bisani and Ney 2004) over {corpus.drawn}.",
         f"Δ: points of WER; * p < {ALPHA:.2f} in MAPSSWE, † p < {ALPHA:.2f} in the paired "
         "bootstrap, each row by itself, not corrected for their number.",
         "Inserted: words that nobody said, over words of the references. Looping: share of the "

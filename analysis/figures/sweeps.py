@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 
 from analysis.evaluation.corpora import MIN_SPEAKERS
 from analysis.evaluation.corpus_evaluation import Comparison
-from analysis.evaluation.significance import LEVEL
+from analysis.evaluation.significance import LEVEL_SHOWN
 from analysis.evaluation.sweep import Row
+from analysis.evaluation.sweep_tables import ALPHA
 from analysis.figures.layout import lay_out
 from analysis.figures.palette import NEUTRAL, ORIGINAL, variant_color, with_alpha
 from analysis.figures.wer_axis import WerAxis
@@ -327,7 +328,7 @@ def _hover(row: Row, name: str) -> str:
     return (
         f"<b>{escape(name)}</b><br>removed {row.achieved:.1%}<br>"
         f"WER {total.wer:.2%}"
-        f" ({100 * LEVEL:.0f} % interval {interval.low:.2%} to {interval.high:.2%})<br>"
+        f" ({LEVEL_SHOWN} interval {interval.low:.2%} to {interval.high:.2%})<br>"
         f"S {total.substitutions} · I {total.insertions} · D {total.deletions} of {total.words}"
         f"<br>{cost.parameters / 1e6:.2f} M parameters, "
         f"real-time factor {row.evaluation.real_time_factor:.3f}"
@@ -337,7 +338,7 @@ def _hover(row: Row, name: str) -> str:
 def _is_worse(comparison: Comparison) -> bool:
     """Whether either of the two tests finds a rise."""
     rise, pairs = comparison.difference, comparison.matched_pairs
-    return rise.low > 0 or (rise.delta > 0 and pairs.p_value < 1 - LEVEL)
+    return rise.low > 0 or (rise.delta > 0 and pairs.p_value < ALPHA)
 
 
 def _finding(original: Row, lines: Sequence[Line]) -> str:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from analysis.errors import UserError
 from analysis.evaluation.blind import Trial, Verdict, standing, trials_of
-from analysis.evaluation.significance import LEVEL
+from analysis.evaluation.significance import LEVEL_SHOWN
 from analysis.figures.marked_words import plain_transcript
 from analysis.speech.audio import SAMPLING_RATE
 from pages.listening.player import pcm
@@ -41,7 +41,7 @@ def draw_blind(state: SweepState, model: int, base: int) -> None:
         + (
             f": **{escape_markdown(names[model])}** better in {own.wins}, "
             f"**{escape_markdown(names[base])}** in {own.losses}, equal in {own.ties};"
-            f" {percent(own.share, 0)} of those decided, {100 * LEVEL:.0f} % interval"
+            f" {percent(own.share, 0)} of those decided, {LEVEL_SHOWN} interval"
             f" {percent(own.interval.low, 0)} to {percent(own.interval.high, 0)} (Wilson)."
             if verdicts
             else ". Who is who is told with the score."

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis.evaluation.significance import LEVEL
+from analysis.evaluation.significance import LEVEL_SHOWN
 from analysis.evaluation.slices import MIN_BLOCKS, Slice, slice_values, slices_of
 from analysis.figures.losses import slice_chart
 from pages.runs.explorer import show_slice, title_of
@@ -37,7 +37,7 @@ def draw_slices(state: SweepState, model: int, base: int) -> None:
     _draw_table(table, slices, model, base)
     st.caption(
         f"{len(slices)} slices of {MIN_BLOCKS} utterances or more;"
-        f" {100 * LEVEL:.0f} % intervals by paired bootstrap; p is corrected for the number of"
+        f" {LEVEL_SHOWN} intervals by paired bootstrap; p is corrected for the number of"
         " slices (Holm). Choose a row to see its utterances below."
     )
     draw_exports("slices", {"slices": chart}, {"slices": table})

@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from analysis.evaluation.corpus_evaluation import worst_utterances
-from analysis.evaluation.significance import LEVEL
+from analysis.evaluation.significance import LEVEL_SHOWN
 from analysis.evaluation.sweep import Row
 from analysis.evaluation.sweep_tables import (
     notes,
@@ -61,7 +61,7 @@ def draw_results(session: Session, model: SpeechModel, state: SweepState) -> Non
         height=curves.layout.height,
     )
     st.caption(
-        f"Bars: {100 * LEVEL:.0f} % interval of each WER, by bootstrap over"
+        f"Bars: {LEVEL_SHOWN} interval of each WER, by bootstrap over"
         f" {state.original.corpus.drawn}; bands join those of one line. Differences between"
         " two lines are tested in pairs, on the same utterances; the table says which hold."
     )
@@ -148,8 +148,8 @@ def _draw_table(state: SweepState) -> None:
             "parameters": numbers("Parameters (M)", format="%.2f"),
             "real_time_factor": numbers("RTF", format="%.3f"),
             "wer": numbers("WER (%)", format="%.2f"),
-            "wer_low": numbers("from", format="%.2f", help=f"{100 * LEVEL:.0f} % interval"),
-            "wer_high": numbers("to", format="%.2f", help=f"{100 * LEVEL:.0f} % interval"),
+            "wer_low": numbers("from", format="%.2f", help=f"{LEVEL_SHOWN} interval"),
+            "wer_high": numbers("to", format="%.2f", help=f"{LEVEL_SHOWN} interval"),
             "cer": numbers("CER (%)", format="%.2f"),
             "substitutions": numbers("S", width="small"),
             "insertions": numbers("I", width="small"),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from analysis.compression.compress import compress
-from analysis.errors import Cancelled
+from analysis.errors import Cancelled, UserError
 from analysis.evaluation.drift import (
     Drift,
     LayerDrift,
@@ -135,3 +135,10 @@ def test_it_can_be_cancelled(whisper: SpeechModel) -> None:
     variant = compress(whisper, make_plan(whisper)).model
     with pytest.raises(Cancelled):
         measure_drift(whisper, [variant], sound(1.0), watch=Watch(should_cancel=lambda: True))
+
+
+def test_models_whose_states_have_other_shapes_are_refused(
+    whisper: SpeechModel, hubert: SpeechModel
+) -> None:
+    with pytest.raises(UserError, match="do not go with each other"):
+        measure_drift(whisper, [hubert], sound(1.0))
