@@ -265,9 +265,10 @@ def worst_utterances(evaluation: Evaluation, original: Evaluation) -> list[int]:
     evaluation, original : Evaluation
         The loss is what the first errs more than the second.
     """
-    loss = [own - theirs for own, theirs in zip(evaluation.errors, original.errors, strict=True)]
-    wrong = [index for index, errors in enumerate(evaluation.errors) if errors]
-    return sorted(wrong, key=lambda index: (-loss[index], -evaluation.errors[index], index))
+    errors = evaluation.errors
+    loss = [own - theirs for own, theirs in zip(errors, original.errors, strict=True)]
+    wrong = [index for index, own in enumerate(errors) if own]
+    return sorted(wrong, key=lambda index: (-loss[index], -errors[index], index))
 
 
 def evaluate(

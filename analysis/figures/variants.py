@@ -100,7 +100,8 @@ def drift_lines(drifts: Mapping[str, Drift], colors: Mapping[str, str]) -> go.Fi
     highest = np.nanmax([0.01, *(layer.relative_error for layer in layers)])
     lowest = np.nanmin([0.9, *(layer.cka for layer in layers)])
     figure.update_yaxes(nticks=5, zeroline=False)
-    figure.update_yaxes(tickformat=".0%", range=[0, 1.08 * highest], row=1)
+    fine = ".0%" if highest >= 0.05 else ".1%"
+    figure.update_yaxes(tickformat=fine, range=[0, 1.08 * highest], row=1)
     figure.update_yaxes(range=[lowest - 0.06 * (1 - lowest), 1 + 0.06 * (1 - lowest)], row=2)
     figure.update_yaxes(title_text="relative error (%)", row=1, col=1)
     figure.update_yaxes(title_text="linear CKA (1)", row=2, col=1)
@@ -110,7 +111,7 @@ def drift_lines(drifts: Mapping[str, Drift], colors: Mapping[str, str]) -> go.Fi
     )
     finding = (
         f"“{escape(name)}” moves {worst.stack} layer {worst.layer} most: by"
-        f" {worst.relative_error:.0%} of its norm"
+        f" {100 * worst.relative_error:.2g} % of its norm"
     )
     lay_out(figure, DRIFT_HEIGHT, _with_key(finding, colors), headings=HEADINGS)
     figure.update_layout(hovermode="closest")

@@ -17,6 +17,7 @@ N_MELS = 80
 RANGE_DB = 80.0
 """What lies further below the loudest point is drawn as that far below, as Whisper clamps it."""
 
+_SILENT = 1e-10  # power in a band, of samples from -1 to 1: nothing that could be heard
 _BLOCK_FRAMES = 12_000  # two minutes, 20 MB
 
 
@@ -39,7 +40,7 @@ def log_mel(samples: Samples, n_columns: int) -> np.ndarray:
     Returns
     -------
     ndarray of float32, (`N_MELS`, columns)
-        Decibels below the loudest point, -`RANGE_DB` to 0.
+        Decibels below the loudest point, -`RANGE_DB` to 0; of silence all -`RANGE_DB`.
 
     References
     ----------
@@ -61,9 +62,10 @@ def log_mel(samples: Samples, n_columns: int) -> np.ndarray:
     edges = starts.astype(np.int64)
     sums = np.add.reduceat(mel, edges, axis=1)
     power = sums / np.diff([*edges, n_frames])
-    decibels = 10 * np.log10(np.maximum(power, 1e-10))
-    below: np.ndarray = np.maximum(decibels - decibels.max(), -RANGE_DB).astype(np.float32)
-    return below
+    decibels = 10 * np.log10(np.maximum(power, _SILENT))
+    below = np.where(power > _SILENT, decibels - decibels.max(), -RANGE_DB)
+    shown: np.ndarray = np.maximum(below, -RANGE_DB).astype(np.float32)
+    return shown
 
 
 def _filters() -> np.ndarray:

@@ -18,9 +18,9 @@ from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.plan.choices import CALIBRATED
 from analysis.progress import Watch
-from analysis.speech.audio import SAMPLING_RATE, Audio
+from analysis.speech.audio import Audio
 from analysis.speech.excitation import Excitation, calibrate_on, default_excitation
-from pages.listening.player import pcm
+from pages.listening.player import wav
 from pages.planning.hearing import find_excitation
 from pages.planning.settings import Settings
 from pages.session.job_box import job_slot, show_problem
@@ -262,7 +262,7 @@ def _cell(moment: Moment, rank: int, group: UnitGroup) -> None:
         width="stretch",
         alt=f"Spectrogram of moment {rank}: {said or 'no word'}.",
     )
-    st.audio(pcm(moment.samples), sample_rate=SAMPLING_RATE, alt=f"Player of moment {rank}")
+    st.audio(wav(moment.samples), alt=f"Player of moment {rank}")
     words = escape_markdown(said) if said else "no word"
     if group.stack == "decoder":
         before = f"after “{escape_markdown(moment.read)}”" if moment.read else "at the start"

@@ -1,6 +1,9 @@
 """The clip on show: one low strip of player and waveform; its spectrogram, folded."""
 
+import io
+
 import numpy as np
+import soundfile
 import streamlit as st
 
 from analysis.figures.clips import SPECTROGRAM_COLUMNS, spectrogram, waveform
@@ -18,8 +21,7 @@ def draw_player(clip: Clip) -> None:
     """The player of a clip."""
     audio = clip.audio
     st.audio(
-        pcm(audio.samples[: int(PLAYER_SECONDS * SAMPLING_RATE)]),
-        sample_rate=SAMPLING_RATE,
+        wav(audio.samples[: int(PLAYER_SECONDS * SAMPLING_RATE)]),
         alt=f"Player for {audio.name}",
     )
     if audio.notes:
@@ -50,9 +52,14 @@ def draw_spectrogram(clip: Clip) -> None:
         st.caption(_about(clip))
 
 
-def pcm(samples: Samples) -> np.ndarray:
-    """Samples as a player takes them: int16, the same shape."""
-    return (np.clip(samples, -1, 1) * 32767).astype(np.int16)
+def wav(samples: Samples) -> bytes:
+    """Samples at `SAMPLING_RATE` as a file for a player, as loud as they are.
+
+    Given an array, Streamlit's player makes its peak full scale, and of silence no sound at all.
+    """
+    file = io.BytesIO()
+    soundfile.write(file, np.clip(samples, -1, 1), SAMPLING_RATE, format="WAV", subtype="PCM_16")
+    return file.getvalue()
 
 
 @st.cache_data(show_spinner="Computing the spectrogram", max_entries=64)

@@ -8,7 +8,7 @@ from analysis.figures.palette import INKS
 from analysis.figures.words import Lane, word_lanes
 from analysis.speech.audio import SAMPLING_RATE
 from analysis.speech.recognition import Word
-from pages.listening.player import pcm
+from pages.listening.player import wav
 from pages.session.session import Clip
 from pages.widgets.basics import figure, theme
 from pages.widgets.formatting import percent
@@ -82,8 +82,7 @@ def _play(clip: Clip, word: Word) -> None:
     start = max(0, int((word.start - _AROUND) * SAMPLING_RATE))
     stop = int((word.stop + _AROUND) * SAMPLING_RATE)
     st.audio(
-        pcm(clip.audio.samples[start:stop]),
-        sample_rate=SAMPLING_RATE,
+        wav(clip.audio.samples[start:stop]),
         autoplay=True,
         alt=f"Player for the word {word.text}",
     )

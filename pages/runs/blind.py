@@ -8,13 +8,12 @@ from analysis.errors import UserError
 from analysis.evaluation.blind import Trial, Verdict, standing, trials_of
 from analysis.evaluation.significance import LEVEL_SHOWN
 from analysis.figures.marked_words import plain_transcript
-from analysis.speech.audio import SAMPLING_RATE
-from pages.listening.player import pcm
+from pages.listening.player import wav
 from pages.runs.opened import require_clip
 from pages.session.sweep_state import SweepState
 from pages.widgets.formatting import escape_markdown, percent
 
-_SEED = "blind-seed"
+_SEED, _TOLD = "blind-seed", "blind-told"
 
 
 def draw_blind(state: SweepState, model: int, base: int) -> None:
@@ -36,6 +35,11 @@ def draw_blind(state: SweepState, model: int, base: int) -> None:
         st.caption("All utterances of which the two wrote different words are judged.")
     own = standing(verdicts, model)
     names = outcomes.names
+    told = len(verdicts) == len(trials) or st.toggle(
+        "Show the score",
+        key=_TOLD,
+        help="It tells who is who: verdicts after it are no longer blind.",
+    )
     st.markdown(
         f"{len(verdicts)} of {len(trials)} judged"
         + (
@@ -43,7 +47,7 @@ def draw_blind(state: SweepState, model: int, base: int) -> None:
             f"**{escape_markdown(names[base])}** in {own.losses}, equal in {own.ties};"
             f" {percent(own.share, 0)} of those decided, {LEVEL_SHOWN} interval"
             f" {percent(own.interval.low, 0)} to {percent(own.interval.high, 0)} (Wilson)."
-            if verdicts
+            if verdicts and told
             else ". Who is who is told with the score."
         )
     )
@@ -55,7 +59,7 @@ def _draw_trial(state: SweepState, trial: Trial, verdicts: list[Verdict]) -> Non
     with st.container(border=True):
         try:
             require_clip(state, utterance)
-            st.audio(pcm(utterance.read().samples), sample_rate=SAMPLING_RATE, alt="The clip")
+            st.audio(wav(utterance.read().samples), alt="The clip")
         except UserError as error:
             st.caption(f":material/volume_off: {escape_markdown(str(error))}")
         sides = (trial.left, trial.right)

@@ -21,9 +21,8 @@ from analysis.evaluation.utterances import (
 from analysis.figures.marked_words import legend, marked_transcript, reference_text
 from analysis.figures.palette import ORIGINAL, variant_color
 from analysis.figures.sweeps import lines_of
-from analysis.speech.audio import SAMPLING_RATE
 from analysis.tables import FORMATS
-from pages.listening.player import pcm
+from pages.listening.player import wav
 from pages.runs.opened import require_clip
 from pages.session.sweep_state import SweepState
 from pages.widgets.basics import data_table, swatch
@@ -49,7 +48,10 @@ _BOUNDS, _ONLY = "explorer-bounds", "explorer-only"
 MODEL_KEY = "explorer-model"
 """Holds the place of the model that slices, words and utterances are about."""
 
-_ORDER, _SHOWN = "explorer-order", "explorer-which"
+_ORDER, _SHOWN, _TEXT = "explorer-order", "explorer-which", "explorer-text"
+_ROUND = "explorer-round"
+"""How often all filters were taken away: those of the next round are other widgets."""
+
 _TITLES = {
     "utterance": "Utterance",
     "speaker": "Speaker",
@@ -94,8 +96,10 @@ def draw_explorer(state: SweepState, model: int, base: int) -> None:
 
 def _forget() -> None:
     """Nothing filters any more."""
-    for key in (_BOUNDS, _ONLY, "explorer-text", _SHOWN, _ORDER):
+    for key in (_BOUNDS, _ONLY, _ORDER):
         st.session_state.pop(key, None)
+    st.session_state[_TEXT], st.session_state[_SHOWN] = "", "all"  # told: a browser keeps its own
+    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
 
 
 def _search(table: UtteranceTable, model: int) -> Search:
@@ -104,7 +108,7 @@ def _search(table: UtteranceTable, model: int) -> Search:
     left, right = st.columns(2, vertical_alignment="bottom")
     text = left.text_input(
         "Words",
-        key="explorer-text",
+        key=_TEXT,
         persist_state="session",
         placeholder="in the reference or any transcript",
         help="A word, or words in a row; all sides are normalised alike.",
@@ -158,7 +162,7 @@ def _draw_filters(table: UtteranceTable) -> tuple[Bound, ...]:
         values = choices_of(column)
         before = known.get(name)
         # a slice that was clicked is another widget: its bounds are the ones it begins with
-        key = f"explorer-filter:{name}:{hash(before)}"
+        key = f"explorer-filter:{name}:{hash(before)}:{st.session_state.get(_ROUND, 0)}"
         if values is None:
             low, high = ends_of(column)
             limits = (max(low, before.low), min(high, before.high)) if before else (low, high)
@@ -293,8 +297,7 @@ def _draw_utterance(state: SweepState, table: UtteranceTable, place: int) -> Non
         try:
             require_clip(state, utterance)
             st.audio(
-                pcm(utterance.read().samples),
-                sample_rate=SAMPLING_RATE,
+                wav(utterance.read().samples),
                 alt=f"Player for {utterance.id}",
             )
         except UserError as error:

@@ -70,3 +70,9 @@ def test_ten_thousand_utterances_are_sorted_and_filtered(
     lines = download.value.path().read_text().splitlines()
     assert len(lines) == n_found
     assert all('"reference": "w7 and' in line for line in lines)
+    page.get_by_role("button", name="Show all", exact=True).click()
+    expect(page.get_by_text("10,000 of 10,000 utterances")).to_be_visible()
+    expect(search).to_have_value("")
+    page.get_by_test_id("stButtonGroup").get_by_text("Rising", exact=True).click()
+    settle(page)
+    expect(page.get_by_text("10,000 of 10,000 utterances")).to_be_visible()

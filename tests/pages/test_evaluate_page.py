@@ -225,6 +225,9 @@ def test_blind_listening_keeps_score(page: AppTest) -> None:
     settle(page)
     [verdicts] = state(page).verdicts.values()
     assert [verdict.better is None for verdict in verdicts] == [True, False]
+    assert not any("equal in" in text.value for text in page.markdown), "who is who is not told yet"
+    page.toggle(key="blind-told").set_value(True)
+    settle(page)
     assert any("equal in 1" in text.value for text in page.markdown)
 
 

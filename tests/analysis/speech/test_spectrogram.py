@@ -50,6 +50,15 @@ def test_a_tone_lies_in_its_band() -> None:
     assert decibels.min() == -RANGE_DB
 
 
+def test_silence_is_drawn_as_silence() -> None:
+    samples = noise(1.0)
+    samples[: SAMPLING_RATE // 2] = 0
+    assert (log_mel(np.zeros_like(samples), 10) == -RANGE_DB).all()
+    half = log_mel(samples, 10)
+    assert (half[:, :4] == -RANGE_DB).all()
+    assert half[:, 5:].min() > -RANGE_DB
+
+
 @pytest.mark.parametrize("n_samples", [1, 159, 1600])
 def test_short_clips_have_a_column_at_least(n_samples: int) -> None:
     assert log_mel(np.ones(n_samples, dtype=np.float32), 600).shape[1] >= 1
