@@ -10,12 +10,19 @@ from analysis.clustering.contributions import GroupMoments, group_moments, in_ba
 from analysis.clustering.listening import prepare
 from analysis.clustering.moments import Moments, ridged
 from analysis.compression.joint_moments import moments_beside, paired_moments
+from analysis.models.architectures.base import Decoding
 from analysis.models.modules import linear_at, share_modules
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.models.unit_weights import UnitWeights, read_units, write_units
 from analysis.progress import UNWATCHED, Watch
 from analysis.speech.excitation import Excitation
+
+KEEPS_VARIANCE: frozenset[Decoding] = frozenset({"ctc"})
+"""Whose outputs keep their variance. What a changed block misses makes its output vary less, beside
+a mean that is met, so that the blocks above hear a weaker signal. With CTC that costs words, and
+columns that are longer by one factor give them back; a decoder's words do not gain by it
+(`docs/results.md`)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +72,9 @@ def repair(
     """Output columns and output biases that meet the original's outputs.
 
     b2 += E[old output] - E[new output], after the refit if there is one; both expectations are
-    over the positions of the excitation, so that the mean output is met exactly there.
+    over the positions of the excitation, so that the mean output is met exactly there. With CTC the
+    refitted columns are scaled, so that the output's total variance is met, too: of merged networks
+    that is known from activations (REPAIR, arXiv 2211.08403).
 
     Parameters
     ----------
@@ -96,6 +105,8 @@ def repair(
     able = [c for c in outputs if linear_at(model.model, c.group.output_path).bias is not None]
     repaired = {change.group.id: Repaired(change.units, None) for change in changes}
 
+    keeps_variance = model.architecture.decoding in KEEPS_VARIANCE
+
     def statistics_of(change: Change) -> GroupMoments:
         return group_moments(model, excitation, change.group, watch=watch)
 
@@ -113,7 +124,9 @@ def repair(
             write_units(module, change.group, change.units)
             joint = paired_moments(model, module, change.group, clips)
             ridge = statistics_of(change).ridge if mode == "refit" else None
-            repaired[change.group.id] = _repaired(change, joint, ridge)
+            repaired[change.group.id] = _repaired(
+                change, joint, ridge, keeps_variance=keeps_variance
+            )
             write_units(below, change.group, repaired[change.group.id].units)
         return repaired
     heard = _heard(model, excitation, [c for c in able if not _keeps_units(c)], watch)
@@ -126,11 +139,13 @@ def repair(
             statistics = statistics_of(change)
             joint = _of_kept(model, change, statistics.moments)
             ridge = statistics.ridge if mode == "refit" else None
-        repaired[change.group.id] = _repaired(change, joint, ridge)
+        repaired[change.group.id] = _repaired(change, joint, ridge, keeps_variance=keeps_variance)
     return repaired
 
 
-def _repaired(change: Change, joint: Moments, ridge: float | None) -> Repaired:
+def _repaired(
+    change: Change, joint: Moments, ridge: float | None, *, keeps_variance: bool
+) -> Repaired:
     """The units with a new bias and, given a ridge, new columns; `joint` is of [a, y]."""
     units = change.units
     width = units.n_units * change.group.rows
@@ -139,8 +154,13 @@ def _repaired(change: Change, joint: Moments, ridge: float | None) -> Repaired:
     if ridge is not None:
         output = refit(units, activations, joint.covariance[:width, width:], ridge)
     columns = output.reshape(width, -1).to(joint.covariance)
-    bias = (joint.mean[width:] - activations.mean @ columns).float().to(output.device)
     original = joint.covariance[width:, width:].trace()
+    if ridge is not None and keeps_variance:
+        made = (columns * (activations.covariance @ columns)).sum()
+        if made > 0:
+            columns = columns * (original / made).sqrt()
+            output = columns.reshape(output.shape).to(output)
+    bias = (joint.mean[width:] - activations.mean @ columns).float().to(output.device)
     common = (columns * joint.covariance[:width, width:]).sum()
     made = (columns * (activations.covariance @ columns)).sum()
     error = float((original - 2 * common + made) / original) if original > 0 else None

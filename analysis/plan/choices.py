@@ -91,8 +91,8 @@ Repair = Literal["none", "mean", "refit"]
 REPAIRS: Mapping[str, str] = {
     "none": "The layer's output bias and the merged output columns stay as they are.",
     "mean": "What the layer put out on average and does no more goes into its output bias.",
-    "refit": "The output columns are fitted anew, by ridge regression, to the original output; the "
-    "mean goes into the bias.",
+    "refit": "The output columns are fitted anew, by ridge regression, to the original output, with"
+    " CTC at its variance; the mean goes into the bias.",
 }
 """What is done about the output of a changed layer."""
 

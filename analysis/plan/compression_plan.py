@@ -14,6 +14,9 @@ from analysis.plan.validation import Checked, TwiceError, read_once, shown, show
 FORMAT = 2
 """Of the JSON that is written; format 1, which had all fields side by side, is read as well."""
 
+REFIT_REVISION = 2
+"""Of how columns are refitted: with CTC those of 2 keep the output's variance, 1 did not."""
+
 LISTENING_REVISION = 2
 """Of how a recipe that listens is done: the ridge of 2 knows each unit's scale, 1 did not."""
 
@@ -138,6 +141,8 @@ class CompressionPlan(Checked, title="plan"):
         }
         if self.recipe.listens and self.recipe.excitation != "speech":  # whose hash is new, too
             newer["listening"] = LISTENING_REVISION
+        if self.recipe.repair == "refit":
+            newer["refit"] = REFIT_REVISION
         return json.dumps(known | newer, indent=2) + "\n"
 
     @classmethod

@@ -16,6 +16,19 @@ def listening_plan(model: SpeechModel, sound: Excitation, **fields: object) -> C
     return make_plan(model, excitation=sound.kind, **fields)
 
 
+def output_variance(
+    model: SpeechModel, changed: SpeechModel, group_id: str, sound: Excitation
+) -> tuple[float, float]:
+    """Total variance of the original's output, and of what the changed columns make of it."""
+    before = next(g for g in model.groups if g.id == group_id)
+    after = next(g for g in changed.groups if g.id == group_id)
+    joint = paired_moments(model, changed.model, before, prepare(model, sound))
+    width = after.n_units * after.rows
+    weight = linear_at(changed.model, after.output_path).weight.double()
+    made = weight @ joint.covariance[:width, :width] @ weight.T
+    return float(joint.covariance[width:, width:].trace()), float(made.trace())
+
+
 def output_error(
     model: SpeechModel, changed: SpeechModel, group_id: str, sound: Excitation
 ) -> tuple[float, float, float]:

@@ -12,7 +12,7 @@ from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_weights import UnitWeights, read_units
 from analysis.speech.excitation import Excitation
 from tests.helpers.random_units import random_moments
-from tests.helpers.repaired_models import listening_plan, output_error
+from tests.helpers.repaired_models import listening_plan, output_error, output_variance
 
 # --- the surgeon -------------------------------------------------------------------------------
 
@@ -59,6 +59,21 @@ def test_repair_meets_the_mean_output_on_the_excitation(
         assert repaired[1] <= plain[1] * (1 + 1e-6)
         if repair == "refit":
             assert repaired[1] < plain[1]
+
+
+def test_with_ctc_a_refit_keeps_the_variance_of_the_output(
+    speech_model: SpeechModel, sound: Excitation
+) -> None:
+    """Of a decoder's model the refit stays the least squares one, whose output varies less."""
+    group = speech_model.groups[-1]
+    wanted = {group.id: max(1, group.n_units // 3)}
+    plan = listening_plan(speech_model, sound, method="surgeon", repair="refit", n_clusters=wanted)
+    made = compress(speech_model, plan, excitation=sound).model
+    before, after = output_variance(speech_model, made, group.id, sound)
+    if speech_model.architecture.decoding == "ctc":
+        assert after == pytest.approx(before, rel=1e-4)
+    else:
+        assert after < before * (1 - 1e-4)
 
 
 def test_repair_leaves_the_model_alone(whisper: SpeechModel, sound: Excitation) -> None:
