@@ -6,8 +6,10 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
+from analysis.evaluation.blind import wilson
 from analysis.evaluation.outcomes import Heard
 from analysis.evaluation.scoring import AlignedSpan, normalise
+from analysis.evaluation.significance import Interval
 
 N_BINS = 10
 """Of equal width, from 0 to 1."""
@@ -29,6 +31,11 @@ class Bin:
     n: int
     confidence: float
     right: float
+
+    @property
+    def interval(self) -> Interval:
+        """Of `right`; see `analysis.evaluation.blind.wilson`."""
+        return wilson(round(self.right * self.n), self.n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,19 @@ class Calibration:
     right: float
     n_words: int
     n_left_out: int
+
+    def rows(self) -> list[dict[str, float]]:
+        """The bins as a table: words, how sure of them, and how many are right, in per cent."""
+        return [
+            {
+                "words": one.n,
+                "sure": 100 * one.confidence,
+                "right": 100 * one.right,
+                "right_low": 100 * one.interval.low,
+                "right_high": 100 * one.interval.high,
+            }
+            for one in self.bins
+        ]
 
 
 def calibration(heard: Heard) -> Calibration | None:

@@ -26,7 +26,7 @@ audio {{ width: 100%; margin: 1rem 0; }}
 table {{ border-collapse: collapse; font-size: 0.85rem; }}
 td, th {{ padding: 0.2rem 0.6rem; text-align: right; border-bottom: 1px solid {panel}; }}
 td:first-child, th:first-child {{ text-align: left; }}
-.wide {{ overflow-x: auto; }}
+.wide {{ overflow-x: auto; overflow-wrap: normal; }}
 .cards {{ display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); }}
 .card {{ background: {panel}; border-radius: 0.4rem; padding: 0.75rem 1rem; margin-bottom: 1rem; }}
 pre {{ white-space: pre-wrap; font-size: 0.8rem; }}

@@ -63,6 +63,8 @@ def calibration_chart(
 ) -> go.Figure:
     """How often models are right against how sure they are; on the diagonal, they know themselves.
 
+    Each point is the words of one tenth of the scale, with the interval of their share.
+
     Parameters
     ----------
     calibrations : mapping of str to Calibration
@@ -84,6 +86,14 @@ def calibration_chart(
             mode="lines+markers",
             name=name,
             line={"color": colors[name], "width": 2},
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": [one.interval.high - one.right for one in own.bins],
+                "arrayminus": [one.right - one.interval.low for one in own.bins],
+                "thickness": 1,
+                "width": 3,
+            },
             customdata=[one.n for one in own.bins],
             hovertemplate="%{x:.0%} sure, %{y:.0%} right<br>%{customdata} words<extra></extra>",
         )

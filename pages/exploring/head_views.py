@@ -1,5 +1,6 @@
 """Where heads look, on Clusters and Variance: patterns on a clip, numbers of all heads."""
 
+import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
@@ -116,7 +117,7 @@ def draw(
     grid = st.grid(2, min_column_width=330)
     for place, view in enumerate(views):
         chart = attention_map(view.patterns, track, view.head, view.name)
-        name = f"attention-{place + 1}"
+        name = f"attention-{place + 1}-" + re.sub(r"\W+", "-", view.name.lower()).strip("-")
         with grid.cell():
             figure(
                 chart,

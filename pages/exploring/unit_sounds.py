@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from analysis.figures.cka import CKA_HEIGHT, DEFINITION, head_similarity
-from analysis.figures.moments import TOGETHER_HEIGHT, members_over_time, snippet
+from analysis.figures.moments import MOST_MEMBERS, TOGETHER_HEIGHT, members_over_time, snippet
 from analysis.inspection.activity import group_activity, merged_strength
 from analysis.inspection.answers import CLEAR
 from analysis.inspection.moments import Hears, Moment, moments
@@ -149,6 +149,8 @@ def draw(
         alt=f"Spectrogram of a clip, activity of the chosen {unit}s, and of the merged one.",
         height=TOGETHER_HEIGHT,
     )
+    if len(chosen) > MOST_MEMBERS:
+        st.caption(f"Drawn are the {MOST_MEMBERS} of {len(chosen):,} that work hardest here.")
     table = pd.DataFrame(look.hears.rows())
     over_time = pd.DataFrame(look.strengths, columns=[f"{unit} {u}" for u in chosen.tolist()])
     over_time.insert(0, "seconds", look.times)

@@ -17,12 +17,13 @@ from analysis.evaluation.lost_words import (
     lost_words,
     new_errors,
 )
+from analysis.evaluation.significance import LEVEL_SHOWN
 from analysis.figures.losses import calibration_chart
 from pages.runs.explorer import colors_of, show_only
 from pages.session.sweep_state import SweepState
-from pages.widgets.basics import data_table, figure
+from pages.widgets.basics import data_table, figure, swatch
 from pages.widgets.exports import draw_exports
-from pages.widgets.formatting import percent
+from pages.widgets.formatting import escape_markdown, percent
 
 MOST_ROWS = 200
 """Of a table on the page; the file has all."""
@@ -86,8 +87,8 @@ def draw_words(state: SweepState, model: int, base: int) -> None:
         key=f"letters:{model}:{base}",
         alt="Kinds of characters and how many of them go wrong.",
     )
-    charts = _draw_confidence(state, model, base)
-    tables = {"lost-words": words, "new-errors": swaps, "characters": letters}
+    charts, sure = _draw_confidence(state, model, base)
+    tables = {"lost-words": words, "new-errors": swaps, "characters": letters, **sure}
     draw_exports("words", charts, tables)
 
 
@@ -146,8 +147,10 @@ def _column(table: pd.DataFrame, name: str, title: str) -> Any:
     return st.column_config.TextColumn(title, width="small")
 
 
-def _draw_confidence(state: SweepState, model: int, base: int) -> dict[str, Any]:
-    """How sure both models are, where that was kept; the figure by its file name."""
+def _draw_confidence(
+    state: SweepState, model: int, base: int
+) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """How sure both models are, where that was kept; figure and table by their file names."""
     table = state.table_against(base)
     found: dict[str, Calibration] = {}
     for place in dict.fromkeys((base, model)):
@@ -158,7 +161,7 @@ def _draw_confidence(state: SweepState, model: int, base: int) -> dict[str, Any]
     st.markdown("**How sure of its words**")
     if not found:
         st.caption("Not kept: switch on “Word confidence” above, and evaluate again.")
-        return {}
+        return {}, {}
     colors = dict(zip(table.outcomes.names, colors_of(table), strict=True))
     chart = calibration_chart(found, colors)
     figure(
@@ -168,9 +171,17 @@ def _draw_confidence(state: SweepState, model: int, base: int) -> dict[str, Any]
         height=chart.layout.height,
     )
     for name, own in found.items():
-        st.caption(
-            f"{name}: {percent(own.confidence)} sure on average, {percent(own.right)} right;"
-            f" calibration error {percent(own.error)}; {own.n_words - own.n_left_out:,} words,"
-            f" {own.n_left_out} more were written anew by the normaliser."
+        left_out = (
+            f" Left out: {own.n_left_out:,} that the normaliser made of others, as 21 of"
+            " “twenty-one”."
+            if own.n_left_out
+            else ""
         )
-    return {"calibration": chart}
+        st.caption(
+            f"{swatch(colors[name])} {escape_markdown(name)}: {percent(own.confidence)} sure on"
+            f" average, {percent(own.right)} right; calibration error {percent(own.error)};"
+            f" {own.n_words - own.n_left_out:,} words.{left_out}"
+        )
+    st.caption(f"Bars: {LEVEL_SHOWN} intervals (Wilson) of the share that is right.")
+    rows = [{"model": name, **row} for name, own in found.items() for row in own.rows()]
+    return {"calibration": chart}, {"calibration": pd.DataFrame(rows)}

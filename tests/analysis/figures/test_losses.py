@@ -28,3 +28,7 @@ def test_calibration_has_a_line_for_each_model() -> None:
     figure = calibration_chart({"original": own}, {"original": "#0072B2"})
     assert [list(figure.data[1].x), list(figure.data[1].y)] == [[0.3, 0.9], [0.4, 1.0]]
     assert list(figure.data[1].customdata) == [3, 9]
+    [low, high] = figure.data[1].error_y.arrayminus
+    assert low > high > 0, "three words say less than nine"
+    assert figure.data[1].error_y.array[1] == 0
+    assert [row["words"] for row in own.rows()] == [3, 9]

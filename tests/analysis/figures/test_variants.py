@@ -14,7 +14,7 @@ def test_drift_has_both_numbers_of_every_layer_and_names_the_worst() -> None:
         {"mild": drift(0.1, 0.2), "<b>half</b>": drift(0.3, 0.6)},
         {"mild": "#111111", "<b>half</b>": "#222222"},
     )
-    assert "encoder layer 1 most: by 60%" in figure.layout.title.text
+    assert "encoder layer 1 most: by 60 %" in figure.layout.title.text
     assert "<b>half" not in figure.layout.title.text
     values = [list(t.y) for t in figure.data if t.marker.color == "#222222"]
     assert values == [[0.3, 0.6], [0.7, 0.4], [0.05], [0.99]]
