@@ -13,6 +13,7 @@ from typing import Any
 from accelerate import PartialState
 
 from analysis.cli.terminal import print_json, printable, progress_bar
+from analysis.compression.allocation import achieved_sparsity
 from analysis.errors import UserError
 from analysis.evaluation.corpora import Corpus, read_corpus
 from analysis.evaluation.corpus_evaluation import Comparison, Evaluation, compare_evaluations
@@ -23,7 +24,13 @@ from analysis.evaluation.saved_results import RESULTS_FILE, read_results, result
 from analysis.evaluation.significance import LEVEL, LEVEL_SHOWN
 from analysis.evaluation.sweep import Row, Skipped
 from analysis.evaluation.sweep import sweep as run_sweep
-from analysis.evaluation.sweep_spec import SweepSpec, read_spec, read_spec_file
+from analysis.evaluation.sweep_spec import (
+    NamedRecipe,
+    SweepCell,
+    SweepSpec,
+    read_spec,
+    read_spec_file,
+)
 from analysis.evaluation.sweep_tables import table, to_latex, to_markdown
 from analysis.files import replace_bytes, replace_text
 from analysis.models.footprint import footprint
@@ -72,10 +79,10 @@ def evaluate(options: argparse.Namespace) -> None:
         print_json(_facts(found, rows, corpus, bool(options.against)))
         return
     for row in rows:
-        print(summary_line(row.model, row.evaluation))
+        print(summary_line(_name(row), row.evaluation))
     for row in rows[1:]:
         assert row.against_original is not None
-        print(difference_line(row.model, rows[0].model, row.against_original))
+        print(difference_line(_name(row), rows[0].model, row.against_original))
 
 
 def _facts(
@@ -117,13 +124,34 @@ def report(options: argparse.Namespace) -> None:
 
 
 def _rows(found: Sequence[tuple[SpeechModel, Evaluation]]) -> list[Row]:
-    """Models that were evaluated, as a sweep has them; each with a name of its own."""
+    """Models that were evaluated, as a sweep has them; each with a name of its own.
+
+    What was made of the first one stands as its variant.
+    """
     rows: list[Row] = []
+    first, _ = found[0]
     for model, evaluation in found:
-        name = own_name(model.name, [row.model for row in rows])
+        name = own_name(model.name, [_name(row) for row in rows])
         compared = compare_evaluations(evaluation, rows[0].evaluation) if rows else None
-        rows.append(Row(name, None, 0.0, footprint(model), evaluation, compared))
+        row = Row(name, None, 0.0, footprint(model), evaluation, compared)
+        plan = model.plan
+        if rows and plan is not None and plan.origin.weight_hash == first.weight_hash:
+            recipe = plan.recipe
+            way = NamedRecipe(name=name, recipe=recipe, made=True)
+            row = replace(
+                row,
+                model=rows[0].model,
+                cell=SweepCell(way, recipe.sparsity, recipe.allocation, recipe.seed),
+                achieved=achieved_sparsity(first.groups, plan.n_clusters),
+                n_clusters=plan.n_clusters,
+            )
+        rows.append(row)
     return rows
+
+
+def _name(row: Row) -> str:
+    """What the model of a row is called."""
+    return row.cell.way.name if row.cell else row.model
 
 
 def _check_out(folder: Path) -> None:

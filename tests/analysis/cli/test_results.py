@@ -46,6 +46,24 @@ def test_two_models_are_evaluated_kept_and_reported(
     assert (out / "results.json").read_bytes() == kept
 
 
+def test_a_compressed_model_stands_beside_its_original(folder: Path, tmp_path: Path) -> None:
+    """Whichever of them is named first; it is no original of its own."""
+    data, small, out = tmp_path / "data", tmp_path / "small", tmp_path / "out"
+    data.mkdir()
+    write_corpus(data, ["one two", "three", "four five six"])
+    way = ["--sparsity", "0.5", "--method", "magnitude"]
+    assert cli.main(["compress", str(folder), str(small), *way]) == 0
+    arguments = ["evaluate", str(small), "--against", str(folder), "--data", str(data)]
+    assert cli.main([*arguments, "--out", str(out)]) == 0
+    table = pd.read_csv(out / "table.csv")
+    assert table["model"].tolist() == [folder.name] * 2
+    assert table["method"].tolist() == ["original", "small"]
+    assert table["removed"].tolist() == [0, pytest.approx(50)]
+    original, variant = (row for row in read_results(out).rows if isinstance(row, Row))
+    assert variant.n_clusters != original.n_clusters == {}
+    assert cli.main(["report", str(out), str(tmp_path / "page.html")]) == 0
+
+
 def test_every_difference_is_tested_once(
     folder: Path,
     tmp_path: Path,
