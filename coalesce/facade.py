@@ -32,16 +32,20 @@ from analysis.speech.excitation import default_excitation, read_calibration
 from analysis.speech.recognition import TranscriptionOptions
 from analysis.speech.transcription import Transcript
 from analysis.speech.transcription import transcribe as transcribe_audio
-from coalesce.inspecting import attention, cka, moments
+from coalesce.inspecting import attention, cka, drift, head_measures, moments
+from coalesce.losing import losses
 
 __all__ = [
     "attention",
     "cka",
     "compress",
     "diff",
+    "drift",
     "evaluate",
     "groups",
+    "head_measures",
     "load",
+    "losses",
     "moments",
     "plan",
     "results",
@@ -327,8 +331,8 @@ def results(source: str | Path) -> UtteranceTable:
     Returns
     -------
     UtteranceTable
-        Its `frame` is a table of pandas, `find` searches it, and its `outcomes` are what
-        `analysis.evaluation.slices` and `analysis.evaluation.lost_words` look into.
+        Its `frame` is a table of pandas, `find` searches it, and `losses` tells where words are
+        lost.
 
     Raises
     ------

@@ -1,7 +1,6 @@
 """Words that are lost most, what stands in their place, kinds of letters, how sure models are."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -9,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.evaluation.confidence import Calibration, calibration
+from analysis.evaluation.loss_tables import as_table, letters_table
 from analysis.evaluation.lost_words import (
     CharacterClass,
     NewError,
@@ -41,8 +41,8 @@ def draw_words(state: SweepState, model: int, base: int) -> None:
     classes: list[CharacterClass] = state.remember(
         ("letters", model, base), lambda: character_classes(outcomes, model, base)
     )
-    words = _frame(losses)
-    swaps = _frame(errors)
+    words = as_table(losses)
+    swaps = as_table(errors)
     left, right = st.columns(2)
     with left:
         st.markdown("**Words that are lost**")
@@ -72,7 +72,7 @@ def draw_words(state: SweepState, model: int, base: int) -> None:
         "Lost: this model errs where the other is right. Nothing said: the word was put in;"
         " nothing written: it was left out. Choose a row to see its utterances below."
     )
-    letters = _letters(classes)
+    letters = letters_table(classes)
     st.markdown("**Characters that go wrong**")
     numbers = st.column_config.NumberColumn
     data_table(
@@ -90,18 +90,6 @@ def draw_words(state: SweepState, model: int, base: int) -> None:
     charts, sure = _draw_confidence(state, model, base)
     tables = {"lost-words": words, "new-errors": swaps, "characters": letters, **sure}
     draw_exports("words", charts, tables)
-
-
-def _frame(found: Sequence[WordLoss] | Sequence[NewError]) -> pd.DataFrame:
-    return pd.DataFrame([asdict(one) for one in found]).drop(columns="places", errors="ignore")
-
-
-def _letters(classes: Sequence[CharacterClass]) -> pd.DataFrame:
-    table = pd.DataFrame([asdict(one) for one in classes])
-    total = table["n"].where(table["n"] > 0)
-    return table.assign(
-        original_rate=100 * table["original_errors"] / total, rate=100 * table["errors"] / total
-    )
 
 
 def _describe(error: NewError) -> str:
