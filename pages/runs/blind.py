@@ -37,7 +37,7 @@ def draw_blind(state: SweepState, model: int, base: int) -> None:
     names = outcomes.names
     told = len(verdicts) == len(trials) or st.toggle(
         "Show the score",
-        key=_TOLD,
+        key=f"{_TOLD}:{pair}",
         help="It tells who is who: verdicts after it are no longer blind.",
     )
     st.markdown(

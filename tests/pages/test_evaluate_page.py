@@ -226,7 +226,7 @@ def test_blind_listening_keeps_score(page: AppTest) -> None:
     [verdicts] = state(page).verdicts.values()
     assert [verdict.better is None for verdict in verdicts] == [True, False]
     assert not any("equal in" in text.value for text in page.markdown), "who is who is not told yet"
-    page.toggle(key="blind-told").set_value(True)
+    page.toggle(key="blind-told:(0, 1)").set_value(True)
     settle(page)
     assert any("equal in 1" in text.value for text in page.markdown)
 
