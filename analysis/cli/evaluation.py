@@ -24,13 +24,7 @@ from analysis.evaluation.saved_results import RESULTS_FILE, read_results, result
 from analysis.evaluation.significance import LEVEL, LEVEL_SHOWN
 from analysis.evaluation.sweep import Row, Skipped
 from analysis.evaluation.sweep import sweep as run_sweep
-from analysis.evaluation.sweep_spec import (
-    NamedRecipe,
-    SweepCell,
-    SweepSpec,
-    read_spec,
-    read_spec_file,
-)
+from analysis.evaluation.sweep_spec import SweepCell, SweepSpec, read_spec, read_spec_file
 from analysis.evaluation.sweep_tables import table, to_latex, to_markdown
 from analysis.files import replace_bytes, replace_text
 from analysis.models.footprint import footprint
@@ -136,12 +130,10 @@ def _rows(found: Sequence[tuple[SpeechModel, Evaluation]]) -> list[Row]:
         row = Row(name, None, 0.0, footprint(model), evaluation, compared)
         plan = model.plan
         if rows and plan is not None and plan.origin.weight_hash == first.weight_hash:
-            recipe = plan.recipe
-            way = NamedRecipe(name=name, recipe=recipe, made=True)
             row = replace(
                 row,
                 model=rows[0].model,
-                cell=SweepCell(way, recipe.sparsity, recipe.allocation, recipe.seed),
+                cell=SweepCell.of_made(name, plan.recipe),
                 achieved=achieved_sparsity(first.groups, plan.n_clusters),
                 n_clusters=plan.n_clusters,
             )

@@ -210,13 +210,11 @@ class _Runner:
         for name, compression in made.items():
             self.watch.check()
             plan = compression.plan
-            way = NamedRecipe(name=name, recipe=plan.recipe, made=True)
             int8 = is_quantised(compression.model.model)
             # by its own weights: the same plan stands for what was trained, or is in int8, too
             run = run_of(compression.model, self.options)
             evaluations = self._evaluated(partial(getattr, compression, "model"), run, name)
-            recipe = plan.recipe
-            cell = SweepCell(way, recipe.sparsity, recipe.allocation, recipe.seed)
+            cell = SweepCell.of_made(name, plan.recipe)
             cost = footprint(compression.model) if int8 else None
             self._add_tested(cell, plan, evaluations, cost)
         total = self.n_models * self._seconds

@@ -85,6 +85,12 @@ class SweepCell:
     allocation: str
     seed: int
 
+    @classmethod
+    def of_made(cls, name: str, recipe: Recipe) -> "SweepCell":
+        """That of a model which was made already, under its own name."""
+        way = NamedRecipe(name=name, recipe=recipe, made=True)
+        return cls(way, recipe.sparsity, recipe.allocation, recipe.seed)
+
     @property
     def recipe(self) -> Recipe:
         """How this one is compressed.
