@@ -23,6 +23,9 @@ N_RESAMPLES = 10_000
 """Bootstrap replicates; at 10,000 the limits of a 95 % interval move by a hundredth of its width
 from seed to seed."""
 
+LEAST_P = 2 / (N_RESAMPLES + 1)
+"""The least p that a two-sided test by bootstrap can give: no replicate had the other sign."""
+
 MIN_GOOD_WORDS = 2
 """Correct words in a row, in both systems, that end a segment (NIST's `sc_stats`)."""
 

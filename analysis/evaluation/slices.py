@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.evaluation.significance import Difference, wer_difference
+from analysis.evaluation.significance import LEAST_P, Difference, wer_difference
 from analysis.evaluation.utterances import Bound, UtteranceTable, is_numeric
 
 N_BINS = 4
@@ -57,6 +57,17 @@ class Slice:
     difference: Difference
     drawn: str
     p_value: float
+
+    @property
+    def p_is_bound(self) -> bool:
+        """Whether p is that or less: no replicate of the bootstrap had the other sign."""
+        return bool(self.difference.p_value <= LEAST_P)
+
+    def p_written(self) -> str:
+        """The corrected p, for people: "0.0312", or "0.0080 or less"."""
+        if math.isnan(self.p_value):
+            return "–"
+        return f"{self.p_value:.4f}{' or less' if self.p_is_bound else ''}"
 
 
 def slices_of(
@@ -153,6 +164,7 @@ def slice_values(one: Slice) -> dict[str, object]:
         "high": 100 * difference.high,
         "drawn": one.drawn,
         "p_holm": one.p_value,
+        "p_bound": one.p_is_bound,
     }
 
 

@@ -19,6 +19,19 @@ Which = Literal["all", "wrong", "new"]
 FACTS = ("utterance", "speaker", "duration", "words", "words_per_second")
 """Columns that every table has; `duration` is in seconds."""
 
+_TITLES = {"duration": "Duration (s)", "words_per_second": "Words per second"}
+
+
+def column_title(name: str) -> str:
+    """A column's name, for people.
+
+    Examples
+    --------
+    >>> column_title("words_per_second"), column_title("room")
+    ('Words per second', 'Room')
+    """
+    return _TITLES.get(name, f"{name[:1].upper()}{name[1:]}")
+
 
 @dataclass(frozen=True, slots=True)
 class Bound:

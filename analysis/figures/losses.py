@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from analysis.evaluation.confidence import Calibration
-from analysis.evaluation.slices import Slice, slice_values
+from analysis.evaluation.slices import Slice
+from analysis.evaluation.utterances import column_title
 from analysis.figures.layout import lay_out
 from analysis.figures.palette import NEUTRAL, VARIANTS
 
@@ -28,14 +29,14 @@ def slice_chart(slices: Sequence[Slice]) -> go.Figure:
     -------
     plotly.graph_objects.Figure
     """
-    rows = [slice_values(one) for one in slices[:MOST_SLICES]]
-    points = [100 * one.difference.delta for one in slices[:MOST_SLICES]]
-    low = [100 * one.difference.low for one in slices[:MOST_SLICES]]
-    high = [100 * one.difference.high for one in slices[:MOST_SLICES]]
+    drawn = slices[:MOST_SLICES]
+    points = [100 * one.difference.delta for one in drawn]
+    low = [100 * one.difference.low for one in drawn]
+    high = [100 * one.difference.high for one in drawn]
     figure = go.Figure()
     figure.add_scatter(
         x=points,
-        y=[f"{_short(str(row['column']))}: {_short(str(row['value']))}" for row in rows],
+        y=[f"{_short(column_title(one.bound.column))}: {_short(one.bound.label)}" for one in drawn],
         mode="markers",
         marker={"size": 9, "color": VARIANTS[0]},
         error_x={
@@ -45,16 +46,16 @@ def slice_chart(slices: Sequence[Slice]) -> go.Figure:
             "thickness": 1.5,
         },
         customdata=[
-            f"{row['utterances']} utterances, {row['words']} words<br>"
-            f"WER {row['original_wer']:.1f} % → {row['wer']:.1f} %<br>p = {row['p_holm']:.2g}"
-            for row in rows
+            f"{one.n_utterances} utterances, {one.n_words} words<br>"
+            f"WER {100 * one.original_wer:.1f} % → {100 * one.wer:.1f} %<br>p: {one.p_written()}"
+            for one in drawn
         ],
         hovertemplate="%{y}<br>%{x:+.2f} points<br>%{customdata}<extra></extra>",
     )
     figure.add_vline(x=0, line={"color": NEUTRAL, "width": 1})
     figure.update_xaxes(title_text="lost against the other model (points of WER)")
     figure.update_yaxes(autorange="reversed", type="category", automargin=True)
-    lay_out(figure, _AROUND + _ROW_HEIGHT * max(3, len(rows)), None)
+    lay_out(figure, _AROUND + _ROW_HEIGHT * max(3, len(drawn)), None)
     return figure
 
 

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from analysis.evaluation.lost_words import lost_words, new_errors
 from analysis.evaluation.outcomes import Outcomes, outcomes_of
 from analysis.evaluation.saved_results import SavedResults
-from analysis.evaluation.slices import slice_values, slices_of
+from analysis.evaluation.slices import Slice, slice_values, slices_of
 from analysis.evaluation.sweep import Row
 from analysis.evaluation.sweep_tables import notes, values
-from analysis.evaluation.utterances import UtteranceTable
+from analysis.evaluation.utterances import UtteranceTable, column_title
 from analysis.figures.document import Theme, card, document, embedded
 from analysis.figures.losses import slice_chart
 from analysis.figures.marked_words import legend, marked_transcript
@@ -96,7 +96,7 @@ def _model(table: UtteranceTable, place: int, theme: Theme, *, first: bool) -> l
     if slices:
         parts += [
             embedded(slice_chart(slices), theme, first=first),
-            _table([slice_values(one) for one in slices[:N_ROWS]]),
+            _table([_slice_row(one) for one in slices[:N_ROWS]]),
         ]
     words = [one for one in lost_words(outcomes, place) if one.lost][:N_ROWS]
     errors = new_errors(outcomes, place)[:N_ROWS]
@@ -104,6 +104,12 @@ def _model(table: UtteranceTable, place: int, theme: Theme, *, first: bool) -> l
         lines = [asdict(one) for one in found]
         parts.append(_table([{k: v for k, v in line.items() if k != "places"} for line in lines]))
     return [*parts, *_worst(outcomes, place)]
+
+
+def _slice_row(one: Slice) -> dict[str, object]:
+    """A slice with its column's title and its p as people read them."""
+    row = slice_values(one) | {"column": column_title(one.bound.column), "p": one.p_written()}
+    return {name: value for name, value in row.items() if name not in ("p_holm", "p_bound")}
 
 
 def _worst(outcomes: Outcomes, place: int) -> list[str]:

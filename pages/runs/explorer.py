@@ -14,6 +14,7 @@ from analysis.evaluation.utterances import (
     Search,
     UtteranceTable,
     Which,
+    column_title,
     errors_of,
     is_numeric,
     new_errors_of,
@@ -51,15 +52,6 @@ MODEL_KEY = "explorer-model"
 _ORDER, _SHOWN, _TEXT = "explorer-order", "explorer-which", "explorer-text"
 _ROUND = "explorer-round"
 """How often all filters were taken away: those of the next round are other widgets."""
-
-_TITLES = {
-    "utterance": "Utterance",
-    "speaker": "Speaker",
-    "duration": "Duration (s)",
-    "words": "Words",
-    "words_per_second": "Words per second",
-    "reference": "Reference",
-}
 
 
 def show_slice(bounds: Sequence[Bound]) -> None:
@@ -143,7 +135,7 @@ def _order(table: UtteranceTable, model: int, left: Any, right: Any) -> tuple[st
         "Sort by",
         columns,
         index=columns.index(st.session_state.get(_ORDER, usual)),
-        format_func=title_of,
+        format_func=column_title,
         key=_ORDER,
         persist_state="session",
         help="Sorts all utterances; a click on a heading sorts those in sight only.",
@@ -166,13 +158,13 @@ def _draw_filters(table: UtteranceTable) -> tuple[Bound, ...]:
         if values is None:
             low, high = ends_of(column)
             limits = (max(low, before.low), min(high, before.high)) if before else (low, high)
-            chosen = st.slider(title_of(name), low, high, limits, key=key)
+            chosen = st.slider(column_title(name), low, high, limits, key=key)
             if chosen != (low, high):
                 least = chosen[0] if chosen[0] > low else -np.inf
                 found.append(Bound(name, low=least, high=chosen[1] if chosen[1] < high else np.inf))
         elif len(values) <= _MOST_VALUES:
             picked = st.multiselect(
-                title_of(name), values, default=list(before.values) if before else [], key=key
+                column_title(name), values, default=list(before.values) if before else [], key=key
             )
             if picked:
                 found.append(Bound(name, tuple(picked)))
@@ -213,7 +205,7 @@ def _draw_chosen_filters(n_found: int, n_all: int) -> None:
 
 def describe_bound(bound: Bound) -> str:
     """What a column has to be, for people."""
-    return f"{title_of(bound.column)} {bound.label}"
+    return f"{column_title(bound.column)} {bound.label}"
 
 
 def _draw_page(table: UtteranceTable, search: Search, places: np.ndarray) -> int | None:
@@ -259,19 +251,13 @@ def _errors_first(table: UtteranceTable) -> list[str]:
 
 
 def _column(name: str, frame: pd.DataFrame) -> Any:
-    title = title_of(name)
+    title = column_title(name)
     if name == "reference":
         return st.column_config.TextColumn(title, width="large")
     if is_numeric(frame[name]):
         whole = pd.api.types.is_integer_dtype(frame[name])
         return st.column_config.NumberColumn(title, format="%d" if whole else "%.2f")
     return st.column_config.TextColumn(title, width="medium" if name == "utterance" else "small")
-
-
-def title_of(name: str) -> str:
-    """A column's name as the page writes it."""
-    shown = _TITLES.get(name, name)
-    return f"{shown[:1].upper()}{shown[1:]}"
 
 
 def _draw_exports(table: UtteranceTable, places: np.ndarray) -> None:
@@ -293,7 +279,9 @@ def _draw_utterance(state: SweepState, table: UtteranceTable, place: int) -> Non
     outcomes = table.outcomes
     utterance, base = outcomes.utterances[place], outcomes.models[table.base]
     with st.container(border=True):
-        st.markdown(f"**{escape_markdown(utterance.id)}** · {seconds(utterance.duration)}")
+        facts = (utterance.speaker, utterance.condition, seconds(utterance.duration))
+        said = " · ".join(escape_markdown(fact) for fact in facts if fact)
+        st.markdown(f"**{escape_markdown(utterance.id)}** · {said}")
         try:
             require_clip(state, utterance)
             st.audio(

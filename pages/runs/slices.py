@@ -5,10 +5,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis.evaluation.significance import LEVEL_SHOWN
+from analysis.evaluation.significance import LEVEL_SHOWN, N_RESAMPLES
 from analysis.evaluation.slices import MIN_BLOCKS, Slice, slice_values, slices_of
+from analysis.evaluation.utterances import column_title
 from analysis.figures.losses import slice_chart
-from pages.runs.explorer import show_slice, title_of
+from pages.runs.explorer import show_slice
 from pages.session.sweep_state import SweepState
 from pages.widgets.basics import data_table, figure
 from pages.widgets.exports import draw_exports
@@ -52,7 +53,9 @@ def _draw_table(table: pd.DataFrame, slices: list[Slice], model: int, base: int)
 
     numbers = st.column_config.NumberColumn
     data_table(
-        table.assign(column=table["column"].map(title_of)),
+        table.assign(
+            column=table["column"].map(column_title), p=[one.p_written() for one in slices]
+        ),
         column_config={
             "column": "Column",
             "value": st.column_config.TextColumn("Value", width="medium"),
@@ -68,7 +71,13 @@ def _draw_table(table: pd.DataFrame, slices: list[Slice], model: int, base: int)
                 help="What the bootstrap draws whole: speakers where there are ten, else"
                 " utterances, whose interval is too narrow where one speaker's err alike.",
             ),
-            "p_holm": numbers("p", format="%.4f"),
+            "p_holm": None,
+            "p_bound": None,
+            "p": st.column_config.TextColumn(
+                "p",
+                help="Of no difference, corrected for the number of slices. “Or less”: not one"
+                f" of the {N_RESAMPLES:,} corpora that the bootstrap drew had the other sign.",
+            ),
         },
         on_select=choose,
         selection_mode="single-row",

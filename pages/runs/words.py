@@ -56,7 +56,7 @@ def draw_words(state: SweepState, model: int, base: int) -> None:
                 "lost": "Lost",
                 "n": "Said",
                 "errors": "Wrong",
-                "original_errors": "Wrong, other",
+                "original_errors": "Other's",
                 "regained": "Regained",
             },
         )
@@ -69,7 +69,8 @@ def draw_words(state: SweepState, model: int, base: int) -> None:
             names={"said": "Said", "written": "Written", "n": "Times"},
         )
     st.caption(
-        "Lost: this model errs where the other is right. Nothing said: the word was put in;"
+        "Lost: this model errs where the other is right; wrong, and other's: all errors of each in"
+        " that word. Nothing said: the word was put in;"
         " nothing written: it was left out. Choose a row to see its utterances below."
     )
     letters = letters_table(classes)

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from analysis.evaluation.significance import LEAST_P
 from analysis.evaluation.slices import MIN_BLOCKS, holm, slice_values, slices_of
 from analysis.evaluation.utterances import Search, UtteranceTable
 from tests.helpers.heard import heard
@@ -79,3 +80,11 @@ def test_a_slice_tells_what_its_interval_was_drawn_from() -> None:
         found = slices_of(table, 1, ["room"])
         assert [one.drawn for one in found] == [drawn, drawn]
         assert slice_values(found[0])["drawn"] == drawn
+
+
+def test_a_p_that_the_bootstrap_cannot_go_below_is_called_a_bound(table: UtteranceTable) -> None:
+    hall, booth = slices_of(table, 1, ["room"])
+    assert (hall.p_is_bound, hall.p_value) == (True, pytest.approx(2 * LEAST_P))
+    assert hall.p_written() == "0.0004 or less"
+    assert (booth.p_is_bound, booth.p_written()) == (False, "1.0000")
+    assert slice_values(hall)["p_bound"] is True

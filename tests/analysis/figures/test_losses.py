@@ -19,7 +19,7 @@ def test_slices_are_drawn_in_their_order_with_their_intervals() -> None:
     assert list(points.x) == [100 * one.difference.delta for one in slices[:MOST_SLICES]]
     ends = [x + up for x, up in zip(points.x, points.error_x.array, strict=True)]
     assert ends == [100 * one.difference.high for one in slices[:MOST_SLICES]]
-    assert points.y[0].startswith("speaker: s")
+    assert points.y[0].startswith("Speaker: s")
     assert axis_titles(figure) == ["lost against the other model (points of WER)", None]
 
 
