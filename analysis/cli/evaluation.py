@@ -22,7 +22,7 @@ from analysis.evaluation.hub_corpora import fetch, is_hub_id
 from analysis.evaluation.results import ResultStore
 from analysis.evaluation.saved_results import RESULTS_FILE, read_results, results_to_json
 from analysis.evaluation.significance import LEVEL, LEVEL_SHOWN
-from analysis.evaluation.sweep import Row, Skipped
+from analysis.evaluation.sweep import Evaluations, Row, Skipped
 from analysis.evaluation.sweep import sweep as run_sweep
 from analysis.evaluation.sweep_spec import SweepCell, SweepSpec, read_spec, read_spec_file
 from analysis.evaluation.sweep_tables import table, to_latex, to_markdown
@@ -31,6 +31,7 @@ from analysis.models.footprint import footprint
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import Progress, Watch, no_progress
+from analysis.speech.disturbing import read_condition
 from analysis.speech.excitation import read_calibration
 from analysis.speech.recognition import TranscriptionOptions
 from analysis.tables import own_name, to_csv, to_parquet
@@ -45,23 +46,28 @@ def evaluate(options: argparse.Namespace) -> None:
     state = processes(options.device)
     if options.out:
         _check_out(Path(options.out))
+    conditions = _conditions(options.stress or ())
     corpus = checked_corpus(options.data, options.limit, state)
     store = ResultStore(Path(options.out), state.process_index) if options.out else None
     settings = recognition_options(options)
-    found: list[tuple[SpeechModel, Evaluation]] = []
+    found: list[tuple[SpeechModel, Evaluations]] = []
     for source in [*options.model, *filter(None, (options.against,))]:
         model = load(source, device=options.device, dtype=options.dtype)
-        with bar(f"evaluate {model.name}", state) as progress:
-            evaluation = evaluate_model(
-                model,
-                corpus,
-                settings,
-                options.normaliser,
-                store=store,
-                state=state,
-                watch=Watch(progress),
-            )
-        found.append((model, evaluation))
+        evaluations = []
+        for heard in (corpus, *map(corpus.under, conditions)):
+            with bar(" ".join(["evaluate", model.name, heard.condition]).rstrip(), state) as shown:
+                evaluations.append(
+                    evaluate_model(
+                        model,
+                        heard,
+                        settings,
+                        options.normaliser,
+                        store=store,
+                        state=state,
+                        watch=Watch(shown),
+                    )
+                )
+        found.append((model, tuple(evaluations)))
     if not state.is_main_process:
         return
     if options.against:  # the one that all are compared with comes first
@@ -73,23 +79,38 @@ def evaluate(options: argparse.Namespace) -> None:
         print_json(_facts(found, rows, corpus, bool(options.against)))
         return
     for row in rows:
-        print(summary_line(_name(row), row.evaluation))
-    for row in rows[1:]:
-        assert row.against_original is not None
-        print(difference_line(_name(row), rows[0].model, row.against_original))
+        print(summary_line(_heard(row), row.evaluation))
+    for row in rows:
+        if row.against_original is not None:
+            print(difference_line(_heard(row), rows[0].model, row.against_original))
+
+
+def _conditions(texts: Sequence[str]) -> list[str]:
+    """Conditions as `--stress` names them, each once."""
+    named = [name for text in texts for name in text.split(",") if name.strip()]
+    return list(dict.fromkeys(map(read_condition, named)))
 
 
 def _facts(
-    found: Sequence[tuple[SpeechModel, Evaluation]],
+    found: Sequence[tuple[SpeechModel, Evaluations]],
     rows: Sequence[Row],
     corpus: Corpus,
     is_against: bool,
 ) -> dict[str, Any]:
-    """The first model that was named as one flat object, what the others are, the differences."""
-    facts = [describe(*pair) for pair in found]
-    differences = [
-        describe_difference(row.against_original) if row.against_original else {} for row in rows
-    ]
+    """The first model that was named as one flat object, what the others are, the differences.
+
+    What a model does under other conditions stands within its own object.
+    """
+    facts, differences = [], []
+    told = iter(rows)
+    for model, (clean, *disturbed) in found:
+        facts.append(describe(model, clean))
+        differences.append(_difference(next(told)))
+        if disturbed:
+            facts[-1]["stress"] = [
+                {"condition": one.corpus.condition} | describe(model, one) | _difference(next(told))
+                for one in disturbed
+            ]
     first: dict[str, Any] = {
         "data": corpus.name,
         "faults": [asdict(fault) for fault in corpus.faults],
@@ -117,17 +138,21 @@ def report(options: argparse.Namespace) -> None:
     print(f"{len(saved.rows)} results are in {options.out}")
 
 
-def _rows(found: Sequence[tuple[SpeechModel, Evaluation]]) -> list[Row]:
+def _difference(row: Row) -> dict[str, Any]:
+    return describe_difference(row.against_original) if row.against_original else {}
+
+
+def _rows(found: Sequence[tuple[SpeechModel, Evaluations]]) -> list[Row]:
     """Models that were evaluated, as a sweep has them; each with a name of its own.
 
-    What was made of the first one stands as its variant.
+    What was made of the first one stands as its variant. Each is compared with the first one under
+    the same condition.
     """
     rows: list[Row] = []
-    first, _ = found[0]
-    for model, evaluation in found:
+    first, originals = found[0]
+    for model, evaluations in found:
         name = own_name(model.name, [_name(row) for row in rows])
-        compared = compare_evaluations(evaluation, rows[0].evaluation) if rows else None
-        row = Row(name, None, 0.0, footprint(model), evaluation, compared)
+        row = Row(name, None, 0.0, footprint(model), evaluations[0])
         plan = model.plan
         if rows and plan is not None and plan.origin.weight_hash == first.weight_hash:
             row = replace(
@@ -137,13 +162,27 @@ def _rows(found: Sequence[tuple[SpeechModel, Evaluation]]) -> list[Row]:
                 achieved=achieved_sparsity(first.groups, plan.n_clusters),
                 n_clusters=plan.n_clusters,
             )
-        rows.append(row)
+        compared = evaluations is not originals
+        rows += [
+            replace(
+                row,
+                evaluation=evaluation,
+                against_original=compare_evaluations(evaluation, original) if compared else None,
+            )
+            for evaluation, original in zip(evaluations, originals, strict=True)
+        ]
     return rows
 
 
 def _name(row: Row) -> str:
     """What the model of a row is called."""
     return row.cell.way.name if row.cell else row.model
+
+
+def _heard(row: Row) -> str:
+    """The same, with the condition under which it heard."""
+    condition = row.evaluation.corpus.condition
+    return f"{_name(row)} under {condition}" if condition else _name(row)
 
 
 def _check_out(folder: Path) -> None:

@@ -208,6 +208,7 @@ def command_line() -> argparse.ArgumentParser:
     evaluate.add_argument("--against", metavar="MODEL", help="compare all with this one instead")
     evaluate.add_argument("--out", metavar="DIR", help=_KEPT_HELP)
     evaluate.add_argument("--data", metavar="DIR", required=True, help=_DATA_HELP)
+    _add_stress(evaluate)
     _add_normaliser(evaluate)
     add_recognition(evaluate)
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
@@ -229,13 +230,7 @@ def command_line() -> argparse.ArgumentParser:
         help=f"by commas (uniform): {', '.join(ALLOCATIONS)}; own is what each method has where"
         " nobody chose",
     )
-    sweep.add_argument(
-        "--stress",
-        action="append",
-        metavar="CONDITION",
-        help="hear the corpus again with noise:10, reverb:0.8, gain:-30, telephone, speed:1.2 or "
-        "silence:3, or several joined by +; by commas, or given several times",
-    )
+    _add_stress(sweep)
     sweep.add_argument("--seed", help="by commas (0); for methods that draw")
     _add_normaliser(sweep, default=None)
     sweep.add_argument("--calibrate", metavar="DIR", help="clips for excitation=calibrated")
@@ -300,6 +295,16 @@ def add_recognition(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
     parser.add_argument("--dtype", help=_DTYPE_HELP)
+
+
+def _add_stress(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--stress",
+        action="append",
+        metavar="CONDITION",
+        help="hear the corpus again with noise:10, reverb:0.8, gain:-30, telephone, speed:1.2 or "
+        "silence:3, or several joined by +; by commas, or given several times",
+    )
 
 
 def _add_loading(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 
 from analysis.cli import parser as cli
+from analysis.evaluation.outcomes import outcomes_of
+from analysis.evaluation.saved_results import read_results
+from analysis.evaluation.sweep import Row
+from analysis.figures.results_report import results_report
 from tests.helpers.commands import accelerate_launch, printed_by
 from tests.helpers.places import HELDOUT, ROOT
 
@@ -46,6 +50,36 @@ def test_command_prints_one_object(excerpt: Path, capsys: pytest.CaptureFixture[
     assert "12 utterances" in captured.err
     assert cli.main(arguments) == 0
     assert f"WER {found['wer']:.2f} %" in capsys.readouterr().out
+
+
+def test_models_are_compared_under_every_condition(
+    excerpt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "results"
+    arguments = ["evaluate", "demo-hubert", "demo-whisper", "--data", str(excerpt), "--json"]
+    assert cli.main([*arguments, "--stress", "noise:0,telephone", "--out", str(out)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["condition"] for one in found["stress"]] == ["noise:0", "telephone"]
+    assert found["stress"][0]["wer"] > found["wer"], "noise as loud as the voice costs words"
+    [other] = found["others"]
+    for theirs, own in zip(other["stress"], found["stress"], strict=True):
+        assert theirs["difference"] == pytest.approx(theirs["wer"] - own["wer"])
+    assert other["difference"] == pytest.approx(other["wer"] - found["wer"])
+
+    rows = [row for row in read_results(out).rows if isinstance(row, Row)]
+    conditions = ["", "noise:0", "telephone"]
+    assert [row.evaluation.corpus.condition for row in rows] == 2 * conditions
+    outcomes = outcomes_of(rows)
+    assert (len(outcomes.models), len(outcomes.utterances)) == (2, 3 * 12)
+    assert "telephone" in results_report(read_results(out), "light")
+    assert (
+        cli.main([*arguments[:-1], "--stress", "noise:0", "--stress", "noise", "--limit", "2"]) == 0
+    )
+    printed = capsys.readouterr().out
+    assert "demo-hubert under noise:0: WER" in printed
+    assert "demo-whisper under noise:10 against demo-hubert" in printed
+    assert cli.main([*arguments, "--stress", "rain"]) == 2
+    assert "rain" in capsys.readouterr().err
 
 
 @pytest.mark.slow
