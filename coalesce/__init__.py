@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from analysis.errors import UserError
     from coalesce import figures
     from coalesce.facade import (
+        activity,
         attention,
         cka,
         compress,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         drift,
         evaluate,
         groups,
+        head_cka,
         head_measures,
         load,
         losses,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
         save,
         score,
         transcribe,
+        worth,
     )
 
 __all__ = [
@@ -47,6 +50,7 @@ __all__ = [
     "HELDOUT",
     "UserError",
     "__version__",
+    "activity",
     "attention",
     "cka",
     "compress",
@@ -55,6 +59,7 @@ __all__ = [
     "evaluate",
     "figures",
     "groups",
+    "head_cka",
     "head_measures",
     "load",
     "losses",
@@ -64,6 +69,7 @@ __all__ = [
     "save",
     "score",
     "transcribe",
+    "worth",
 ]
 
 

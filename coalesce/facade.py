@@ -32,10 +32,12 @@ from analysis.speech.excitation import default_excitation, read_calibration
 from analysis.speech.recognition import TranscriptionOptions
 from analysis.speech.transcription import Transcript
 from analysis.speech.transcription import transcribe as transcribe_audio
-from coalesce.inspecting import attention, cka, drift, head_measures, moments
+from coalesce.inspecting import activity, attention, head_cka, head_measures, moments
+from coalesce.layers import cka, drift, worth
 from coalesce.losing import losses
 
 __all__ = [
+    "activity",
     "attention",
     "cka",
     "compress",
@@ -43,6 +45,7 @@ __all__ = [
     "drift",
     "evaluate",
     "groups",
+    "head_cka",
     "head_measures",
     "load",
     "losses",
@@ -52,6 +55,7 @@ __all__ = [
     "save",
     "score",
     "transcribe",
+    "worth",
 ]
 
 

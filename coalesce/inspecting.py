@@ -1,4 +1,4 @@
-"""The functions of `coalesce` that look into a model: what units hear, where heads look, drift."""
+"""The functions of `coalesce` that look at units: what they hear, where heads look."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import UserError
-from analysis.evaluation.drift import Drift, measure_drift
+from analysis.inspection.activity import group_activity, merged_strength, over_time
 from analysis.inspection.attention import MEASURES, Patterns
 from analysis.inspection.attention import attention as find_attention
 from analysis.inspection.attention import head_measures as measure_heads
@@ -22,7 +22,13 @@ from analysis.speech.audio import Audio, read_audio
 from analysis.speech.excitation import calibrate_on, make_excitation, read_calibration
 from analysis.speech.languages import language_codes
 
-__all__ = ["attention", "cka", "drift", "head_measures", "moments"]
+__all__ = [
+    "activity",
+    "attention",
+    "head_cka",
+    "head_measures",
+    "moments",
+]
 
 
 def moments(
@@ -67,14 +73,101 @@ def moments(
     (10, 16000)
     """
     found = _group(model, group)
-    units = [int(unit)] if isinstance(unit, int | np.integer) else list(unit)
-    if level not in LEVELS:
-        raise UserError(f"There is no level {level!r}.", f"Choose one of {', '.join(LEVELS)}.")
-    if not units:
-        raise UserError("No unit was given.", "Give the number of one, or several.")
-    if not all(0 <= one < found.n_units for one in units):
-        raise UserError(f"{group} has no such unit.", f"Its units are 0 to {found.n_units - 1}.")
-    return find_moments(model, _soundtrack(model, clips, level), found, units)
+    return find_moments(model, _soundtrack(model, clips, level), found, _units(found, unit))
+
+
+def activity(
+    model: SpeechModel,
+    group: str,
+    unit: int | np.integer[Any] | Sequence[int],
+    clip: str | Path | Audio,
+) -> pd.DataFrame:
+    """Units side by side on one time axis: how hard each works on a clip, and their mean would.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original, or a compressed one.
+    group : str
+        Id of a unit group, as `groups` gives it.
+    unit : int, or sequence of int
+        One unit, or the members of a cluster.
+    clip : str, Path or Audio
+        The model's first window of it is heard.
+
+    Returns
+    -------
+    DataFrame
+        A row per frame or token: "seconds", a column per unit, "together" (the norm of the sum of
+        what they write), and of several "merged" (what the unit writes that they become by the
+        merge rule "mean", before any refit).
+
+    Raises
+    ------
+    UserError
+        Where there is no such group or unit, or no usable sound.
+
+    Examples
+    --------
+    >>> import coalesce
+    >>> model = coalesce.load("demo-hubert")
+    >>> table = coalesce.activity(model, "encoder.0.ffn", [3, 5], coalesce.CLIPS / "set.flac")
+    >>> table.columns.tolist()
+    ['seconds', 'unit 3', 'unit 5', 'together', 'merged']
+    """
+    found = _group(model, group)
+    units = _units(found, unit)
+    soundtrack = _one_clip(model, clip)
+    recorded = group_activity(model, soundtrack, found)
+    merged = None
+    if len(units) > 1:
+        [track] = soundtrack.tracks
+        merged = merged_strength(model, track, found, units, rule="mean", align_heads=True)
+    return over_time(
+        recorded.seconds,
+        recorded.strengths(units),
+        units,
+        together=recorded.together(units),
+        merged=merged,
+    )
+
+
+def head_cka(
+    model: SpeechModel, group: str, *, clips: str | Path | None = None, level: Level = "quick"
+) -> pd.DataFrame:
+    """How alike the heads of one layer write, each with each.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original, or a compressed one.
+    group : str
+        Id of a group of heads, as `groups` gives it.
+    clips : str or Path, optional
+        A folder with clips of your own; by default the speech that ships with Coalesce.
+    level : {"quick", "standard", "thorough"}
+        How much of that speech; five minutes at most.
+
+    Returns
+    -------
+    DataFrame
+        Debiased linear CKA; a row and a column per head.
+
+    Raises
+    ------
+    UserError
+        Where there is no such group of heads, or no usable sound.
+
+    Examples
+    --------
+    >>> import coalesce
+    >>> model = coalesce.load("demo-hubert")
+    >>> coalesce.head_cka(model, "encoder.0.self_attention").shape
+    (6, 6)
+    """
+    found = _heads(model, group)
+    recorded = group_activity(model, _soundtrack(model, clips, level), found)
+    return pd.DataFrame(recorded.similarities(range(found.n_units)))
 
 
 def head_measures(model: SpeechModel, *, clips: str | Path | None = None) -> pd.DataFrame:
@@ -117,6 +210,8 @@ def head_measures(model: SpeechModel, *, clips: str | Path | None = None) -> pd.
 
 def _soundtrack(model: SpeechModel, clips: str | Path | None, level: Level) -> Soundtrack:
     """What is heard: a person's own clips, or the speech that ships."""
+    if level not in LEVELS:
+        raise UserError(f"There is no level {level!r}.", f"Choose one of {', '.join(LEVELS)}.")
     heard = (
         read_calibration(clips)
         if clips is not None
@@ -155,78 +250,8 @@ def attention(model: SpeechModel, clip: str | Path | Audio, layer: str) -> Patte
     >>> found.weights.shape[0], found.measures().shape
     (6, (6, 3))
     """
-    group = _group(model, layer)
-    if group.component != "heads":
-        raise UserError(f"{layer} has no heads.", "Name a group whose units are heads.")
-    sound = clip if isinstance(clip, Audio) else read_audio(clip)
-    return find_attention(model, find_soundtrack(model, calibrate_on([sound])).tracks[0], group)
-
-
-def cka(
-    first: SpeechModel, second: SpeechModel, clip: str | Path | Audio
-) -> dict[str, tuple[tuple[float, ...], ...]]:
-    """How alike the layers of two models lie on a clip, each with each.
-
-    Parameters
-    ----------
-    first, second : SpeechModel
-        Two that read the same tokens, for instance an original and a variant of it; both decoders
-        are given the first one's words.
-    clip : str, Path or Audio
-
-    Returns
-    -------
-    dict of str to tuple of tuple of float
-        Debiased linear CKA by stack; a row per layer of the first model.
-
-    Raises
-    ------
-    UserError
-        Where there is no usable sound, or the models' layers have no states of one shape.
-
-    Examples
-    --------
-    >>> import coalesce
-    >>> model = coalesce.load("demo-hubert")
-    >>> rows = coalesce.cka(model, model, coalesce.CLIPS / "set.flac")["encoder"]
-    >>> round(rows[0][0], 3), rows[0][1] < 1
-    (1.0, True)
-    """
-    return dict(drift(first, second, clip).similarities)
-
-
-def drift(original: SpeechModel, variant: SpeechModel, clip: str | Path | Audio) -> Drift:
-    """How far each layer's hidden states move from one model to another on a clip.
-
-    Parameters
-    ----------
-    original, variant : SpeechModel
-        Two that read the same tokens and have layers of one shape; both decoders are given the
-        first one's words.
-    clip : str, Path or Audio
-
-    Returns
-    -------
-    Drift
-        Its `layers` hold relative error and CKA; `gains()` says which layers amplify a disturbance
-        and which absorb it.
-
-    Raises
-    ------
-    UserError
-        Where there is no usable sound, or the models' layers have no states of one shape.
-
-    Examples
-    --------
-    >>> import coalesce
-    >>> model = coalesce.load("demo-hubert")
-    >>> found = coalesce.drift(model, model, coalesce.CLIPS / "set.flac")
-    >>> max(layer.relative_error for layer in found.layers)
-    0.0
-    """
-    sound = clip if isinstance(clip, Audio) else read_audio(clip)
-    [found] = measure_drift(original, [variant], sound)
-    return found
+    group = _heads(model, layer)
+    return find_attention(model, _one_clip(model, clip).tracks[0], group)
 
 
 def _group(model: SpeechModel, name: str) -> UnitGroup:
@@ -235,3 +260,25 @@ def _group(model: SpeechModel, name: str) -> UnitGroup:
         names = ", ".join(group.id for group in model.groups)
         raise UserError(f"{model.name} has no group {name}.", f"Its groups are {names}.")
     return found
+
+
+def _heads(model: SpeechModel, name: str) -> UnitGroup:
+    found = _group(model, name)
+    if found.component != "heads":
+        raise UserError(f"{name} has no heads.", "Name a group whose units are heads.")
+    return found
+
+
+def _units(group: UnitGroup, unit: int | np.integer[Any] | Sequence[int]) -> list[int]:
+    units = [int(unit)] if isinstance(unit, int | np.integer) else list(unit)
+    if not units:
+        raise UserError("No unit was given.", "Give the number of one, or several.")
+    if not all(0 <= one < group.n_units for one in units):
+        raise UserError(f"{group.id} has no such unit.", f"Its units are 0 to {group.n_units - 1}.")
+    return units
+
+
+def _one_clip(model: SpeechModel, clip: str | Path | Audio) -> Soundtrack:
+    """What is heard: the model's first window of one clip."""
+    sound = clip if isinstance(clip, Audio) else read_audio(clip)
+    return find_soundtrack(model, calibrate_on([sound]))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from analysis.clustering.merge_tree import MergeTree
 from analysis.compression.sensitivity import measured_points
@@ -120,3 +121,50 @@ def losses(groups: Sequence[UnitGroup], worths: Mapping[str, Worth]) -> list[Los
             lost = float(own.divergence[count])
             found.append(Loss(group, share, count, lost, count in own.measured))
     return found
+
+
+def worth_tables(
+    groups: Sequence[UnitGroup], worths: Mapping[str, Worth], position: str
+) -> dict[str, pd.DataFrame]:
+    """What each group is worth, as tables.
+
+    Parameters
+    ----------
+    groups : sequence of UnitGroup
+    worths : mapping of str to Worth
+        By group id.
+    position : str
+        As `position_of` gives it.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        "layer-worth", a row per group and share; "layer-worth-curves", a row per point of a curve,
+        thinned as it is drawn.
+    """
+    nats = f"nats_per_{position}"
+    cells = pd.DataFrame(
+        {
+            "group": loss.group.id,
+            "stack": loss.group.stack,
+            "layer": loss.group.layer,
+            "block": loss.group.block,
+            "units": loss.group.n_units,
+            "share": loss.share,
+            "removed": loss.n_removed,
+            nats: loss.divergence,
+            "measured": loss.measured,
+        }
+        for loss in losses(groups, worths)
+    )
+    curves = pd.DataFrame(
+        {
+            "group": name,
+            "kept": worth.n_units - count,
+            nats: worth.divergence[count],
+            "measured": count in worth.measured,
+        }
+        for name, worth in worths.items()
+        for count in (worth.curve() if worth.n_units > 1 else ())
+    )
+    return {"layer-worth": cells, "layer-worth-curves": curves}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 
@@ -83,6 +84,42 @@ class Activity:
         inputs = self.inputs.reshape(len(self.inputs), -1, self.group.rows)
         chosen: np.ndarray = inputs[positions][:, list(units)].astype(np.float32)
         return chosen
+
+
+def over_time(
+    seconds: np.ndarray,
+    strengths: np.ndarray,
+    units: Sequence[int],
+    *,
+    together: np.ndarray,
+    merged: np.ndarray | None = None,
+    unit: str = "unit",
+) -> pd.DataFrame:
+    """Units side by side on one time axis, as a table.
+
+    Parameters
+    ----------
+    seconds : ndarray, (positions,)
+    strengths : ndarray, (positions, units)
+        As `Activity.strengths` gives them.
+    units : sequence of int
+    together : ndarray, (positions,)
+    merged : ndarray, (positions,), optional
+        Of the unit that they become.
+    unit : str
+        What one is called.
+
+    Returns
+    -------
+    DataFrame
+        A row per position: "seconds", a column per unit, "together", "merged" where there is one.
+    """
+    table = pd.DataFrame(strengths, columns=[f"{unit} {one}" for one in units])
+    table.insert(0, "seconds", seconds)
+    table["together"] = together
+    if merged is not None:
+        table["merged"] = merged
+    return table
 
 
 def _strengths(inputs: np.ndarray, output: np.ndarray) -> np.ndarray:

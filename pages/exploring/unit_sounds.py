@@ -10,7 +10,7 @@ import streamlit as st
 
 from analysis.figures.cka import CKA_HEIGHT, DEFINITION, head_similarity
 from analysis.figures.moments import MOST_MEMBERS, TOGETHER_HEIGHT, members_over_time, snippet
-from analysis.inspection.activity import group_activity, merged_strength
+from analysis.inspection.activity import group_activity, merged_strength, over_time
 from analysis.inspection.answers import CLEAR
 from analysis.inspection.moments import Hears, Moment, moments
 from analysis.inspection.soundtrack import Soundtrack, find_soundtrack
@@ -152,13 +152,16 @@ def draw(
     if len(chosen) > MOST_MEMBERS:
         st.caption(f"Drawn are the {MOST_MEMBERS} of {len(chosen):,} that work hardest here.")
     table = pd.DataFrame(look.hears.rows())
-    over_time = pd.DataFrame(look.strengths, columns=[f"{unit} {u}" for u in chosen.tolist()])
-    over_time.insert(0, "seconds", look.times)
-    over_time["together"] = look.together
-    if look.merged is not None:
-        over_time["merged"] = look.merged
+    members = over_time(
+        look.times,
+        look.strengths,
+        chosen.tolist(),
+        together=look.together,
+        merged=look.merged,
+        unit=unit,
+    )
     figures = {"members-over-time": chart}
-    tables = {"moments": table, "members-over-time": over_time}
+    tables = {"moments": table, "members-over-time": members}
     if look.similarities is not None:
         square = head_similarity(look.similarities, range(group.n_units))
         figure(

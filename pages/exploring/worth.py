@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
 import streamlit as st
 
 from analysis.clustering.merge_tree import MergeTree
 from analysis.compression.tree_choice import TreeChoice
-from analysis.compression.worth import Worth, losses, position_of, worth_of
+from analysis.compression.worth import losses, position_of, worth_of, worth_tables
 from analysis.figures.worth import CURVE_HEIGHT, worth_curve, worth_heatmap, worth_height
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
@@ -79,21 +78,7 @@ def draw(session: Session, model: SpeechModel, groups: Sequence[UnitGroup]) -> N
         height=CURVE_HEIGHT,
     )
     with corner, st.container(horizontal=True, horizontal_alignment="right"):
-        cells = pd.DataFrame(
-            {
-                "group": loss.group.id,
-                "stack": loss.group.stack,
-                "layer": loss.group.layer,
-                "block": loss.group.block,
-                "units": loss.group.n_units,
-                "share": loss.share,
-                "removed": loss.n_removed,
-                f"nats_per_{position}": loss.divergence,
-                "measured": loss.measured,
-            }
-            for loss in lost
-        )
-        tables = {"layer-worth": cells, "layer-worth-curves": _curves(worths, position)}
+        tables = worth_tables(groups, worths, position)
         draw_exports("worth", {"layer-worth": heatmap, "layer-worth-curve": curve}, tables)
 
 
@@ -123,17 +108,3 @@ def _find(session: Session, model: SpeechModel) -> Mapping[str, MergeTree] | Non
             " usable meanwhile, and what was measured is kept."
         )
     return None
-
-
-def _curves(worths: Mapping[str, Worth], position: str) -> pd.DataFrame:
-    """Every curve, thinned as it is drawn."""
-    return pd.DataFrame(
-        {
-            "group": name,
-            "kept": worth.n_units - count,
-            f"nats_per_{position}": worth.divergence[count],
-            "measured": count in worth.measured,
-        }
-        for name, worth in worths.items()
-        for count in (worth.curve() if worth.n_units > 1 else ())
-    )
