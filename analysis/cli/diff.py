@@ -92,12 +92,15 @@ def _tensor_line(one: TensorDifference) -> str:
 
 
 def _group_line(one: GroupDifference) -> str:
-    if one.n_units != one.other_n_units:
-        return f"{one.id:<32}{one.n_units} → {one.other_n_units} units"
-    if not one.relative_norms:
-        return f"{one.id:<32}{one.n_units} units of another size"
-    most = max(one.relative_norms)
-    return f"{one.id:<32}{one.n_changed} of {one.n_units} changed, by {most:.3g} at most"
+    counts = f"{one.n_units} → {one.other_n_units} units"
+    if not one.n_units or not one.other_n_units:
+        return f"{one.id:<32}{counts}"
+    if not one.norms:
+        return f"{one.id:<32}{counts}, of another size"
+    changed = f"{one.n_changed} of {len(one.norms)} changed, by {max(one.norms):.3g} at most"
+    if one.n_units == one.other_n_units:
+        return f"{one.id:<32}{changed}"
+    return f"{one.id:<32}{counts}; of the pairs {changed}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

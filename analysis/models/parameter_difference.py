@@ -1,18 +1,26 @@
-"""Which tensors and which units of two models differ, and by how much."""
+"""Which tensors and which units of two models differ, and by how much.
+
+Units are paired by their places where both models have as many, and where they have not, each with
+the one that reads most alike: what was made of a model has fewer, and they stand elsewhere.
+"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal
 
 import pandas as pd
 import torch
+from scipy.optimize import linear_sum_assignment
 
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.models.unit_weights import UnitWeights, read_units
 
 Status = Literal["same", "changed", "reshaped", "added", "missing"]
+
+_MOST_NAMED = 4  # groups in a sentence; of more, the first three and how many there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +57,28 @@ class GroupDifference:
         Of the group, in the first model that has it.
     n_units, other_n_units : int
         0 where there is no such group.
-    relative_norms : tuple of float
-        Of each unit, as for tensors; empty where the units cannot be paired, since their number or
-        their size differs.
+    partners : tuple of int or None
+        For each unit of the first model, the number of the second's unit that it is compared with;
+        None where it has none. Empty where the units cannot be compared, since their sizes differ.
+    relative_norms : tuple of float or None
+        Of each unit, as for tensors; None where it has no partner.
     """
 
     id: str
     n_units: int
     other_n_units: int
-    relative_norms: tuple[float, ...]
+    partners: tuple[int | None, ...] = ()
+    relative_norms: tuple[float | None, ...] = ()
+
+    @property
+    def norms(self) -> list[float]:
+        """Of the units that have a partner."""
+        return [norm for norm in self.relative_norms if norm is not None]
 
     @property
     def n_changed(self) -> int:
-        """Units that differ at all."""
-        return sum(norm > 0 for norm in self.relative_norms)
+        """Units that differ at all from their partner."""
+        return sum(norm > 0 for norm in self.norms)
 
 
 def tensor_differences(model: SpeechModel, other: SpeechModel) -> list[TensorDifference]:
@@ -151,7 +167,13 @@ def unmatched(
     unlike = [one.id for one in groups if _is_of_another_size(one)]
     if unlike:
         said.append(
-            f"Units are not paired in {_listed(unlike)}: the two have other numbers of them."
+            f"Units are not compared in {_listed(unlike)}: those of {other.name} have another size."
+        )
+    fewer = [one.id for one in groups if one.norms and one.n_units != one.other_n_units]
+    if fewer:
+        said.append(
+            f"In {_listed(fewer)} the two have different numbers of units: each is compared with"
+            " the one that reads most alike, and the others have no partner."
         )
     return said
 
@@ -190,11 +212,10 @@ def group_table(groups: Sequence[GroupDifference]) -> pd.DataFrame:
                 "group": one.id,
                 "units": one.n_units,
                 "other_units": one.other_n_units,
-                "changed": one.n_changed if one.relative_norms else None,
-                "mean_relative_norm": (
-                    sum(one.relative_norms) / one.n_units if one.relative_norms else math.nan
-                ),
-                "most_relative_norm": max(one.relative_norms, default=math.nan),
+                "paired": len(one.norms),
+                "changed": one.n_changed if one.norms else None,
+                "mean_relative_norm": fmean(one.norms) if one.norms else math.nan,
+                "most_relative_norm": max(one.norms, default=math.nan),
             }
             for one in groups
         ]
@@ -202,24 +223,31 @@ def group_table(groups: Sequence[GroupDifference]) -> pd.DataFrame:
 
 
 def unit_table(groups: Sequence[GroupDifference]) -> pd.DataFrame:
-    """A row per unit of the groups whose units can be paired.
+    """A row per unit of the groups whose units can be compared.
 
     Parameters
     ----------
     groups : sequence of GroupDifference
     """
-    rows = [(one.id, unit, norm) for one in groups for unit, norm in enumerate(one.relative_norms)]
-    return pd.DataFrame(rows, columns=["group", "unit", "relative_norm"])
+    rows = [
+        (one.id, unit, partner, norm)
+        for one in groups
+        for unit, (partner, norm) in enumerate(zip(one.partners, one.relative_norms, strict=True))
+    ]
+    table = pd.DataFrame(rows, columns=["group", "unit", "other_unit", "relative_norm"])
+    return table.astype({"other_unit": "Int64", "relative_norm": float})
 
 
 def _is_of_another_size(one: GroupDifference) -> bool:
-    """Whether both have as many units, and yet none is like one of the other."""
-    return one.n_units == one.other_n_units > 0 and not one.relative_norms
+    """Whether both have such units, and yet none is like one of the other."""
+    return bool(one.n_units and one.other_n_units and not one.partners)
 
 
 def _listed(ids: Sequence[str]) -> str:
-    """The first and the last of many."""
-    return ids[0] if len(ids) == 1 else f"{ids[0]} to {ids[-1]} ({len(ids)} groups)"
+    """All of a few; of many the first ones, and how many more."""
+    if len(ids) <= _MOST_NAMED:
+        return ", ".join(ids)
+    return f"{', '.join(ids[: _MOST_NAMED - 1])} and {len(ids) - _MOST_NAMED + 1} more groups"
 
 
 def _group(
@@ -227,18 +255,36 @@ def _group(
 ) -> GroupDifference:
     name = one.id if one is not None else two.id if two is not None else ""
     counts = one.n_units if one else 0, two.n_units if two else 0
-    if one is None or two is None or counts[0] != counts[1]:
-        return GroupDifference(name, *counts, ())
-    own, theirs = _rows(read_units(model.model, one)), _rows(read_units(other.model, two))
-    if own.shape != theirs.shape:
-        return GroupDifference(name, *counts, ())
-    norms = tuple(_relative(a, b) for a, b in zip(own, theirs, strict=True))
-    return GroupDifference(name, *counts, norms)
+    if one is None or two is None:
+        return GroupDifference(name, *counts)
+    weights, others = read_units(model.model, one), read_units(other.model, two)
+    own, theirs = _rows(weights), _rows(others)
+    if own.shape[1:] != theirs.shape[1:]:
+        return GroupDifference(name, *counts)
+    partners: list[int | None] = list(range(one.n_units))
+    if one.n_units != two.n_units:
+        partners = _most_alike(_rows(weights, output=False), _rows(others, output=False))
+    norms = tuple(
+        None if partner is None else _relative(own[unit], theirs[partner])
+        for unit, partner in enumerate(partners)
+    )
+    return GroupDifference(name, *counts, tuple(partners), norms)
 
 
-def _rows(weights: UnitWeights) -> torch.Tensor:
-    """All numbers of each unit: (n, numbers), float64."""
-    parts = [*weights.inputs.values(), *weights.biases.values(), weights.output]
+def _most_alike(own: torch.Tensor, theirs: torch.Tensor) -> list[int | None]:
+    """For each row its partner: as many pairs as there can be, of the least squared distance."""
+    pairs = linear_sum_assignment(torch.cdist(own, theirs).square().numpy())
+    partners: list[int | None] = [None] * len(own)
+    for row, column in zip(*pairs, strict=True):
+        partners[row] = int(column)
+    return partners
+
+
+def _rows(weights: UnitWeights, *, output: bool = True) -> torch.Tensor:
+    """All numbers of each unit, or those that it reads with: (n, numbers), float64."""
+    parts = [*weights.inputs.values(), *weights.biases.values()]
+    if output:
+        parts.append(weights.output)
     return torch.cat([part.detach().cpu().double().flatten(1) for part in parts], dim=1)
 
 

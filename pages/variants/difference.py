@@ -168,8 +168,14 @@ def _draw_table(table: pd.DataFrame, by: str) -> None:
             "other_shape": "In the other",
             "group": "Group",
             "unit": "Unit",
+            "other_unit": "Its partner",
             "units": "Units",
             "other_units": "In the other",
+            "paired": st.column_config.NumberColumn(
+                "Pairs",
+                help="Where the two have different numbers of units, each is compared with the one"
+                " that reads most alike.",
+            ),
             "changed": "Changed",
         },
         alt="Differences between the parameters of two models, the greatest first.",
