@@ -79,6 +79,11 @@ def kept_units(model: SpeechModel, plan: CompressionPlan) -> go.Figure:
     -------
     plotly.graph_objects.Figure
 
+    Raises
+    ------
+    UserError
+        Where the plan was made for another model.
+
     Examples
     --------
     >>> import coalesce
@@ -88,6 +93,7 @@ def kept_units(model: SpeechModel, plan: CompressionPlan) -> go.Figure:
     >>> figure.layout.title.text.split("<")[0].strip()
     'Every layer keeps the same share of its heads and channels'
     """
+    model.check_plan(plan)
     return kept_units_chart(model.groups_for(plan.recipe.components), plan.n_clusters)
 
 
@@ -109,6 +115,11 @@ def error_curves(
     -------
     plotly.graph_objects.Figure
 
+    Raises
+    ------
+    UserError
+        Where the plan was made for another model.
+
     Examples
     --------
     >>> import coalesce
@@ -118,6 +129,7 @@ def error_curves(
     >>> len(figure.data[-1].x) == len(coalesce.groups(model))
     True
     """
+    model.check_plan(plan)
     clips = read_calibration(calibrate) if calibrate else None
     trees = Planner(model, clips).prepare(plan.recipe).trees
     groups = model.groups_for(plan.recipe.components)

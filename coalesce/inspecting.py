@@ -270,9 +270,12 @@ def _heads(model: SpeechModel, name: str) -> UnitGroup:
 
 
 def _units(group: UnitGroup, unit: int | np.integer[Any] | Sequence[int]) -> list[int]:
-    units = [int(unit)] if isinstance(unit, int | np.integer) else list(unit)
+    units = [unit] if isinstance(unit, int | np.integer) else list(unit)
     if not units:
         raise UserError("No unit was given.", "Give the number of one, or several.")
+    if not all(isinstance(one, int | np.integer) and not isinstance(one, bool) for one in units):
+        raise UserError(f"{unit!r} names no units.", "Give whole numbers.")
+    units = [int(one) for one in dict.fromkeys(units)]
     if not all(0 <= one < group.n_units for one in units):
         raise UserError(f"{group.id} has no such unit.", f"Its units are 0 to {group.n_units - 1}.")
     return units

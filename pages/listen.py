@@ -15,6 +15,7 @@ from analysis.figures.palette import NEUTRAL, ORIGINAL, variant_color
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
 from analysis.serving import serving
+from analysis.wording import number_of
 from pages.frame import tour
 from pages.frame.frame import run_page
 from pages.frame.model_choice import SMALL_WHISPER, SMALL_WHISPER_BYTES, suggest_whisper
@@ -40,7 +41,7 @@ from pages.session.jobs import POLL_SECONDS
 from pages.session.session import Session, on_best_device
 from pages.widgets.basics import explain, swatch
 from pages.widgets.choices import held
-from pages.widgets.formatting import count, escape_markdown, number_of, percent, size
+from pages.widgets.formatting import count, escape_markdown, percent, size
 from pages.widgets.presented import scaled
 
 WORDS_HEIGHT = 9.375

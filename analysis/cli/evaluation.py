@@ -35,6 +35,7 @@ from analysis.speech.disturbing import read_condition
 from analysis.speech.excitation import read_calibration
 from analysis.speech.recognition import TranscriptionOptions
 from analysis.tables import own_name, to_csv, to_parquet
+from analysis.wording import number_of
 
 _SWEEP_FIELDS = tuple(SweepSpec.model_fields)
 _TABLES = ("table.csv", "table.parquet", "table.md", "table.tex")
@@ -351,7 +352,7 @@ def summary_line(name: str, evaluation: Evaluation) -> str:
         f"{name}: WER {100 * total.wer:.2f} % "
         f"[{100 * interval.low:.2f}, {100 * interval.high:.2f}], CER {100 * total.cer:.2f} %\n"
         f"  {total.substitutions} S, {total.insertions} I, {total.deletions} D of {total.words} "
-        f"words in {n} utterance{'' if n == 1 else 's'}; normaliser: {total.normaliser}\n"
+        f"words in {number_of(n, 'utterance')}; normaliser: {total.normaliser}\n"
         f"  {LEVEL_SHOWN} interval by bootstrap over {evaluation.corpus.drawn}; "
         f"real-time factor {evaluation.real_time_factor:.3f}"
     )
@@ -364,7 +365,7 @@ def difference_line(name: str, other: str, comparison: Comparison) -> str:
         f"{name} against {other}: {100 * difference.delta:+.2f} points "
         f"[{100 * difference.low:+.2f}, {100 * difference.high:+.2f}], "
         f"{_p(difference.p_value)} (paired bootstrap), "
-        f"{_p(pairs.p_value)} (MAPSSWE, {pairs.n_segments} segments)"
+        f"{_p(pairs.p_value)} (MAPSSWE, {number_of(pairs.n_segments, 'segment')})"
     )
 
 

@@ -24,6 +24,7 @@ from analysis.progress import (
 )
 from analysis.speech.audio import MIN_SECONDS, Audio, read_audio
 from analysis.speech.disturbing import disturb, seconds_under
+from analysis.wording import number_of
 
 _CLOSED = "It is not open to visitors of this server."
 
@@ -137,7 +138,8 @@ class Corpus:
         if self.blocks:
             return f"{len(set(self.blocks))} speakers"
         few = f"; {len(set(self.speakers))} speakers are too few" if self.speakers else ""
-        return f"{len(self.utterances)} utterances{few}"
+        alone = ", which is too few" if len(self.utterances) == 1 else ""
+        return f"{number_of(len(self.utterances), 'utterance')}{alone}{few}"
 
     @property
     def references(self) -> list[str]:
@@ -187,9 +189,9 @@ class Corpus:
     def describe(self) -> str:
         """One sentence: how many, how long, who, what was left out."""
         n = len(self.utterances)
-        parts = [f"{n:,} utterance{'' if n == 1 else 's'}", f"{self.seconds / 60:.1f} min"]
+        parts = [number_of(n, "utterance"), f"{self.seconds / 60:.1f} min"]
         if self.speakers:
-            parts.append(f"{len(set(self.speakers))} speakers")
+            parts.append(number_of(len(set(self.speakers)), "speaker"))
         n_empty = sum(not reference.strip() for reference in self.references)
         empty = f"; {n_empty} with an empty transcript" if n_empty else ""
         left_out = f"; {len(self.faults)} left out" if self.faults else ""

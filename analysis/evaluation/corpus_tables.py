@@ -191,6 +191,8 @@ def _entry(row: Mapping[str, Any], folder: Path, where: str) -> Entry | Fault:
     duration = row.get("duration")
     if not isinstance(file, str):
         return Fault(where, f"It names no clip ({' or '.join(_FILE_FIELDS)}).")
+    if text is not None and not isinstance(text, str):
+        return Fault(where, f"Its transcript is {text!r}, and has to be a text in quotes.")
     if not isinstance(text, str):
         return Fault(where, f"It holds no transcript ({', '.join(_TEXT_FIELDS)}).")
     if row.get("offset"):

@@ -12,8 +12,8 @@ from analysis.errors import UserError
 from analysis.evaluation.corpora import Corpus
 from analysis.evaluation.corpus_evaluation import Evaluation
 from analysis.evaluation.json_pieces import pieces
-from analysis.evaluation.scoring import Score
-from analysis.evaluation.significance import Interval
+from analysis.evaluation.scoring import NORMALISERS, Score
+from analysis.evaluation.significance import Difference, Interval
 from analysis.evaluation.sweep import Row, Skipped
 from analysis.files import read_bytes
 from analysis.progress import UNWATCHED, Watch
@@ -22,6 +22,8 @@ RESULTS_FILE = "results.json"
 """What the file is called in the folder of a run."""
 
 FORMAT = 1
+
+_CLOSE = 1e-6  # of sums and products of fractions
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +107,11 @@ def read_results(source: Path | bytes, *, watch: Watch = UNWATCHED) -> SavedResu
         )
     durations = [utterance.duration for utterance in found.corpus.utterances]
     # "not" of what holds: a duration that is no number is refused, too
-    lasts = all(seconds >= 0 for seconds in durations) and (not durations or sum(durations) > 0)
+    lasts = all(0 <= seconds < math.inf for seconds in durations)
+    lasts = lasts and (not durations or sum(durations) > 0)
     ids = [utterance.id for utterance in found.corpus.utterances]
-    if found.corpus.condition or not lasts or len(set(ids)) < len(ids):
+    disturbed = found.corpus.condition or any(one.condition for one in found.corpus.utterances)
+    if disturbed or not lasts or len(set(ids)) < len(ids):
         raise UserError(
             f"{name} does not fit together: its clips have no durations, a condition already, or"
             " one name twice.",
@@ -182,11 +186,31 @@ def _adds_up(evaluation: Evaluation) -> bool:
     """Whether rates are what was counted, and the corpus is the sum of its utterances."""
     scores, total = evaluation.scores, evaluation.total
     summed = [sum(column) for column in zip(*map(_counts, scores), strict=True)]
-    return summed == _counts(total) and all(score.adds_up for score in (*scores, total))
+    rules = {score.normaliser for score in (*scores, total)}
+    return (
+        summed == _counts(total)
+        and all(score.adds_up for score in (*scores, total))
+        and len(rules) == 1
+        and rules <= set(NORMALISERS)
+        and _characters_add_up(scores, total)
+    )
 
 
 def _counts(score: Score) -> list[int]:
-    return [score.words, score.substitutions, score.insertions, score.deletions]
+    return [score.words, score.characters, score.substitutions, score.insertions, score.deletions]
+
+
+def _characters_add_up(scores: Sequence[Score], total: Score) -> bool:
+    """Whether the corpus's CER is that of its utterances, as far as theirs is known."""
+    known = [score.cer * score.characters for score in scores if score.characters]
+    if not all(map(math.isfinite, known)):
+        return False
+    if not total.characters:
+        return True
+    least = sum(known) / total.characters
+    if any(math.isnan(score.cer) for score in scores):  # something was put in where nothing is said
+        return least - _CLOSE <= total.cer < math.inf
+    return math.isclose(total.cer, least, rel_tol=0, abs_tol=_CLOSE)
 
 
 def _can_be(row: Row) -> bool:
@@ -199,14 +223,24 @@ def _can_be(row: Row) -> bool:
         and 0 <= cost.mergeable_parameters <= cost.parameters
         and 0 <= row.achieved <= 1
         and all(0 <= result.seconds < math.inf for result in results)
+        and all(0 <= sure <= 1 + _CLOSE for result in results for _, sure in result.words)
+        and all(k >= 1 for k in row.n_clusters.values())
         and _is_interval(row.evaluation.interval)
         and all(
-            _is_chance(p)
+            _is_chance(comparison.difference.p_value)
+            and _is_chance(comparison.matched_pairs.p_value)
+            and _is_difference(comparison.difference)
             for comparison in (row.against_original, row.against_magnitude)
             if comparison is not None
-            for p in (comparison.difference.p_value, comparison.matched_pairs.p_value)
         )
     )
+
+
+def _is_difference(found: Difference) -> bool:
+    """Finite, with its ends in their order; or NaN, where there were no words."""
+    numbers = (found.low, found.high, found.delta)
+    unknown = all(math.isnan(number) for number in numbers)
+    return unknown or (all(map(math.isfinite, numbers)) and found.low <= found.high)
 
 
 def _is_interval(interval: Interval) -> bool:

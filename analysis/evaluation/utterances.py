@@ -1,6 +1,7 @@
 """Utterances as a table that is searched, filtered and sorted, and as the files that leave it."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +19,9 @@ Which = Literal["all", "wrong", "new"]
 
 FACTS = ("utterance", "speaker", "duration", "words", "words_per_second")
 """Columns that every table has; `duration` is in seconds."""
+
+_NUMBER = re.compile(r"[+-]?(0|[1-9][0-9]*)?(\.[0-9]+)?(?<=[0-9])([eE][+-]?[0-9]+)?")
+_MOST_EXACT = 2.0**53  # from here on a float skips whole numbers
 
 _TITLES = {"duration": "Duration (s)", "words_per_second": "Words per second"}
 
@@ -238,7 +242,7 @@ class UtteranceTable:
         found: dict[str, object] = {}
         for name in names:
             values = pd.Series([row.get(name, "") for row in tables])
-            numbers = pd.to_numeric(values.replace("", None), errors="coerce").astype(float)
+            numbers = values.map(_number).astype(float)
             whole = bool((numbers.notna() | (values == "")).all()) and bool(numbers.notna().any())
             title = name
             while title in taken:  # both are kept, and the name says whose it is
@@ -263,6 +267,17 @@ def new_errors_of(name: str) -> str:
 def is_numeric(column: pd.Series) -> bool:
     """Whether a column holds numbers."""
     return bool(pd.api.types.is_numeric_dtype(column))
+
+
+def _number(text: str) -> float:
+    """The number that a text is; NaN where it is none, or would not be the same any more.
+
+    An id such as "00007", or of more digits than a float holds, stays a text.
+    """
+    if not _NUMBER.fullmatch(text):
+        return math.nan
+    number = float(text)
+    return number if abs(number) < _MOST_EXACT else math.nan
 
 
 def _holds(column: pd.Series, bound: Bound) -> npt.NDArray[np.bool_]:

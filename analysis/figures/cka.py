@@ -77,12 +77,14 @@ def head_similarity(matrix: np.ndarray, heads: Sequence[int]) -> go.Figure:
     _add_square(figure, matrix, 1, "head", "", "", [str(head) for head in heads])
     figure.update_xaxes(title_text="head (index)")
     figure.update_yaxes(title_text="head (index)")
-    off = np.where(np.eye(len(matrix), dtype=bool), -np.inf, np.nan_to_num(matrix))
+    off = np.where(np.eye(len(matrix), dtype=bool) | ~np.isfinite(matrix), -np.inf, matrix)
     first, second = (int(place) for place in np.unravel_index(off.argmax(), off.shape))
     finding = "One head has no other to be like"
     if len(matrix) > 1:
         pair = sorted((heads[first], heads[second]))
         finding = f"CKA is highest for heads {pair[0]} and {pair[1]}: {off.max():.2f}"
+        if not np.isfinite(off).any():
+            finding = "The sound is too short, or the heads too still, to compare them"
     _finish(figure, finding)
     return figure
 

@@ -1,6 +1,7 @@
 """Where words are lost: slices with their intervals, and how sure models are of their words."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 
 import plotly.graph_objects as go
 
@@ -107,4 +108,5 @@ def calibration_chart(
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 24 else f"{text[:23]}…"
+    """As much as an axis has room for; a plot takes what looks like markup for markup."""
+    return escape(text if len(text) <= 24 else f"{text[:23]}…", quote=False)

@@ -19,6 +19,10 @@ LEAST_WORDS = 5
 """A word that is said less often is not looked at: one moment of a unit that is strong only there
 gives a correlation of at most 1/√5 = 0.45, which is not clear."""
 
+LEAST_POSITIONS = 100
+"""Frames or tokens that a claim needs: of two, any two things go together, and 100 frames are no
+more than two seconds, in which neighbours are alike."""
+
 BANDS = (0, 300, 700, 1500, 3000, 5000, 8000)
 """Edges of the frequency bands, in Hz."""
 
@@ -153,10 +157,12 @@ class Features:
     def correlations(self, strengths: np.ndarray) -> np.ndarray:
         """Of each unit with each feature: (positions, units) → float32, (units, features)."""
         found: np.ndarray = _standard(strengths).T @ self.values / len(strengths)
-        return found
+        return found.clip(-1, 1)
 
     def answer(self, correlations: np.ndarray) -> Answer | None:
         """The feature that a unit goes with most, from (features,); None where it is not clear."""
+        if len(self.values) < LEAST_POSITIONS:
+            return None
         best = int(np.abs(correlations).argmax())
         value = float(correlations[best])
         return Answer(self.names[best], value) if abs(value) >= CLEAR else None

@@ -231,6 +231,11 @@ def _parts(text: str) -> list[tuple[str, float]]:
     for part in text.split("+"):
         name, _, amount = (piece.strip() for piece in part.partition(":"))
         kind = DISTURBANCES.get(name)
+        if not part.strip():
+            raise UserError(
+                f"A part of the condition {text!r} is empty.",
+                "Join disturbances by one +, as in telephone+noise:10.",
+            )
         if kind is None:
             raise UserError(
                 f"There is no disturbance {name!r}.",

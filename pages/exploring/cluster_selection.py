@@ -65,7 +65,7 @@ def follow_link(model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
         parts = text.split(",") if text else []  # a link to no units chooses none
         if not all(part.isascii() and part.isdigit() for part in parts):
             return None
-        return tuple(unit for unit in map(int, parts) if unit < group.n_units)
+        return tuple(unit for unit in dict.fromkeys(map(int, parts)) if unit < group.n_units)
 
     follow(
         model,

@@ -3,11 +3,12 @@
 import streamlit as st
 
 from analysis.errors import UserError
+from analysis.wording import number_of
 from pages.frame import presenting, sharing
 from pages.session import store, visit
 from pages.session.session import Session
 from pages.widgets.basics import show_error
-from pages.widgets.formatting import escape_markdown, number_of, size
+from pages.widgets.formatting import escape_markdown, size
 
 _DISMISSED = "visit:dismissed"
 

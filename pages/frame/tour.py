@@ -17,6 +17,7 @@ from analysis.evaluation.scoring import score
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import UNITS
 from analysis.models.unit_groups import UnitGroup
+from analysis.wording import number_of
 from pages.exploring.cluster_selection import ONE_GROUP, VIEW_KEY, k_key
 from pages.exploring.measurements import STATISTIC_KEY
 from pages.listening.opening import FIRST_PERCENT, PERCENT_KEY, clip_on_show
@@ -33,7 +34,7 @@ from pages.session.session import Session
 from pages.session.shelves import model_id, tree_key, tree_shelf
 from pages.widgets.basics import keep_in_sight, primary_button, scroll_to_top
 from pages.widgets.choices import held
-from pages.widgets.formatting import error_percent, number_of, percent
+from pages.widgets.formatting import error_percent, percent
 from pages.widgets.presented import scaled
 
 TOUR_KEY = "tour:step"

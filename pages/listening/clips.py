@@ -12,12 +12,13 @@ from analysis.evaluation.uploads import ARCHIVE_EXTENSION, TABLE_EXTENSIONS, is_
 from analysis.progress import Watch
 from analysis.serving import serving
 from analysis.speech.audio import MAX_SECONDS, SUPPORTED_EXTENSIONS, read_audio
+from analysis.wording import number_of
 from pages.listening.bundled import BundledClip, bundled_clips, title_of
 from pages.session.job_box import show_problem
 from pages.session.jobs import Job
 from pages.session.session import Clip, Session, clip_id
 from pages.widgets.basics import show_error
-from pages.widgets.formatting import elide, number_of, seconds
+from pages.widgets.formatting import elide, seconds
 
 READ_SLOT = "read"
 

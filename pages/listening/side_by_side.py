@@ -12,12 +12,13 @@ from analysis.figures.marked_words import (
     scrolling,
 )
 from analysis.models.speech_model import SpeechModel
+from analysis.wording import number_of
 from pages.listening.clips import edit_clip
 from pages.listening.results import ScoredTranscript
 from pages.session.session import Clip, Session
 from pages.session.shelves import footprint_of
 from pages.widgets.basics import swatch
-from pages.widgets.formatting import escape_markdown, number_of, percent, size
+from pages.widgets.formatting import escape_markdown, percent, size
 
 COLUMN_WIDTH = 232
 

@@ -6,10 +6,11 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
+from analysis.wording import number_of
 from pages.listening.results import ScoredTranscript, overall, row, table_of, to_json
 from pages.widgets.basics import data_table
 from pages.widgets.exports import table_button
-from pages.widgets.formatting import escape_markdown, number_of, percent
+from pages.widgets.formatting import escape_markdown, percent
 
 
 def draw_table(results: Sequence[ScoredTranscript], normaliser: str) -> None:

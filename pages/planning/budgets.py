@@ -11,12 +11,13 @@ from analysis.plan.budget import Budget
 from analysis.plan.choices import MANUAL
 from analysis.plan.options import option_of
 from analysis.progress import Watch
+from analysis.wording import number_of
 from pages.planning.draft import Draft
 from pages.planning.settings import choose_n_clusters, widget_key, write_setting
 from pages.session.jobs import Job
 from pages.session.session import Clip, Session
 from pages.session.shelves import footprint_of, load_trees, tree_shelf, variances_of
-from pages.widgets.formatting import number_of, percent
+from pages.widgets.formatting import percent
 
 SLOT = "budget"
 """Of the job that finds the sparsity, and of what could not be met."""

@@ -23,13 +23,14 @@ from analysis.figures.marked_words import legend, marked_transcript, reference_t
 from analysis.figures.palette import ORIGINAL, variant_color
 from analysis.figures.sweeps import lines_of
 from analysis.tables import FORMATS
+from analysis.wording import number_of
 from pages.listening.player import wav
 from pages.runs.opened import require_clip
 from pages.session.sweep_state import SweepState
 from pages.widgets.basics import data_table, swatch
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import table_button
-from pages.widgets.formatting import escape_markdown, number_of, seconds
+from pages.widgets.formatting import escape_markdown, seconds
 
 PAGE_ROWS = 50
 """Utterances in sight at once; the others stay on the server."""
@@ -158,13 +159,17 @@ def _draw_filters(table: UtteranceTable) -> tuple[Bound, ...]:
         if values is None:
             low, high = ends_of(column)
             limits = (max(low, before.low), min(high, before.high)) if before else (low, high)
-            chosen = st.slider(column_title(name), low, high, limits, key=key)
+            chosen = st.slider(escape_markdown(column_title(name)), low, high, limits, key=key)
             if chosen != (low, high):
                 least = chosen[0] if chosen[0] > low else -np.inf
                 found.append(Bound(name, low=least, high=chosen[1] if chosen[1] < high else np.inf))
         elif len(values) <= _MOST_VALUES:
             picked = st.multiselect(
-                column_title(name), values, default=list(before.values) if before else [], key=key
+                escape_markdown(column_title(name)),
+                values,
+                default=list(before.values) if before else [],
+                format_func=lambda value: value or "(empty)",
+                key=key,
             )
             if picked:
                 found.append(Bound(name, tuple(picked)))

@@ -10,6 +10,7 @@ from analysis.evaluation.saved_results import RESULTS_FILE, read_results, result
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import Watch
 from analysis.serving import serving
+from analysis.wording import number_of
 from pages.runs.sweeps import HELDOUT, SLOT
 from pages.session.job_box import job_line, show_problem
 from pages.session.jobs import Job
@@ -17,7 +18,7 @@ from pages.session.session import Session
 from pages.session.shelves import model_id
 from pages.session.sweep_state import SweepState
 from pages.widgets.basics import show_error
-from pages.widgets.formatting import escape_markdown, number_of
+from pages.widgets.formatting import escape_markdown
 
 OPEN_SLOT = "open-results"
 """Of the job that reads a file of results."""

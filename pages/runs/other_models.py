@@ -11,6 +11,7 @@ from analysis.evaluation.sweep import Row
 from analysis.evaluation.sweep import sweep as run_sweep
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import Watch
+from analysis.wording import number_of
 from pages.runs.opened import require_clip
 from pages.runs.sweeps import SLOT
 from pages.session.at_hand import AtHand, models_at_hand
@@ -19,7 +20,7 @@ from pages.session.jobs import Job
 from pages.session.session import Session
 from pages.session.shelves import model_id
 from pages.session.sweep_state import SweepState
-from pages.widgets.formatting import escape_markdown, number_of
+from pages.widgets.formatting import escape_markdown
 
 OTHER_SLOT = "sweep-other"
 """Of the job in which another model hears the corpus."""

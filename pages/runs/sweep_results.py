@@ -25,6 +25,7 @@ from analysis.figures.sweeps import (
 )
 from analysis.models.speech_model import SpeechModel
 from analysis.speech.disturbing import describe_condition
+from analysis.wording import number_of
 from pages.runs.closer_look import draw_closer_look
 from pages.runs.opened import draw_save_results, say_origin
 from pages.session.session import Session
@@ -32,7 +33,7 @@ from pages.session.sweep_state import SweepState
 from pages.widgets.basics import data_table, figure, swatch
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports, table_button
-from pages.widgets.formatting import escape_markdown, number_of, percent
+from pages.widgets.formatting import escape_markdown, percent
 
 N_WORST = 6
 _PARETO_WIDTH = 400  # pixels, in which the buttons and the title of the axis are whole

@@ -18,10 +18,11 @@ from streamlit import runtime
 from analysis.errors import Cancelled, UserError
 from analysis.progress import Watch
 from analysis.serving import serving
+from analysis.wording import number_of
 from pages.session.faults import logged, problem_of
 from pages.session.lanes import Lane, lane_of, lanes
 from pages.session.shelves import Shelf
-from pages.widgets.formatting import number_of, seconds
+from pages.widgets.formatting import seconds
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")

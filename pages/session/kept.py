@@ -5,8 +5,9 @@ import streamlit as st
 from analysis.cache import Cleared, cache_limit, cache_root, clear, usage
 from analysis.errors import UserError
 from analysis.serving import serving
+from analysis.wording import number_of
 from pages.widgets.basics import show_error
-from pages.widgets.formatting import escape_markdown, number_of, size
+from pages.widgets.formatting import escape_markdown, size
 
 _CLEARED = "kept:cleared"
 

@@ -27,11 +27,12 @@ from analysis.plan.health import Health
 from analysis.speech.audio import Audio
 from analysis.speech.transcription import Transcript, TranscriptionOptions
 from analysis.tables import own_name
+from analysis.wording import number_of
 from pages.session.jobs import Job, Jobs
 from pages.session.shelves import ModelKey, load_model, model_id, model_shelf, origin_id
 from pages.session.snapshots import Snapshots
 from pages.session.sweep_state import SweepState
-from pages.widgets.formatting import escape_markdown, number_of
+from pages.widgets.formatting import escape_markdown
 
 DEFAULT_MODEL = "demo-whisper"
 

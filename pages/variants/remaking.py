@@ -16,13 +16,14 @@ from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import CALIBRATED
 from analysis.progress import Watch
 from analysis.speech.excitation import Excitation, calibrate_on
+from analysis.wording import number_of
 from pages.session.job_box import job_line, show_problem
 from pages.session.jobs import Job
 from pages.session.session import KeptVariant, Session
 from pages.session.shelves import footprint_of
 from pages.variants.more import Made, read_checkpoint
 from pages.widgets.basics import swatch
-from pages.widgets.formatting import escape_markdown, number_of
+from pages.widgets.formatting import escape_markdown
 
 QUICK_PARAMETERS = 12_000_000
 """Models with more parameters are compressed again when somebody asks: it takes a minute."""

@@ -4,13 +4,14 @@ import streamlit as st
 
 from analysis.compression.allocation import achieved_sparsity
 from analysis.models.speech_model import SpeechModel
+from analysis.wording import number_of
 from pages.session.job_box import show_problem
 from pages.session.session import Session, Variant
 from pages.session.shelves import origin_id
 from pages.variants import deleting, remaking, save_panel
 from pages.variants.measured_wer import measure_wer
 from pages.widgets.basics import swatch, unseen
-from pages.widgets.formatting import escape_markdown, number_of, percent, size
+from pages.widgets.formatting import escape_markdown, percent, size
 
 FEWEST_WORDS = 3
 """In references, of which the sidebar shows a word error rate."""

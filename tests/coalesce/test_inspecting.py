@@ -46,3 +46,18 @@ def test_what_a_layer_is_worth_is_a_table_of_every_share(hubert: SpeechModel) ->
         assert more.is_monotonic_increasing, name
     with pytest.raises(UserError, match="level"):
         coalesce.worth(hubert, level="endless")  # type: ignore[arg-type]
+
+
+def test_a_unit_named_twice_counts_once_and_a_fraction_is_refused(hubert: SpeechModel) -> None:
+    twice = coalesce.activity(hubert, "encoder.0.ffn", [1, 1], CLIP)
+    assert twice.columns.tolist() == ["seconds", "unit 1", "together"]
+    for unit in ([1.5], [True], ["1"]):
+        with pytest.raises(UserError, match="names no units"):
+            coalesce.moments(hubert, "encoder.0.ffn", unit)  # type: ignore[arg-type]
+
+
+def test_the_plan_of_another_model_is_not_drawn(hubert: SpeechModel, whisper: SpeechModel) -> None:
+    plan = coalesce.plan(whisper, 0.3, method="magnitude")
+    for draw in (coalesce.figures.kept_units, coalesce.figures.error_curves):
+        with pytest.raises(UserError):
+            draw(hubert, plan)

@@ -207,7 +207,7 @@ def test_cluster_chosen_from_the_list_shows_its_members(visit: Visit) -> None:
 
 
 def test_copied_link_brings_a_colleague_to_the_same_view(open_app: Callable[..., AppTest]) -> None:
-    app = open_app(group="decoder.0.ffn", k="500", units="3,9", model="demo-whisper")
+    app = open_app(group="decoder.0.ffn", k="500", units="3,9,3", model="demo-whisper")
     settle(app.switch_page("pages/clusters.py"))
     model = model_of(app)
     assert app.selectbox(key=widget_key(model, "group")).value == "decoder.0.ffn"

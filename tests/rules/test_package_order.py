@@ -23,6 +23,7 @@ PAGE = "a page"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("analysis",),  # the name and the version only
     ("analysis.errors",),
+    ("analysis.wording",),
     ("analysis.progress",),
     ("analysis.turns",),
     ("analysis.eviction",),

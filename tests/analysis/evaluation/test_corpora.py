@@ -163,6 +163,11 @@ def test_same_sound_same_digest(tmp_path: Path) -> None:
         ("metadata.csv", b"file,words\na.wav,x\n", "lacks the columns file_name"),
         ("metadata.csv", b"file_name,text\n\xff\xfe,x\n", "cannot be read as text"),
         ("metadata.csv", b"file_name,text\n", "no clip that can be used"),
+        (
+            "test.jsonl",
+            b'{"file_name": "a.wav", "text": 5}',
+            "line 1: Its transcript is 5, and has to be a text in quotes",
+        ),
         ("test.jsonl", b"{}", "no clip that can be used. The first of 1 faults: test.jsonl"),
         ("notes.txt", b"", "holds no transcripts"),
     ],

@@ -1,6 +1,8 @@
 """Results come back as they were, on another machine too; anything else is refused."""
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 
 from analysis.errors import Cancelled, UserError
 from analysis.evaluation.corpora import Corpus
+from analysis.evaluation.corpus_evaluation import compare_evaluations
 from analysis.evaluation.json_pieces import pieces
 from analysis.evaluation.outcomes import outcomes_of
 from analysis.evaluation.saved_results import RESULTS_FILE, read_results, results_to_json
@@ -72,7 +75,8 @@ def test_words_that_do_not_fit_their_alignment_are_refused(field: str, value: ob
 
 
 @pytest.mark.parametrize(
-    ("duration", "condition"), [(-1.0, ""), (0.0, ""), (float("nan"), ""), (1.0, "noise:10")]
+    ("duration", "condition"),
+    [(-1.0, ""), (0.0, ""), (math.nan, ""), (math.inf, ""), (1.0, "noise:10")],
 )
 def test_a_corpus_that_cannot_be_is_refused(duration: float, condition: str) -> None:
     rows = rows_heard(["a cat"], {"original": ["a cat"]})
@@ -90,17 +94,29 @@ def test_a_corpus_that_cannot_be_is_refused(duration: float, condition: str) -> 
         (("evaluation", "total"), "words", 9),
         (("evaluation", "scores", 0), "wer", 0.0),
         (("evaluation", "scores", 0), "cer", -0.5),
-        (("evaluation", "results", 0), "seconds", float("nan")),
+        (("evaluation", "scores", 0), "cer", 1e300),
+        (("evaluation", "scores", 0), "characters", 99),
+        (("evaluation", "scores", 0), "normaliser", "x"),
+        (("evaluation", "total"), "cer", math.nan),
+        (("evaluation", "total"), "cer", 0.9),
+        (("evaluation", "results", 0), "seconds", math.nan),
+        (("evaluation", "results", 0), "words", [["a", 1.0], ["hat", 5.0]]),
+        (("against_original", "difference"), "delta", math.inf),
+        (("against_original", "difference"), "low", 9.0),
+        ((), "n_clusters", {"encoder.0.ffn": -4}),
         (("cost",), "parameters", 0),
-        (("cost",), "encoder_macs", float("inf")),
+        (("cost",), "encoder_macs", math.inf),
         ((), "achieved", -0.2),
     ],
 )
 def test_measures_that_cannot_be_are_refused(
-    place: tuple[str | int, ...], field: str, value: float
+    place: tuple[str | int, ...], field: str, value: object
 ) -> None:
-    rows = rows_heard(["a cat"], {"original": ["a cat"], "cut": ["a hat"]})
-    written = json.loads(results_to_json(rows[0].evaluation.corpus, rows))
+    first, second = rows_heard(["a cat"], {"original": ["a cat"], "cut": ["a hat"]})
+    compared = compare_evaluations(second.evaluation, first.evaluation)
+    rows = [first, replace(second, against_original=compared)]
+    read_results(results_to_json(first.evaluation.corpus, rows))
+    written = json.loads(results_to_json(first.evaluation.corpus, rows))
     holder = written["rows"][1]
     for step in place:
         holder = holder[step]

@@ -112,3 +112,24 @@ def test_ten_thousand_rows_are_found_and_sorted_as_one_by_one() -> None:
     assert sorted(found.tolist()) == expected
     noise = table.frame["noise"].to_numpy()[found]
     assert (noise[:-1] >= noise[1:]).all()
+
+
+def test_ids_that_are_no_numbers_stay_as_they_are_written() -> None:
+    columns = [
+        {
+            "session": f"9007199254740993{place}",
+            "zip": f"0000{place}",
+            "floor": f"-{place}",
+            "snr": f"{place}.50",
+            "gain": "1e3",
+            "odd": "inf" if place else "1",
+        }
+        for place in range(6)
+    ]
+    said = ["a word"] * 6
+    frame = UtteranceTable(heard(said, {"original": said}, columns)).frame
+    for name in ("session", "zip", "odd"):
+        assert frame[name].tolist() == [row[name] for row in columns]
+    assert frame["floor"].tolist() == [0, -1, -2, -3, -4, -5]
+    assert frame["snr"].tolist() == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
+    assert frame["gain"].tolist() == [1000] * 6

@@ -23,6 +23,16 @@ def test_slices_are_drawn_in_their_order_with_their_intervals() -> None:
     assert axis_titles(figure) == ["lost against the other model (points of WER)", None]
 
 
+def test_markup_in_a_column_is_drawn_as_it_is_written() -> None:
+    said = ["one two"] * 20
+    columns = [{"<i>room</i>": f"<b>{place % 2}</b>"} for place in range(20)]
+    table = UtteranceTable(heard(said, {"original": said, "cut": said}, columns))
+    figure = slice_chart(slices_of(table, 1, ["<i>room</i>"]))
+    assert set(figure.data[0].y) == {
+        f"&lt;i&gt;room&lt;/i&gt;: &lt;b&gt;{value}&lt;/b&gt;" for value in (0, 1)
+    }
+
+
 def test_calibration_has_a_line_for_each_model() -> None:
     own = Calibration((Bin(3, 0.3, 0.4), Bin(9, 0.9, 1.0)), 0.1, 0.75, 0.85, 12, 0)
     figure = calibration_chart({"original": own}, {"original": "#0072B2"})

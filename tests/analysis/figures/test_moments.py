@@ -108,5 +108,7 @@ def test_what_lies_alike_is_named() -> None:
     assert "encoder layer 1 of the original is most like layer 0" in title(
         layer_similarity({"encoder": rows}, "mine")
     ).replace("<br>", " ")
+    unknown = head_similarity(np.full((3, 3), np.nan), [0, 1, 2])
+    assert "too short" in unknown.layout.title.text
     square = head_similarity(np.array([[1, 0.1, 0.7], [0.1, 1, 0], [0.7, 0, 1]]), [0, 1, 2])
     assert "heads 0 and 2: 0.70" in title(square).replace("<br>", " ")

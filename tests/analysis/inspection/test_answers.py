@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from analysis.clustering.listening import PreparedClip
-from analysis.inspection.answers import LEAST_WORDS, Features, find_features, sound_features
+from analysis.inspection.answers import (
+    LEAST_POSITIONS,
+    LEAST_WORDS,
+    Features,
+    find_features,
+    sound_features,
+)
 from analysis.inspection.soundtrack import Soundtrack, Track
 from analysis.speech.audio import SAMPLING_RATE
 from analysis.speech.excitation import Excitation
@@ -80,7 +86,8 @@ def words_heard(read: tuple[str, ...]) -> Features:
 
 
 def test_frequent_words_are_features_and_one_strong_moment_is_no_answer() -> None:
-    read = ("", *(["Set", "five", "clocks,"] * LEAST_WORDS), *["rare", "x", "y"] * 4)
+    often = LEAST_POSITIONS // 3
+    read = ("", *(["Set", "five", "clocks,"] * often), *["rare", "x", "y"] * (LEAST_WORDS - 1))
     features = words_heard(read)
     assert "reading “clocks”" in features.names
     assert "reading “rare”" not in features.names
@@ -89,6 +96,11 @@ def test_frequent_words_are_features_and_one_strong_moment_is_no_answer() -> Non
     assert found is not None
     assert found.feature in ("reading “five”", "reading a number", "writing “clocks”")
     assert found.correlation == pytest.approx(1)
+    few = words_heard(read[: LEAST_POSITIONS - 1])
+    assert few.answer(few.correlations(is_word[: LEAST_POSITIONS - 1, None])[0]) is None
+
+    read = ("", *(["Set", "five", "clocks,"] * LEAST_WORDS))
+    features = words_heard(read)
     once = np.zeros(len(read))
     once[read.index("Set")] = 1
     others = [n for n, name in enumerate(features.names) if "“" in name]
