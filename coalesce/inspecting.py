@@ -1,6 +1,7 @@
 """The functions of `coalesce` that look at units: what they hear, where heads look."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ from analysis.inspection.attention import attention as find_attention
 from analysis.inspection.attention import head_measures as measure_heads
 from analysis.inspection.moments import Hears
 from analysis.inspection.moments import moments as find_moments
-from analysis.inspection.soundtrack import Soundtrack, find_soundtrack
+from analysis.inspection.recordings import Origin, cut_recordings
+from analysis.inspection.soundtrack import SECONDS, Soundtrack, find_soundtrack
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.plan.choices import LEVELS, Level
 from analysis.speech.audio import Audio, read_audio
-from analysis.speech.excitation import calibrate_on, make_excitation, read_calibration
+from analysis.speech.excitation import calibrate_on, make_excitation, read_recordings
 from analysis.speech.languages import language_codes
 
 __all__ = [
@@ -50,7 +52,8 @@ def moments(
     unit : int, or sequence of int
         One unit, or the members of a cluster, whose outputs are added up.
     clips : str or Path, optional
-        A folder with clips of your own; by default the speech that ships with Coalesce.
+        A folder with clips of your own, of which the first five minutes are heard; by default the
+        speech that ships with Coalesce.
     level : {"quick", "standard", "thorough"}
         How much of that speech; five minutes at most.
 
@@ -73,7 +76,9 @@ def moments(
     (10, 16000)
     """
     found = _group(model, group)
-    return find_moments(model, _soundtrack(model, clips, level), found, _units(found, unit))
+    units = _units(found, unit)
+    soundtrack, origins = _soundtrack(model, clips, level)
+    return replace(find_moments(model, soundtrack, found, units), origins=origins)
 
 
 def activity(
@@ -144,7 +149,8 @@ def head_cka(
     group : str
         Id of a group of heads, as `groups` gives it.
     clips : str or Path, optional
-        A folder with clips of your own; by default the speech that ships with Coalesce.
+        A folder with clips of your own, of which the first five minutes are heard; by default the
+        speech that ships with Coalesce.
     level : {"quick", "standard", "thorough"}
         How much of that speech; five minutes at most.
 
@@ -166,7 +172,8 @@ def head_cka(
     (6, 6)
     """
     found = _heads(model, group)
-    recorded = group_activity(model, _soundtrack(model, clips, level), found)
+    soundtrack, _ = _soundtrack(model, clips, level)
+    recorded = group_activity(model, soundtrack, found)
     return pd.DataFrame(recorded.similarities(range(found.n_units)))
 
 
@@ -198,7 +205,8 @@ def head_measures(model: SpeechModel, *, clips: str | Path | None = None) -> pd.
     >>> coalesce.head_measures(model).columns.tolist()
     ['group', 'head', 'entropy', 'distance', 'diagonality']
     """
-    measured = measure_heads(model, _soundtrack(model, clips, "quick"))
+    soundtrack, _ = _soundtrack(model, clips, "quick")
+    measured = measure_heads(model, soundtrack)
     return pd.DataFrame(
         [
             {"group": group, "head": head} | dict(zip(MEASURES, row.tolist(), strict=True))
@@ -208,16 +216,17 @@ def head_measures(model: SpeechModel, *, clips: str | Path | None = None) -> pd.
     )
 
 
-def _soundtrack(model: SpeechModel, clips: str | Path | None, level: Level) -> Soundtrack:
-    """What is heard: a person's own clips, or the speech that ships."""
+def _soundtrack(
+    model: SpeechModel, clips: str | Path | None, level: Level
+) -> tuple[Soundtrack, tuple[Origin, ...]]:
+    """What is heard: a person's own clips, with their names, or the speech that ships."""
     if level not in LEVELS:
         raise UserError(f"There is no level {level!r}.", f"Choose one of {', '.join(LEVELS)}.")
-    heard = (
-        read_calibration(clips)
-        if clips is not None
-        else make_excitation("speech", level=level, languages=language_codes(model))
-    )
-    return find_soundtrack(model, heard)
+    if clips is not None:
+        own, origins = cut_recordings(read_recordings(clips, SECONDS))
+        return find_soundtrack(model, own), origins
+    shipped = make_excitation("speech", level=level, languages=language_codes(model))
+    return find_soundtrack(model, shipped), ()
 
 
 def attention(model: SpeechModel, clip: str | Path | Audio, layer: str) -> Patterns:

@@ -55,6 +55,25 @@ class Stop(Exception):
     """Ends a forward pass where nothing behind is asked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a clip of the excitation within a window.
+
+    Parameters
+    ----------
+    start : int
+        Its first sample in the window.
+    clip : int
+        Number of the clip.
+    offset : int
+        The same sample in the clip.
+    """
+
+    start: int
+    clip: int
+    offset: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedClip:
     """One clip as a model takes it.
@@ -75,6 +94,8 @@ class PreparedClip:
         The sound itself.
     language : str or None
         Code of what is spoken; None where that is unknown.
+    pieces : tuple of Piece
+        What it is made of, in its order.
     """
 
     arguments: Mapping[str, Any]
@@ -84,6 +105,13 @@ class PreparedClip:
     half: int
     samples: Samples
     language: str | None = None
+    pieces: tuple[Piece, ...] = ()
+
+    def origin(self, seconds: float) -> tuple[int, float]:
+        """The clip of the excitation that sounds at a time, and the time within it, in seconds."""
+        at = max(0, round(seconds * SAMPLING_RATE))
+        piece = max((one for one in self.pieces if one.start <= at), key=lambda one: one.start)
+        return piece.clip, (at - piece.start + piece.offset) / SAMPLING_RATE
 
     def run(self, module: PreTrainedModel) -> None:
         """One forward pass, until a hook stops it."""
@@ -153,6 +181,7 @@ class _Window:
     samples: Samples
     language: str | None
     half: int
+    pieces: tuple[Piece, ...]
 
 
 def prepare(
@@ -190,7 +219,15 @@ def prepare(
             )
             seconds = len(window.samples) / SAMPLING_RATE
             prepared.append(
-                PreparedClip({name: inputs[name]}, None, 0, seconds, window.half, window.samples)
+                PreparedClip(
+                    {name: inputs[name]},
+                    None,
+                    0,
+                    seconds,
+                    window.half,
+                    window.samples,
+                    pieces=window.pieces,
+                )
             )
         return prepared
     windows = _windows(excitation, extractor.n_samples, halved=halved)
@@ -217,6 +254,7 @@ def prepare(
                 window.half,
                 window.samples,
                 window.language,
+                window.pieces,
             )
         )
     return prepared
@@ -230,22 +268,26 @@ def _windows(excitation: Excitation, longest: int | None, *, halved: bool) -> li
     turn = {voice: i % 2 if halved else 0 for i, voice in enumerate(dict.fromkeys(voices))}
     kinds = [(language, turn[voice]) for language, voice in zip(languages, voices, strict=True)]
     if longest is None:
-        return [_Window(clip, *kind) for clip, kind in zip(clips, kinds, strict=True)]
+        return [
+            _Window(clip, *kind, (Piece(0, number, 0),))
+            for number, (clip, kind) in enumerate(zip(clips, kinds, strict=True))
+        ]
     shares = longest >= SHARED_FROM * SAMPLING_RATE
     room = longest - round(_PADDING_SECONDS * SAMPLING_RATE) if shares else longest
     gap = np.zeros(round(_GAP_SECONDS * SAMPLING_RATE), np.float32)
-    laid: list[tuple[list[Samples], tuple[str | None, int]]] = []
-    for clip, kind in zip(clips, kinds, strict=True):
+    laid: list[tuple[list[Samples], tuple[str | None, int], list[Piece]]] = []
+    for number, (clip, kind) in enumerate(zip(clips, kinds, strict=True)):
         for cut in quiet_windows(clip, room):
-            piece = clip[cut.start : cut.stop]
-            for pieces, own in laid if shares else ():
-                held = sum(len(one) for one in pieces)
-                if own == kind and held + len(gap) + len(piece) <= room:
-                    pieces += [gap, piece]
+            part = clip[cut.start : cut.stop]
+            for parts, own, pieces in laid if shares else ():
+                held = sum(len(one) for one in parts)
+                if own == kind and held + len(gap) + len(part) <= room:
+                    parts += [gap, part]
+                    pieces.append(Piece(held + len(gap), number, cut.start))
                     break
             else:
-                laid.append(([piece], kind))
-    return [_Window(np.concatenate(pieces), *kind) for pieces, kind in laid]
+                laid.append(([part], kind, [Piece(0, number, cut.start)]))
+    return [_Window(np.concatenate(parts), *kind, tuple(pieces)) for parts, kind, pieces in laid]
 
 
 def _written(

@@ -9,6 +9,7 @@ from analysis.cache import cached
 from analysis.clustering.listening import statistics_folder
 from analysis.inspection.activity import group_activity
 from analysis.inspection.answers import Answer, Features, find_features
+from analysis.inspection.recordings import Origin
 from analysis.inspection.soundtrack import Soundtrack
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
@@ -35,20 +36,24 @@ class Moment:
     Parameters
     ----------
     clip : int
-        Of the soundtrack.
+        Of the soundtrack: a window, which may hold several clips of the excitation.
     seconds : float
-        Within the clip.
+        Within the window.
     value : float
         The norm of what the units write there, in the unit of the residual stream.
     samples : ndarray of float32, (n,)
         About a second of sound around it.
     start : float
-        Where the snippet begins within the clip, in seconds.
+        Where the snippet begins within the window, in seconds.
     words : tuple of Word
         The model's own words that are said in the snippet.
     read, written : str
         Of a decoder: the word that it reads there ("" at the start), and the one that it writes
         next ("" at the end).
+    source : int
+        The clip of the excitation that sounds there.
+    source_seconds : float
+        The moment within that clip.
     """
 
     clip: int
@@ -59,6 +64,19 @@ class Moment:
     words: tuple[Word, ...]
     read: str = ""
     written: str = ""
+    source: int = 0
+    source_seconds: float = 0.0
+
+    def place(self, origins: Sequence[Origin]) -> tuple[str, float]:
+        """The recording that sounds there, and the second in it.
+
+        Parameters
+        ----------
+        origins : sequence of Origin
+            Of the clips of the excitation.
+        """
+        origin = origins[self.source]
+        return origin.name, origin.seconds + self.source_seconds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,12 +93,15 @@ class Hears:
         Its activity at `QUANTILES`.
     n_positions : int
         Frames or tokens that were heard.
+    origins : tuple of Origin
+        Of the clips of the excitation, where those were cut from a person's recordings.
     """
 
     moments: tuple[Moment, ...]
     answer: Answer | None
     quantiles: tuple[float, ...]
     n_positions: int
+    origins: tuple[Origin, ...] = ()
 
     def rows(self) -> list[dict[str, object]]:
         """A row per moment, for a table."""
@@ -89,6 +110,7 @@ class Hears:
                 "rank": rank,
                 "clip": moment.clip,
                 "seconds": round(moment.seconds, 3),
+                **self._recorded(moment),
                 "activity": moment.value,
                 "words": " ".join(word.text for word in moment.words),
                 "reads": moment.read,
@@ -96,6 +118,12 @@ class Hears:
             }
             for rank, moment in enumerate(self.moments, start=1)
         ]
+
+    def _recorded(self, moment: Moment) -> dict[str, object]:
+        if not self.origins:
+            return {}
+        name, seconds = moment.place(self.origins)
+        return {"recording": name, "recording_seconds": round(seconds, 3)}
 
 
 def moments(
@@ -272,4 +300,5 @@ def _moment(soundtrack: Soundtrack, group: UnitGroup, place: int, value: float) 
         track.words_within(start, stop),
         track.read[own] if says else "",
         track.written[own] if says else "",
+        *track.clip.origin(at),
     )

@@ -254,6 +254,17 @@ def read_calibration(folder: str | Path) -> Excitation:
     UserError
         When there is no such folder or no sound in it.
     """
+    return calibrate_on(read_recordings(folder, _MOST_SECONDS))
+
+
+def read_recordings(folder: str | Path, seconds: float) -> list[Audio]:
+    """Sound files below a folder, in the order of their paths, until they last longer than that.
+
+    Raises
+    ------
+    UserError
+        When there is no such folder.
+    """
     folder = Path(os.path.expanduser(folder))
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}.", "Name a folder with clips of speech.")
@@ -261,9 +272,9 @@ def read_calibration(folder: str | Path) -> Excitation:
     audios: list[Audio] = []
     for path in paths:
         audios.append(read_audio(path))
-        if sum(audio.duration for audio in audios) > _MOST_SECONDS:
+        if sum(audio.duration for audio in audios) > seconds:
             break
-    return calibrate_on(audios)
+    return audios
 
 
 def speech_like(generator: np.random.Generator, seconds: float) -> Samples:

@@ -1,7 +1,7 @@
 """What the chosen units hear, on Clusters: their hardest moments, to be played and compared."""
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,15 +11,16 @@ import streamlit as st
 from analysis.figures.cka import CKA_HEIGHT, DEFINITION, head_similarity
 from analysis.figures.moments import MOST_MEMBERS, TOGETHER_HEIGHT, members_over_time, snippet
 from analysis.inspection.activity import group_activity, merged_strength, over_time
-from analysis.inspection.answers import CLEAR
+from analysis.inspection.answers import CLEAR, LEAST_POSITIONS
 from analysis.inspection.moments import Hears, Moment, moments
-from analysis.inspection.soundtrack import Soundtrack, find_soundtrack
+from analysis.inspection.recordings import Origin, cut_recordings
+from analysis.inspection.soundtrack import SECONDS, Soundtrack, find_soundtrack
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from analysis.plan.choices import CALIBRATED
 from analysis.progress import Watch
 from analysis.speech.audio import Audio
-from analysis.speech.excitation import Excitation, calibrate_on, default_excitation
+from analysis.speech.excitation import Excitation, default_excitation
 from pages.listening.player import wav
 from pages.planning.hearing import find_excitation
 from pages.planning.settings import Settings
@@ -28,7 +29,7 @@ from pages.session.session import Session
 from pages.session.shelves import Shelf, model_id
 from pages.widgets.basics import figure
 from pages.widgets.choices import choose_one
-from pages.widgets.formatting import escape_markdown
+from pages.widgets.formatting import elide, escape_markdown, seconds
 
 SHIPPED, OWN = "Shipped speech", "My clips"
 
@@ -45,6 +46,8 @@ EXPLANATION = (
     " Activity 0, 0, 2, 2 in frames that are unvoiced, unvoiced, voiced, voiced: r = 1; with 0, 2,"
     " 0, 2 it is 0.",
 )
+
+_LONGEST_NAME = 24  # of a file, under a picture as wide as a fifth of the page
 
 SLOT = "unit-sounds"
 """Of the job that looks for the moments."""
@@ -123,15 +126,21 @@ def draw(
         show_problem(session.jobs, SLOT, "Try again")
         job_slot(session.jobs, SLOT)
         return {}, {}
-    st.markdown(_sentence(look.hears, len(chosen), group))
-    if not look.hears.moments:
+    hears = look.hears
+    if excitation.kind == CALIBRATED:
+        # what was found is shared by all who have this sound, and the names of files are not
+        hears = replace(hears, origins=_own_clips(session)[1])
+        if sum(clip.audio.duration for clip in session.clips.values()) > SECONDS:
+            st.caption(f"Of your clips the first {seconds(SECONDS)} are heard.")
+    st.markdown(_sentence(hears, len(chosen), group))
+    if not hears.moments:
         return {}, {}
     grid = st.grid(5, min_column_width=170)
-    for rank, moment in enumerate(look.hears.moments, start=1):
+    for rank, moment in enumerate(hears.moments, start=1):
         with grid.cell():
-            _cell(moment, rank, group)
-    place = choose_one("On the clip of moment", range(1, len(look.hears.moments) + 1), key=turn)
-    moment = look.hears.moments[place - 1]
+            _cell(moment, rank, group, hears.origins)
+    place = choose_one("On the clip of moment", range(1, len(hears.moments) + 1), key=turn)
+    moment = hears.moments[place - 1]
     unit = "channel" if group.component == "ffn" else "head"
     chart = members_over_time(
         look.soundtrack.tracks[moment.clip],
@@ -151,7 +160,7 @@ def draw(
     )
     if len(chosen) > MOST_MEMBERS:
         st.caption(f"Drawn are the {MOST_MEMBERS} of {len(chosen):,} that work hardest here.")
-    table = pd.DataFrame(look.hears.rows())
+    table = pd.DataFrame(hears.rows())
     members = over_time(
         look.times,
         look.strengths,
@@ -189,14 +198,23 @@ def choose_sound(session: Session, model: SpeechModel, settings: Settings) -> Ex
         return shipped
     if choose_one("Sound", [SHIPPED, OWN], key="unit-sounds:sound") == SHIPPED:
         return shipped
-    own = _own_clips(tuple(session.clips), [clip.audio for clip in session.clips.values()])
+    own, _ = _own_clips(session)
     session.heard.add(own.identity)
     return own
 
 
+def _own_clips(session: Session) -> tuple[Excitation, tuple[Origin, ...]]:
+    """The visitor's clips as sound, and where each part of it comes from."""
+    clips = session.clips.values()
+    names = tuple((clip.id, clip.audio.name) for clip in clips)
+    return _cut(names, [clip.audio for clip in clips])
+
+
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _own_clips(ids: tuple[str, ...], _audios: list[Audio]) -> Excitation:
-    return calibrate_on(_audios)
+def _cut(
+    names: tuple[tuple[str, str], ...], _audios: list[Audio]
+) -> tuple[Excitation, tuple[Origin, ...]]:
+    return cut_recordings(_audios)
 
 
 def _find(
@@ -251,15 +269,17 @@ def _sentence(hears: Hears, n_units: int, group: UnitGroup) -> str:
     if not hears.moments:
         return "It never works on this sound."
     half, _, rare, most = hears.quantiles
-    strength = (
-        f"{who} hardest at {most:.3g}; half of the {hears.n_positions:,} {where} stay below"
-        f" {half:.3g}, all but 1 % below {rare:.3g}."
-    )
+    strength = f"{who} hardest at {most:.3g}."
+    if hears.n_positions >= LEAST_POSITIONS:
+        strength = (
+            f"{who} hardest at {most:.3g}; half of the {hears.n_positions:,} {where} stay below"
+            f" {half:.3g}, all but 1 % below {rare:.3g}."
+        )
     answer = f"**{escape_markdown(hears.answer.sentence)}** " if hears.answer else ""
     return f"{answer}{strength}"
 
 
-def _cell(moment: Moment, rank: int, group: UnitGroup) -> None:
+def _cell(moment: Moment, rank: int, group: UnitGroup, origins: Sequence[Origin]) -> None:
     """One moment: its spectrogram, its player, its words."""
     said = " ".join(word.text for word in moment.words)
     st.image(
@@ -273,7 +293,8 @@ def _cell(moment: Moment, rank: int, group: UnitGroup) -> None:
         before = f"after “{escape_markdown(moment.read)}”" if moment.read else "at the start"
         after = f"“{escape_markdown(moment.written)}”" if moment.written else "the end"
         words = f"{before} writes {after}"
-    st.caption(
-        f"**{rank}** · {moment.value:.3g} · clip {moment.clip + 1}, {moment.seconds:.2f} s"
-        f"  \n{words}"
-    )
+    where, at = f"clip {moment.clip + 1}", moment.seconds
+    if origins:
+        name, at = moment.place(origins)
+        where = escape_markdown(elide(name, _LONGEST_NAME))
+    st.caption(f"**{rank}** · {moment.value:.3g} · {where}, {at:.2f} s  \n{words}")

@@ -20,6 +20,7 @@ from pages.exploring.cluster_selection import ALL_HEADS, VIEW_KEY, k_key, units_
 from pages.exploring.head_views import of_variant
 from pages.exploring.unit_sounds import SLOT
 from pages.session.jobs import Job
+from pages.widgets.formatting import elide
 from tests.helpers.endless import endless
 from tests.helpers.streamlit_app import Visit, click, key, session_of, settle
 from tests.helpers.tiny_models import group_of, make_plan
@@ -85,9 +86,10 @@ def test_own_clips_can_be_listened_to(visit: Visit) -> None:
     settle(app.switch_page("pages/clusters.py"))
     app.session_state["unit-sounds:sound"] = "My clips"
     look(app, "encoder.1.self_attention", (1,), SOUNDS)
-    told = [text.value for text in app.caption if " · clip " in text.value]
+    [clip] = session_of(app).clips.values()
+    told = [text.value for text in app.caption if text.value.startswith("**")]
     assert told
-    assert all("· clip 1," in text for text in told)
+    assert all(f"· {elide(clip.audio.name, 24)}, " in text for text in told)
 
 
 def test_numbers_of_all_heads_are_a_table_and_colours(visit: Visit) -> None:
