@@ -14,6 +14,7 @@ from analysis.clustering.cluster_views import (
 )
 from analysis.clustering.curves import KNEE_DEFINITION, knee
 from analysis.clustering.merge_tree import MergeTree
+from analysis.clustering.projection import place_table
 from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.tree_choice import TreeChoice
 from analysis.figures.attention import MEASURE_UNITS, colored_heads
@@ -43,7 +44,9 @@ from pages.exploring.cluster_map import (
 )
 from pages.exploring.cluster_selection import (
     ALL_HEADS,
+    ATTENTION,
     ONE_GROUP,
+    SIDE_KEY,
     VIEW_KEY,
     anchor_key,
     choose_cluster,
@@ -115,7 +118,8 @@ def draw(session: Session, model: SpeechModel) -> None:
     with row:
         view = choose_one("Look at", [ONE_GROUP, ALL_HEADS], key=VIEW_KEY)
     if view == ALL_HEADS:
-        _corner(corner, model, {"view": "heads"}, _all_heads(session, model, groups, settings), {})
+        figures, tables = _all_heads(session, model, groups, settings)
+        _corner(corner, model, {"view": "heads"}, figures, tables)
     else:
         plan = _plan(session, model, trees, settings)
         group, k = choose_group(model, groups, trees, row)
@@ -287,8 +291,8 @@ def _merges(
 
 def _all_heads(
     session: Session, model: SpeechModel, groups: Sequence[UnitGroup], settings: Settings
-) -> dict[str, go.Figure]:
-    """Every head of the model in one map."""
+) -> tuple[dict[str, go.Figure], dict[str, pd.DataFrame]]:
+    """Every head of the model in one map; figures and tables to export."""
     heads = [group for group in groups if group.component == "heads"]
     if len({group.unit_dim for group in heads}) > 1:
         stacks = sorted({group.stack for group in heads}, reverse=True)
@@ -309,10 +313,10 @@ def _all_heads(
             head_views.wait_for_measures(session)
         else:
             values = colored_heads([group.id for group in heads], measured, measure)
-    map_note(session, "Click on a head to look at its layer.")
+    map_note(session, "Click on a head to see where it looks.")
     if projection is None:
         st.container(height=scaled(MAP_HEIGHT), border=False)
-        return {}
+        return {}, {}
     chart = head_map(
         heads,
         projection,
@@ -330,9 +334,13 @@ def _all_heads(
             st.session_state[widget_key(model, "group")] = group_id
             st.session_state[units_key(model, group)] = (int(head),)
             st.session_state[VIEW_KEY] = ONE_GROUP
+            st.session_state[SIDE_KEY] = ATTENTION
 
     draw_map(chart, key=key, alt="All heads of the model as points.", on_select=choose)
-    return {"all-heads": chart}
+    table = place_table(heads, projection)
+    if values is not None:
+        table[measure] = values
+    return {"all-heads": chart}, {"all-heads": table}
 
 
 run_page(draw)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy.sparse.linalg import eigsh
 
@@ -67,6 +68,27 @@ class Projection:
 
     coordinates: np.ndarray
     explained: tuple[float, ...] | None
+
+
+def place_table(groups: Sequence[UnitGroup], projection: Projection) -> pd.DataFrame:
+    """Where every unit of some groups lies on a map.
+
+    Parameters
+    ----------
+    groups : sequence of UnitGroup
+        In the order of the projection.
+    projection : Projection
+
+    Returns
+    -------
+    DataFrame
+        A row per unit: "group", "unit", and its coordinates "x", "y" and maybe "z".
+    """
+    units = [(group.id, unit) for group in groups for unit in range(group.n_units)]
+    table = pd.DataFrame(units, columns=["group", "unit"])
+    for axis, column in zip("xyz", projection.coordinates.T, strict=False):
+        table[axis] = column
+    return table
 
 
 @dataclass(frozen=True, slots=True)

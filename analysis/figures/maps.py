@@ -247,7 +247,9 @@ def head_map(
         far = [_AT_RIM if moved else "" for moved in rimmed.at_rim[index].tolist()]
         heads = [[g.id, head, g.title] for g, _ in members for head in range(g.n_units)]
         data = [[*head, where] for head, where in zip(heads, far, strict=True)]
-        marker: dict[str, object] = {"symbol": symbol, "size": 9, "opacity": 0.9}
+        # one end of the scale is as dark as a dark page: a rim keeps it in sight
+        rim = {"width": 1, "color": NEUTRAL}
+        marker: dict[str, object] = {"symbol": symbol, "size": 9, "opacity": 0.9, "line": rim}
         if by_layer or values is not None:
             low, high = (0, deepest) if values is None else (values.min(), values.max())
             shown = layers if values is None else values[index].round(4)

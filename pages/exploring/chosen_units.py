@@ -9,12 +9,14 @@ from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from pages.exploring import head_views, unit_sounds
 from pages.exploring.cluster_detail import draw_detail
+from pages.exploring.cluster_selection import ATTENTION, MEMBERS, SIDE_KEY, SOUNDS
 from pages.planning.settings import Settings
 from pages.session.session import Session
 from pages.widgets.choices import choose_one
 
-MEMBERS, SOUNDS, ATTENTION = "Members", "What it hears", "Where it looks"
-SIDE_KEY = "clusters:side"
+HEARD_AT_ONCE = 100_000_000
+"""Parameters that units may have in all for what is chosen to be heard at once: a larger model
+listens for minutes first, and does so when somebody asks."""
 
 
 def draw(
@@ -42,7 +44,8 @@ def draw(
     settings : Settings
     """
     sides = [MEMBERS, SOUNDS, *([ATTENTION] if group.component == "heads" else [])]
-    side = choose_one("Seen from", sides, key=SIDE_KEY)
+    heard = sum(each.n_parameters for each in model.groups) <= HEARD_AT_ONCE
+    side = choose_one("Seen from", sides, key=SIDE_KEY, default=SOUNDS if heard else MEMBERS)
     for other, slot in ((SOUNDS, unit_sounds.SLOT), (ATTENTION, head_views.SLOT)):
         if side != other:
             session.jobs.cancel(slot)  # whoever looks elsewhere need not wait for it

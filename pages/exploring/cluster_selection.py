@@ -17,6 +17,11 @@ from pages.session.link import follow, one_of, opened
 ONE_GROUP, ALL_HEADS = "One group", "All heads of the model"
 VIEW_KEY = "clusters:view"
 
+MEMBERS, SOUNDS, ATTENTION = "Members", "What it hears", "Where it looks"
+SIDE_KEY = "clusters:side"
+
+_SIDES = {"members": MEMBERS, "sounds": SOUNDS, "attention": ATTENTION}  # as an address has them
+
 MAX_LISTED = 500
 """Clusters that can be picked from the list, the largest first; all can be picked on the map."""
 
@@ -40,12 +45,17 @@ def anchor_key(model: SpeechModel, group: UnitGroup) -> str:
 
 
 def link_to_units(model: SpeechModel, group: UnitGroup, labels: np.ndarray) -> dict[str, str]:
-    """What is chosen, for the address: a cluster by its first unit, units by their indices."""
+    """What is chosen, for the address: a cluster by its first unit, units by their indices.
+
+    With the side that it is seen from.
+    """
     units = np.array(st.session_state.get(units_key(model, group), ()), dtype=np.int64)
+    held = st.session_state.get(SIDE_KEY, MEMBERS)
+    seen = {"side": next(name for name, side in _SIDES.items() if side == held)}
     if _whole_cluster(units, labels) is not None:
-        return {"cluster": str(units[0])}
+        return {"cluster": str(units[0])} | seen
     if 0 < len(units) <= MAX_LINKED:
-        return {"units": ",".join(str(unit) for unit in units)}
+        return {"units": ",".join(str(unit) for unit in units)} | seen
     return {}
 
 
@@ -75,6 +85,7 @@ def follow_link(model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
             "k": (k_key(model, group), read_k),
             "units": (units_key(model, group), read_units),
             "cluster": (anchor_key(model, group), read_unit),
+            "side": (SIDE_KEY, _SIDES.get),
         },
     )
 

@@ -32,7 +32,12 @@ def choose_largest_cluster(page: Page) -> None:
     clusters.scroll_into_view_if_needed()
     clusters.click()
     page.get_by_role("option").first.click()
-    expect(page.get_by_text(re.compile(r"channels become one; error"))).to_be_visible()
+    expect(page.get_by_text("Together they work hardest at")).to_be_visible()
+
+
+def look_at_members(page: Page) -> None:
+    page.get_by_role("radio", name="Members").click(force=True)
+    expect(page.get_by_text(re.compile(r"become one; error|by itself stays"))).to_be_visible()
     expect(page).to_have_url(re.compile(r"cluster=\d+"))
 
 
@@ -51,6 +56,8 @@ def test_choices_survive_a_change_of_page_and_travel_in_the_link(page: Page, ser
     expect(chart(page, f"K = {k} costs")).to_be_visible()
     expect(slider).to_have_value(str(k))
     choose_largest_cluster(page)
+    look_at_members(page)
+    expect(page).to_have_url(re.compile("side=members"))
     link = re.sub("session=[^&]*&", "", page.url)  # as Copy link gives it
 
     page.get_by_role("link", name="Variance").click()
@@ -80,7 +87,7 @@ def test_a_point_on_the_map_chooses_its_cluster_and_a_box_its_points(
     expect(points.first).to_be_visible()
     points.nth(400).click(force=True)
     expect(page).to_have_url(re.compile("units=|cluster="))
-    expect(page.get_by_text(re.compile("become one; error|by itself stays"))).to_be_visible()
+    look_at_members(page)
 
     map_ = chart(page, "600 clusters of 768 channels")
     map_.hover()
@@ -113,7 +120,7 @@ def test_back_shows_the_view_before_and_holds_nobody_there(page: Page, server: s
     expect(page).to_have_url(re.compile(view.replace("600", "601") + "$"))
     choose_largest_cluster(page)
     page.go_back()
-    expect(page.get_by_text("become one; error")).to_have_count(0)
+    expect(page.get_by_text("Together they work hardest at")).to_have_count(0)
     expect(page).to_have_url(re.compile(view.replace("600", "601") + "$"))
 
 

@@ -26,11 +26,10 @@ def parts_asked_for(page: Page) -> list[str]:
 
 def test_a_cluster_is_heard_and_a_head_looked_at_in_two_clicks(page: Page, server: str) -> None:
     asked = parts_asked_for(page)
-    link = "model=demo-whisper&view=group&group=encoder.0.ffn&k=600&cluster=3"
-    page.goto(f"{server}/clusters?{link}")
-    side = page.get_by_role("radio", name="What it hears")
-    expect(side).to_be_visible()
-    side.click(force=True)
+    page.goto(f"{server}/clusters")
+    points = page.locator(".js-plotly-plot").first.locator(".scatterlayer .point")
+    expect(points.first).to_be_visible()
+    points.nth(400).click(force=True)  # the first click; the second is on a player
     players = page.locator("audio")
     expect(players).to_have_count(10)
     lengths = players.evaluate_all(
@@ -59,8 +58,10 @@ def test_a_cluster_is_heard_and_a_head_looked_at_in_two_clicks(page: Page, serve
     assert asked
     assert asked[0], "a choice draws its part of the page, and not the page"
 
-    link = "model=demo-whisper&view=group&group=decoder.0.cross_attention&k=4&units=1"
-    page.goto(f"{server}/clusters?{link}")
-    page.get_by_role("radio", name="Where it looks").click(force=True)
-    title = re.compile("Head 1: .*near its own place")
+    page.goto(f"{server}/clusters")
+    page.get_by_role("radio", name="All heads of the model").click(force=True)
+    points = page.locator(".js-plotly-plot").first.locator(".scatterlayer .point")
+    expect(points).to_have_count(72)
+    points.first.click(force=True)
+    title = re.compile("Head 0: .*near its own place")
     expect(page.locator(".js-plotly-plot").filter(has_text=title).first).to_be_visible()

@@ -27,6 +27,7 @@ from analysis.models.statistics import (
 )
 from pages.exploring import measurements
 from pages.exploring.cluster_map import METHOD_KEY
+from pages.exploring.cluster_selection import MEMBERS, SIDE_KEY
 from pages.exploring.measurements import statistics_slot
 from pages.planning.settings import widget_key
 from pages.session.session import Session
@@ -192,6 +193,7 @@ def test_clusters_starts_at_the_knee(visit: Visit) -> None:
 
 def test_cluster_chosen_from_the_list_shows_its_members(visit: Visit) -> None:
     app = visit("clusters")
+    app.session_state[SIDE_KEY] = MEMBERS
     model = model_of(app)
     group = model.groups[1]
     app.selectbox(key=widget_key(model, "group")).set_value(group.id)
@@ -207,18 +209,21 @@ def test_cluster_chosen_from_the_list_shows_its_members(visit: Visit) -> None:
 
 
 def test_copied_link_brings_a_colleague_to_the_same_view(open_app: Callable[..., AppTest]) -> None:
-    app = open_app(group="decoder.0.ffn", k="500", units="3,9,3", model="demo-whisper")
+    chosen = {"units": "3,9,3", "side": "members"}
+    app = open_app(group="decoder.0.ffn", k="500", model="demo-whisper", **chosen)
     settle(app.switch_page("pages/clusters.py"))
     model = model_of(app)
     assert app.selectbox(key=widget_key(model, "group")).value == "decoder.0.ffn"
     assert app.slider(key=widget_key(model, "look-k:decoder.0.ffn")).value == 500
     assert app.dataframe[0].value["channel"].tolist() == [3, 9]
+    assert address(app).items() >= {"units": "3,9", "side": "members"}.items()
 
 
 def test_link_to_a_cluster_chooses_all_of_it(open_app: Callable[..., AppTest]) -> None:
     labels = build_trees(load("demo-whisper"))["encoder.1.ffn"].labels(40)
     largest = np.flatnonzero(labels == np.bincount(labels).argmax())
-    app = open_app(group="encoder.1.ffn", k="40", cluster=str(largest[0]), model="demo-whisper")
+    chosen = {"cluster": str(largest[0]), "side": "members"}
+    app = open_app(group="encoder.1.ffn", k="40", model="demo-whisper", **chosen)
     settle(app.switch_page("pages/clusters.py"))
     assert app.dataframe[0].value["channel"].tolist() == largest.tolist()
     assert address(app)["cluster"] == str(largest[0])
@@ -312,6 +317,7 @@ def test_heads_of_a_layer_and_of_the_model(visit: Visit) -> None:
 
 def test_heap_of_unlike_channels_is_named(visit: Visit) -> None:
     app = visit("clusters")
+    app.session_state[SIDE_KEY] = MEMBERS
     model = model_of(app)
     group = model.groups[1]
     app.selectbox(key=widget_key(model, "group")).set_value(group.id)

@@ -15,8 +15,15 @@ from analysis.models.speech_model import SpeechModel
 from analysis.plan.recipe import complete
 from analysis.speech.excitation import Excitation, speech_like
 from analysis.speech.hearing import recipe_excitation
-from pages.exploring.chosen_units import ATTENTION, SIDE_KEY, SOUNDS
-from pages.exploring.cluster_selection import ALL_HEADS, VIEW_KEY, k_key, units_key
+from pages.exploring.cluster_selection import (
+    ALL_HEADS,
+    ATTENTION,
+    SIDE_KEY,
+    SOUNDS,
+    VIEW_KEY,
+    k_key,
+    units_key,
+)
 from pages.exploring.head_views import of_variant
 from pages.exploring.unit_sounds import SLOT
 from pages.session.jobs import Job
