@@ -10,8 +10,9 @@ from plotly.subplots import make_subplots
 
 from analysis.evaluation.drift import Drift
 from analysis.figures.layout import HEADINGS, lay_out
+from analysis.figures.palette import NEUTRAL
 
-DRIFT_HEIGHT = 400
+DRIFT_HEIGHT = 540
 COMPARISON_HEIGHT = 330
 
 _LEAST_CHANGE = 0.05
@@ -47,7 +48,10 @@ class VariantMeasures:
 
 
 def drift_lines(drifts: Mapping[str, Drift], colors: Mapping[str, str]) -> go.Figure:
-    """Relative error and linear CKA of every layer's output: a column per stack.
+    """Relative error and linear CKA of every layer's output, and what a layer makes of the error.
+
+    A column per stack. What a layer makes of it is the error behind it over that before it: from
+    the dashed line upwards it amplifies, below it absorbs.
 
     Parameters
     ----------
@@ -62,11 +66,11 @@ def drift_lines(drifts: Mapping[str, Drift], colors: Mapping[str, str]) -> go.Fi
     """
     stacks = list(dict.fromkeys(d.stack for drift in drifts.values() for d in drift.layers))
     figure = make_subplots(
-        rows=2,
+        rows=3,
         cols=len(stacks),
         shared_xaxes=True,
         shared_yaxes=True,
-        vertical_spacing=0.1,
+        vertical_spacing=0.08,
         horizontal_spacing=0.04,
         subplot_titles=[stack.capitalize() for stack in stacks],
     )
@@ -74,18 +78,24 @@ def drift_lines(drifts: Mapping[str, Drift], colors: Mapping[str, str]) -> go.Fi
     for place, (name, drift) in enumerate(drifts.items()):
         # later lines are drawn with gaps, through which one under them can be seen
         dash = _DASHES[place % len(_DASHES)]
+        gains = dict(drift.gains())
         for column, stack in enumerate(stacks, start=1):
             own = [layer for layer in drift.layers if layer.stack == stack]
-            for row, field, label in ((1, "relative_error", ".1%"), (2, "cka", ".4f")):
+            measures = (
+                ("relative error", ".1%", [layer.relative_error for layer in own]),
+                ("CKA", ".4f", [layer.cka for layer in own]),
+                ("of the error before it: x", ".2f", [gains.get(layer) for layer in own]),
+            )
+            for row, (label, fine, values) in enumerate(measures, start=1):
                 figure.add_scatter(
                     x=[layer.layer for layer in own],
-                    y=[getattr(layer, field) for layer in own],
+                    y=values,
                     mode="lines+markers",
                     name=escape(name),
                     line={"color": colors[name], "width": 2, "dash": dash},
                     marker={"color": colors[name], "size": 6},
                     hovertemplate=f"<b>{escape(name)}</b>, layer %{{x}}<br>"
-                    f"{'relative error' if row == 1 else 'CKA'} %{{y:{label}}}<extra></extra>",
+                    f"{label} %{{y:{fine}}}<extra></extra>",
                     row=row,
                     col=column,
                 )
@@ -95,7 +105,8 @@ def drift_lines(drifts: Mapping[str, Drift], colors: Mapping[str, str]) -> go.Fi
                 showgrid=False,
                 col=column,
             )
-    figure.update_xaxes(title_text="layer (index)", row=2)
+    figure.add_hline(y=1, line={"color": NEUTRAL, "width": 1, "dash": "dash"}, row=3)
+    figure.update_xaxes(title_text="layer (index)", row=3)
     layers = [layer for drift in drifts.values() for layer in drift.layers]
     highest = np.nanmax([0.01, *(layer.relative_error for layer in layers)])
     lowest = np.nanmin([0.9, *(layer.cka for layer in layers)])
@@ -105,6 +116,7 @@ def drift_lines(drifts: Mapping[str, Drift], colors: Mapping[str, str]) -> go.Fi
     figure.update_yaxes(range=[lowest - 0.06 * (1 - lowest), 1 + 0.06 * (1 - lowest)], row=2)
     figure.update_yaxes(title_text="relative error (%)", row=1, col=1)
     figure.update_yaxes(title_text="linear CKA (1)", row=2, col=1)
+    figure.update_yaxes(title_text="lets it grow (x)", rangemode="tozero", row=3, col=1)
     name, worst = max(
         ((name, layer) for name, drift in drifts.items() for layer in drift.layers),
         key=lambda pair: pair[1].relative_error,

@@ -9,7 +9,7 @@ def drift(*errors: float) -> Drift:
     return Drift((*layers, LayerDrift("decoder", 0, 0.05, 0.99)), 3.0, 7)
 
 
-def test_drift_has_both_numbers_of_every_layer_and_names_the_worst() -> None:
+def test_drift_has_all_numbers_of_every_layer_and_names_the_worst() -> None:
     figure = drift_lines(
         {"mild": drift(0.1, 0.2), "<b>half</b>": drift(0.3, 0.6)},
         {"mild": "#111111", "<b>half</b>": "#222222"},
@@ -17,7 +17,9 @@ def test_drift_has_both_numbers_of_every_layer_and_names_the_worst() -> None:
     assert "encoder layer 1 most: by 60 %" in figure.layout.title.text
     assert "<b>half" not in figure.layout.title.text
     values = [list(t.y) for t in figure.data if t.marker.color == "#222222"]
-    assert values == [[0.3, 0.6], [0.7, 0.4], [0.05], [0.99]]
+    assert values == [[0.3, 0.6], [0.7, 0.4], [None, 2.0], [0.05], [0.99], [None]]
+    [line] = {shape.y0 for shape in figure.layout.shapes}
+    assert line == 1, "above it a layer amplifies"
 
 
 def test_comparison_leaves_out_what_nobody_measured() -> None:
