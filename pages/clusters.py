@@ -171,7 +171,7 @@ def _one_group(
     plan: Mapping[str, int],
     corner: DeltaGenerator,
 ) -> None:
-    """Map, curve and sizes; for heads also the matrices and the tree; then what is chosen."""
+    """Map, curve and sizes; what is chosen; the tree, for heads also the matrices."""
     labels = tree.labels(k)
     anchor = st.session_state.pop(anchor_key(model, group), None)
     if anchor is not None:
@@ -188,8 +188,8 @@ def _one_group(
     with left:
         map_note(
             session,
-            f"All {group.n_units:,} units are drawn. Click on one to choose its cluster; choose"
-            " several with the box or the lasso above the map.",
+            f"All {group.n_units:,} units are drawn. Click on one to choose its cluster, which is"
+            " shown below; choose several with the box or the lasso above the map.",
         )
         map_place = st.container(height=scaled(MAP_HEIGHT), border=False)
     with right:
@@ -206,6 +206,7 @@ def _one_group(
             alt=f"How many clusters of {group.title} have how many members.",
             height=SIZES_HEIGHT,
         )
+    chosen_place = st.container()
     if group.n_units > 1:
         figures |= _merges(model, group, tree, k, settings)
     table = pd.DataFrame({"unit": np.arange(len(labels)), "cluster": labels, "norm": norms})
@@ -231,7 +232,8 @@ def _one_group(
         link = {"view": "group", "group": group.id, "k": str(k)}
         _corner(corner, model, link | link_to_units(model, group, labels), own, tables)
 
-    run_part(draw_chosen)
+    with chosen_place:
+        run_part(draw_chosen)
 
 
 def _plan_buttons(

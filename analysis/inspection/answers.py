@@ -137,7 +137,8 @@ class Answer:
     def sentence(self) -> str:
         """In one line, with the number."""
         verb = "Works at" if self.correlation > 0 else "Rests at"
-        return f"{verb} {self.feature} (r = {self.correlation:.2f})."
+        written = f"{self.correlation:.2f}".replace("-", "−")
+        return f"{verb} {self.feature} (r = {written})."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
