@@ -28,6 +28,7 @@ from pages.planning.group_choice import select_group, selected_group
 from pages.planning.settings import Settings, read_settings, widget_key
 from pages.session import kept
 from pages.session.job_box import job_slot, show_problem
+from pages.session.link import follow, one_of, write_address
 from pages.session.session import Session
 from pages.session.shelves import footprint_of, tree_key, tree_shelf
 from pages.variants import difference, lineage_panel
@@ -42,6 +43,8 @@ AUTO_PARAMETERS = 150_000_000
 """Models with more parameters in units are measured when somebody asks: it takes minutes."""
 
 BY_KIND, BY_REDUNDANCY, BY_VARIANCE = "Kind", "Redundancy", "Variance"
+COLORS = (BY_KIND, BY_REDUNDANCY, BY_VARIANCE)
+COLOR_KEY = "overview:color"
 
 EXPLANATION = (
     "Every area is as large as its share of the model's **unique parameters** (a matrix that is"
@@ -66,6 +69,13 @@ def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
     settings = read_settings(model)
     groups = model.groups
+    follow(
+        model,
+        {
+            "group": (widget_key(model, "group"), one_of(tuple(group.id for group in groups))),
+            "color": (COLOR_KEY, one_of(COLORS)),
+        },
+    )
     base = footprint_of(model)
     statistics, trees = _measurements(session, model, settings, base.mergeable_parameters)
     redundancies = {name: redundancy(tree) for name, tree in trees.items()} if trees else None
@@ -88,14 +98,15 @@ def draw(session: Session, model: SpeechModel) -> None:
     with left:
         color_by = choose_one(
             "Colour what can be merged by",
-            [BY_KIND, BY_REDUNDANCY, BY_VARIANCE],
-            key="overview:color",
+            COLORS,
+            key=COLOR_KEY,
             help_text=f"Redundancy: {REDUNDANCY_DEFINITION}  \nVariance: {STATISTICS['variance']}",
         )
     chosen = selected_group(model, groups)
     treemap = _treemap(parts, color_by, redundancies, variances, chosen.id)
     table = _table_of(groups, base.parameters, redundancies, variances)
     with right, st.container(horizontal=True, horizontal_alignment="right"):
+        write_address(model, {"group": chosen.id, "color": color_by})
         draw_exports("overview", {"parameters": treemap}, {"unit-groups": table})
     key = f"parts:{model.weight_hash[:16]}"
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 
 from analysis.errors import UserError
 
@@ -35,6 +36,11 @@ class UtteranceResult:
     text: str
     seconds: float
     words: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def confidence(self) -> float | None:
+        """How sure the model was of a word, in the mean; None where that is unknown."""
+        return fmean(sure for _, sure in self.words) if self.words else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,8 @@ class UtteranceTable:
     def _told(self) -> list[str]:
         """Columns that tell of models, in the frame and in files."""
         names = self.outcomes.names
-        kinds = ("text", "substitutions", "insertions", "deletions", "errors", "new errors")
+        counts = ("substitutions", "insertions", "deletions", "errors", "new errors")
+        kinds = ("text", "confidence", *counts)
         return [f"{kind}: {name}" for kind in kinds for name in names]
 
     @property
@@ -197,6 +198,8 @@ class UtteranceTable:
     def found(self, places: Sequence[int] | npt.NDArray[np.int64]) -> pd.DataFrame:
         """Everything about some utterances: the frame's columns, and each model's words.
 
+        With how sure a model was of them, in the mean, where that was kept.
+
         Parameters
         ----------
         places : sequence of int
@@ -210,6 +213,10 @@ class UtteranceTable:
             columns[f"substitutions: {model.name}"] = [own.substitutions for own in scores]
             columns[f"insertions: {model.name}"] = [own.insertions for own in scores]
             columns[f"deletions: {model.name}"] = [own.deletions for own in scores]
+            if any(result.words for result in model.results):
+                columns[f"confidence: {model.name}"] = [
+                    model.results[place].confidence for place in places
+                ]
         return self.frame.iloc[list(places)].reset_index(drop=True).assign(**columns)
 
     @cached_property

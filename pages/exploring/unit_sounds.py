@@ -293,6 +293,8 @@ def _cell(moment: Moment, rank: int, group: UnitGroup, origins: Sequence[Origin]
         before = f"after “{escape_markdown(moment.read)}”" if moment.read else "at the start"
         after = f"“{escape_markdown(moment.written)}”" if moment.written else "the end"
         words = f"{before} writes {after}"
+        if moment.read and moment.read == moment.written:  # a word of several tokens
+            words = f"goes on with {after}"
     where, at = f"clip {moment.clip + 1}", moment.seconds
     if origins:
         name, at = moment.place(origins)

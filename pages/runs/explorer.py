@@ -30,7 +30,7 @@ from pages.session.sweep_state import SweepState
 from pages.widgets.basics import data_table, swatch
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import table_button
-from pages.widgets.formatting import escape_markdown, seconds
+from pages.widgets.formatting import escape_markdown, percent, seconds
 
 PAGE_ROWS = 50
 """Utterances in sight at once; the others stay on the server."""
@@ -310,6 +310,9 @@ def _draw_utterance(state: SweepState, table: UtteranceTable, place: int) -> Non
                 if original is not None:
                     new = table.frame[new_errors_of(model.name)].iloc[place]
                     said += f", {new} new"
+                sure = model.results[place].confidence
+                if sure is not None:
+                    said += f", sure of its words to {percent(sure)}"
                 st.caption(said)
 
 

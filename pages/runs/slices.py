@@ -67,7 +67,7 @@ def _draw_table(table: pd.DataFrame, slices: list[Slice], model: int, base: int)
             "low": numbers("from", format="%+.1f"),
             "high": numbers("to", format="%+.1f"),
             "drawn": st.column_config.TextColumn(
-                "Drawn",
+                "Bootstrap draws",
                 help="What the bootstrap draws whole: speakers where there are ten, else"
                 " utterances, whose interval is too narrow where one speaker's err alike.",
             ),

@@ -199,6 +199,7 @@ def _draw_worst(shown: list[Row]) -> None:
         return
     st.header("Worst utterances")
     lines = {id(row): line for line in lines_of(rows) for row in line.rows}
+    rows.sort(key=lambda row: row.cell is not None and row.cell.way.is_magnitude)  # the baseline
     chosen = st.selectbox(
         "Model",
         range(len(rows)),

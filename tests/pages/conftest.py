@@ -29,7 +29,7 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
         app = AppTest.from_file(ROOT / "app.py", default_timeout=60)
         for name, text in link.items():
             app.query_params[name] = text
-        settle(app.switch_page("pages/overview.py") if link else app)  # it follows no link
+        settle(app.switch_page("pages/train.py") if link else app)  # it follows no link
         model = app.session_state["session"].model
         app.session_state[MODE_KEY] = EXPERT
         for name, value in in_widgets(complete(distance="weights")).items():

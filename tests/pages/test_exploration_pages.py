@@ -341,3 +341,11 @@ def test_overview_opens_the_selected_group_in_clusters(visit: Visit) -> None:
     app.button(key="open-clusters").click().run()
     assert app.title[0].value == "Clusters"
     assert app.selectbox(key=key).value == "decoder.1.ffn"
+
+
+def test_a_link_to_overview_brings_its_group_and_colour(open_app: Callable[..., AppTest]) -> None:
+    app = open_app(model="demo-whisper", group="decoder.1.ffn", color="Redundancy")
+    settle(app.switch_page("pages/overview.py"))
+    assert any("Decoder 1 · FFN channels" in text.value for text in app.markdown)
+    assert app.segmented_control(key="overview:color").value == "Redundancy"
+    assert address(app).items() >= {"group": "decoder.1.ffn", "color": "Redundancy"}.items()

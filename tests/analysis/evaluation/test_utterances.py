@@ -4,7 +4,9 @@ import csv
 import io
 import json
 import random
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from analysis.evaluation.utterances import Bound, Search, UtteranceTable
@@ -72,6 +74,21 @@ def test_exports_hold_what_was_found_in_its_order(table: UtteranceTable) -> None
     written = list(csv.DictReader(io.StringIO(to_csv(table.found(places)).decode())))
     assert written[2]["reference"] == "'=1+1 is two"  # a spreadsheet runs no cell
     assert [row["substitutions: cut, 20%"] for row in written] == ["0", "1", "3", "1"]
+
+
+def test_how_sure_a_model_was_is_exported_where_it_was_kept() -> None:
+    outcomes = heard(["a cat", "a dog"], {"original": ["a cat", "a dog"], "cut": ["a", ""]})
+    own, cut = outcomes.models
+    results = (
+        replace(cut.results[0], words=(("a", 0.5), ("cat", 0.9))),
+        cut.results[1],
+    )
+    sure = replace(outcomes, models=(own, replace(cut, results=results)))
+    table = UtteranceTable(sure).found([0, 1])
+    [column] = [name for name in table if name.startswith("confidence: ")]
+    assert column == f"confidence: {cut.name}"
+    assert table[column].iloc[0] == pytest.approx(0.7)
+    assert pd.isna(table[column].iloc[1]), "it wrote nothing"
 
 
 def test_headings_of_the_export_are_no_formulas() -> None:
