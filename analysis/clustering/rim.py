@@ -1,4 +1,4 @@
-"""A map whose few far units do not push all others into a corner: they wait at its rim."""
+"""A map whose far units do not push all others into a corner: its axes are stretched or cut."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,16 @@ PERCENTILES = (1, 99)
 FEWEST = 40
 """Of fewer units than this no percentile is told from an extreme, and nothing is cut."""
 
+_CROWDED = 10.0
+# an axis is stretched where 98 in 100 units span more than so many times what half of them span
+
 _SPREAD = 1.5  # an axis is cut where all units span more than this many times what the middle spans
 _RIM = 0.04  # from the last true place to the rim, in spans
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RimmedMap:
-    """Places on a map whose far units were moved to its rim.
+    """Places on a map whose far units were moved to its rim, or whose axes were stretched.
 
     Parameters
     ----------
@@ -24,10 +27,14 @@ class RimmedMap:
         Where each unit is drawn.
     beyond : ndarray of int8, (n, d)
         -1 or 1 where a unit was moved to the lower or the upper rim of an axis, else 0.
+    scales : tuple of float
+        Of each axis, 0 where it is drawn as it is. A stretched one has arsinh(x / scale): straight
+        around 0, and as a logarithm far from it.
     """
 
     coordinates: np.ndarray
     beyond: np.ndarray
+    scales: tuple[float, ...]
 
     @property
     def at_rim(self) -> np.ndarray:
@@ -36,12 +43,14 @@ class RimmedMap:
         return moved
 
 
-def cut_at_rim(coordinates: np.ndarray) -> RimmedMap:
+def cut_at_rim(coordinates: np.ndarray, *, stretches: bool = False) -> RimmedMap:
     """Cut the axes of a map at `PERCENTILES`, where the few units beyond would take up the room.
 
     Parameters
     ----------
     coordinates : ndarray of float, (n, d)
+    stretches : bool
+        Whether an axis on which most units would be drawn as one blob is stretched instead.
 
     Returns
     -------
@@ -57,17 +66,23 @@ def cut_at_rim(coordinates: np.ndarray) -> RimmedMap:
     """
     places = np.array(coordinates, dtype=np.float32)
     beyond = np.zeros(places.shape, dtype=np.int8)
+    scales = [0.0] * places.shape[1]
     if len(places) < FEWEST:
-        return RimmedMap(places, beyond)
+        return RimmedMap(places, beyond, tuple(scales))
     # the next unit inward, so that one far unit among few does not set the limit
     lows = np.percentile(places, PERCENTILES[0], axis=0, method="higher")
     highs = np.percentile(places, PERCENTILES[1], axis=0, method="lower")
     for axis, (low, high) in enumerate(zip(lows, highs, strict=True)):
         values = places[:, axis]
         span = float(high - low)
+        middle = float(np.subtract(*np.percentile(values, (75, 25))))
+        if stretches and 0 < _CROWDED * middle < span:
+            scales[axis] = middle
+            places[:, axis] = np.arcsinh(values / middle)
+            continue
         if float(np.ptp(values)) <= _SPREAD * span:
             continue
         beyond[:, axis] = (values > high).astype(np.int8) - (values < low).astype(np.int8)
         values[beyond[:, axis] < 0] = low - _RIM * span
         values[beyond[:, axis] > 0] = high + _RIM * span
-    return RimmedMap(places, beyond)
+    return RimmedMap(places, beyond, tuple(scales))

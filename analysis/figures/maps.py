@@ -110,7 +110,8 @@ def unit_map(
     """
     unit = "channel" if group.component == "ffn" else "head"
     sizes = np.bincount(labels)[labels]
-    rimmed = cut_at_rim(projection.coordinates)
+    # distances on a UMAP mean little as they are
+    rimmed = cut_at_rim(projection.coordinates, stretches=projection.explained is not None)
     marker: dict[str, object] = {"size": _point_size(projection), "opacity": 0.85}
     if rimmed.at_rim.any():
         marker["symbol"] = _rim_symbols(rimmed)
@@ -158,7 +159,7 @@ def unit_map(
         key += f"   ▲ {int(rimmed.at_rim.sum()):,} at the rim lie beyond it"
     are = "is" if alone == 1 else "are"
     title = f"{n_clusters:,} clusters of {len(labels):,} {unit}s; {alone:,} {are} alone"
-    _frame_map(figure, projection, f"{title}<br>{key.strip()}" if key else title)
+    _frame_map(figure, projection, rimmed, f"{title}<br>{key.strip()}" if key else title)
     return figure
 
 
@@ -229,7 +230,8 @@ def head_map(
         Each point carries its group's id and its head as `customdata[0]` and `[1]`.
     """
     figure = go.Figure()
-    rimmed = cut_at_rim(projection.coordinates)
+    # distances on a UMAP mean little as they are
+    rimmed = cut_at_rim(projection.coordinates, stretches=projection.explained is not None)
     start = 0
     spans: dict[tuple[str, str], list[tuple[UnitGroup, int]]] = {}
     for group in groups:
@@ -275,7 +277,7 @@ def head_map(
         key += f"   <span style='color:{shown}'>{_MARKS[symbol]}</span> {stack} {kind_name}"
     named = ", named layer.head" if names else ""
     named += " where there is room" if "" in names else ""
-    _frame_map(figure, projection, f"All {start:,} heads{named}<br>{key.strip()}")
+    _frame_map(figure, projection, rimmed, f"All {start:,} heads{named}<br>{key.strip()}")
     return figure
 
 
@@ -306,21 +308,39 @@ def _add_points(
         figure.add_scatter(x=x, y=y, **shared)
 
 
-def _frame_map(figure: go.Figure, projection: Projection, title: str) -> None:
+def _frame_map(figure: go.Figure, projection: Projection, rimmed: RimmedMap, title: str) -> None:
     if projection.explained is None:
         names = [f"UMAP {i + 1} (no unit)" for i in range(projection.coordinates.shape[1])]
     else:
         names = [
-            f"component {i + 1} ({share:.1%} of the variance)"
-            for i, share in enumerate(projection.explained)
+            f"component {i + 1} ({share:.1%} of the variance{', arsinh scale' if scale else ''})"
+            for i, (share, scale) in enumerate(
+                zip(projection.explained, rimmed.scales, strict=True)
+            )
         ]
-    if projection.coordinates.shape[1] == 3:
-        axes = zip(("xaxis", "yaxis", "zaxis"), names, strict=True)
-        figure.update_scenes({axis: {"title": {"text": name}} for axis, name in axes})
+    axes = [
+        {"title": {"text": name}, **_ticks(values, scale)}
+        for name, values, scale in zip(names, rimmed.coordinates.T, rimmed.scales, strict=True)
+    ]
+    if len(axes) == 3:
+        figure.update_scenes(dict(zip(("xaxis", "yaxis", "zaxis"), axes, strict=True)))
     else:
-        figure.update_xaxes(title_text=names[0], zeroline=False)
-        figure.update_yaxes(title_text=names[1], zeroline=False)
+        figure.update_xaxes(axes[0], zeroline=False)
+        figure.update_yaxes(axes[1], zeroline=False)
     lay_out(figure, MAP_HEIGHT, title)
     if projection.coordinates.shape[1] == 2:
         figure.update_layout(clickmode="event+select", dragmode="pan")
         figure.update_traces(unselected_marker_opacity=0.85)
+
+
+def _ticks(values: np.ndarray, scale: float) -> dict[str, object]:
+    """Of a stretched axis: 0 and powers of ten to both sides, at their places."""
+    if not scale:
+        return {}
+    least = int(np.ceil(np.log10(scale)))
+    most = int(np.floor(np.log10(scale * np.sinh(np.abs(values).max()))))
+    powers = 10.0 ** np.arange(least, max(least, most) + 1)
+    numbers = np.array([*-powers[::-1], 0.0, *powers])
+    places = np.arcsinh(numbers / scale)
+    shown = (places >= values.min()) & (places <= values.max())
+    return {"tickvals": places[shown], "ticktext": [f"{n:g}" for n in numbers[shown]]}

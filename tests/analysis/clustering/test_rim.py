@@ -28,3 +28,19 @@ def test_map_without_far_units_is_left_as_it_is() -> None:
         cut = cut_at_rim(places)
         assert not cut.at_rim.any()
         assert np.array_equal(cut.coordinates, places)
+
+
+def test_an_axis_on_which_most_units_are_a_blob_is_stretched() -> None:
+    generator = np.random.default_rng(2)
+    places = generator.standard_normal((500, 2)).astype(np.float32)
+    places[:50, 0] *= 1000
+    drawn = cut_at_rim(places, stretches=True)
+    scale, plain = drawn.scales
+    assert scale > 0
+    assert plain == 0
+    assert not drawn.at_rim.any()
+    np.testing.assert_allclose(np.sinh(drawn.coordinates[:, 0]) * scale, places[:, 0], rtol=1e-3)
+    assert np.array_equal(drawn.coordinates[:, 1], places[:, 1])
+    before, after = (np.ptp(x[50:, 0]) / np.ptp(x[:, 0]) for x in (places, drawn.coordinates))
+    assert after > 20 * before, "the others have room now"
+    assert cut_at_rim(places).scales == (0, 0), "nobody asked for it"

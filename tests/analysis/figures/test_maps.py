@@ -6,6 +6,7 @@ import numpy as np
 
 from analysis.clustering.merge_tree import compact_labels
 from analysis.clustering.projection import Projection, project_pca
+from analysis.clustering.rim import cut_at_rim
 from analysis.clustering.unit_space import UnitSpace
 from analysis.figures.maps import cluster_colors, head_map, unit_map
 from analysis.figures.statistics import statistic_heatmap, statistic_lines
@@ -84,3 +85,21 @@ def test_few_heads_have_their_numbers_beside_them(whisper: SpeechModel) -> None:
     for one, other in combinations(written, 2):
         apart = np.abs(np.subtract(one, other)) / extent
         assert apart[0] > 0.05 or apart[1] > 0.03, "one name covers another"
+
+
+def test_a_stretched_axis_tells_its_true_numbers(whisper: SpeechModel) -> None:
+    group = next(g for g in whisper.groups if g.id == "encoder.0.ffn")
+    places = np.random.default_rng(0).standard_normal((200, 2)).astype(np.float32)
+    places[:20, 0] *= 1000
+    labels = np.arange(200)
+    chart = unit_map(group, Projection(places, (0.5, 0.5)), labels, np.ones(200))
+    axis = chart.layout.xaxis
+    assert "arsinh" in axis.title.text
+    assert "arsinh" not in chart.layout.yaxis.title.text
+    scale = cut_at_rim(places, stretches=True).scales[0]
+    np.testing.assert_allclose(
+        np.sinh(np.array(axis.tickvals)) * scale, [float(text) for text in axis.ticktext], rtol=1e-6
+    )
+    assert {"0", "10", "100"} <= set(axis.ticktext)
+    umap = unit_map(group, Projection(places, None), labels, np.ones(200))
+    assert umap.layout.xaxis.tickvals is None
