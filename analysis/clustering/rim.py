@@ -17,6 +17,25 @@ _SPREAD = 1.5  # an axis is cut where all units span more than this many times w
 _RIM = 0.04  # from the last true place to the rim, in spans
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """How an axis is stretched: straight around its centre, as a logarithm far from it.
+
+    Parameters
+    ----------
+    centre, scale : float
+        The median of the units, and the span of their middle half.
+    """
+
+    centre: float
+    scale: float
+
+    def place(self, values: np.ndarray) -> np.ndarray:
+        """Where numbers are drawn: arsinh((x - centre) / scale)."""
+        placed: np.ndarray = np.arcsinh((values - self.centre) / self.scale)
+        return placed
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RimmedMap:
     """Places on a map whose far units were moved to its rim, or whose axes were stretched.
@@ -27,14 +46,13 @@ class RimmedMap:
         Where each unit is drawn.
     beyond : ndarray of int8, (n, d)
         -1 or 1 where a unit was moved to the lower or the upper rim of an axis, else 0.
-    scales : tuple of float
-        Of each axis, 0 where it is drawn as it is. A stretched one has arsinh(x / scale): straight
-        around 0, and as a logarithm far from it.
+    stretches : tuple of Stretch or None
+        Of each axis, None where it is drawn as it is.
     """
 
     coordinates: np.ndarray
     beyond: np.ndarray
-    scales: tuple[float, ...]
+    stretches: tuple[Stretch | None, ...]
 
     @property
     def at_rim(self) -> np.ndarray:
@@ -66,23 +84,24 @@ def cut_at_rim(coordinates: np.ndarray, *, stretches: bool = False) -> RimmedMap
     """
     places = np.array(coordinates, dtype=np.float32)
     beyond = np.zeros(places.shape, dtype=np.int8)
-    scales = [0.0] * places.shape[1]
+    stretched: list[Stretch | None] = [None] * places.shape[1]
     if len(places) < FEWEST:
-        return RimmedMap(places, beyond, tuple(scales))
+        return RimmedMap(places, beyond, tuple(stretched))
     # the next unit inward, so that one far unit among few does not set the limit
     lows = np.percentile(places, PERCENTILES[0], axis=0, method="higher")
     highs = np.percentile(places, PERCENTILES[1], axis=0, method="lower")
     for axis, (low, high) in enumerate(zip(lows, highs, strict=True)):
         values = places[:, axis]
         span = float(high - low)
-        middle = float(np.subtract(*np.percentile(values, (75, 25))))
-        if stretches and 0 < _CROWDED * middle < span:
-            scales[axis] = middle
-            places[:, axis] = np.arcsinh(values / middle)
+        lower, centre, upper = (float(x) for x in np.percentile(values, (25, 50, 75)))
+        if stretches and 0 < _CROWDED * (upper - lower) < span:
+            stretch = Stretch(centre, upper - lower)
+            stretched[axis] = stretch
+            places[:, axis] = stretch.place(values)
             continue
         if float(np.ptp(values)) <= _SPREAD * span:
             continue
         beyond[:, axis] = (values > high).astype(np.int8) - (values < low).astype(np.int8)
         values[beyond[:, axis] < 0] = low - _RIM * span
         values[beyond[:, axis] > 0] = high + _RIM * span
-    return RimmedMap(places, beyond, tuple(scales))
+    return RimmedMap(places, beyond, tuple(stretched))

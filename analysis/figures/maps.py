@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from analysis.clustering.projection import Projection
-from analysis.clustering.rim import RimmedMap, cut_at_rim
+from analysis.clustering.rim import RimmedMap, Stretch, cut_at_rim
 from analysis.figures.layout import kind_of, lay_out
 from analysis.figures.palette import (
     BLUE,
@@ -313,14 +313,14 @@ def _frame_map(figure: go.Figure, projection: Projection, rimmed: RimmedMap, tit
         names = [f"UMAP {i + 1} (no unit)" for i in range(projection.coordinates.shape[1])]
     else:
         names = [
-            f"component {i + 1} ({share:.1%} of the variance{', arsinh scale' if scale else ''})"
-            for i, (share, scale) in enumerate(
-                zip(projection.explained, rimmed.scales, strict=True)
+            f"component {i + 1} ({share:.1%} of the variance{', arsinh scale' if stretch else ''})"
+            for i, (share, stretch) in enumerate(
+                zip(projection.explained, rimmed.stretches, strict=True)
             )
         ]
     axes = [
-        {"title": {"text": name}, **_ticks(values, scale)}
-        for name, values, scale in zip(names, rimmed.coordinates.T, rimmed.scales, strict=True)
+        {"title": {"text": name}, **_ticks(values, stretch)}
+        for name, values, stretch in zip(names, rimmed.coordinates.T, rimmed.stretches, strict=True)
     ]
     if len(axes) == 3:
         figure.update_scenes(dict(zip(("xaxis", "yaxis", "zaxis"), axes, strict=True)))
@@ -333,14 +333,14 @@ def _frame_map(figure: go.Figure, projection: Projection, rimmed: RimmedMap, tit
         figure.update_traces(unselected_marker_opacity=0.85)
 
 
-def _ticks(values: np.ndarray, scale: float) -> dict[str, object]:
-    """Of a stretched axis: 0 and powers of ten to both sides, at their places."""
-    if not scale:
+def _ticks(places: np.ndarray, stretch: Stretch | None) -> dict[str, object]:
+    """Of a stretched axis: 0 and powers of ten to both sides, where they are drawn."""
+    if stretch is None:
         return {}
-    least = int(np.ceil(np.log10(scale)))
-    most = int(np.floor(np.log10(scale * np.sinh(np.abs(values).max()))))
-    powers = 10.0 ** np.arange(least, max(least, most) + 1)
+    least, most = (stretch.scale * factor for factor in (1, np.sinh(np.abs(places).max())))
+    powers = 10.0 ** np.arange(np.ceil(np.log10(least)), np.floor(np.log10(most)) + 1)
     numbers = np.array([*-powers[::-1], 0.0, *powers])
-    places = np.arcsinh(numbers / scale)
-    shown = (places >= values.min()) & (places <= values.max())
-    return {"tickvals": places[shown], "ticktext": [f"{n:g}" for n in numbers[shown]]}
+    drawn = stretch.place(numbers)
+    within = (drawn >= places.min()) & (drawn <= places.max())
+    texts = [f"{number:g}".replace("-", "−") for number in numbers[within]]
+    return {"tickvals": drawn[within], "ticktext": texts}
