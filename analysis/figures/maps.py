@@ -36,6 +36,8 @@ _FEW_HEADS = 80
 
 _NAME_ROOM = (0.055, 0.035)  # of the extent of a map: a name of three characters on a projector
 
+_TICK_ROOM = 0.09  # of the extent of an axis, between two of its numbers
+
 _RIM_SYMBOLS: Mapping[tuple[int, int], str] = {
     (-1, 0): "triangle-left",
     (1, 0): "triangle-right",
@@ -339,8 +341,10 @@ def _ticks(places: np.ndarray, stretch: Stretch | None) -> dict[str, object]:
         return {}
     least, most = (stretch.scale * factor for factor in (1, np.sinh(np.abs(places).max())))
     powers = 10.0 ** np.arange(np.ceil(np.log10(least)), np.floor(np.log10(most)) + 1)
-    numbers = np.array([*-powers[::-1], 0.0, *powers])
-    drawn = stretch.place(numbers)
-    within = (drawn >= places.min()) & (drawn <= places.max())
-    texts = [f"{number:g}".replace("-", "−") for number in numbers[within]]
-    return {"tickvals": drawn[within], "ticktext": texts}
+    far_first = [0.0, *(sign * power for power in powers[::-1] for sign in (-1, 1))]
+    shown: dict[float, str] = {}
+    for number, at in zip(far_first, stretch.place(np.array(far_first)).tolist(), strict=True):
+        has_room = all(abs(at - other) > _TICK_ROOM * np.ptp(places) for other in shown)
+        if places.min() <= at <= places.max() and has_room:
+            shown[at] = f"{number:g}".replace("-", "−")
+    return {"tickvals": list(shown), "ticktext": list(shown.values())}
