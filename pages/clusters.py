@@ -82,8 +82,8 @@ EXPLANATION = (
     " all its numbers: what it reads with and what it writes with. **PCA** shows the two directions"
     " in which the units differ most, at once and exactly; **UMAP** arranges them so that"
     " neighbours stay neighbours, and its distances across the map mean little. An axis on which"
-    " few strong units would leave all others in one spot is stretched: arsinh(x) is straight around"
-    " the median unit and goes as a logarithm far from it.",
+    " few strong units would leave all others in one spot is stretched: arsinh(x) is straight"
+    " around the median unit and goes as a logarithm far from it.",
     r"**Ward's tree** starts with every unit by itself and keeps making the merge that adds least"
     r" to the inertia $\sum_C \sum_{i \in C} \lVert u_i - \bar u_C \rVert^2$: joining $A$ and $B$"
     r" adds $\frac{|A|\,|B|}{|A|+|B|}\lVert \bar u_A - \bar u_B \rVert^2$. Cut after $n-K$ merges,"
