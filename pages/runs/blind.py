@@ -4,12 +4,10 @@ import random
 
 import streamlit as st
 
-from analysis.errors import UserError
 from analysis.evaluation.blind import Trial, Verdict, standing, trials_of
 from analysis.evaluation.significance import LEVEL_SHOWN
 from analysis.figures.marked_words import plain_transcript
-from pages.listening.player import wav
-from pages.runs.opened import require_clip
+from pages.runs.opened import draw_sound
 from pages.session.sweep_state import SweepState
 from pages.widgets.formatting import escape_markdown, percent
 
@@ -57,11 +55,7 @@ def _draw_trial(state: SweepState, trial: Trial, verdicts: list[Verdict]) -> Non
     outcomes = state.table_against(0).outcomes
     utterance = outcomes.utterances[trial.place]
     with st.container(border=True):
-        try:
-            require_clip(state, utterance)
-            st.audio(wav(utterance.read().samples), alt="The clip")
-        except UserError as error:
-            st.caption(f":material/volume_off: {escape_markdown(str(error))}")
+        draw_sound(state, utterance, "The clip")
         sides = (trial.left, trial.right)
         for column, label, place in zip(st.columns(2), "AB", sides, strict=True):
             column.markdown(f"**{label}**")

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis.errors import UserError
 from analysis.evaluation.utterances import (
     Bound,
     Search,
@@ -24,8 +23,7 @@ from analysis.figures.palette import ORIGINAL, variant_color
 from analysis.figures.sweeps import lines_of
 from analysis.tables import FORMATS
 from analysis.wording import number_of
-from pages.listening.player import wav
-from pages.runs.opened import require_clip
+from pages.runs.opened import draw_sound
 from pages.session.sweep_state import SweepState
 from pages.widgets.basics import data_table, swatch
 from pages.widgets.choices import choose_one
@@ -287,14 +285,7 @@ def _draw_utterance(state: SweepState, table: UtteranceTable, place: int) -> Non
         facts = (utterance.speaker, utterance.condition, seconds(utterance.duration))
         said = " · ".join(escape_markdown(fact) for fact in facts if fact)
         st.markdown(f"**{escape_markdown(utterance.id)}** · {said}")
-        try:
-            require_clip(state, utterance)
-            st.audio(
-                wav(utterance.read().samples),
-                alt=f"Player for {utterance.id}",
-            )
-        except UserError as error:
-            st.caption(f":material/volume_off: {escape_markdown(str(error))}")
+        draw_sound(state, utterance, f"Player for {utterance.id}")
         st.html(reference_text(utterance.text))
     st.html(legend(shared=True))
     colors = colors_of(table)

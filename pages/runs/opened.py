@@ -1,5 +1,6 @@
 """Results that were kept in a file, opened on Evaluate; and what may be played of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -11,6 +12,7 @@ from analysis.models.speech_model import SpeechModel
 from analysis.progress import Watch
 from analysis.serving import serving
 from analysis.wording import number_of
+from pages.listening.player import wav
 from pages.runs.sweeps import HELDOUT, SLOT
 from pages.session.job_box import job_line, show_problem
 from pages.session.jobs import Job
@@ -25,6 +27,7 @@ OPEN_SLOT = "open-results"
 
 _FOLDER, _FILE, _PROBLEM = "results-folder", "results-file", "results-problem"
 _OPENED = "results-opened"
+_RECORDINGS = "results-recordings"
 
 
 def draw_open_results(session: Session, model: SpeechModel) -> None:
@@ -126,17 +129,52 @@ def _file_key() -> str:
     return f"{_FILE}:{_n_opened()}"
 
 
-def require_clip(state: SweepState, utterance: Utterance) -> None:
-    """Refuse a clip that a file of results names and that visitors of this server may not open.
+def clip_of(state: SweepState, utterance: Utterance) -> Utterance:
+    """An utterance whose clip lies where its results say, or in the folder that was named since.
 
     Parameters
     ----------
     state : SweepState
     utterance : Utterance
 
+    Returns
+    -------
+    Utterance
+
     Raises
     ------
     UserError
+        Where a file of results names a clip that visitors of this server may not open.
     """
-    if state.is_opened and not utterance.path.resolve().is_relative_to(HELDOUT.resolve()):
+    if not state.is_opened:
+        return utterance
+    if state.recordings:
+        utterance = replace(utterance, path=Path(state.recordings).expanduser() / utterance.id)
+    if not utterance.path.resolve().is_relative_to(HELDOUT.resolve()):
         serving().require_folder(utterance.path)
+    return utterance
+
+
+def draw_sound(state: SweepState, utterance: Utterance, alt: str) -> None:
+    """The player of a clip; where it is not found, why, and a field for the folder it lies in."""
+    try:
+        st.audio(wav(clip_of(state, utterance).read().samples), alt=alt)
+    except UserError as error:
+        st.caption(f":material/volume_off: {escape_markdown(str(error))}")
+        if state.is_opened and serving().folders:
+            _ask_for_recordings(state)
+
+
+def _ask_for_recordings(state: SweepState) -> None:
+    def named() -> None:
+        state.recordings = st.session_state[_RECORDINGS].strip()
+
+    st.text_input(
+        "Folder of the recordings",
+        value=state.recordings,
+        key=_RECORDINGS,
+        on_change=named,
+        placeholder="/data/LibriSpeech/test-clean",
+        help="Where they lie on the computer that serves this page. A clip is played where it is"
+        " the one that was heard, byte by byte.",
+    )

@@ -7,12 +7,13 @@ import streamlit as st
 from analysis.cache import cache_folder
 from analysis.errors import UserError
 from analysis.evaluation.results import ResultStore
+from analysis.evaluation.saved_results import with_corpus
 from analysis.evaluation.sweep import Row
 from analysis.evaluation.sweep import sweep as run_sweep
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import Watch
 from analysis.wording import number_of
-from pages.runs.opened import require_clip
+from pages.runs.opened import clip_of
 from pages.runs.sweeps import SLOT
 from pages.session.at_hand import AtHand, models_at_hand
 from pages.session.job_box import job_line, show_problem
@@ -83,8 +84,7 @@ def hear(session: Session, model: SpeechModel, state: SweepState, other: AtHand)
     corpus = state.corpus
     assert corpus is not None
     try:
-        for utterance in corpus.utterances:
-            require_clip(state, utterance)
+        utterances = tuple(clip_of(state, utterance) for utterance in corpus.utterances)
     except UserError as error:
         session.jobs.problems[OTHER_SLOT] = error
         return
@@ -97,7 +97,7 @@ def hear(session: Session, model: SpeechModel, state: SweepState, other: AtHand)
         rows = run_sweep(
             load(),
             (),
-            corpus,
+            replace(corpus, utterances=utterances),
             state.options,
             normaliser,
             stress=stress,
@@ -105,7 +105,8 @@ def hear(session: Session, model: SpeechModel, state: SweepState, other: AtHand)
             watch=watch,
         )
         # under the name by which it was chosen: two may have one, in several dtypes
-        return [replace(row, model=other.name) for row in rows if isinstance(row, Row)]
+        named = [replace(row, model=other.name) for row in rows if isinstance(row, Row)]
+        return [row for row in with_corpus(named, corpus) if isinstance(row, Row)]
 
     def arrived(rows: list[Row]) -> None:
         if session.sweeps.get(model_id(model)) is state:

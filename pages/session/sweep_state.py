@@ -37,6 +37,9 @@ class SweepState:
         Names of other models that heard the corpus afterwards, by their ids at hand.
     is_opened : bool
         Whether it comes from a file of results, and not from a sweep of this visitor.
+    recordings : str
+        Folder in which the clips of an opened file lie on this computer; empty where the file says
+        it.
     verdicts : dict of tuple of str to list of Verdict
         Of blind comparisons, by the names of both models.
     """
@@ -47,6 +50,7 @@ class SweepState:
     options: TranscriptionOptions = field(default_factory=TranscriptionOptions)
     heard_later: dict[str, str] = field(default_factory=dict)
     is_opened: bool = False
+    recordings: str = ""
     verdicts: dict[tuple[str, ...], list[Verdict]] = field(default_factory=dict)
     _remembered: tuple[int, dict[object, Any]] = field(default_factory=lambda: (0, {}))
 

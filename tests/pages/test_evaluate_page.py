@@ -231,6 +231,22 @@ def test_blind_listening_keeps_score(page: AppTest) -> None:
     assert any("equal in 1" in text.value for text in page.markdown)
 
 
+def test_the_folder_of_the_recordings_is_asked_for(page: AppTest, tmp_path: Path) -> None:
+    rows = rows_heard(["the cat sat"], {"original": ["the cat"], "cut": ["a hat"]})
+    corpus = rows[0].evaluation.corpus
+    (tmp_path / "results.json").write_bytes(results_to_json(corpus, rows))
+    page.text_input(key="results-folder").set_value(str(tmp_path))
+    page.button(key="open-results").click()
+    settle(page)
+    page.segmented_control(key="closer-look").set_value("Blind listening")
+    settle(page)
+    assert any("cannot be opened any more" in caption.value for caption in page.caption)
+    page.text_input(key="results-recordings").set_value(f" {tmp_path} ")
+    settle(page)
+    assert state(page).recordings == str(tmp_path)
+    assert str(page.text_input(key="results-recordings").value).strip() == str(tmp_path)
+
+
 def test_words_and_slices_lead_to_their_utterances(page: AppTest) -> None:
     evaluate(page)
     table = state(page).table_against(0)

@@ -29,7 +29,7 @@ def test_a_slice_of_a_column_with_too_many_values_filters(monkeypatch: pytest.Mo
         def slider(self, label: str, low: float, high: float, value: Any, key: str) -> Any:
             return value
 
-        def multiselect(self, label: str, values: Any, default: Any, key: str) -> Any:
+        def multiselect(self, label: str, values: Any, default: Any, **more: Any) -> Any:
             return default
 
     monkeypatch.setattr(explorer, "st", Widgets())
