@@ -23,7 +23,7 @@ def opened(tmp_path: Path) -> SweepState:
     [utterance] = utterances_of(["a cat"])
     path = tmp_path / "ours" / utterance.id
     path.parent.mkdir()
-    soundfile.write(path, np.full(8000, 0.5, np.float32), SAMPLING_RATE)
+    soundfile.write(path, np.sin(np.arange(8000) / 9), SAMPLING_RATE)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     corpus = Corpus("made", ("manifest",), (replace(utterance, digest=digest),), ())
     return SweepState([], corpus, is_opened=True)
