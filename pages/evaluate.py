@@ -83,8 +83,10 @@ def draw(session: Session, model: SpeechModel) -> None:
         " more than chance?"
     )
     state = state_of(session, model)
-    spec, limit, problem = _draw_choices(model)
-    made = _draw_variants(session, model)
+    # folded where there are results, which then are in sight
+    with st.expander("What is evaluated", icon=":material/tune:", expanded=not state.evaluated):
+        spec, limit, problem = _draw_choices(model)
+        made = _draw_variants(session, model)
     _draw_start(session, model, state, spec, made, limit)
     if problem is not None:
         show_error(problem)
