@@ -14,10 +14,7 @@ from transformers import PreTrainedModel
 from analysis.cache import cache_folder, cached
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
-from analysis.progress import (
-    UNWATCHED,
-    Watch,
-)
+from analysis.progress import UNWATCHED, Watch
 from analysis.speech.audio import SAMPLING_RATE, Samples
 from analysis.speech.excitation import Excitation
 from analysis.speech.languages import language_tokens

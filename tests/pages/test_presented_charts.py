@@ -7,6 +7,7 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from pages.widgets.presented import SCALE
+from tests.helpers.streamlit_app import settle
 
 
 def charts(app: AppTest) -> list[dict[str, Any]]:
@@ -14,7 +15,10 @@ def charts(app: AppTest) -> list[dict[str, Any]]:
 
 
 def test_charts_grow_with_the_page(open_app: Callable[..., AppTest]) -> None:
-    small, large = (charts(open_app(**{"view": "parts"} | mode)) for mode in ({}, {"present": "1"}))
+    small, large = (
+        charts(settle(open_app(**{"view": "parts"} | mode).switch_page("pages/overview.py")))
+        for mode in ({}, {"present": "1"})
+    )
     assert len(small) == len(large) > 0
     for one, other in zip(small, large, strict=True):
         for read in (
