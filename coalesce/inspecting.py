@@ -190,8 +190,8 @@ def head_measures(model: SpeechModel, *, clips: str | Path | None = None) -> pd.
     Returns
     -------
     DataFrame
-        A row per head: "group", "head", and the columns of
-        `analysis.inspection.attention.MEASURES`, which says what they mean.
+        A row per head: "group", "head", the columns of `analysis.inspection.attention.MEASURES`,
+        which says what they mean, and "distance_in": seconds, or tokens of a decoder's own words.
 
     Raises
     ------
@@ -203,13 +203,15 @@ def head_measures(model: SpeechModel, *, clips: str | Path | None = None) -> pd.
     >>> import coalesce
     >>> model = coalesce.load("demo-hubert")
     >>> coalesce.head_measures(model).columns.tolist()
-    ['group', 'head', 'entropy', 'distance', 'diagonality']
+    ['group', 'head', 'entropy', 'distance', 'diagonality', 'distance_in']
     """
     soundtrack, _ = _soundtrack(model, clips, "quick")
     measured = measure_heads(model, soundtrack)
     return pd.DataFrame(
         [
-            {"group": group, "head": head} | dict(zip(MEASURES, row.tolist(), strict=True))
+            {"group": group, "head": head}
+            | dict(zip(MEASURES, row.tolist(), strict=True))
+            | {"distance_in": "tokens" if _looks_at_tokens(group) else "s"}
             for group, rows in measured.items()
             for head, row in enumerate(rows)
         ]
@@ -294,3 +296,7 @@ def _one_clip(model: SpeechModel, clip: str | Path | Audio) -> Soundtrack:
     """What is heard: the model's first window of one clip."""
     sound = clip if isinstance(clip, Audio) else read_audio(clip)
     return find_soundtrack(model, calibrate_on([sound]))
+
+
+def _looks_at_tokens(group: str) -> bool:
+    return group.startswith("decoder") and group.endswith("self_attention")

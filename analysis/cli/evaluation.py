@@ -83,7 +83,8 @@ def evaluate(options: argparse.Namespace) -> None:
         print(summary_line(_heard(row), row.evaluation))
     for row in rows:
         if row.against_original is not None:
-            print(difference_line(_heard(row), rows[0].model, row.against_original))
+            condition, other = row.evaluation.corpus.condition, rows[0].model
+            print(difference_line(_name(row), condition, other, row.against_original))
 
 
 def _conditions(texts: Sequence[str]) -> list[str]:
@@ -358,11 +359,12 @@ def summary_line(name: str, evaluation: Evaluation) -> str:
     )
 
 
-def difference_line(name: str, other: str, comparison: Comparison) -> str:
+def difference_line(name: str, condition: str, other: str, comparison: Comparison) -> str:
     """A difference for people."""
     difference, pairs = comparison.difference, comparison.matched_pairs
+    both = f", both under {condition}" if condition else ""
     return (
-        f"{name} against {other}: {100 * difference.delta:+.2f} points "
+        f"{name} against {other}{both}: {100 * difference.delta:+.2f} points "
         f"[{100 * difference.low:+.2f}, {100 * difference.high:+.2f}], "
         f"{_p(difference.p_value)} (paired bootstrap), "
         f"{_p(pairs.p_value)} (MAPSSWE, {number_of(pairs.n_segments, 'segment')})"

@@ -12,34 +12,6 @@ MOST_POSITIONS = 512
 """That debiased CKA looks at: its estimate is right on average for any number of them."""
 
 
-def linear_cka(first: torch.Tensor, second: torch.Tensor) -> float:
-    """Linear centred kernel alignment of two sets of states.
-
-    Parameters
-    ----------
-    first, second : Tensor, (positions, hidden)
-        Of as many positions; the widths may differ.
-
-    Returns
-    -------
-    float
-        0 to 1; nan where either does not vary over the positions.
-
-    References
-    ----------
-    Kornblith et al., "Similarity of neural network representations revisited", 2019, section 3.
-    """
-    x, y = first - first.mean(dim=0), second - second.mean(dim=0)
-    if len(x) < x.shape[1]:  # the same number from the smaller of the two kinds of product
-        gram_x, gram_y = x @ x.T, y @ y.T
-        cross = (gram_x * gram_y).sum()
-    else:
-        gram_x, gram_y = x.T @ x, y.T @ y
-        cross = torch.linalg.norm(y.T @ x) ** 2
-    scale = float(torch.linalg.norm(gram_x) * torch.linalg.norm(gram_y))
-    return float(cross) / scale if scale else float("nan")
-
-
 def debiased_cka(first: torch.Tensor, second: torch.Tensor) -> float:
     """Linear CKA by the unbiased estimate of HSIC.
 

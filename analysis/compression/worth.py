@@ -152,6 +152,7 @@ def worth_tables(
             "units": loss.group.n_units,
             "share": loss.share,
             "removed": loss.n_removed,
+            "removed_share": loss.n_removed / loss.group.n_units,
             nats: loss.divergence,
             "measured": loss.measured,
         }

@@ -137,7 +137,9 @@ class Corpus:
         """What a bootstrap draws, for people."""
         if self.blocks:
             return f"{len(set(self.blocks))} speakers"
-        few = f"; {len(set(self.speakers))} speakers are too few" if self.speakers else ""
+        few = ""
+        if self.speakers:
+            few = f"; {len(set(self.speakers))} speakers are too few to be drawn whole"
         alone = ", which is too few" if len(self.utterances) == 1 else ""
         return f"{number_of(len(self.utterances), 'utterance')}{alone}{few}"
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from analysis.clustering.cka import LEAST_POSITIONS, cka_matrix, linear_cka
+from analysis.clustering.cka import LEAST_POSITIONS, cka_matrix, debiased_cka
 from analysis.errors import UserError
 from analysis.models.modules import share_modules
 from analysis.models.speech_model import SpeechModel
@@ -29,8 +29,8 @@ RELATIVE_ERROR_DEFINITION = (
 """Exact definition of `LayerDrift.relative_error`, for the page."""
 
 CKA_DEFINITION = (
-    "Linear CKA, ‖H′ᵀH‖² / (‖HᵀH‖·‖H′ᵀH′‖) of the centred states: 1 where positions lie alike "
-    "up to rotation and scale, so that later layers could still read them; 0 where nothing is left."
+    "Linear CKA of the states, debiased (Nguyen et al. 2021): 1 where positions lie alike up to "
+    "rotation and scale, so that later layers could still read them; about 0 where nothing is left."
 )
 """Exact definition of `LayerDrift.cka`, for the page."""
 
@@ -160,7 +160,7 @@ def measure_drift(
                 "Compare two models of the same layers, which hear in the same steps.",
             )
         layers = tuple(
-            LayerDrift(*key, relative_error(state, moved[key]), linear_cka(state, moved[key]))
+            LayerDrift(*key, relative_error(state, moved[key]), debiased_cka(state, moved[key]))
             for key, state in states.items()
         )
         similar = layer_similarities(states, moved)

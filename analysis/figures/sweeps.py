@@ -33,6 +33,7 @@ AXES: Mapping[str, tuple[str, Callable[[Row], float]]] = {
 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _FEWEST_UTTERANCES = 30  # that the headline speaks about, where speakers are not known
+_FEWEST_SEGMENTS = 10  # with fewer errors the normal distribution is no good guess
 _BASELINES = {"magnitude": "circle", "random": "diamond"}
 _LABEL_LINE = 17  # pixels from one line of a label to the next
 _LABEL_MARGIN = 165
@@ -337,8 +338,11 @@ def _hover(row: Row, name: str) -> str:
 
 def _is_worse(comparison: Comparison) -> bool:
     """Whether either of the two tests finds a rise."""
-    rise, pairs = comparison.difference, comparison.matched_pairs
-    return rise.low > 0 or (rise.delta > 0 and pairs.p_value < ALPHA)
+    return comparison.difference.low > 0 or _is_worse_by_segments(comparison)
+
+
+def _is_worse_by_segments(comparison: Comparison) -> bool:
+    return comparison.difference.delta > 0 and comparison.matched_pairs.p_value < ALPHA
 
 
 def _finding(original: Row, lines: Sequence[Line]) -> str:
@@ -348,7 +352,19 @@ def _finding(original: Row, lines: Sequence[Line]) -> str:
         return f"The original's WER is {base:.2%}"
     n_blocks, n_all = original.evaluation.interval.n_blocks, len(original.evaluation.scores)
     if 0 < n_blocks < (MIN_SPEAKERS if n_blocks < n_all else _FEWEST_UTTERANCES):
-        return f"{n_blocks} utterances are too few to tell these models apart"
+        worse = [
+            (row.achieved, line.name)
+            for line in lines
+            for row in line.rows
+            # of few blocks the bootstrap is sure too soon; segments may be more
+            if row.against_original
+            and row.against_original.matched_pairs.n_segments >= _FEWEST_SEGMENTS
+            and _is_worse_by_segments(row.against_original)
+        ]
+        if not worse:
+            return f"{n_blocks} utterances are too few to tell these models apart"
+        least, name = min(worse)
+        return f"Worse, as even {n_blocks} utterances tell: {escape(name)} at {least:.0%} removed"
     harmless = [
         (row.achieved, line.name)
         for line in lines

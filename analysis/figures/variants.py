@@ -115,7 +115,7 @@ def drift_lines(drifts: Mapping[str, Drift], colors: Mapping[str, str]) -> go.Fi
     figure.update_yaxes(tickformat=fine, range=[0, 1.08 * highest], row=1)
     figure.update_yaxes(range=[lowest - 0.06 * (1 - lowest), 1 + 0.06 * (1 - lowest)], row=2)
     figure.update_yaxes(title_text="relative error (%)", row=1, col=1)
-    figure.update_yaxes(title_text="linear CKA (1)", row=2, col=1)
+    figure.update_yaxes(title_text="CKA, debiased (1)", row=2, col=1)
     grown = [gain for drift in drifts.values() for _, gain in drift.gains()]
     figure.update_yaxes(range=[0, 1.15 * np.nanmax([1.0, *grown])], row=3)
     figure.update_yaxes(title_text="lets it grow (x)", row=3, col=1)

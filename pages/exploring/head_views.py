@@ -102,7 +102,8 @@ def draw(
     excitation = choose_sound(session, model, settings)
     soundtrack = soundtrack_shelf().find((model_id(model), excitation.identity))
     clip = _choose_clip(soundtrack, excitation) if soundtrack else 0
-    heads = [int(head) for head in np.flatnonzero(np.isin(labels, labels[chosen]))][:MOST_HEADS]
+    alike = [int(head) for head in np.flatnonzero(np.isin(labels, labels[chosen]))]
+    heads = sorted(alike, key=lambda head: head not in chosen)[:MOST_HEADS]  # the chosen ones first
     views = _find(session, model, group, heads, labels, settings, norms, excitation, clip)
     loaded = soundtrack_shelf().find((model_id(model), excitation.identity))
     if views is None or loaded is None:

@@ -39,6 +39,8 @@ def draw_closer_look(session: Session, used: SpeechModel, state: SweepState) -> 
     model = base = 0
     if len(names) > 1 or others:
         st.header("Where words are lost")
+        if len(state.conditions) > 1:
+            st.caption("Under all conditions together; the table below filters by condition.")
         model, chosen = _choose_models(names, others, state.heard_later)
         if isinstance(chosen, str):
             draw_unheard(session, used, state, others[chosen])

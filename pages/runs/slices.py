@@ -73,12 +73,22 @@ def _draw_table(table: pd.DataFrame, slices: list[Slice], model: int, base: int)
             ),
             "p_holm": None,
             "p_bound": None,
+            "from_one": numbers(
+                "From one (%)",
+                format="%.0f",
+                help="The share of the lost errors that a single utterance has. Near 100 the slice"
+                " is one clip, of a model that goes in circles, perhaps.",
+            ),
             "p": st.column_config.TextColumn(
                 "p",
                 help="Of no difference, corrected for the number of slices. “Or less”: not one"
                 f" of the {N_RESAMPLES:,} corpora that the bootstrap drew had the other sign.",
             ),
         },
+        column_order=[
+            *("column", "value", "utterances", "difference", "p", "from_one", "low", "high"),
+            *("original_wer", "wer", "words", "drawn"),
+        ],
         on_select=choose,
         selection_mode="single-row",
         key=key,

@@ -155,10 +155,13 @@ def _choose(session: Session) -> Clip | BundledClip:
         st.session_state[_CHOICE] = chosen
         session.current_clip = chosen if chosen in own else None
 
+    if wanted not in options:  # of a clip of few words the decoder has few positions
+        longest = max(bundled, key=lambda name: bundled[name].duration, default=options[0])
+        wanted = options[0] if own else longest
     chosen = st.selectbox(
         "On the clip",
         options,
-        index=options.index(wanted) if wanted in options else 0,
+        index=options.index(wanted),
         format_func=lambda name: _label(own.get(name) or bundled.get(name)),
         key=key,
         on_change=changed,
@@ -237,7 +240,7 @@ def _rows(drifts: dict[str, Drift]) -> pd.DataFrame:
             "stack": layer.stack,
             "layer": layer.layer,
             "relative_error": layer.relative_error,
-            "linear_cka": layer.cka,
+            "cka": layer.cka,
             "gain": dict(drift.gains()).get(layer),
         }
         for name, drift in drifts.items()

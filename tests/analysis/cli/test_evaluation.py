@@ -77,7 +77,7 @@ def test_models_are_compared_under_every_condition(
     )
     printed = capsys.readouterr().out
     assert "demo-hubert under noise:0: WER" in printed
-    assert "demo-whisper under noise:10 against demo-hubert" in printed
+    assert "demo-whisper against demo-hubert, both under noise:10: " in printed
     assert cli.main([*arguments, "--stress", "rain"]) == 2
     assert "rain" in capsys.readouterr().err
 

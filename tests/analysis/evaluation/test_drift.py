@@ -40,7 +40,13 @@ def test_the_identity_does_not_drift_and_nothing_is_changed(speech_model: Speech
         dict.fromkeys((g.stack, g.layer) for g in speech_model.groups)
     )
     assert all(layer.relative_error == 0 for layer in drift.layers)
-    assert all(layer.cka == pytest.approx(1, abs=1e-5) for layer in drift.layers)
+    assert all(
+        layer.cka == pytest.approx(1, abs=1e-5)
+        or (
+            layer.stack == "decoder" and math.isnan(layer.cka)
+        )  # of a word or two it is not defined
+        for layer in drift.layers
+    )
     assert hash_weights(speech_model.model) == before
     assert hooks_of(speech_model) == hooks
     assert not speech_model.lock.locked()

@@ -88,3 +88,14 @@ def test_a_p_that_the_bootstrap_cannot_go_below_is_called_a_bound(table: Utteran
     assert hall.p_written() == "0.0004 or less"
     assert (booth.p_is_bound, booth.p_written()) == (False, "1.0000")
     assert slice_values(hall)["p_bound"] is True
+
+
+def test_a_slice_tells_how_much_of_it_is_one_utterance() -> None:
+    said = ["one two three four"] * 20
+    more = [90 if place == 3 else place % 2 for place in range(20)]
+    loops = [f"{text}{' five' * n}" for text, n in zip(said, more, strict=True)]
+    table = UtteranceTable(heard(said, {"original": said, "cut": loops}, n_speakers=2))
+    odd, even = slices_of(table, 1, ["speaker"])
+    assert odd.from_one == pytest.approx(90 / 99)
+    assert math.isnan(even.from_one), "nothing is lost there"
+    assert slice_values(odd)["from_one"] == pytest.approx(9000 / 99)

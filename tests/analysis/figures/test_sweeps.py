@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.evaluation.corpora import Corpus
+from analysis.evaluation.significance import Difference
 from analysis.evaluation.sweep import Row
 from analysis.figures.palette import NEUTRAL, ORIGINAL, VARIANTS
 from analysis.figures.sweeps import AXES, lines_of, pareto, pareto_front, spread_labels, wer_curves
@@ -134,6 +135,14 @@ def test_a_rise_that_either_test_finds_is_no_harmless_one(rows: list[Row]) -> No
 def test_of_few_utterances_no_model_is_said_to_be_harmless(rows: list[Row]) -> None:
     assert rows[0].evaluation.interval.n_blocks == 3
     assert "3 utterances are too few" in wer_curves(rows, log=True).layout.title.text
+    first = next(row for row in rows if row.cell is None)
+    second = next(row for row in rows if row.against_original)
+    assert second.against_original is not None
+    rise = Difference(0.9, 0.5, 1.2, 0.0, 0.0002, 3)
+    pairs = replace(second.against_original.matched_pairs, p_value=0.001, n_segments=40)
+    compared = replace(second.against_original, difference=rise, matched_pairs=pairs)
+    surely = wer_curves([first, replace(second, against_original=compared)], log=True)
+    assert "Worse, as even 3 utterances tell: " in surely.layout.title.text
     many = [
         replace(
             row,
