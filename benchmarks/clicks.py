@@ -149,7 +149,7 @@ def _slider(page: Page, address: str, n_clicks: int) -> list[float]:
 
     keys = ["ArrowLeft", "ArrowRight"] if value else ["ArrowRight", "ArrowLeft"]
     acts = [step(keys[place % 2]) for place in range(n_clicks)]
-    return _answers(page, "[data-testid=stMain] .stHtml, [data-testid=stMain] p", acts)
+    return _answers(page, "[data-testid=stMain] [data-testid=stHtml]", acts)
 
 
 def _clusters(page: Page, address: str, options: argparse.Namespace) -> list[float]:
