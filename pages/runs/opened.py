@@ -8,6 +8,7 @@ import streamlit as st
 from analysis.errors import UserError
 from analysis.evaluation.corpora import Utterance
 from analysis.evaluation.saved_results import RESULTS_FILE, read_results, results_to_json
+from analysis.files import absolute
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import Watch
 from analysis.serving import serving
@@ -144,13 +145,13 @@ def clip_of(state: SweepState, utterance: Utterance) -> Utterance:
     Raises
     ------
     UserError
-        Where a file of results names a clip that visitors of this server may not open.
+        Where that leads nowhere, or to a clip that visitors of this server may not open.
     """
     if not state.is_opened:
         return utterance
     if state.recordings:
-        utterance = replace(utterance, path=Path(state.recordings).expanduser() / utterance.id)
-    if not utterance.path.resolve().is_relative_to(HELDOUT.resolve()):
+        utterance = replace(utterance, path=absolute(Path(state.recordings, utterance.id)))
+    if not absolute(utterance.path).is_relative_to(HELDOUT.resolve()):
         serving().require_folder(utterance.path)
     return utterance
 

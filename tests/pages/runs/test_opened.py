@@ -38,6 +38,10 @@ def test_a_clip_is_found_in_the_folder_that_was_named(opened: SweepState, tmp_pa
     found = clip_of(opened, utterance)
     assert found.path == tmp_path / "ours" / utterance.id
     assert len(found.read().samples) == 8000
+    opened.recordings = "~nobody-is-called-so/clips"
+    with pytest.raises(UserError, match="leads nowhere"):
+        clip_of(opened, utterance)
+    opened.recordings = str(tmp_path / "ours")
     other = replace(utterance, digest=64 * "0")
     with pytest.raises(UserError, match="has changed"):
         clip_of(opened, other).read()
