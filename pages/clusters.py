@@ -45,7 +45,6 @@ from pages.exploring.cluster_map import (
 from pages.exploring.cluster_selection import (
     ALL_HEADS,
     ATTENTION,
-    CHOSEN_ANCHOR,
     ONE_GROUP,
     SIDE_KEY,
     VIEW_KEY,
@@ -191,9 +190,8 @@ def _one_group(
     with left:
         map_note(
             session,
-            f"All {group.n_units:,} units are drawn. Click on one to choose its cluster,"
-            f" [shown below](#{CHOSEN_ANCHOR}); choose several with the box or the lasso above the"
-            " map.",
+            f"All {group.n_units:,} units are drawn. Click on one to choose its cluster, which is"
+            " shown below; choose several with the box or the lasso above the map.",
         )
         map_place = st.container(height=scaled(MAP_HEIGHT), border=False)
     with right:

@@ -22,9 +22,6 @@ SIDE_KEY = "clusters:side"
 
 _SIDES = {"members": MEMBERS, "sounds": SOUNDS, "attention": ATTENTION}  # as an address has them
 
-CHOSEN_ANCHOR = "what-falls-together"
-"""Of the heading over what is chosen, for a link from the map to it."""
-
 MAX_LISTED = 500
 """Clusters that can be picked from the list, the largest first; all can be picked on the map."""
 
@@ -164,7 +161,7 @@ def _whole_cluster(units: np.ndarray, labels: np.ndarray) -> int | None:
 
 def choose_cluster(model: SpeechModel, group: UnitGroup, labels: np.ndarray) -> np.ndarray:
     """The units that are looked at: from the map, or a cluster from the list."""
-    st.header("What falls together", anchor=CHOSEN_ANCHOR)
+    st.header("What falls together")
     counts = np.bincount(labels)
     several = np.flatnonzero(counts > 1)
     order = several[np.argsort(-counts[several], kind="stable")][:MAX_LISTED].tolist()

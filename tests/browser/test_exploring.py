@@ -138,6 +138,7 @@ def test_back_leads_to_the_page_before_at_one_press(page: Page, server: str) -> 
 
 def test_every_page_shows_the_group_that_nobody_chose_yet(page: Page, server: str) -> None:
     page.goto(server)
+    settle(page)
     for name in ("Variance", "Clusters", "Compress", "Clusters", "Variance"):
         page.get_by_role("link", name=name, exact=True).click()
         expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
