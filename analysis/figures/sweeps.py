@@ -366,12 +366,13 @@ def _finding(original: Row, lines: Sequence[Line]) -> str:
         least, name = min(worse)
         return f"Worse, as even {n_blocks} utterances tell: {escape(name)} at {least:.0%} removed"
     harmless = [
-        (row.achieved, line.name)
+        # of those that remove as much, the baseline is named last
+        (row.achieved, row.cell is not None and not row.cell.way.is_magnitude, line.name)
         for line in lines
         for row in line.rows
         if row.against_original and not _is_worse(row.against_original)
     ]
     if not harmless:
         return f"Every model here is worse than the original's {base:.2%}"
-    most, name = max(harmless)
+    most, _, name = max(harmless)
     return f"No significant rise of the WER found up to {most:.0%} removed ({escape(name)})"
