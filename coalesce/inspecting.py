@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.errors import UserError
 from analysis.inspection.activity import group_activity, merged_strength, over_time
-from analysis.inspection.attention import MEASURES, Patterns
+from analysis.inspection.attention import MEASURES, Patterns, distance_unit
 from analysis.inspection.attention import attention as find_attention
 from analysis.inspection.attention import head_measures as measure_heads
 from analysis.inspection.moments import Hears
@@ -209,11 +209,11 @@ def head_measures(model: SpeechModel, *, clips: str | Path | None = None) -> pd.
     measured = measure_heads(model, soundtrack)
     return pd.DataFrame(
         [
-            {"group": group, "head": head}
+            {"group": group.id, "head": head}
             | dict(zip(MEASURES, row.tolist(), strict=True))
-            | {"distance_in": "tokens" if _looks_at_tokens(group) else "s"}
-            for group, rows in measured.items()
-            for head, row in enumerate(rows)
+            | {"distance_in": distance_unit(group)}
+            for group in model.groups
+            for head, row in enumerate(measured.get(group.id, ()))
         ]
     )
 
@@ -296,7 +296,3 @@ def _one_clip(model: SpeechModel, clip: str | Path | Audio) -> Soundtrack:
     """What is heard: the model's first window of one clip."""
     sound = clip if isinstance(clip, Audio) else read_audio(clip)
     return find_soundtrack(model, calibrate_on([sound]))
-
-
-def _looks_at_tokens(group: str) -> bool:
-    return group.startswith("decoder") and group.endswith("self_attention")

@@ -15,7 +15,12 @@ from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import ALLOCATIONS
 from analysis.serving import serving
 from analysis.speech.audio import SUPPORTED_EXTENSIONS
-from analysis.speech.disturbing import DISTURBANCES, describe_condition, read_condition
+from analysis.speech.disturbing import (
+    DISTURBANCES,
+    describe_condition,
+    read_condition,
+    read_conditions,
+)
 from analysis.speech.recognition import TranscriptionOptions
 from pages.frame.frame import run_page
 from pages.listening.normaliser import choose_normaliser
@@ -172,11 +177,7 @@ def _draw_choices(model: SpeechModel) -> tuple[SweepSpec | None, int | None, Use
                 ),
                 "sparsity": tuple(percent / 100 for percent in sorted(sparsities)),
                 "allocation": tuple(allocations),
-                "stress": tuple(
-                    dict.fromkeys(
-                        [*stress, *map(read_condition, filter(str.strip, more_stress.split(",")))]
-                    )
-                ),
+                "stress": read_conditions([*stress, more_stress]),
                 "normaliser": normaliser,
             }
         )

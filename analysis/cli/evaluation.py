@@ -31,7 +31,7 @@ from analysis.models.footprint import footprint
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
 from analysis.progress import Progress, Watch, no_progress
-from analysis.speech.disturbing import read_condition
+from analysis.speech.disturbing import read_conditions
 from analysis.speech.excitation import read_calibration
 from analysis.speech.recognition import TranscriptionOptions
 from analysis.tables import own_name, to_csv, to_parquet
@@ -47,7 +47,7 @@ def evaluate(options: argparse.Namespace) -> None:
     state = processes(options.device)
     if options.out:
         _check_out(Path(options.out))
-    conditions = _conditions(options.stress or ())
+    conditions = read_conditions(options.stress or ())
     corpus = checked_corpus(options.data, options.limit, state)
     store = ResultStore(Path(options.out), state.process_index) if options.out else None
     settings = recognition_options(options)
@@ -85,12 +85,6 @@ def evaluate(options: argparse.Namespace) -> None:
         if row.against_original is not None:
             condition, other = row.evaluation.corpus.condition, rows[0].model
             print(difference_line(_name(row), condition, other, row.against_original))
-
-
-def _conditions(texts: Sequence[str]) -> list[str]:
-    """Conditions as `--stress` names them, each once."""
-    named = [name for text in texts for name in text.split(",") if name.strip()]
-    return list(dict.fromkeys(map(read_condition, named)))
 
 
 def _facts(

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 from analysis.figures.layout import lay_out
 from analysis.figures.moments import spectrogram_trace, write_words
 from analysis.figures.palette import SEQUENTIAL
-from analysis.inspection.attention import MEASURES, Patterns, thinned
+from analysis.inspection.attention import MEASURES, Patterns, distance_unit, thinned
 from analysis.inspection.soundtrack import Track
 from analysis.speech.audio import SAMPLING_RATE
 
@@ -49,7 +49,7 @@ def attention_map(patterns: Patterns, track: Track, head: int, name: str) -> go.
         Over sound, the spectrogram with the words stands above the matrix, on one time axis.
     """
     entropy, distance, near = patterns.measures()[head]
-    unit = "tokens" if patterns.looks_at_tokens else "s"
+    unit = distance_unit(patterns.group)
     title = (
         f"{name}: {near:.0%} near its own place"
         f"<br>entropy {entropy:.2f} nat, distance {distance:.2f} {unit}"

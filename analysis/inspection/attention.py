@@ -167,6 +167,11 @@ def head_measures(
     return cached(path, shapes, make, watch)
 
 
+def distance_unit(group: UnitGroup) -> str:
+    """What the "distance" of a group's heads is counted in: "s", or "tokens" of the text."""
+    return "tokens" if _kind(group) == "tokens" else "s"
+
+
 def _kind(group: UnitGroup) -> str:
     if group.stack == "encoder":
         return "encoder"

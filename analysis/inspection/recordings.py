@@ -5,12 +5,9 @@ from dataclasses import dataclass
 
 from analysis.errors import UserError
 from analysis.inspection.soundtrack import SECONDS
-from analysis.speech.audio import SAMPLING_RATE, Audio, Samples
-from analysis.speech.excitation import Excitation
+from analysis.speech.audio import MIN_SECONDS, SAMPLING_RATE, Audio, Samples
+from analysis.speech.excitation import MOST_CLIP_SECONDS, Excitation
 from analysis.speech.windows import quiet_windows
-
-_LONGEST_SECONDS = 28.0  # within Whisper's window
-_SHORTEST_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +48,13 @@ def cut_recordings(audios: Sequence[Audio]) -> tuple[Excitation, tuple[Origin, .
     """
     clips: list[Samples] = []
     origins: list[Origin] = []
-    room, shortest = round(SECONDS * SAMPLING_RATE), round(_SHORTEST_SECONDS * SAMPLING_RATE)
+    room, shortest = round(SECONDS * SAMPLING_RATE), round(MIN_SECONDS * SAMPLING_RATE)
     for audio in audios:
         samples = audio.samples[:room]
         if len(samples) < shortest:
             continue
         room -= len(samples)
-        for cut in quiet_windows(samples, round(_LONGEST_SECONDS * SAMPLING_RATE)):
+        for cut in quiet_windows(samples, round(MOST_CLIP_SECONDS * SAMPLING_RATE)):
             clips.append(samples[cut.start : cut.stop])
             origins.append(Origin(audio.name, cut.start / SAMPLING_RATE))
     if not clips:

@@ -6,7 +6,7 @@ random from the generator that they are given.
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -171,6 +171,18 @@ def read_condition(text: str) -> str:
     return "+".join(
         f"{name}:{amount:g}" if DISTURBANCES[name].unit else name for name, amount in _parts(text)
     )
+
+
+def read_conditions(texts: Iterable[str]) -> tuple[str, ...]:
+    """Conditions that people part by commas, each once; see `read_condition`.
+
+    Examples
+    --------
+    >>> read_conditions(["noise:10, telephone", "noise"])
+    ('noise:10', 'telephone')
+    """
+    named = (name for text in texts for name in text.split(",") if name.strip())
+    return tuple(dict.fromkeys(map(read_condition, named)))
 
 
 def describe_condition(condition: str) -> str:

@@ -22,13 +22,14 @@ SOUND_SECONDS = 60.0
 LEVEL_SECONDS: dict[Level, float] = {"quick": 120.0, "standard": 300.0, "thorough": float("inf")}
 """Of English speech at each level."""
 
+MOST_CLIP_SECONDS = 28.0
+"""Of one clip: within Whisper's window."""
+
 _FOLDER = PROJECT / "demo" / "excitation"
 
 _CLIP_SECONDS = 4.0
 
 _MOST_SECONDS = 120.0  # of a person's clips: beyond that the statistics hardly move
-
-_MOST_CLIP_SECONDS = 28.0  # within Whisper's window
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -236,7 +237,7 @@ def calibrate_on(audios: list[Audio]) -> Excitation:
     clips: list[Samples] = []
     room = round(_MOST_SECONDS * SAMPLING_RATE)
     for audio in audios:
-        clip = audio.samples[: min(room, round(_MOST_CLIP_SECONDS * SAMPLING_RATE))]
+        clip = audio.samples[: min(room, round(MOST_CLIP_SECONDS * SAMPLING_RATE))]
         if len(clip) < SAMPLING_RATE // 10:
             break
         clips.append(clip)

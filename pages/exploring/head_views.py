@@ -10,7 +10,13 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from analysis.figures.attention import ATTENTION_HEIGHT, attention_map
-from analysis.inspection.attention import MEASURES, Patterns, attention, head_measures
+from analysis.inspection.attention import (
+    MEASURES,
+    Patterns,
+    attention,
+    distance_unit,
+    head_measures,
+)
 from analysis.inspection.soundtrack import Soundtrack, Track
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
@@ -246,9 +252,7 @@ def measures_table(model: SpeechModel, measured: Mapping[str, np.ndarray]) -> pd
             "block": group.block,
             "head": head,
             **dict(zip(MEASURES, (float(value) for value in row), strict=True)),
-            "distance_in": "tokens"
-            if group.id.startswith("decoder") and group.block == "self_attention"
-            else "s",
+            "distance_in": distance_unit(group),
         }
         for group in model.groups
         if group.id in measured
