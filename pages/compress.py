@@ -10,7 +10,7 @@ from analysis.models.footprint import predict_footprint
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import BY_TREES
 from pages.exploring import preview
-from pages.exploring.measurements import find_trees
+from pages.exploring.measurements import find_trees, tree_slot
 from pages.frame.frame import run_page
 from pages.planning import (
     budgets,
@@ -75,7 +75,9 @@ def draw(session: Session, model: SpeechModel) -> None:
     at_hand = tree_shelf().find(tree_key(model, settings.trees)) is not None
     foreseen = 0.0 if at_hand else listening_seconds(model, base, recipe, settings.heard)
     trees = find_trees(session, model, settings.trees, foreseen=foreseen)
-    by_weights = preview.find_preview(session, model, settings) if trees is None else None
+    by_weights = None
+    if trees is None:
+        by_weights = preview.find_preview(session, model, settings, tree_slot(settings.trees))
     variances = variances_of(model) if recipe.allocation.startswith("var") else None
     n_clusters = choose_n_clusters(
         groups, settings, trees, variances, session.n_clusters.get(model.weight_hash)

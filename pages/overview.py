@@ -16,8 +16,9 @@ from analysis.models.statistics import STATISTICS, UNITS
 from analysis.models.unit_groups import BLOCK_TITLES, UnitGroup
 from pages.exploring.measurements import (
     Statistics,
+    find_bare_trees,
     find_statistics,
-    find_trees,
+    known_trees,
     statistics_slot,
     tree_slot,
 )
@@ -30,7 +31,7 @@ from pages.session import kept
 from pages.session.job_box import job_slot, show_problem
 from pages.session.link import follow, one_of, write_address
 from pages.session.session import Session
-from pages.session.shelves import footprint_of, tree_key, tree_shelf
+from pages.session.shelves import footprint_of
 from pages.variants import difference, lineage_panel
 from pages.widgets.basics import data_table, explain, figure, theme
 from pages.widgets.choices import choose_one
@@ -162,11 +163,10 @@ def _measurements(
     asked = st.session_state.get(widget_key(model, "measure"), False)
     if n_parameters <= AUTO_PARAMETERS or asked:
         find_statistics(session, model)
-        trees = find_trees(session, model, settings.trees)
+        trees = find_bare_trees(session, model, settings.trees)
         # asked again: starting the one may have collected the other, and nothing would tell
         return find_statistics(session, model), trees
-    key = tree_key(model, settings.trees)
-    return None, tree_shelf().find(key)
+    return None, known_trees(model, settings.trees)
 
 
 def _progress(
@@ -177,7 +177,7 @@ def _progress(
     trees: Mapping[str, MergeTree] | None,
 ) -> None:
     """The bars of what is being computed, or the button that starts it."""
-    slots = [statistics_slot(model), tree_slot(settings.trees)]
+    slots = [statistics_slot(model), tree_slot(settings.trees.bare)]
     for slot in slots:
         show_problem(session.jobs, slot, "Start again")
     running = [slot for slot in slots if session.jobs.running(slot) is not None]

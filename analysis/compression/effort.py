@@ -9,7 +9,6 @@ takes was fitted: see `SLOWER`.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -24,7 +23,7 @@ from analysis.compression.swaps import STEPS, may_trade
 from analysis.models.footprint import TOKENS_PER_SECOND, Footprint
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
-from analysis.plan.choices import END_TO_END, INFLUENCE, LISTENING, RANKS
+from analysis.plan.choices import END_TO_END, INFLUENCE, LISTENING, RANKS, SURGEON
 from analysis.plan.recipe import Recipe
 from analysis.speech.excitation import Excitation, shipped_seconds
 from analysis.speech.languages import language_codes
@@ -193,7 +192,8 @@ def stages(
         kept = kept and _lies(folder, "influence.npz")
     work = played | {"squares": squares * sound, "cubes": cubes}
     found.append(Stage("units", work, blocks, kept))
-    if recipe.distance in LISTENING:
+    ordered = recipe.method == SURGEON or recipe.allocation == END_TO_END
+    if recipe.distance in LISTENING and ordered:
         space = UnitSpace.of(recipe, heard)
         there = heard is not None and all(is_kept(space.order_path(model, g)) for g in groups)
         found.append(Stage("orders", {"cubes": cubes}, 0, there))
@@ -270,11 +270,15 @@ def _lies(folder: Path | None, name: str) -> bool:
     return folder is not None and is_kept(folder / name)
 
 
-@cache
+_best_rates: dict[torch.device, float] = {}
+
+
 def machine_rate(device: torch.device) -> float:
     """Multiply-accumulates in float32 that a GPU, or one core of a CPU, does in a second.
 
-    Most of the work gains little from more cores, so they are not counted on.
+    It is timed at every call, and the best so far counts: a product that had to share the machine
+    with other work tells too little. Most of the work gains little from more cores, so they are not
+    counted on.
     """
     a, b = torch.ones(512, 1024, device=device), torch.ones(1024, 1024, device=device)
 
@@ -284,7 +288,10 @@ def machine_rate(device: torch.device) -> float:
         return time.perf_counter() - began
 
     cores = torch.get_num_threads() if device.type == "cpu" else 1
-    return 512 * 1024 * 1024 / min(once() for _ in range(8)) / cores
+    tries = 2 if device in _best_rates else 8
+    rate = 512 * 1024 * 1024 / min(once() for _ in range(tries)) / cores
+    _best_rates[device] = max(rate, _best_rates.get(device, 0.0))
+    return _best_rates[device]
 
 
 def about(seconds: float) -> str:

@@ -43,6 +43,11 @@ class TreeChoice:
         return cls(UnitSpace.of(recipe, heard), removal, measured, RANKS in recipe.components)
 
     @property
+    def bare(self) -> "TreeChoice":
+        """The same units compared in the same way, without what takes longer than their trees."""
+        return TreeChoice(self.space)
+
+    @property
     def identity(self) -> tuple[tuple[str, bool, str], bool, bool, bool]:
         """Choices of one identity have the same trees."""
         return (self.space.identity, self.removal, self.measured, self.ranks)

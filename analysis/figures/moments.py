@@ -225,19 +225,22 @@ def write_words(
         About how large the spectrogram is drawn.
     """
     lane_bands = N_MELS * _WORD_HEIGHT / height
-    for left, lane, text in _places(
-        words, start, stop, pixels_per_second=pixels_per_second, height=height
-    ):
-        figure.add_annotation(
-            x=left,
-            xanchor="left",
-            y=N_MELS - (lane + 0.5) * lane_bands,
-            text=escape(text),
-            showarrow=False,
-            font={"color": "white", "size": 11},
-            bgcolor="rgba(0, 0, 0, 0.55)",
-            borderpad=1,
-        )
+    places = _places(words, start, stop, pixels_per_second=pixels_per_second, height=height)
+    notes = [
+        {
+            "x": left,
+            "xanchor": "left",
+            "y": N_MELS - (lane + 0.5) * lane_bands,
+            "text": escape(text),
+            "showarrow": False,
+            "font": {"color": "white", "size": 11},
+            "bgcolor": "rgba(0, 0, 0, 0.55)",
+            "borderpad": 1,
+        }
+        for left, lane, text in places
+    ]
+    # all at once: `add_annotation` looks at all that are there again for each
+    figure.layout.annotations = [*figure.layout.annotations, *notes]
 
 
 def _places(

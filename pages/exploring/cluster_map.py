@@ -15,12 +15,15 @@ from analysis.figures.maps import MAP_HEIGHT, unit_map
 from analysis.figures.theme import BUTTONS_LEFT_OUT
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
-from pages.exploring.cluster_selection import units_key
+from pages.exploring.cluster_selection import choose_units, units_key
 from pages.exploring.maps import find_map
 from pages.session.job_box import job_box, show_problem
 from pages.session.session import Session
 from pages.widgets.basics import draw_chart
 from pages.widgets.choices import choose_one, held
+
+MAP_WIDTH = 540
+"""Pixels of the map, beside which what is chosen has room."""
 
 PCA, UMAP = "PCA", "UMAP"
 BY_CLUSTER, BY_SIZE, BY_NORM, BY_MERGE = "Cluster", "Cluster size", "Norm", "First merge"
@@ -60,7 +63,7 @@ def draw_unit_map(
             members = np.flatnonzero(labels == labels[picked[0]])
             picked = [int(unit) for unit in members]
         if picked:
-            st.session_state[units_key(model, group)] = tuple(picked)
+            choose_units(model, group, picked)
 
     draw_map(chart, key=key, alt=f"Map of the units of {group.title}.", on_select=choose)
     return chart
@@ -126,9 +129,18 @@ def _learned_last(
     return last if known == of else None
 
 
-def map_note(session: Session, note: str) -> None:
-    """A line over the map, which gives way to the progress of a map that is being made."""
-    job_box(session.jobs, (UMAP_SLOT, PCA_SLOT), lambda: st.caption(note), wide=True)
+def map_note(session: Session, note: str, *awaited: str) -> None:
+    """A line over the map, which gives way to the progress of what the map waits for.
+
+    Parameters
+    ----------
+    session : Session
+    note : str
+    *awaited : str
+        Slots of other jobs that will change the map.
+    """
+    slots = (UMAP_SLOT, PCA_SLOT, *awaited)
+    job_box(session.jobs, slots, lambda: st.caption(note), wide=True)
 
 
 def _umap_settings(n_dimensions: int, n_units: int) -> UmapSettings:

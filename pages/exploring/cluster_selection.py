@@ -1,26 +1,31 @@
 """What is looked at on Clusters: the group, its K, a cluster or some units; kept and linked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from analysis.clustering.curves import knee
-from analysis.clustering.merge_tree import MergeTree
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from pages.planning.group_choice import pick_group, same_kind, select_group, selected_group
 from pages.planning.settings import widget_key
 from pages.session.link import follow, one_of, opened
+from pages.widgets.choices import choose_one
 
 ONE_GROUP, ALL_HEADS = "One group", "All heads of the model"
 VIEW_KEY = "clusters:view"
 
-MEMBERS, SOUNDS, ATTENTION = "Members", "What it hears", "Where it looks"
+EVERY_K, MEMBERS, SOUNDS, ATTENTION = "Every K", "Members", "What it hears", "Where it looks"
 SIDE_KEY = "clusters:side"
+"""Holds what is shown beside the map: the group at every K, or a side of what is chosen."""
 
-_SIDES = {"members": MEMBERS, "sounds": SOUNDS, "attention": ATTENTION}  # as an address has them
+_SIDES = {"k": EVERY_K, "members": MEMBERS, "sounds": SOUNDS, "attention": ATTENTION}
+"""As an address has them."""
+
+HEARD_AT_ONCE = 100_000_000
+"""Parameters that units may have in all for what is chosen to be heard at once: a larger model
+listens for minutes first, and does so when somebody asks."""
 
 MAX_LISTED = 500
 """Clusters that can be picked from the list, the largest first; all can be picked on the map."""
@@ -44,19 +49,47 @@ def anchor_key(model: SpeechModel, group: UnitGroup) -> str:
     return widget_key(model, f"look-anchor:{group.id}")
 
 
+def is_heard_at_once(model: SpeechModel) -> bool:
+    """Whether a choice is heard without asking."""
+    return sum(group.n_parameters for group in model.groups) <= HEARD_AT_ONCE
+
+
+def first_side(model: SpeechModel) -> str:
+    """The side from which a choice is shown before anybody said."""
+    return SOUNDS if is_heard_at_once(model) else MEMBERS
+
+
+def choose_units(model: SpeechModel, group: UnitGroup, units: Sequence[int]) -> None:
+    """Take over what was chosen on a map, and have it shown; from a callback."""
+    st.session_state[units_key(model, group)] = tuple(units)
+    if st.session_state.get(SIDE_KEY, EVERY_K) == EVERY_K:
+        st.session_state[SIDE_KEY] = first_side(model)
+
+
+def choose_side(model: SpeechModel, sides: Sequence[str], *, chosen: bool) -> str:
+    """What is shown beside the map; before anybody said, what is chosen, if anything is."""
+    default = first_side(model) if chosen else sides[0]
+    return choose_one("Beside the map", sides, key=SIDE_KEY, default=default)
+
+
 def link_to_units(model: SpeechModel, group: UnitGroup, labels: np.ndarray) -> dict[str, str]:
     """What is chosen, for the address: a cluster by its first unit, units by their indices.
 
     With the side that it is seen from.
     """
     units = np.array(st.session_state.get(units_key(model, group), ()), dtype=np.int64)
-    held = st.session_state.get(SIDE_KEY, MEMBERS)
-    seen = {"side": next(name for name, side in _SIDES.items() if side == held)}
+    seen = {"side": side_name()}
     if _whole_cluster(units, labels) is not None:
         return {"cluster": str(units[0])} | seen
     if 0 < len(units) <= MAX_LINKED:
         return {"units": ",".join(str(unit) for unit in units)} | seen
     return {}
+
+
+def side_name() -> str:
+    """What stands beside the map, as an address has it."""
+    held = st.session_state.get(SIDE_KEY, EVERY_K)
+    return next(name for name, side in _SIDES.items() if side == held)
 
 
 def follow_link(model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
@@ -77,6 +110,11 @@ def follow_link(model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
             return None
         return tuple(unit for unit in dict.fromkeys(map(int, parts)) if unit < group.n_units)
 
+    def read_side(text: str) -> str | None:
+        if not (opened().get("units") or opened().get("cluster")):
+            return EVERY_K
+        return _SIDES.get(text, first_side(model))
+
     follow(
         model,
         {
@@ -85,7 +123,7 @@ def follow_link(model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
             "k": (k_key(model, group), read_k),
             "units": (units_key(model, group), read_units),
             "cluster": (anchor_key(model, group), read_unit),
-            "side": (SIDE_KEY, _SIDES.get),
+            "side": (SIDE_KEY, read_side),
         },
     )
 
@@ -94,13 +132,8 @@ def _fits(k: int, group: UnitGroup) -> bool:
     return 1 <= k <= group.n_units
 
 
-def choose_group(
-    model: SpeechModel,
-    groups: Sequence[UnitGroup],
-    trees: Mapping[str, MergeTree],
-    row: DeltaGenerator,
-) -> tuple[UnitGroup, int]:
-    """The group, chosen in the row, and under it the K to look at, which starts at the knee."""
+def choose_group(model: SpeechModel, groups: Sequence[UnitGroup], row: DeltaGenerator) -> UnitGroup:
+    """The group, chosen in the row, and the way to the same kind in the layers beside it."""
     group = selected_group(model, groups)
     layers = same_kind(groups, group)
     place = layers.index(group)
@@ -134,9 +167,15 @@ def choose_group(
                 disabled=place == len(layers) - 1,
                 help="The same kind, one layer further from the input.",
             )
-    slider_key = k_key(model, group)
-    bend = knee(trees[group.id])
-    st.session_state.setdefault(slider_key, bend)
+    return group
+
+
+def choose_k(model: SpeechModel, group: UnitGroup, bend: int) -> int:
+    """The K to look at, which starts at the knee and goes with it until somebody moves it."""
+    slider_key, knee_key = k_key(model, group), widget_key(model, f"look-knee:{group.id}")
+    if st.session_state.get(slider_key) == st.session_state.get(knee_key):
+        st.session_state[slider_key] = bend
+    st.session_state[knee_key] = bend
     st.slider(
         f"Clusters K of {group.n_units:,} units (knee at {bend:,})",
         min_value=1,
@@ -148,7 +187,7 @@ def choose_group(
         disabled=group.n_units == 1,
         help="To look only; the plan stays as it is until you take this K over.",
     )
-    return group, min(group.n_units, int(st.session_state[slider_key]))
+    return min(group.n_units, int(st.session_state[slider_key]))
 
 
 def _whole_cluster(units: np.ndarray, labels: np.ndarray) -> int | None:
@@ -161,7 +200,6 @@ def _whole_cluster(units: np.ndarray, labels: np.ndarray) -> int | None:
 
 def choose_cluster(model: SpeechModel, group: UnitGroup, labels: np.ndarray) -> np.ndarray:
     """The units that are looked at: from the map, or a cluster from the list."""
-    st.header("What falls together")
     counts = np.bincount(labels)
     several = np.flatnonzero(counts > 1)
     order = several[np.argsort(-counts[several], kind="stable")][:MAX_LISTED].tolist()

@@ -62,16 +62,19 @@ def find_statistics(session: Session, model: SpeechModel) -> Statistics | None:
 _TREES = "trees:"
 
 _STAGES = 6  # words, gradients, units, groups; then words again and what each group is worth
+_BARE_STAGES = 4  # of them, for bare trees
+
+Trees = Mapping[str, MergeTree]
 
 
 def tree_slot(choice: TreeChoice) -> str:
     """Slot of the job that builds merge trees, the same on all pages."""
-    return f"{_TREES}{choice.identity}"
+    return f"{_of_space(choice)}{choice.identity}"
 
 
 def find_trees(
     session: Session, model: SpeechModel, choice: TreeChoice, *, foreseen: float = 0.0
-) -> Mapping[str, MergeTree] | None:
+) -> Trees | None:
     """Merge trees of all groups; starts building them where there are none yet.
 
     Parameters
@@ -82,28 +85,63 @@ def find_trees(
     foreseen : float
         Seconds that it should take; 0 where nobody knows.
     """
+    return _find_trees(session, model, choice, "compute", _STAGES, foreseen)
+
+
+def known_trees(model: SpeechModel, choice: TreeChoice) -> Trees | None:
+    """Trees that tell how the units of a choice compare, where any are at hand."""
+    shelf = tree_shelf()
+    found = shelf.find(tree_key(model, choice))
+    return found if found is not None else shelf.find(tree_key(model, choice.bare))
+
+
+def find_bare_trees(session: Session, model: SpeechModel, choice: TreeChoice) -> Trees | None:
+    """As `known_trees`; starts building bare ones, in slot `tree_slot(choice.bare)`.
+
+    They do not wait for those of the choice, which another page may have started, and each takes
+    from the other what it has measured.
+    """
+    found = known_trees(model, choice)
+    if found is not None:
+        return found
+    return _find_trees(session, model, choice.bare, "bare trees", _BARE_STAGES, 0.0)
+
+
+def _find_trees(
+    session: Session,
+    model: SpeechModel,
+    choice: TreeChoice,
+    lane: str,
+    stages: int,
+    foreseen: float,
+) -> Trees | None:
     shelf, key = tree_shelf(), tree_key(model, choice)
     slot = tree_slot(choice)
     found = shelf.find(key)
     if found is None and _is_idle(session, slot):
 
-        def work(watch: Watch) -> Mapping[str, MergeTree]:
+        def work(watch: Watch) -> Trees:
             return load_trees(shelf, model, choice, watch)
 
         # whoever chose another distance waits for its trees, not for those of the last one
-        session.jobs.cancel_others(slot, _TREES)
+        session.jobs.cancel_others(_of_space(choice), _TREES)
         job = Job(
             "Building merge trees",
             work,
             lambda trees: None,
-            stages=_STAGES,
+            stages=stages,
             foreseen=foreseen,
             same=key,
             by_itself=True,
         )
-        session.jobs.start(slot, job)
+        session.jobs.start(slot, job, lane=lane)
         found = shelf.find(key)
     return found
+
+
+def _of_space(choice: TreeChoice) -> str:
+    """What the slots of all trees of one space begin with."""
+    return f"{_TREES}{choice.space.identity}"
 
 
 def _is_idle(session: Session, slot: str) -> bool:

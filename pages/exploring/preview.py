@@ -6,13 +6,11 @@ from dataclasses import replace
 import streamlit as st
 
 from analysis.clustering.merge_tree import MergeTree
-from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.effort import about
 from analysis.compression.tree_choice import TreeChoice
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import BY_TREES, LISTENING, RANKS
 from analysis.progress import Watch
-from pages.exploring.measurements import tree_slot
 from pages.planning.settings import Settings, allocate_by
 from pages.session.jobs import Job
 from pages.session.session import Session
@@ -21,11 +19,17 @@ from pages.widgets.formatting import seconds
 
 SLOT = "preview"
 
-_CHOICE = TreeChoice(UnitSpace())
+
+def by_weights(settings: Settings) -> Settings:
+    """The same, but units are compared by weights, and merged."""
+    recipe = settings.recipe.changed(
+        distance="weights", method="cluster", allocation="distortion", swaps=False
+    )
+    return replace(settings, recipe=recipe)
 
 
 def find_preview(
-    session: Session, model: SpeechModel, settings: Settings
+    session: Session, model: SpeechModel, settings: Settings, awaited: str
 ) -> Mapping[str, MergeTree] | None:
     """Trees by weights, where the recipe listens; starts building them where there are none yet.
 
@@ -34,7 +38,9 @@ def find_preview(
     session : Session
     model : SpeechModel
     settings : Settings
-        Whose own trees are being built; the page is drawn anew when the preview is there.
+        Whose own trees are being built.
+    awaited : str
+        Slot of the job that builds them; its page is drawn anew when the preview is there.
 
     Returns
     -------
@@ -42,21 +48,21 @@ def find_preview(
     """
     if settings.recipe.distance not in LISTENING:  # its own trees are there as soon
         return None
-    shelf, jobs = tree_shelf(), session.jobs
-    found = shelf.find(tree_key(model, _CHOICE))
+    shelf, jobs, choice = tree_shelf(), session.jobs, by_weights(settings).trees.bare
+    found = shelf.find(tree_key(model, choice))
     if found is not None or jobs.running(SLOT) is not None or SLOT in jobs.problems:
         return found
-    better = jobs.running(tree_slot(settings.trees))
+    better = jobs.running(awaited)
 
     def work(watch: Watch) -> None:
-        load_trees(shelf, model, _CHOICE, watch)
+        load_trees(shelf, model, choice, watch)
         if better is not None:
             better.parts.one_is_ready()
 
     # a lane of its own: the trees that listen are at work in the other one
     job = Job("Previewing by weights", work, lambda nothing: None, by_itself=True)
     jobs.start(SLOT, job, lane="measure")
-    return shelf.find(tree_key(model, _CHOICE))
+    return shelf.find(tree_key(model, choice))
 
 
 def preview_n_clusters(
@@ -100,14 +106,17 @@ def draw_sources(
     elif not listens:
         text = f"{icon} By {distance}: being computed"
     else:
-        by_weights = (
-            f"**Preview by weights**, {_took(model, _CHOICE)}"
+        first = (
+            f"**Preview by weights**, {_took(model, by_weights(settings).trees)}"
             if preview
             else "A preview by weights comes in a moment"
         )
-        text = f":material/bolt: {by_weights} · {icon} by {distance}: {about(foreseen)}"
+        text = f":material/bolt: {first} · {icon} by {distance}: {about(foreseen)}"
     st.caption(text)
 
 
 def _took(model: SpeechModel, choice: TreeChoice) -> str:
-    return f"ready in {seconds(tree_shelf().seconds(tree_key(model, choice)))}"
+    shelf = tree_shelf()
+    keys = [tree_key(model, choice), tree_key(model, choice.bare)]
+    there = next(key for key in keys if shelf.find(key) is not None)
+    return f"ready in {seconds(shelf.seconds(there))}"

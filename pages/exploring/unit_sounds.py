@@ -25,6 +25,7 @@ from pages.listening.player import wav
 from pages.planning.hearing import find_excitation
 from pages.planning.settings import Settings
 from pages.session.job_box import job_slot, show_problem
+from pages.session.jobs import Job
 from pages.session.session import Session
 from pages.session.shelves import Shelf, model_id
 from pages.widgets.basics import figure
@@ -32,6 +33,7 @@ from pages.widgets.choices import choose_one
 from pages.widgets.formatting import elide, escape_markdown, seconds
 
 SHIPPED, OWN = "Shipped speech", "My clips"
+_SOUND_KEY = "unit-sounds:sound"
 
 EXPLANATION = (
     "**What it hears.** A unit works as hard as what it adds to the residual stream is long: of a"
@@ -51,6 +53,8 @@ _LONGEST_NAME = 24  # of a file, under a picture as wide as a fifth of the page
 
 SLOT = "unit-sounds"
 """Of the job that looks for the moments."""
+
+_AHEAD = "sounds-ahead"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +92,29 @@ def load_soundtrack(model: SpeechModel, excitation: Excitation, watch: Watch) ->
         lambda own: find_soundtrack(model, excitation, watch=own),
         watch,
     )
+
+
+def listen_ahead(
+    session: Session, model: SpeechModel, group: UnitGroup, settings: Settings
+) -> None:
+    """Hear what there is before anything is chosen, so that a first choice answers sooner."""
+    excitation = _shown_sound(session, model, settings)
+    shelf, key = soundtrack_shelf(), (model_id(model), excitation.identity)
+    jobs = session.jobs
+    if shelf.find(key) is not None or jobs.running(_AHEAD) is not None or _AHEAD in jobs.problems:
+        return
+
+    def make(watch: Watch) -> Soundtrack:
+        soundtrack = find_soundtrack(model, excitation, watch=watch)
+        moments(model, soundtrack, group, (0,), watch=watch)  # which looks at all units
+        return soundtrack
+
+    def work(watch: Watch) -> Soundtrack:
+        return shelf.get(key, make, watch)
+
+    # a lane of its own: whoever chooses meanwhile sees how far it is
+    job = Job("Listening ahead", work, lambda made: None, stages=3, by_itself=True)
+    jobs.start(_AHEAD, job, lane="ahead")
 
 
 def draw(
@@ -187,6 +214,17 @@ def draw(
 
 def choose_sound(session: Session, model: SpeechModel, settings: Settings) -> Excitation:
     """The shipped speech, or the visitor's own clips where there are any."""
+    if session.clips:
+        choose_one("Sound", [SHIPPED, OWN], key=_SOUND_KEY)
+    return _shown_sound(session, model, settings)
+
+
+def _shown_sound(session: Session, model: SpeechModel, settings: Settings) -> Excitation:
+    """What `choose_sound` stands at."""
+    if session.clips and st.session_state.get(_SOUND_KEY) == OWN:
+        own, _ = _own_clips(session)
+        session.heard.add(own.identity)
+        return own
     recipe = settings.recipe
     if recipe.excitation == CALIBRATED:
         recipe = recipe.changed(excitation=default_excitation())
@@ -194,13 +232,7 @@ def choose_sound(session: Session, model: SpeechModel, settings: Settings) -> Ex
         recipe = recipe.changed(level="standard")
     shipped = find_excitation(session, model, recipe)
     assert shipped is not None  # only a visitor's clip may be missing
-    if not session.clips:
-        return shipped
-    if choose_one("Sound", [SHIPPED, OWN], key="unit-sounds:sound") == SHIPPED:
-        return shipped
-    own, _ = _own_clips(session)
-    session.heard.add(own.identity)
-    return own
+    return shipped
 
 
 def _own_clips(session: Session) -> tuple[Excitation, tuple[Origin, ...]]:

@@ -19,7 +19,7 @@ from analysis.models.statistics import UNITS
 from analysis.models.unit_groups import UnitGroup
 from analysis.wording import number_of
 from pages.exploring.cluster_selection import ONE_GROUP, VIEW_KEY, k_key
-from pages.exploring.measurements import STATISTIC_KEY
+from pages.exploring.measurements import STATISTIC_KEY, known_trees
 from pages.listening.opening import FIRST_PERCENT, PERCENT_KEY, clip_on_show
 from pages.listening.rehearsal import NORMALISER, heard_on_show
 from pages.planning.group_choice import selected_group
@@ -31,7 +31,7 @@ from pages.planning.settings import (
     write_setting,
 )
 from pages.session.session import Session
-from pages.session.shelves import model_id, tree_key, tree_shelf
+from pages.session.shelves import model_id
 from pages.widgets.basics import keep_in_sight, primary_button, scroll_to_top
 from pages.widgets.choices import held
 from pages.widgets.formatting import error_percent, percent
@@ -191,8 +191,7 @@ def _prepare(model: SpeechModel, number: int) -> None:
 
 
 def _known_trees(model: SpeechModel) -> Mapping[str, MergeTree] | None:
-    settings = read_settings(model)
-    return tree_shelf().find(tree_key(model, settings.trees))
+    return known_trees(model, read_settings(model).trees)
 
 
 def most_redundant(groups: Sequence[UnitGroup], trees: Mapping[str, MergeTree] | None) -> UnitGroup:

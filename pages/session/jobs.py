@@ -331,10 +331,10 @@ class Jobs:
             )
         return None
 
-    def cancel_others(self, slot: str, prefix: str) -> None:
-        """Cancel the jobs of all slots that begin alike, but for one's own."""
+    def cancel_others(self, own: str, prefix: str) -> None:
+        """Cancel the jobs of all slots that begin alike, but for those that begin as one's own."""
         for other in self.slots():
-            if other.startswith(prefix) and other != slot:
+            if other.startswith(prefix) and not other.startswith(own):
                 self.cancel(other)
 
     def running(self, slot: str) -> Job | None:

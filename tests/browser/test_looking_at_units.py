@@ -65,3 +65,4 @@ def test_a_cluster_is_heard_and_a_head_looked_at_in_two_clicks(page: Page, serve
     points.first.click(force=True)
     title = re.compile(r"Head \d: .*near its own place")  # points lie over each other
     expect(page.locator(".js-plotly-plot").filter(has_text=title).first).to_be_visible()
+    expect(page.get_by_role("radio", name="All heads of the model")).to_be_checked()

@@ -2,7 +2,7 @@
 
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ from streamlit.testing.v1 import AppTest
 
 from analysis.clustering.cluster_views import view_cluster
 from analysis.clustering.curves import knee, redundancy
+from analysis.clustering.merge_tree import MergeTree
 from analysis.clustering.trees import build_trees
 from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.allocation import allocate
+from analysis.compression.tree_choice import TreeChoice
 from analysis.models.anatomy import parameter_parts
 from analysis.models.loading import DEMO_MODELS, load
 from analysis.models.speech_model import SpeechModel
@@ -25,11 +27,15 @@ from analysis.models.statistics import (
     group_variances,
     model_statistics,
 )
+from analysis.models.unit_groups import UnitGroup
+from analysis.plan.recipe import complete
+from analysis.progress import Watch
+from analysis.speech.hearing import recipe_excitation
 from pages.exploring import measurements
 from pages.exploring.cluster_map import METHOD_KEY
 from pages.exploring.cluster_selection import MEMBERS, SIDE_KEY
 from pages.exploring.measurements import statistics_slot
-from pages.planning.settings import widget_key
+from pages.planning.settings import in_widgets, widget_key
 from pages.session.session import Session
 from pages.session.shelves import ModelKey, tree_shelf
 from tests.helpers.streamlit_app import Visit, settle
@@ -161,7 +167,7 @@ def test_slider_of_clusters_leaves_the_plan_until_it_is_taken_over(visit: Visit)
     app.slider(key=key).set_value(planned - 100)
     settle(app)
     assert session.n_clusters[model.weight_hash][group] == planned
-    next(b for b in app.button if b.label.startswith("Use K =")).click()
+    next(b for b in app.button if b.label == "Use this K").click()
     settle(app)
     assert session.n_clusters[model.weight_hash][group] == planned - 100
     settle(app.switch_page("pages/compress.py"))
@@ -189,6 +195,48 @@ def test_clusters_starts_at_the_knee(visit: Visit) -> None:
     group = str(app.selectbox(key=widget_key(model, "group")).value)
     started = app.slider(key=widget_key(model, f"look-k:{group}")).value
     assert started == knee(build_trees(model)[group])
+
+
+def test_clusters_are_shown_by_weights_while_the_recipe_listens(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = visit("clusters")
+    model = model_of(app)
+    moved, left = model.groups[1], model.groups[3]
+    release, built = threading.Event(), []
+    build = TreeChoice.build
+
+    def slow(self: TreeChoice, model: SpeechModel, *, watch: Watch) -> Mapping[str, MergeTree]:
+        built.append(self)
+        assert not self.space.listens or release.wait(60)
+        return build(self, model, watch=watch)
+
+    monkeypatch.setattr(TreeChoice, "build", slow)
+    tree_shelf.clear()  # the demo model's trees may be at hand from another test
+    for name, value in in_widgets(complete()).items():
+        app.session_state[widget_key(model, name)] = value
+    by_weights = {group.id: knee(build_trees(model)[group.id]) for group in (moved, left)}
+
+    def k_at(group: UnitGroup) -> int:
+        app.selectbox(key=widget_key(model, "group")).set_value(group.id).run()
+        return k_of(app, widget_key(model, f"look-k:{group.id}"))
+
+    try:
+        app.run()
+        while not any("**Preview by weights**, ready" in text.value for text in app.caption):
+            app.run()
+        assert {group.id: k_at(group) for group in (moved, left)} == by_weights
+        app.selectbox(key=widget_key(model, "group")).set_value(moved.id).run()
+        app.slider(key=widget_key(model, f"look-k:{moved.id}")).set_value(7).run()
+    finally:
+        release.set()
+    settle(app)
+    assert "By influence, ready in" in texts(app)
+    space = UnitSpace("influence", excitation=recipe_excitation(model, complete()))
+    trees = build_trees(model, space)
+    assert k_at(left) == knee(trees[left.id]) != by_weights[left.id], "nobody moved it"
+    assert k_at(moved) == 7
+    assert not any(choice.measured or choice.removal for choice in built)
 
 
 def test_cluster_chosen_from_the_list_shows_its_members(visit: Visit) -> None:

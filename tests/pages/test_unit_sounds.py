@@ -3,6 +3,7 @@
 import base64
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,21 @@ def test_numbers_of_all_heads_are_a_table_and_colours(visit: Visit) -> None:
     [chart] = figures(app, "All ")
     colors = np.concatenate([numbers(trace["marker"]["color"]) for trace in chart["data"]])
     np.testing.assert_allclose(np.sort(colors), np.sort(table["entropy"]), atol=1e-3)
+
+
+def test_a_head_of_all_is_looked_at_beside_their_map(open_app: Callable[..., AppTest]) -> None:
+    link = {"view": "heads", "group": "decoder.1.self_attention", "units": "2", "side": "attention"}
+    app = settle(open_app(model="demo-whisper", **link).switch_page("pages/clusters.py"))
+    assert figures(app, "All ")
+    assert "**Decoder 1 · self-attention heads, head 2**" in [text.value for text in app.markdown]
+    [chart] = figures(app, "near its own place")
+    assert "Head 2" in chart["layout"]["title"]["text"], "by itself, with none that merges with it"
+    given = {name: "".join(text) for name, text in app.query_params.items()}
+    assert given.items() >= link.items()
+    next(button for button in app.button if button.label == "Open its layer").click()
+    settle(app)
+    assert app.selectbox(key=key(app, "group")).value == "decoder.1.self_attention"
+    assert figures(app, "near its own place"), "it is still looked at"
 
 
 def test_what_became_of_heads_in_a_variant(whisper: SpeechModel) -> None:

@@ -14,6 +14,7 @@ FIGURE_TYPES = {
     "pages/runs/training_results.py": "gathers the figures of a run for export",
     "pages/clusters.py": "gathers its figures for export",
     "pages/exploring/cluster_detail.py": "hands its figure over for export",
+    "pages/exploring/all_heads.py": "gathers its figures for export",
     "pages/exploring/chosen_units.py": "hands figures over for export",
     "pages/exploring/head_views.py": "hands its figures over for export",
     "pages/variants/drift.py": "hands its figures over for export",
