@@ -201,17 +201,6 @@ def _at_k(
 
     def draw_beside() -> None:
         own, tables = dict(figures), {"clusters": table}
-        if projection is not None:
-            with map_place:
-                own["map"] = draw_unit_map(
-                    model,
-                    group,
-                    tree,
-                    labels=labels,
-                    norms=norms,
-                    projection=projection,
-                    color_by=color_by,
-                )
         units = st.session_state.get(units_key(model, group), ())
         sides = [EVERY_K, *chosen_units.sides_of(group)]
         side = choose_side(model, sides, chosen=bool(units))
@@ -224,6 +213,17 @@ def _at_k(
             )
             own |= more
             tables |= beside
+        if projection is not None:  # last: what a click asked for comes first
+            with map_place:
+                own["map"] = draw_unit_map(
+                    model,
+                    group,
+                    tree,
+                    labels=labels,
+                    norms=norms,
+                    projection=projection,
+                    color_by=color_by,
+                )
         link = {"view": "group", "group": group.id, "k": str(k)}
         _corner(corner, model, link | link_to_units(model, group, labels), own, tables)
 
