@@ -56,11 +56,12 @@ from pages.exploring.cluster_selection import (
     units_key,
 )
 from pages.exploring.measurements import find_bare_trees, tree_slot
-from pages.frame.frame import run_page, run_part
+from pages.frame.frame import run_page
 from pages.planning.locks import set_k
 from pages.planning.settings import Settings, choose_n_clusters, read_settings
 from pages.session.job_box import job_slot, show_problem
 from pages.session.link import write_address
+from pages.session.parts import run_part
 from pages.session.session import Session
 from pages.session.shelves import footprint_of, tree_key, tree_shelf, variances_of
 from pages.widgets.basics import explain, figure, two_columns
@@ -105,7 +106,7 @@ def draw(session: Session, model: SpeechModel) -> None:
     with row:
         view = choose_one("Look at", [ONE_GROUP, ALL_HEADS], key=VIEW_KEY)
     if view == ALL_HEADS:
-        all_heads.draw(session, model, settings, partial(_corner, corner, model), run_part)
+        all_heads.draw(session, model, settings, partial(_corner, corner, model))
     else:
         _one_group(session, model, choose_group(model, groups, row), settings, corner)
     if st.button(

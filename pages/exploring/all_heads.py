@@ -28,6 +28,7 @@ from pages.exploring.cluster_selection import (
 )
 from pages.planning.group_choice import selected_group
 from pages.planning.settings import Settings, widget_key
+from pages.session.parts import run_part
 from pages.session.session import Session
 from pages.widgets.basics import two_columns
 from pages.widgets.choices import choose_one
@@ -44,25 +45,8 @@ Corner = Callable[[Mapping[str, str], Mapping[str, go.Figure], Mapping[str, pd.D
 """Draws the address of what is on show, and its exports."""
 
 
-def draw(
-    session: Session,
-    model: SpeechModel,
-    settings: Settings,
-    corner: Corner,
-    run_part: Callable[[Callable[[], None]], None],
-) -> None:
-    """The map of all heads; beside it where the chosen one looks, or what it hears.
-
-    Parameters
-    ----------
-    session : Session
-    model : SpeechModel
-    settings : Settings
-    corner : callable
-        See `Corner`.
-    run_part : callable
-        See `pages.frame.frame.run_part`.
-    """
+def draw(session: Session, model: SpeechModel, settings: Settings, corner: Corner) -> None:
+    """The map of all heads; beside it where the chosen one looks, or what it hears."""
     heads = [group for group in model.groups if group.component == "heads"]
     if len({group.unit_dim for group in heads}) > 1:
         stacks = sorted({group.stack for group in heads}, reverse=True)

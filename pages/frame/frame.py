@@ -5,7 +5,6 @@ for one of its old kind: whoever opens a page's address first gets that file alo
 navigation, sidebar or model. Each page therefore ends in `run_page`, which knows.
 """
 
-import logging
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -15,7 +14,8 @@ import streamlit as st
 from analysis.serving import serving
 from pages.frame import presenting
 from pages.listening import opening
-from pages.session import link
+from pages.session import link, parts
+from pages.session.parts import show_faults
 from pages.widgets.presented import is_presenting
 
 if TYPE_CHECKING:  # what takes seconds to load is imported when the frame has been drawn
@@ -92,13 +92,14 @@ def main() -> None:
     n_heard = len(session.transcripts)
     if not presenting_now or session.model is None:
         with st.sidebar:
-            _show_faults(lambda: sidebar.draw(session), "The sidebar")
+            show_faults(lambda: sidebar.draw(session), "The sidebar")
     if session.model is None:
         link.complete_address(None)
         if session.jobs.running("load") is None:
             _offer_models(session, None if page == listen else page.title)
         st.stop()
     token = _inside.set((session, session.model))
+    framed = parts.frame_is_around.set(True)
     try:
         if not presenting_now:
             tour.draw(session, session.model, page.title)
@@ -112,6 +113,7 @@ def main() -> None:
         sharing.draw_dialog(session, session.model, page.title)
     finally:
         _inside.reset(token)
+        parts.frame_is_around.reset(framed)
         visit.keep(session)
 
 
@@ -149,37 +151,4 @@ def run_page(draw: "Callable[[Session, SpeechModel], None]") -> None:
     if inside is None:
         main()
         return
-    _show_faults(lambda: draw(*inside), "This page")
-
-
-@st.fragment
-def run_part(draw: Callable[[], None]) -> None:
-    """Draw a part of a page that answers by itself.
-
-    What a visitor chooses in it draws this part anew, and nothing else of the page. What it draws
-    into containers of the page belongs to it, too.
-
-    Parameters
-    ----------
-    draw : callable
-        What it raises is shown in its place.
-    """
-    _show_faults(draw, "This part of the page")
-    if _inside.get() is None:  # the frame, which keeps what was chosen, is not around
-        from pages.session import visit
-
-        visit.keep(visit.current())
-
-
-def _show_faults(draw: Callable[[], None], what: str) -> None:
-    """A fault of one part leaves the others, and what was made, in reach."""
-    from analysis.errors import UserError, unexpected
-    from pages.widgets.basics import show_error
-
-    try:
-        draw()
-    except UserError as error:
-        show_error(error)
-    except Exception as error:
-        logging.getLogger(__name__).exception("%s failed.", what)  # for whoever serves the app
-        show_error(unexpected(what, error))
+    show_faults(lambda: draw(*inside), "This page")

@@ -1,6 +1,7 @@
 """A closer look at what a sweep found: slices, words, blind listening, all utterances."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 import streamlit as st
@@ -13,6 +14,7 @@ from pages.runs.other_models import draw_unheard, unheard
 from pages.runs.slices import draw_slices
 from pages.runs.words import draw_words
 from pages.session.at_hand import AtHand
+from pages.session.parts import run_part
 from pages.session.session import Session
 from pages.session.sweep_state import SweepState
 from pages.widgets.choices import choose_one
@@ -47,7 +49,7 @@ def draw_closer_look(session: Session, used: SpeechModel, state: SweepState) -> 
         elif len(names) > 1:
             base = chosen
             _draw_views(state, model, base)
-    draw_explorer(state, model, base)
+    run_part(partial(draw_explorer, state, model, base))
 
 
 def _draw_views(state: SweepState, model: int, base: int) -> None:
