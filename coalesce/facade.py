@@ -335,8 +335,8 @@ def results(source: str | Path) -> UtteranceTable:
     Returns
     -------
     UtteranceTable
-        Its `frame` is a table of pandas, `find` searches it, and `losses` tells where words are
-        lost.
+        Its `frame` is a table of pandas, `find` searches it, `found` adds the words of every model,
+        and `losses` tells where words are lost.
 
     Raises
     ------

@@ -27,7 +27,7 @@ def losses(
     -------
     dict of str to DataFrame
         "slices", "lost-words", "new-errors", "characters", and where confidence was kept,
-        "calibration"; rates in per cent, differences in points.
+        "calibration" of both; rates in per cent, differences in points.
 
     Raises
     ------

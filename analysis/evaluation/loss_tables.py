@@ -1,11 +1,11 @@
 """Where words are lost, as tables: slices, words, errors that appear, characters, confidence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import pandas as pd
 
-from analysis.evaluation.confidence import calibration
+from analysis.evaluation.confidence import Calibration, calibration
 from analysis.evaluation.lost_words import (
     CharacterClass,
     NewError,
@@ -16,6 +16,35 @@ from analysis.evaluation.lost_words import (
 )
 from analysis.evaluation.slices import slice_values, slices_of
 from analysis.evaluation.utterances import UtteranceTable
+
+SLICE_TITLES: Mapping[str, str] = {
+    "column": "Column",
+    "value": "Value",
+    "utterances": "Utterances",
+    "difference": "Lost (points)",
+    "p": "p",
+    "from_one": "From one (%)",
+    "low": "from",
+    "high": "to",
+    "original_wer": "WER, other (%)",
+    "wer": "WER (%)",
+    "words": "Words",
+    "drawn": "Bootstrap draws",
+}
+"""Columns of the slices and what people read above them, in their order."""
+
+WORD_TITLES: Mapping[str, str] = {
+    "word": "Word",
+    "lost": "Lost",
+    "n": "Said",
+    "errors": "Wrong",
+    "original_errors": "Other's",
+    "regained": "Regained",
+}
+"""The same of the words that are lost."""
+
+ERROR_TITLES: Mapping[str, str] = {"said": "Said", "written": "Written", "n": "Times"}
+"""The same of the errors that appear."""
 
 
 def loss_tables(table: UtteranceTable, model: int) -> dict[str, pd.DataFrame]:
@@ -32,7 +61,7 @@ def loss_tables(table: UtteranceTable, model: int) -> dict[str, pd.DataFrame]:
     -------
     dict of str to DataFrame
         "slices", "lost-words", "new-errors", "characters", and where confidence was kept,
-        "calibration"; rates in per cent, differences in points.
+        "calibration" of both; rates in per cent, differences in points.
     """
     outcomes, base = table.outcomes, table.base
     found = {
@@ -41,10 +70,21 @@ def loss_tables(table: UtteranceTable, model: int) -> dict[str, pd.DataFrame]:
         "new-errors": as_table(new_errors(outcomes, model, base)),
         "characters": letters_table(character_classes(outcomes, model, base)),
     }
-    sure = calibration(outcomes.models[model])
-    if sure is not None:
-        found["calibration"] = pd.DataFrame(sure.rows())
+    sure = {
+        outcomes.names[place]: own
+        for place in dict.fromkeys((base, model))
+        if (own := calibration(outcomes.models[place])) is not None
+    }
+    if sure:
+        found["calibration"] = calibration_table(sure)
     return found
+
+
+def calibration_table(found: Mapping[str, Calibration]) -> pd.DataFrame:
+    """One row for each model and tenth of the scale; see `Calibration.rows`."""
+    return pd.DataFrame(
+        [{"model": name, **row} for name, own in found.items() for row in own.rows()]
+    )
 
 
 def as_table(found: Sequence[WordLoss] | Sequence[NewError]) -> pd.DataFrame:

@@ -21,6 +21,7 @@ _STYLE = """
 body {{ margin: 0 auto; padding: 2rem 1.25rem; max-width: 72rem; background: {page}; color: {text};
   font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }}
 h1 {{ font-size: 1.75rem; margin: 0; }} h2 {{ font-size: 1.2rem; margin: 2rem 0 0.5rem; }}
+h3 {{ font-size: 1rem; margin: 1.5rem 0 0.5rem; }}
 small, figcaption, summary {{ color: {ink}; }}
 audio {{ width: 100%; margin: 1rem 0; }}
 table {{ border-collapse: collapse; font-size: 0.85rem; }}

@@ -4,6 +4,8 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+from analysis.evaluation.confidence import calibration
+from analysis.evaluation.loss_tables import ERROR_TITLES, SLICE_TITLES, WORD_TITLES
 from analysis.evaluation.lost_words import lost_words, new_errors
 from analysis.evaluation.outcomes import Outcomes, outcomes_of
 from analysis.evaluation.saved_results import SavedResults
@@ -12,8 +14,8 @@ from analysis.evaluation.sweep import Row
 from analysis.evaluation.sweep_tables import notes, values
 from analysis.evaluation.utterances import UtteranceTable, column_title
 from analysis.figures.document import Theme, card, document, embedded
-from analysis.figures.losses import slice_chart
-from analysis.figures.marked_words import legend, marked_transcript
+from analysis.figures.losses import calibration_chart, slice_chart
+from analysis.figures.marked_words import legend, marked_transcript, reference_text
 from analysis.figures.palette import ORIGINAL, VARIANTS
 from analysis.figures.sweeps import wer_curves
 
@@ -95,21 +97,35 @@ def _model(table: UtteranceTable, place: int, theme: Theme, *, first: bool) -> l
     parts = [f"<h2>{html.escape(outcomes.names[place])}: where words are lost</h2>"]
     if slices:
         parts += [
+            "<h3>Slices that lose most</h3>",
             embedded(slice_chart(slices), theme, first=first),
             _table([_slice_row(one) for one in slices[:N_ROWS]]),
         ]
     words = [one for one in lost_words(outcomes, place) if one.lost][:N_ROWS]
-    errors = new_errors(outcomes, place)[:N_ROWS]
-    for found in (words, errors):
-        lines = [asdict(one) for one in found]
-        parts.append(_table([{k: v for k, v in line.items() if k != "places"} for line in lines]))
+    parts += [
+        "<h3>Words that are lost</h3>",
+        _table([_only(asdict(one), WORD_TITLES) for one in words]),
+        "<h3>Errors that appear</h3>",
+        _table([_only(asdict(one), ERROR_TITLES) for one in new_errors(outcomes, place)[:N_ROWS]]),
+    ]
+    sure = {
+        model.name: own
+        for model in (outcomes.models[0], outcomes.models[place])
+        if (own := calibration(model)) is not None
+    }
+    if sure:
+        colors = dict(zip(sure, (ORIGINAL, VARIANTS[0]), strict=False))
+        parts += [
+            "<h3>How sure of its words</h3>",
+            embedded(calibration_chart(sure, colors), theme, first=first and not slices),
+        ]
     return [*parts, *_worst(outcomes, place)]
 
 
 def _slice_row(one: Slice) -> dict[str, object]:
     """A slice with its column's title and its p as people read them."""
     row = slice_values(one) | {"column": column_title(one.bound.column), "p": one.p_written()}
-    return {name: value for name, value in row.items() if name not in ("p_holm", "p_bound")}
+    return _only(row, SLICE_TITLES)
 
 
 def _worst(outcomes: Outcomes, place: int) -> list[str]:
@@ -117,14 +133,18 @@ def _worst(outcomes: Outcomes, place: int) -> list[str]:
     model, base = outcomes.models[place], outcomes.models[0]
     loss = model.errors - base.errors
     worst = sorted(range(len(loss)), key=lambda index: (-loss[index], -model.errors[index], index))
-    parts = [legend(shared=True)]
-    for index in [one for one in worst if model.errors[one]][:N_WORST]:
+    wrong = [one for one in worst if model.errors[one]][:N_WORST]
+    if not wrong:
+        return []
+    parts = ["<h3>Utterances that lose most</h3>", legend(shared=True)]
+    for index in wrong:
         theirs = base.scores[index].alignment
         utterance = outcomes.utterances[index]
         title = " · ".join(filter(None, (utterance.id, utterance.condition)))
         own = marked_transcript(model.scores[index].alignment, theirs)
         parts.append(
-            f"<p><small>{html.escape(title)}</small></p><div class='cards'>"
+            f"<p><small>{html.escape(title)}</small></p>"
+            f"{card('Reference', '', reference_text(utterance.text))}<div class='cards'>"
             f"{card(base.name, ORIGINAL, marked_transcript(theirs))}"
             f"{card(model.name, VARIANTS[0], own)}</div>"
         )
@@ -140,7 +160,7 @@ def _table(rows: Sequence[Mapping[str, object]]) -> str:
     if not rows:
         return "<p><small>Nothing.</small></p>"
     names = [name for name in rows[0] if any(row[name] not in (None, "") for row in rows)]
-    head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in names)
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
     lines = [
         "".join(f"<td>{html.escape(_written(row[name]))}</td>" for name in names) for row in rows
     ]

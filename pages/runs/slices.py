@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from analysis.evaluation.loss_tables import SLICE_TITLES
 from analysis.evaluation.significance import LEVEL_SHOWN, N_RESAMPLES
 from analysis.evaluation.slices import MIN_BLOCKS, Slice, slice_values, slices_of
 from analysis.evaluation.utterances import column_title
@@ -13,6 +14,16 @@ from pages.runs.explorer import show_slice
 from pages.session.sweep_state import SweepState
 from pages.widgets.basics import data_table, figure
 from pages.widgets.exports import draw_exports
+
+_FORMATS = {
+    "utterances": "%d",
+    "words": "%d",
+    "original_wer": "%.1f",
+    "wer": "%.1f",
+    "difference": "%+.1f",
+    "low": "%+.1f",
+    "high": "%+.1f",
+}
 
 
 def draw_slices(state: SweepState, model: int, base: int) -> None:
@@ -51,44 +62,36 @@ def _draw_table(table: pd.DataFrame, slices: list[Slice], model: int, base: int)
         rows: Any = st.session_state[key].selection.rows
         show_slice([slices[row].bound for row in rows])
 
-    numbers = st.column_config.NumberColumn
+    numbers, texts = st.column_config.NumberColumn, st.column_config.TextColumn
     data_table(
         table.assign(
             column=table["column"].map(column_title), p=[one.p_written() for one in slices]
         ),
         column_config={
-            "column": "Column",
-            "value": st.column_config.TextColumn("Value", width="medium"),
-            "utterances": numbers("Utterances"),
-            "words": numbers("Words"),
-            "original_wer": numbers("WER, other (%)", format="%.1f"),
-            "wer": numbers("WER (%)", format="%.1f"),
-            "difference": numbers("Lost (points)", format="%+.1f"),
-            "low": numbers("from", format="%+.1f"),
-            "high": numbers("to", format="%+.1f"),
-            "drawn": st.column_config.TextColumn(
-                "Bootstrap draws",
+            "column": SLICE_TITLES["column"],
+            "value": texts(SLICE_TITLES["value"], width="medium"),
+            "drawn": texts(
+                SLICE_TITLES["drawn"],
                 help="What the bootstrap draws whole: speakers where there are ten, else"
                 " utterances, whose interval is too narrow where one speaker's err alike.",
             ),
-            "p_holm": None,
-            "p_bound": None,
             "from_one": numbers(
-                "From one (%)",
+                SLICE_TITLES["from_one"],
                 format="%.0f",
                 help="The share of the lost errors that a single utterance has. Near 100 the slice"
                 " is one clip, of a model that goes in circles, perhaps.",
             ),
-            "p": st.column_config.TextColumn(
-                "p",
+            "p": texts(
+                SLICE_TITLES["p"],
                 help="Of no difference, corrected for the number of slices. “Or less”: not one"
                 f" of the {N_RESAMPLES:,} corpora that the bootstrap drew had the other sign.",
             ),
+            **{
+                name: numbers(SLICE_TITLES[name], format=written)
+                for name, written in _FORMATS.items()
+            },
         },
-        column_order=[
-            *("column", "value", "utterances", "difference", "p", "from_one", "low", "high"),
-            *("original_wer", "wer", "words", "drawn"),
-        ],
+        column_order=list(SLICE_TITLES),
         on_select=choose,
         selection_mode="single-row",
         key=key,

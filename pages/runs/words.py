@@ -1,6 +1,6 @@
 """Words that are lost most, what stands in their place, kinds of letters, how sure models are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -8,7 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from analysis.evaluation.confidence import Calibration, calibration
-from analysis.evaluation.loss_tables import as_table, letters_table
+from analysis.evaluation.loss_tables import (
+    ERROR_TITLES,
+    WORD_TITLES,
+    as_table,
+    calibration_table,
+    letters_table,
+)
 from analysis.evaluation.lost_words import (
     CharacterClass,
     NewError,
@@ -51,14 +57,7 @@ def draw_words(state: SweepState, model: int, base: int) -> None:
             words.head(len(lost)),
             [(one.places, f"“{one.word}” is lost") for one in lost],
             key=f"lost-words:{model}:{base}",
-            names={
-                "word": "Word",
-                "lost": "Lost",
-                "n": "Said",
-                "errors": "Wrong",
-                "original_errors": "Other's",
-                "regained": "Regained",
-            },
+            names=WORD_TITLES,
         )
     with right:
         st.markdown("**Errors that appear**")
@@ -66,7 +65,7 @@ def draw_words(state: SweepState, model: int, base: int) -> None:
             swaps,
             [(one.places, _describe(one)) for one in errors],
             key=f"new-errors:{model}:{base}",
-            names={"said": "Said", "written": "Written", "n": "Times"},
+            names=ERROR_TITLES,
         )
     st.caption(
         "Lost: this model errs where the other is right; wrong, and other's: all errors of each in"
@@ -106,7 +105,7 @@ def _draw_rows(
     chosen: Sequence[tuple[tuple[int, ...], str]],
     *,
     key: str,
-    names: dict[str, str],
+    names: Mapping[str, str],
 ) -> None:
     """A table whose rows lead to their utterances."""
 
@@ -172,5 +171,4 @@ def _draw_confidence(
             f" {own.n_words - own.n_left_out:,} words.{left_out}"
         )
     st.caption(f"Bars: {LEVEL_SHOWN} intervals (Wilson) of the share that is right.")
-    rows = [{"model": name, **row} for name, own in found.items() for row in own.rows()]
-    return {"calibration": chart}, {"calibration": pd.DataFrame(rows)}
+    return {"calibration": chart}, {"calibration": calibration_table(found)}

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from analysis.evaluation.confidence import calibration
+from analysis.evaluation.loss_tables import loss_tables
 from analysis.evaluation.outcomes import Heard
 from analysis.evaluation.scoring import score
+from analysis.evaluation.utterances import UtteranceTable
 from tests.helpers.heard import heard
 
 
@@ -36,3 +38,15 @@ def test_words_that_the_normaliser_writes_anew_are_left_out() -> None:
 
 def test_nothing_kept_is_no_calibration() -> None:
     assert calibration(heard(["a"], {"original": ["a"]}).models[0]) is None
+
+
+def test_the_table_tells_of_both_models() -> None:
+    first = with_words("a b", [("a", 0.9), ("b", 0.2)])
+    second = replace(with_words("a b", [("a", 0.3), ("x", 0.35)]), name="cut")
+    outcomes = replace(heard(["a b"], {"original": ["a b"]}), models=(first, second))
+    table = loss_tables(UtteranceTable(outcomes), 1)["calibration"]
+    assert table[["model", "words", "right"]].values.tolist() == [
+        ["original", 1, 100.0],
+        ["original", 1, 100.0],
+        ["cut", 2, 50.0],
+    ]
