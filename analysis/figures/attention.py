@@ -11,13 +11,14 @@ from analysis.figures.moments import spectrogram_trace, write_words
 from analysis.figures.palette import SEQUENTIAL
 from analysis.inspection.attention import MEASURES, Patterns, distance_unit, thinned
 from analysis.inspection.soundtrack import Track
+from analysis.models.unit_groups import UnitGroup
 from analysis.speech.audio import SAMPLING_RATE
 
 ATTENTION_HEIGHT = 420
 
 MEASURE_UNITS: Mapping[str, str] = {
     "entropy": "entropy (nat)",
-    "distance": "distance (s; decoder's self-attention: tokens)",
+    "distance": "distance (s); grey: counted in tokens",
     "diagonality": "diagonality (1)",
 }
 """Of each of `MEASURES`, its name and unit beside a colour scale."""
@@ -95,6 +96,7 @@ def attention_map(patterns: Patterns, track: Track, head: int, name: str) -> go.
         figure.update_yaxes(
             tickvals=row[::step],
             ticktext=[_short(written[int(place)]) for place in row[::step]],
+            title_text="from the word",
             autorange="reversed",
             row=last,
         )
@@ -112,12 +114,18 @@ def attention_map(patterns: Patterns, track: Track, head: int, name: str) -> go.
     return figure
 
 
-def colored_heads(
-    group_ids: Sequence[str], measured: Mapping[str, np.ndarray], name: str
+def measured_heads(
+    groups: Sequence[UnitGroup], measured: Mapping[str, np.ndarray], name: str
 ) -> np.ndarray:
     """One of `MEASURES` for every head of some groups, in their order: (heads,)."""
     column = list(MEASURES).index(name)
-    return np.concatenate([measured[group][:, column] for group in group_ids])
+    return np.concatenate([measured[group.id][:, column] for group in groups])
+
+
+def on_one_scale(groups: Sequence[UnitGroup], values: np.ndarray, name: str) -> np.ndarray:
+    """The same for colours, NaN where a distance is counted in tokens, which are no seconds."""
+    tokens = [distance_unit(group) == "tokens" for group in groups for _ in range(group.n_units)]
+    return np.where(np.array(tokens) & (name == "distance"), np.nan, values)
 
 
 def _short(word: str) -> str:

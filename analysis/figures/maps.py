@@ -222,7 +222,7 @@ def head_map(
     by_layer : bool
         Colour by layer; shapes tell the kinds apart either way.
     values : ndarray, (heads,), optional
-        Colours the heads instead.
+        Colours the heads instead; NaN leaves a kind grey.
     value_title : str
         Name and unit of the values.
 
@@ -241,6 +241,7 @@ def head_map(
         start += group.n_units
     deepest = max(group.layer for group in groups)
     names: list[str] = []
+    scaled = False
     if _is_named(groups):
         every = [f"{group.layer}.{head}" for group in groups for head in range(group.n_units)]
         names = _with_room(every, rimmed.coordinates)
@@ -254,11 +255,14 @@ def head_map(
         # one end of the scale is as dark as a dark page: a rim keeps it in sight
         rim = {"width": 1, "color": NEUTRAL}
         marker: dict[str, object] = {"symbol": symbol, "size": 9, "opacity": 0.9, "line": rim}
-        if by_layer or values is not None:
-            low, high = (0, deepest) if values is None else (values.min(), values.max())
+        if values is not None and np.isnan(values[index]).all():
+            marker["color"] = NEUTRAL
+        elif by_layer or values is not None:
+            ends = (0, deepest) if values is None else (np.nanmin(values), np.nanmax(values))
             shown = layers if values is None else values[index].round(4)
-            marker |= {"color": shown, "colorscale": SEQUENTIAL, "cmin": low, "cmax": high}
-            marker["showscale"] = kind == next(iter(spans))
+            marker |= {"color": shown, "colorscale": SEQUENTIAL, "cmin": ends[0], "cmax": ends[1]}
+            marker["showscale"] = not scaled
+            scaled = True
             step = (1 if deepest < 12 else 4) if values is None else None
             marker["colorbar"] = {
                 "title": {"text": value_title or "layer (index)", "side": "right"},

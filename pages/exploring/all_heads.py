@@ -10,7 +10,7 @@ import streamlit as st
 from analysis.clustering.projection import place_table
 from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.tree_choice import TreeChoice
-from analysis.figures.attention import MEASURE_UNITS, colored_heads
+from analysis.figures.attention import MEASURE_UNITS, measured_heads, on_one_scale
 from analysis.figures.maps import MAP_HEIGHT, head_map
 from analysis.inspection.attention import MEASURES
 from analysis.models.speech_model import SpeechModel
@@ -66,7 +66,7 @@ def draw(session: Session, model: SpeechModel, settings: Settings, corner: Corne
         if measured is None:
             head_views.wait_for_measures(session)
         else:
-            values = colored_heads([group.id for group in heads], measured, measure)
+            values = measured_heads(heads, measured, measure)
     left, right = two_columns(MAP_WIDTH)
     with left:
         map_note(session, "Click on a head to see where it looks and what it hears.")
@@ -91,7 +91,7 @@ def draw(session: Session, model: SpeechModel, settings: Settings, corner: Corne
                 heads,
                 projection,
                 by_layer=color_by == BY_LAYER,
-                values=values,
+                values=None if values is None else on_one_scale(heads, values, measure),
                 value_title=MEASURE_UNITS.get(measure, ""),
             )
             tables["all-heads"] = place_table(heads, projection)

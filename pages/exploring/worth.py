@@ -67,7 +67,11 @@ def draw(session: Session, model: SpeechModel, groups: Sequence[UnitGroup]) -> N
             on_select=clicked,
             selection_mode="points",
         )
-    st.caption("A click on a cell selects its group, whose curve stands below.")
+    st.caption(
+        "A click on a cell selects its group, whose curve stands below. Units go whole: a tenth of"
+        f" six heads is one head. Refitted at the level “{read_settings(model).recipe.level}”; the"
+        " less a refit hears, the higher the numbers."
+    )
     alike = same_kind(groups, chosen)
     curve = worth_curve(chosen, worths, position=position, others=alike)
     figure(

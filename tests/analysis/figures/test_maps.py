@@ -8,6 +8,7 @@ from analysis.clustering.merge_tree import compact_labels
 from analysis.clustering.projection import Projection, project_pca
 from analysis.clustering.rim import cut_at_rim
 from analysis.clustering.unit_space import UnitSpace
+from analysis.figures.attention import measured_heads, on_one_scale
 from analysis.figures.maps import cluster_colors, head_map, unit_map
 from analysis.figures.statistics import statistic_heatmap, statistic_lines
 from analysis.models.speech_model import SpeechModel
@@ -103,3 +104,17 @@ def test_a_stretched_axis_tells_its_true_numbers(whisper: SpeechModel) -> None:
     assert {"0", "10", "100"} <= set(axis.ticktext)
     umap = unit_map(group, Projection(places, None), labels, np.ones(200))
     assert umap.layout.xaxis.tickvals is None
+
+
+def test_distances_in_tokens_share_no_scale_with_those_in_seconds(whisper: SpeechModel) -> None:
+    heads = [g for g in whisper.groups if g.component == "heads" and g.stack == "decoder"]
+    measured = {group.id: np.full((group.n_units, 3), 0.5 + group.layer) for group in heads}
+    values = measured_heads(heads, measured, "distance")
+    assert np.isfinite(values).all(), "a table has them all"
+    colors = on_one_scale(heads, values, "distance")
+    projection = project_pca(whisper, heads, UnitSpace())
+    traces = head_map(heads, projection, by_layer=False, values=colors).data
+    grey = [trace for trace in traces if isinstance(trace.marker.color, str)]
+    assert [trace.customdata[0][0] for trace in grey] == ["decoder.0.self_attention"]
+    assert [trace.marker.showscale for trace in traces if trace not in grey] == [True]
+    assert np.isfinite(on_one_scale(heads, values, "entropy")).all()
