@@ -9,7 +9,9 @@ import plotly.graph_objects as go
 from analysis.evaluation.sweep import Row
 from analysis.figures.palette import NEUTRAL, with_alpha
 
-_LANE = 0.6  # of the least WER above 0, on a logarithmic axis: where 0 is drawn
+# Steps down from the least WER above 0 to where 0 is drawn, and on to the end of a log axis: in
+# decades, and a share of the axis above, so that the labels beside the two never lie on each other.
+_LANE_DECADES, _LANE_SHARE = 0.22, 0.08
 _LOG_TICKS = tuple(digit * 10.0**power for power in range(-3, 2) for digit in (1, 2, 3, 5))
 
 
@@ -44,9 +46,11 @@ class WerAxis:
         if not log:
             return cls(-0.03 * high, high, 0.0, log, False)
         least = min((rate for rate in (*rates, *ends) if rate > 0), default=0.01)
+        high = max(high, 2 * least)
+        step = 10 ** -max(_LANE_DECADES, _LANE_SHARE * np.log10(high / least))
         if min(*rates, *ends) > 0:
-            return cls(_LANE * least, max(high, 2 * least), least, log, False)
-        return cls(_LANE**2 * least, max(high, 2 * least), _LANE * least, log, True)
+            return cls(step * least, high, least, log, False)
+        return cls(step**2 * least, high, step * least, log, True)
 
     def place(self, wer: float) -> float:
         """Where a WER is drawn."""
@@ -65,10 +69,12 @@ class WerAxis:
         if not self.log:
             figure.update_yaxes(range=[self.low, self.high], zeroline=False)
             return
-        ticks = [tick for tick in _LOG_TICKS if self.zero < tick <= self.high]
+        step = self.zero / self.low
+        lowest = self.zero * step**0.75 if self.has_lane else self.zero
+        ticks = [tick for tick in _LOG_TICKS if lowest <= tick <= self.high]
         names = [f"{100 * tick:g}%" for tick in ticks]
         if self.has_lane:
-            edge = self.zero / _LANE**0.5  # half-way to the least WER above 0
+            edge = self.zero * step**0.5  # half-way to the least WER above 0
             figure.add_hrect(
                 y0=self.low, y1=edge, fillcolor=with_alpha(NEUTRAL, 0.12), line_width=0
             )

@@ -36,6 +36,7 @@ def draw() -> None:
         )
     _take_link()
     clips = {clip.path.name: clip for clip in bundled_clips()}
+    st.session_state[CLIP_KEY] = clip_on_show().path.name
     with st.container(border=True):
         # On a projector the clip's title gets a line of its own, for it is not to be cut.
         row = st.grid(2, min_column_width=CLIP_WIDTH, gap="xsmall", vertical_alignment="center")
@@ -56,9 +57,9 @@ def draw() -> None:
 
 
 def clip_on_show() -> BundledClip:
-    """The clip that was chosen last."""
-    name = held(CLIP_KEY, FIRST_CLIP)
-    return next(clip for clip in bundled_clips() if clip.path.name == name)
+    """The clip that was chosen last; the first one where that is none of this version's."""
+    clips = {clip.path.name: clip for clip in bundled_clips()}
+    return clips.get(held(CLIP_KEY, FIRST_CLIP), clips[FIRST_CLIP])
 
 
 def _take_link() -> None:

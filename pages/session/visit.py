@@ -37,7 +37,7 @@ _CHOICES = re.compile(
     rf"plan:[0-9a-f]{{16}}:({_PLAN})|normaliser|(language|task|long-form):[0-9a-f]{{16}}"
     r"|sweep-(data|limit|methods|sparsities|allocations|folder|normaliser:[0-9a-f]{16})"
     r"|train-(method|data|sparsity|distil|folder|language|(clips|epochs|batch|rate)(:.*)?)"
-    r"|tour:(step|done)"
+    r"|tour:(step|done)|listen:(clip|percent)"
 )
 """Keys of the widgets whose values come back, and how far the tour is; none is a button's."""
 
@@ -156,7 +156,8 @@ def _enter(session: Session) -> None:
     st.session_state[_STATE] = session
     carry(session.id)
     for key, value in _usable(session.choices).items():
-        st.session_state[key] = value
+        if not (key.startswith("listen:") and key in st.session_state):  # drawn before, as linked
+            st.session_state[key] = value
 
 
 def _usable(choices: Mapping[str, Any]) -> dict[str, Any]:

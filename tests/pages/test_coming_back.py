@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from analysis.clustering.listening import statistics_folder
 from analysis.errors import UserError
 from analysis.plan.recipe import complete
+from pages.listening.opening import CLIP_KEY, PERCENT_KEY
 from pages.planning.hearing import find_excitation
 from pages.planning.settings import widget_key
 from pages.session import visit
@@ -58,6 +59,18 @@ def shared_link(app: AppTest) -> dict[str, str]:
     app.button(key="copy-link").click().run()
     [code] = [code.value for code in app.code if "model=" in code.value]
     return dict(part.split("=", 1) for part in code.split("?", 1)[1].split("&"))
+
+
+def test_listen_comes_back_as_it_was_left_on_another_page(kept: str) -> None:
+    app = open_address("listen", session=kept, clip="long.flac", sparsity="30")
+    settle(app.switch_page("pages/variance.py"))
+    restart_server()
+    again = open_address("variance", session=kept)
+    settle(again.switch_page("pages/listen.py"))
+    assert again.selectbox(key=CLIP_KEY).value == "long.flac"
+    assert again.slider(key=PERCENT_KEY).value == 30
+    linked = open_address("listen", session=kept, clip="digits.flac", sparsity="60")
+    assert linked.selectbox(key=CLIP_KEY).value == "digits.flac", "a link comes first"
 
 
 def test_all_comes_back_into_every_tab_and_is_saved_on(kept: str) -> None:
