@@ -1,13 +1,11 @@
 """Clusters: which units of a layer are alike, which fall together at a K, and what that costs."""
 
 from collections.abc import Mapping
-from functools import partial
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from analysis.clustering.cluster_views import (
     draw_tree,
@@ -30,32 +28,31 @@ from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from pages.exploring import all_heads, chosen_units, head_views, preview, unit_sounds
 from pages.exploring.cluster_map import (
-    BY_CLUSTER,
-    BY_MERGE,
-    BY_NORM,
-    BY_SIZE,
+    COLOR,
     MAP_WIDTH,
+    above_map,
     draw_unit_map,
+    link_to_map,
     map_controls,
     map_note,
+    map_readers,
 )
 from pages.exploring.cluster_selection import (
     ALL_HEADS,
     EVERY_K,
     ONE_GROUP,
     VIEW_KEY,
-    anchor_key,
     choose_cluster,
     choose_group,
     choose_k,
     choose_side,
+    chosen_units_of,
     follow_link,
     is_heard_at_once,
     k_key,
     link_to_units,
-    units_key,
 )
-from pages.exploring.measurements import find_bare_trees, tree_slot
+from pages.exploring.measurements import find_bare_trees, known_trees, tree_slot
 from pages.frame.frame import run_page
 from pages.planning.locks import set_k
 from pages.planning.settings import Settings, choose_n_clusters, read_settings
@@ -68,8 +65,6 @@ from pages.widgets.basics import explain, figure, two_columns
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports
 from pages.widgets.presented import scaled
-
-COLOR_KEY = "clusters:color"
 
 EXPLANATION = (
     "Every point is one **unit** of the chosen group, an FFN channel or an attention head, given by"
@@ -95,20 +90,19 @@ EXPLANATION = (
 def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
     settings, groups = read_settings(model), model.groups
-    title, corner = st.columns([2, 1], vertical_alignment="bottom")
-    title.title("Clusters")
+    st.title("Clusters")
     st.markdown(
         "Units of a layer that are alike can share the work of one: see which, at every K, and what"
         " it costs."
     )
-    follow_link(model, groups)
+    follow_link(model, groups, map_readers(*COLOR) | map_readers(*all_heads.COLOR))
     row = st.container(horizontal=True, vertical_alignment="bottom")
     with row:
         view = choose_one("Look at", [ONE_GROUP, ALL_HEADS], key=VIEW_KEY)
     if view == ALL_HEADS:
-        all_heads.draw(session, model, settings, partial(_corner, corner, model))
+        run_part(lambda: all_heads.draw(session, model, settings))
     else:
-        _one_group(session, model, choose_group(model, groups, row), settings, corner)
+        _one_group(session, model, choose_group(model, groups, row), settings)
     if st.button(
         "Next: merge it and see the size", icon=":material/arrow_forward:", icon_position="right"
     ):
@@ -116,37 +110,23 @@ def draw(session: Session, model: SpeechModel) -> None:
     explain((*EXPLANATION, *unit_sounds.EXPLANATION, *head_views.EXPLANATION))
 
 
-def _corner(
-    corner: DeltaGenerator,
-    model: SpeechModel,
-    link: Mapping[str, str],
-    figures: Mapping[str, go.Figure],
-    tables: Mapping[str, pd.DataFrame],
-) -> None:
-    """The address of what is on show, and its exports."""
-    with corner, st.container(horizontal=True, horizontal_alignment="right"):
-        write_address(model, link)
-        draw_exports("clusters", figures, tables)
-
-
 def _one_group(
     session: Session,
     model: SpeechModel,
     group: UnitGroup,
     settings: Settings,
-    corner: DeltaGenerator,
 ) -> None:
     """A group by the recipe's trees; by weights while these are being built."""
     awaited = tree_slot(settings.trees.bare)
-    own = find_bare_trees(session, model, settings.trees)
+    foreseen = 0.0
+    if known_trees(model, settings.trees) is None:
+        merging = settings.recipe.changed(method="cluster", allocation="distortion", swaps=False)
+        foreseen = listening_seconds(model, footprint_of(model), merging, settings.heard)
+    own = find_bare_trees(session, model, settings.trees, foreseen=foreseen)
     trees, looked = own, settings
     if own is None:
         trees = preview.find_preview(session, model, settings, awaited)
         looked = preview.by_weights(settings)
-    merging = settings.recipe.changed(method="cluster", allocation="distortion", swaps=False)
-    foreseen = 0.0
-    if own is None:
-        foreseen = listening_seconds(model, footprint_of(model), merging, settings.heard)
     preview.draw_sources(
         model, settings, ready=own is not None, preview=trees is not None, foreseen=foreseen
     )
@@ -161,7 +141,13 @@ def _one_group(
     with row:
         k = choose_k(model, group, bend)
         _plan_buttons(session, model, group, k, bend, settings)
-    _at_k(session, model, group, tree, k, bend, looked, awaited, corner)
+    merges = None
+    if group.n_units > 1:
+        merges = merge_dendrogram(group, draw_tree(tree, k), k)
+    run_part(lambda: _at_k(session, model, group, tree, k, bend, looked, awaited, merges))
+    if merges is not None:
+        alt = f"Merge tree of {group.title}, cut at K = {k}."
+        figure(merges, key="dendrogram", alt=alt, height=MATRIX_HEIGHT)
     if own is not None and is_heard_at_once(model):
         unit_sounds.listen_ahead(session, model, group, settings)
 
@@ -175,18 +161,14 @@ def _at_k(
     bend: int,
     settings: Settings,
     awaited: str,
-    corner: DeltaGenerator,
+    merges: go.Figure | None,
 ) -> None:
-    """A group cut at a K: the map and the tree; beside them every K, or what is chosen."""
+    """A group cut at a K: the map; beside it every K, or what is chosen."""
     labels = tree.labels(k)
-    anchor = st.session_state.pop(anchor_key(model, group), None)
-    if anchor is not None:
-        members = np.flatnonzero(labels == labels[anchor])
-        st.session_state[units_key(model, group)] = tuple(int(unit) for unit in members)
     norms = np.sqrt(tree.norms)
-    figures: dict[str, go.Figure] = {}
-    options = [BY_CLUSTER, BY_SIZE, BY_NORM, BY_MERGE]
-    color_by, projection = map_controls(session, model, [group], settings.trees, options, COLOR_KEY)
+    controls, corner = above_map()
+    with controls:
+        color_by, projection = map_controls(session, model, [group], settings.trees, COLOR)
     left, right = two_columns(MAP_WIDTH)
     with left:
         map_note(
@@ -196,40 +178,38 @@ def _at_k(
             awaited,
         )
         map_place = st.container(height=scaled(MAP_HEIGHT), border=False)
-    if group.n_units > 1:
-        figures["merge-tree"] = _merges(group, tree, k)
-    table = pd.DataFrame({"unit": np.arange(len(labels)), "cluster": labels, "norm": norms})
-
-    def draw_beside() -> None:
-        own, tables = dict(figures), {"clusters": table}
-        units = st.session_state.get(units_key(model, group), ())
+    figures = {} if merges is None else {"merge-tree": merges}
+    tables = {
+        "clusters": pd.DataFrame({"unit": np.arange(len(labels)), "cluster": labels, "norm": norms})
+    }
+    with right:
         sides = [EVERY_K, *chosen_units.sides_of(group)]
-        side = choose_side(model, sides, chosen=bool(units))
+        chosen = chosen_units_of(model, group, labels)
+        side = choose_side(model, sides, chosen=chosen.size > 0)
         chosen_units.leave_others(session, side)
+        link = {"view": "group", "group": group.id, "k": str(k)}
+        write_address(model, link | link_to_units(model, group) | link_to_map(*COLOR))
         if side == EVERY_K:
-            own |= _every_k(model, group, tree, labels, bend, settings)
+            figures |= _every_k(model, group, tree, labels, bend, settings)
         elif (chosen := choose_cluster(model, group, labels)).size:
             more, beside = chosen_units.draw(
                 session, model, group, tree.norms, labels, chosen, settings, side
             )
-            own |= more
+            figures |= more
             tables |= beside
-        if projection is not None:  # last: what a click asked for comes first
-            with map_place:
-                own["map"] = draw_unit_map(
-                    model,
-                    group,
-                    tree,
-                    labels=labels,
-                    norms=norms,
-                    projection=projection,
-                    color_by=color_by,
-                )
-        link = {"view": "group", "group": group.id, "k": str(k)}
-        _corner(corner, model, link | link_to_units(model, group, labels), own, tables)
-
-    with right:
-        run_part(draw_beside)
+    if projection is not None:  # last: what a click asked for comes first
+        with map_place:
+            figures["map"] = draw_unit_map(
+                model,
+                group,
+                tree,
+                labels=labels,
+                norms=norms,
+                projection=projection,
+                color_by=color_by,
+            )
+    with corner:
+        draw_exports("clusters", figures, tables)
 
 
 def _plan_buttons(
@@ -310,14 +290,6 @@ def _every_k(
         )
         figures["head-similarity"] = matrices
     return figures
-
-
-def _merges(group: UnitGroup, tree: MergeTree, k: int) -> go.Figure:
-    """The order in which units merge, of channels the last merges."""
-    chart = merge_dendrogram(group, draw_tree(tree, k), k)
-    alt = f"Merge tree of {group.title}, cut at K = {k}."
-    figure(chart, key="dendrogram", alt=alt, height=MATRIX_HEIGHT)
-    return chart
 
 
 run_page(draw)

@@ -37,12 +37,12 @@ from pages.listening.rehearsal import (
 )
 from pages.session import link
 from pages.session.job_box import show_problem
-from pages.session.jobs import POLL_SECONDS
 from pages.session.session import Session, on_best_device
 from pages.widgets.basics import explain, swatch
 from pages.widgets.choices import held
 from pages.widgets.formatting import count, escape_markdown, percent, size
 from pages.widgets.presented import scaled
+from pages.widgets.ticking import tick
 
 WORDS_HEIGHT = 9.375
 """Of each model's words at most, in units of the page's type (rem)."""
@@ -100,7 +100,7 @@ def draw(session: Session, model: SpeechModel) -> None:
     # A fragment: the slider draws its words again and nothing else of the page.
     if session.coming.source not in DEMO_MODELS:
         _say_whose_words(model)
-    live = st.fragment(_words, run_every=POLL_SECONDS if waiting else None)
+    live = st.fragment(_words)
     live(session, model, rehearsal, shown, clip, waiting)
     _doors(session, model)
     explain(EXPLANATION)
@@ -146,6 +146,8 @@ def _words(
         with column.container(border=True, gap="xsmall"):
             _card(side, scores.get(side), height, done, total)
     st.caption(f"{_cost(heard)}{RECIPE_LINE}")
+    if waiting:
+        tick("tick:listen")
     tour.look_again(session, model)
 
 

@@ -32,6 +32,7 @@ from pages.variants.drift import draw_drift
 from pages.widgets.basics import explain, primary_button
 from pages.widgets.choices import held
 from pages.widgets.formatting import escape_markdown, seconds
+from pages.widgets.presented import is_presenting
 
 AUTO_SECONDS = 90.0
 """Audio times models that is transcribed without asking; more waits for the button."""
@@ -63,11 +64,12 @@ EXPLANATION = (
 def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
     st.title("Transcribe")
-    st.markdown(
-        f"Give {escape_markdown(model.name)} something to hear and read, word by word, what each"
-        " compressed variant makes of it."
-    )
-    draw_sources(session)
+    if not (is_presenting() and session.clips):  # the room is for what is heard
+        st.markdown(
+            f"Give {escape_markdown(model.name)} something to hear and read, word by word, what"
+            " each compressed variant makes of it."
+        )
+        draw_sources(session)
     clip = _strip(session)
     if clip is None:
         _invite(session)

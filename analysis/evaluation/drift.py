@@ -153,7 +153,8 @@ def measure_drift(
     for done, variant in enumerate(variants, start=1):
         watch.check()
         watch.progress(done, 1 + len(variants), variant.name)
-        moved = hidden_states(variant, samples, tokens)
+        alike = original.architecture.decoding == variant.architecture.decoding
+        moved = hidden_states(variant, samples, tokens) if alike else {}
         if any(key not in moved or moved[key].shape != own.shape for key, own in states.items()):
             raise UserError(
                 f"The states of {original.name} and {variant.name} do not go with each other.",

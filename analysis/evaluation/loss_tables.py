@@ -1,7 +1,7 @@
 """Where words are lost, as tables: slices, words, errors that appear, characters, confidence."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 import pandas as pd
 
@@ -66,8 +66,8 @@ def loss_tables(table: UtteranceTable, model: int) -> dict[str, pd.DataFrame]:
     outcomes, base = table.outcomes, table.base
     found = {
         "slices": pd.DataFrame([slice_values(one) for one in slices_of(table, model)]),
-        "lost-words": as_table(lost_words(outcomes, model, base)),
-        "new-errors": as_table(new_errors(outcomes, model, base)),
+        "lost-words": as_table(lost_words(outcomes, model, base), WordLoss),
+        "new-errors": as_table(new_errors(outcomes, model, base), NewError),
         "characters": letters_table(character_classes(outcomes, model, base)),
     }
     sure = {
@@ -87,9 +87,12 @@ def calibration_table(found: Mapping[str, Calibration]) -> pd.DataFrame:
     )
 
 
-def as_table(found: Sequence[WordLoss] | Sequence[NewError]) -> pd.DataFrame:
-    """One row each, without the places of the utterances."""
-    return pd.DataFrame([asdict(one) for one in found]).drop(columns="places", errors="ignore")
+def as_table(
+    found: Sequence[WordLoss] | Sequence[NewError], kind: type[WordLoss] | type[NewError]
+) -> pd.DataFrame:
+    """One row each, without the places of the utterances; all columns of the kind if empty."""
+    columns = [field.name for field in fields(kind) if field.name != "places"]
+    return pd.DataFrame([asdict(one) for one in found], columns=columns)
 
 
 def letters_table(classes: Sequence[CharacterClass]) -> pd.DataFrame:

@@ -145,24 +145,31 @@ def unit_map(
     numbers = [str(head) for head in range(len(labels))]
     names = _with_room(numbers, rimmed.coordinates) if _is_named([group]) else None
     _add_points(figure, rimmed.coordinates, marker, data, hover, names)
-    if len(chosen):
-        ring = {
-            "size": _point_size(projection) + 5,
-            "color": "rgba(0, 0, 0, 0)",
-            "line": {"color": NEUTRAL, "width": 2},
-        }
-        if projection.coordinates.shape[1] == 3:
-            ring = {"size": _point_size(projection) + 4, "color": NEUTRAL, "opacity": 0.6}
-        _add_points(figure, rimmed.coordinates[list(chosen)], ring, None, None)
+    _add_rings(figure, rimmed.coordinates[list(chosen)], projection)
     n_clusters = int(labels.max()) + 1
     alone = int((sizes == 1).sum())
     key = "" if values is not None else f"   <span style='color:{NEUTRAL}'>●</span> alone"
     if rimmed.at_rim.any():
-        key += f"   ▲ {int(rimmed.at_rim.sum()):,} at the rim lie beyond it"
+        mark = "◆" if rimmed.beyond.shape[1] == 3 else "▲"
+        key += f"   {mark} {int(rimmed.at_rim.sum()):,} at the rim lie beyond it"
     are = "is" if alone == 1 else "are"
     title = f"{n_clusters:,} clusters of {len(labels):,} {unit}s; {alone:,} {are} alone"
     _frame_map(figure, projection, rimmed, f"{title}<br>{key.strip()}" if key else title)
     return figure
+
+
+def _add_rings(figure: go.Figure, coordinates: np.ndarray, projection: Projection) -> None:
+    """Outline what was chosen; in space, where nothing can be outlined, lay a veil over it."""
+    if not len(coordinates):
+        return
+    ring: dict[str, object] = {
+        "size": _point_size(projection) + 5,
+        "color": "rgba(0, 0, 0, 0)",
+        "line": {"color": NEUTRAL, "width": 2},
+    }
+    if projection.coordinates.shape[1] == 3:
+        ring = {"size": _point_size(projection) + 4, "color": NEUTRAL, "opacity": 0.6}
+    _add_points(figure, coordinates, ring, None, None)
 
 
 _AT_RIM = "<br>it lies beyond the rim"
@@ -211,6 +218,7 @@ def head_map(
     by_layer: bool,
     values: np.ndarray | None = None,
     value_title: str = "",
+    chosen: tuple[str, int] | None = None,
 ) -> go.Figure:
     """All heads of a model as points, by layer, by kind or by a number.
 
@@ -225,6 +233,8 @@ def head_map(
         Colours the heads instead; NaN leaves a kind grey.
     value_title : str
         Name and unit of the values.
+    chosen : tuple of (str, int), optional
+        Group id and head of the one that gets a ring.
 
     Returns
     -------
@@ -275,6 +285,10 @@ def head_map(
         hover = "<b>%{customdata[2]}</b><br>head %{customdata[1]}%{customdata[3]}<extra></extra>"
         own = [names[place] for place in index] if names else None
         _add_points(figure, rimmed.coordinates[index], marker, data, hover, own)
+    if chosen is not None:
+        places = [(group.id, head) for group in groups for head in range(group.n_units)]
+        place = places.index(chosen)
+        _add_rings(figure, rimmed.coordinates[place : place + 1], projection)
     key = ""
     for stack, block in spans:
         color, symbol = _KIND_SYMBOLS[stack, block]

@@ -6,12 +6,15 @@ markup), so every word is escaped before it becomes part of the HTML, and the HT
 """
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 
 from analysis.evaluation.scoring import AlignedSpan
 from analysis.evaluation.significance import errors_by_slot
 from analysis.figures.palette import DIFFERENCES, NEUTRAL
 
+_ENDLESS, _FOLDED_HEIGHT = 700, 16.0  # characters, of about a minute of speech; in rem
+_MARKUP = re.compile("<[^>]*>")
 _STYLE = "font-size:1.1rem;line-height:1.75;margin:0;overflow-wrap:anywhere"
 _LETTERS = {"substitute": "S", "delete": "D", "insert": "I"}
 _TAGS = {"substitute": "u", "delete": "del", "insert": "ins"}
@@ -90,6 +93,19 @@ def scrolling(content: str, height: float, name: str) -> str:
         f"<div tabindex='0' role='region' aria-label='{html.escape(name, quote=True)}'"
         f" style='height:{height:g}rem;overflow:auto'>{content}</div>"
     )
+
+
+def folded(content: str, name: str) -> str:
+    """The same of text that is as high as its lines, unless it goes in circles.
+
+    Parameters
+    ----------
+    content, name
+        See `scrolling`.
+    """
+    if len(_MARKUP.sub("", content)) <= _ENDLESS:
+        return content
+    return scrolling(content, _FOLDED_HEIGHT, name)
 
 
 def legend(*, shared: bool = False) -> str:

@@ -15,7 +15,7 @@ from analysis.evaluation.sweep_tables import notes, values
 from analysis.evaluation.utterances import UtteranceTable, column_title
 from analysis.figures.document import Theme, card, document, embedded
 from analysis.figures.losses import calibration_chart, slice_chart
-from analysis.figures.marked_words import legend, marked_transcript, reference_text
+from analysis.figures.marked_words import folded, legend, marked_transcript, reference_text
 from analysis.figures.palette import ORIGINAL, VARIANTS
 from analysis.figures.sweeps import wer_curves
 
@@ -145,8 +145,8 @@ def _worst(outcomes: Outcomes, place: int) -> list[str]:
         parts.append(
             f"<p><small>{html.escape(title)}</small></p>"
             f"{card('Reference', '', reference_text(utterance.text))}<div class='cards'>"
-            f"{card(base.name, ORIGINAL, marked_transcript(theirs))}"
-            f"{card(model.name, VARIANTS[0], own)}</div>"
+            f"{card(base.name, ORIGINAL, folded(marked_transcript(theirs), base.name))}"
+            f"{card(model.name, VARIANTS[0], folded(own, model.name))}</div>"
         )
     return parts
 

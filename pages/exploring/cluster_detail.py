@@ -10,7 +10,7 @@ from analysis.clustering.unit_space import UnitSpace
 from analysis.figures.clusters import MATRIX_HEIGHT, similarity_matrices
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
-from pages.widgets.basics import data_table, figure, two_columns
+from pages.widgets.basics import data_table, figure
 from pages.widgets.formatting import percent
 
 FEW_MEMBERS = 6
@@ -60,11 +60,9 @@ def draw_detail(
             "cosine to mean": view.to_mean,
         }
     )
-    left, right = two_columns()
-    with left:
+    _becomes(view, unit)
+    if n > 1:
         figure(matrix, key="members", alt="Similarity of the chosen units.", height=MATRIX_HEIGHT)
-    with right:
-        _becomes(view, unit)
     data_table(
         members,
         height="content" if n <= FEW_MEMBERS else MEMBERS_HEIGHT,
@@ -74,7 +72,7 @@ def draw_detail(
         },
         alt="The chosen units.",
     )
-    return {"members": matrix}, members
+    return {"members": matrix} if n > 1 else {}, members
 
 
 def _becomes(view: ClusterView, unit: str) -> None:

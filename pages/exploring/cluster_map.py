@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from analysis.clustering.curves import first_merge_errors
 from analysis.clustering.merge_tree import MergeTree
@@ -15,9 +16,10 @@ from analysis.figures.maps import MAP_HEIGHT, unit_map
 from analysis.figures.theme import BUTTONS_LEFT_OUT
 from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
-from pages.exploring.cluster_selection import choose_units, units_key
+from pages.exploring.cluster_selection import choose_units, chosen_units_of
 from pages.exploring.maps import find_map
 from pages.session.job_box import job_box, show_problem
+from pages.session.link import Reader
 from pages.session.session import Session
 from pages.widgets.basics import draw_chart
 from pages.widgets.choices import choose_one, held
@@ -27,7 +29,11 @@ MAP_WIDTH = 540
 
 PCA, UMAP = "PCA", "UMAP"
 BY_CLUSTER, BY_SIZE, BY_NORM, BY_MERGE = "Cluster", "Cluster size", "Norm", "First merge"
-METHOD_KEY = "clusters:method"
+COLORS = (BY_CLUSTER, BY_SIZE, BY_NORM, BY_MERGE)
+COLOR = ("color", "clusters:color", COLORS)
+"""Of the map of a group: the colour's parameter in an address, its widget's key, its options."""
+
+METHOD_KEY, AXES_KEY = "clusters:method", "clusters:axes"
 PCA_SLOT, UMAP_SLOT = "map:pca", "map:umap"
 _LAST_UMAP = "clusters:last-umap"
 
@@ -50,7 +56,7 @@ def draw_unit_map(
         values, title = norms, "norm (weight)"
     elif color_by == BY_MERGE:
         values, title = first_merge_errors(tree), "error of the first merge (1)"
-    units = st.session_state.get(units_key(model, group), ())
+    units = chosen_units_of(model, group, labels).tolist()
     chart = unit_map(
         group, projection, labels, norms, values=values, value_title=title, chosen=units
     )
@@ -59,9 +65,6 @@ def draw_unit_map(
     def choose() -> None:
         points = st.session_state[key]["selection"]["points"]
         picked = sorted({int(p["customdata"][0]) for p in points if p.get("customdata")})
-        if len(picked) == 1:
-            members = np.flatnonzero(labels == labels[picked[0]])
-            picked = [int(unit) for unit in members]
         if picked:
             choose_units(model, group, picked)
 
@@ -91,8 +94,7 @@ def map_controls(
     model: SpeechModel,
     groups: Sequence[UnitGroup],
     choice: TreeChoice,
-    colors: Sequence[str],
-    color_key: str,
+    color: tuple[str, str, Sequence[str]],
 ) -> tuple[str, Projection | None]:
     """What colours the map and how it is made; the map itself, or the one shown meanwhile."""
     n = sum(group.n_units for group in groups)
@@ -101,8 +103,8 @@ def map_controls(
         # of few units a UMAP tells no more than chance: it is not offered
         offered = n >= WORTHWHILE_UNITS
         method = choose_one("Map", [PCA, UMAP], key=METHOD_KEY) if offered else PCA
-        n_dimensions = choose_one("Axes", [2, 3], key="clusters:axes", format_func="{}-D".format)
-        color_by = choose_one("Colour", colors, key=color_key)
+        n_dimensions = choose_one("Axes", [2, 3], key=AXES_KEY, format_func="{}-D".format)
+        color_by = choose_one("Colour", color[2], key=color[1])
         if method == UMAP:
             umap = _umap_settings(n_dimensions, n)
     projection = find_map(session, model, groups, choice, n_dimensions, PCA_SLOT)
@@ -127,6 +129,45 @@ def _learned_last(
         st.session_state[_LAST_UMAP] = (of, learned)
     known, last = st.session_state.get(_LAST_UMAP, (None, None))
     return last if known == of else None
+
+
+def above_map() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """A row above the map: a place for its controls, and one for what is exported."""
+    row = st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"
+    )
+    return row.container(width="content"), row.container(width="content")
+
+
+def link_to_map(color_name: str, color_key: str, colors: Sequence[str]) -> dict[str, str]:
+    """How the map is drawn, for the address, where it is not as it is at first.
+
+    Parameters
+    ----------
+    color_name : str
+        Of the parameter.
+    color_key : str
+        Of the widget.
+    colors : sequence of str
+        Its options.
+    """
+    held = {
+        "map": (st.session_state.get(METHOD_KEY, PCA), PCA),
+        "axes": (str(st.session_state.get(AXES_KEY, 2)), "2"),
+        color_name: (st.session_state.get(color_key, colors[0]), colors[0]),
+    }
+    return {name: now for name, (now, first) in held.items() if now != first}
+
+
+def map_readers(
+    color_name: str, color_key: str, colors: Sequence[str]
+) -> dict[str, tuple[str, Reader]]:
+    """What reads that; see `pages.session.link.follow`."""
+    return {
+        "map": (METHOD_KEY, lambda text: UMAP if text == UMAP else PCA),
+        "axes": (AXES_KEY, lambda text: 3 if text == "3" else 2),
+        color_name: (color_key, lambda text: text if text in colors else colors[0]),
+    }
 
 
 def map_note(session: Session, note: str, *awaited: str) -> None:

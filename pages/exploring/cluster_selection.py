@@ -1,6 +1,6 @@
 """What is looked at on Clusters: the group, its K, a cluster or some units; kept and linked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import streamlit as st
@@ -10,7 +10,7 @@ from analysis.models.speech_model import SpeechModel
 from analysis.models.unit_groups import UnitGroup
 from pages.planning.group_choice import pick_group, same_kind, select_group, selected_group
 from pages.planning.settings import widget_key
-from pages.session.link import follow, one_of, opened
+from pages.session.link import Reader, follow, one_of, opened
 from pages.widgets.choices import choose_one
 
 ONE_GROUP, ALL_HEADS = "One group", "All heads of the model"
@@ -40,12 +40,12 @@ def k_key(model: SpeechModel, group: UnitGroup) -> str:
 
 
 def units_key(model: SpeechModel, group: UnitGroup) -> str:
-    """Holds the chosen units of a group, a tuple of indices."""
+    """Holds the units of a group that were chosen one by one, a tuple of indices."""
     return widget_key(model, f"look-units:{group.id}")
 
 
 def anchor_key(model: SpeechModel, group: UnitGroup) -> str:
-    """Holds the unit whose cluster an opened link names, until that cluster is chosen."""
+    """Holds the unit whose cluster is chosen, whatever K makes of that; -1 where none is."""
     return widget_key(model, f"look-anchor:{group.id}")
 
 
@@ -60,29 +60,51 @@ def first_side(model: SpeechModel) -> str:
 
 
 def choose_units(model: SpeechModel, group: UnitGroup, units: Sequence[int]) -> None:
-    """Take over what was chosen on a map, and have it shown; from a callback."""
-    st.session_state[units_key(model, group)] = tuple(units)
+    """Take over what was chosen on a map, and have it shown; from a callback.
+
+    One unit stands for its cluster, which follows K; several are chosen as they are.
+    """
+    alone = len(units) == 1
+    st.session_state[anchor_key(model, group)] = int(units[0]) if alone else -1
+    st.session_state[units_key(model, group)] = () if alone else tuple(map(int, units))
     if st.session_state.get(SIDE_KEY, EVERY_K) == EVERY_K:
         st.session_state[SIDE_KEY] = first_side(model)
+
+
+def chosen_units_of(model: SpeechModel, group: UnitGroup, labels: np.ndarray) -> np.ndarray:
+    """The units that are looked at: int64, (m,).
+
+    Parameters
+    ----------
+    model : SpeechModel
+    group : UnitGroup
+    labels : ndarray of int64, (n,)
+        Cluster of each unit.
+    """
+    anchor = st.session_state.get(anchor_key(model, group), -1)
+    if 0 <= anchor < group.n_units:
+        return np.flatnonzero(labels == labels[anchor])
+    return np.array(st.session_state.get(units_key(model, group), ()), dtype=np.int64)
 
 
 def choose_side(model: SpeechModel, sides: Sequence[str], *, chosen: bool) -> str:
     """What is shown beside the map; before anybody said, what is chosen, if anything is."""
     default = first_side(model) if chosen else sides[0]
-    return choose_one("Beside the map", sides, key=SIDE_KEY, default=default)
+    return choose_one("Show", sides, key=SIDE_KEY, default=default)
 
 
-def link_to_units(model: SpeechModel, group: UnitGroup, labels: np.ndarray) -> dict[str, str]:
-    """What is chosen, for the address: a cluster by its first unit, units by their indices.
+def link_to_units(model: SpeechModel, group: UnitGroup) -> dict[str, str]:
+    """What is chosen, for the address: a cluster by one of its units, units by their indices.
 
     With the side that it is seen from.
     """
-    units = np.array(st.session_state.get(units_key(model, group), ()), dtype=np.int64)
+    anchor = st.session_state.get(anchor_key(model, group), -1)
+    units = st.session_state.get(units_key(model, group), ())
     seen = {"side": side_name()}
-    if _whole_cluster(units, labels) is not None:
-        return {"cluster": str(units[0])} | seen
+    if anchor >= 0:
+        return {"cluster": str(anchor)} | seen
     if 0 < len(units) <= MAX_LINKED:
-        return {"units": ",".join(str(unit) for unit in units)} | seen
+        return {"units": ",".join(map(str, units))} | seen
     return {}
 
 
@@ -92,17 +114,19 @@ def side_name() -> str:
     return next(name for name, side in _SIDES.items() if side == held)
 
 
-def follow_link(model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
-    """Choose what an opened link names."""
+def follow_link(
+    model: SpeechModel, groups: Sequence[UnitGroup], others: Mapping[str, tuple[str, Reader]]
+) -> None:
+    """Choose what an opened link names; `others` are the readers of what else it may name."""
     by_id = {group.id: group for group in groups}
     group = by_id.get(opened().get("group", ""), selected_group(model, groups))
 
     def read_k(text: str) -> int | None:
         return int(text) if text.isascii() and text.isdigit() and _fits(int(text), group) else None
 
-    def read_unit(text: str) -> int | None:
+    def read_unit(text: str) -> int:
         fits = text.isascii() and text.isdigit() and int(text) < group.n_units
-        return int(text) if fits else None
+        return int(text) if fits else -1
 
     def read_units(text: str) -> tuple[int, ...] | None:
         parts = text.split(",") if text else []  # a link to no units chooses none
@@ -124,6 +148,7 @@ def follow_link(model: SpeechModel, groups: Sequence[UnitGroup]) -> None:
             "units": (units_key(model, group), read_units),
             "cluster": (anchor_key(model, group), read_unit),
             "side": (SIDE_KEY, read_side),
+            **others,
         },
     )
 
@@ -203,16 +228,15 @@ def choose_cluster(model: SpeechModel, group: UnitGroup, labels: np.ndarray) -> 
     counts = np.bincount(labels)
     several = np.flatnonzero(counts > 1)
     order = several[np.argsort(-counts[several], kind="stable")][:MAX_LISTED].tolist()
-    chosen_key = units_key(model, group)
-    units = np.array(st.session_state.get(chosen_key, ()), dtype=np.int64)
+    units = chosen_units_of(model, group, labels)
     whole = _whole_cluster(units, labels)
     list_key = widget_key(model, "look-cluster")
     st.session_state[list_key] = whole if whole in order else None
 
     def pick() -> None:
         label = st.session_state[list_key]
-        members = () if label is None else np.flatnonzero(labels == label)
-        st.session_state[chosen_key] = tuple(int(unit) for unit in members)
+        members = [] if label is None else np.flatnonzero(labels == label).tolist()
+        choose_units(model, group, members[:1])
 
     if not order:
         st.caption("At K = n no units are merged: move the slider to the left.")
@@ -224,7 +248,9 @@ def choose_cluster(model: SpeechModel, group: UnitGroup, labels: np.ndarray) -> 
             format_func=lambda label: f"Cluster {label}: {counts[label]:,} units",
             key=list_key,
             index=order.index(whole) if whole in order else None,
-            placeholder="Choose one, or choose units on the map",
+            placeholder=f"{len(units):,} chosen on the map" if units.size else "Choose one",
             on_change=pick,
         )
+    if not units.size:
+        st.caption("Choose a cluster here, or click on a point of the map.")
     return units

@@ -95,16 +95,26 @@ def known_trees(model: SpeechModel, choice: TreeChoice) -> Trees | None:
     return found if found is not None else shelf.find(tree_key(model, choice.bare))
 
 
-def find_bare_trees(session: Session, model: SpeechModel, choice: TreeChoice) -> Trees | None:
+def find_bare_trees(
+    session: Session, model: SpeechModel, choice: TreeChoice, *, foreseen: float = 0.0
+) -> Trees | None:
     """As `known_trees`; starts building bare ones, in slot `tree_slot(choice.bare)`.
 
     They do not wait for those of the choice, which another page may have started, and each takes
     from the other what it has measured.
+
+    Parameters
+    ----------
+    session : Session
+    model : SpeechModel
+    choice : TreeChoice
+    foreseen : float
+        Seconds that it should take; 0 where nobody knows.
     """
     found = known_trees(model, choice)
     if found is not None:
         return found
-    return _find_trees(session, model, choice.bare, "bare trees", _BARE_STAGES, 0.0)
+    return _find_trees(session, model, choice.bare, "bare trees", _BARE_STAGES, foreseen)
 
 
 def _find_trees(

@@ -119,4 +119,4 @@ def _took(model: SpeechModel, choice: TreeChoice) -> str:
     shelf = tree_shelf()
     keys = [tree_key(model, choice), tree_key(model, choice.bare)]
     there = next(key for key in keys if shelf.find(key) is not None)
-    return f"ready in {seconds(shelf.seconds(there))}"
+    return f"took {seconds(shelf.seconds(there))}"

@@ -20,6 +20,7 @@ from pages.listening.opening import (
 from pages.session import link
 from pages.widgets.choices import held
 from pages.widgets.presented import SCALE, present
+from pages.widgets.sound_switch import draw_sound_switch
 
 _FONT_PIXELS = 16  # as in .streamlit/config.toml
 
@@ -38,7 +39,7 @@ def draw_switch() -> None:
         on_click=present,
         args=(True,),
         help="Large type and no sidebar. Page Up and Page Down lead to the other pages; on Listen"
-        " and Transcribe, arrow keys step through what is shown. Escape ends it.",
+        " and Transcribe, arrow keys step through what is shown, and P plays it. Escape ends it.",
     )
 
 
@@ -60,17 +61,19 @@ def draw_bar(page: st.Page, pages: Sequence[st.Page]) -> None:
     st.html(
         f"<style>html {{font-size: {SCALE * _FONT_PIXELS:g}px}}"
         " [data-testid=stSidebar], [data-testid=stExpandSidebarButton] {display: none}"
+        " [data-testid=stMain]:focus-visible {outline: none; box-shadow: none}"
         f" .st-key-{_BAR} {{position: fixed; top: 0.5rem; right: 4rem; left: 4rem; width: auto;"
         " z-index: 999991; flex-wrap: nowrap; overflow-x: auto}</style>"
     )
     with st.container(horizontal=True, horizontal_alignment="right", gap="xsmall", key=_BAR):
         if page.title in _CLIPS:
+            draw_sound_switch("P")
             _step("Clip before", "Up", "present:up", _CLIPS[page.title], -1)
             _step("Next clip", "Down", "present:down", _CLIPS[page.title], 1)
         if page.title == "Listen":
             _step("Less", "Left", "present:left", _move_sparsity, -1)
             _step("More", "Right", "present:right", _move_sparsity, 1)
-        for label, key, by in (("Page before", "PageUp", -1), ("Next page", "PageDown", 1)):
+        for label, key, by in (("Back", "PageUp", -1), ("Next", "PageDown", 1)):
             if st.button(label, shortcut=key, key=f"present:{key.lower()}", type="tertiary"):
                 st.switch_page(neighbour(pages, page, by))
         st.button("End", shortcut="Esc", key="present:end", on_click=present, args=(False,))

@@ -42,9 +42,13 @@ def draw_blind(state: SweepState, model: int, base: int) -> None:
         f"{len(verdicts)} of {len(trials)} judged"
         + (
             f": **{escape_markdown(names[model])}** better in {own.wins}, "
-            f"**{escape_markdown(names[base])}** in {own.losses}, equal in {own.ties};"
-            f" {percent(own.share, 0)} of those decided, {LEVEL_SHOWN} interval"
-            f" {percent(own.interval.low, 0)} to {percent(own.interval.high, 0)} (Wilson)."
+            f"**{escape_markdown(names[base])}** in {own.losses}, equal in {own.ties}"
+            + (
+                f"; {percent(own.share, 0)} of those decided, {LEVEL_SHOWN} interval"
+                f" {percent(own.interval.low, 0)} to {percent(own.interval.high, 0)} (Wilson)."
+                if own.wins or own.losses
+                else "."
+            )
             if verdicts and told
             else ". Who is who is told with the score."
         )

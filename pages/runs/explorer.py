@@ -18,7 +18,7 @@ from analysis.evaluation.utterances import (
     is_numeric,
     new_errors_of,
 )
-from analysis.figures.marked_words import legend, marked_transcript, reference_text
+from analysis.figures.marked_words import folded, legend, marked_transcript, reference_text
 from analysis.figures.palette import ORIGINAL, variant_color
 from analysis.figures.sweeps import lines_of
 from analysis.tables import FORMATS
@@ -272,7 +272,7 @@ def _draw_exports(table: UtteranceTable, places: np.ndarray) -> None:
                 "utterances",
                 kind,
                 key="explorer",
-                label=f"{FORMATS[kind].label} of these {len(places):,}",
+                label=f"{FORMATS[kind].label} of {number_of(len(places), 'utterance')}",
                 help="With the words of every model.",
             )
 
@@ -296,7 +296,7 @@ def _draw_utterance(state: SweepState, table: UtteranceTable, place: int) -> Non
             with st.container(border=True, gap="xsmall"):
                 st.markdown(f"{swatch(colors[number])} **{escape_markdown(model.name)}**")
                 original = None if number == table.base else theirs
-                st.html(marked_transcript(own.alignment, original))
+                st.html(folded(marked_transcript(own.alignment, original), f"Words: {model.name}"))
                 said = number_of(int(model.errors[place]), "error")
                 if original is not None:
                     new = table.frame[new_errors_of(model.name)].iloc[place]

@@ -9,7 +9,7 @@ from analysis.evaluation.loss_tables import SLICE_TITLES
 from analysis.evaluation.significance import LEVEL_SHOWN, N_RESAMPLES
 from analysis.evaluation.slices import MIN_BLOCKS, Slice, slice_values, slices_of
 from analysis.evaluation.utterances import column_title
-from analysis.figures.losses import slice_chart
+from analysis.figures.losses import MOST_SLICES, slice_chart
 from pages.runs.explorer import show_slice
 from pages.session.sweep_state import SweepState
 from pages.widgets.basics import data_table, figure
@@ -47,10 +47,11 @@ def draw_slices(state: SweepState, model: int, base: int) -> None:
     )
     table = pd.DataFrame([slice_values(one) for one in slices])
     _draw_table(table, slices, model, base)
+    drawn = f" The picture shows the first {MOST_SLICES}." if len(slices) > MOST_SLICES else ""
     st.caption(
         f"{len(slices)} slices of {MIN_BLOCKS} utterances or more;"
         f" {LEVEL_SHOWN} intervals by paired bootstrap; p is corrected for the number of"
-        " slices (Holm). Choose a row to see its utterances below."
+        f" slices (Holm).{drawn} Choose a row to see its utterances below."
     )
     draw_exports("slices", {"slices": chart}, {"slices": table})
 

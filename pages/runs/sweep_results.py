@@ -13,7 +13,7 @@ from analysis.evaluation.sweep_tables import (
     to_markdown,
 )
 from analysis.evaluation.sweep_tables import table as wer_table
-from analysis.figures.marked_words import legend, marked_transcript
+from analysis.figures.marked_words import folded, legend, marked_transcript
 from analysis.figures.palette import ORIGINAL
 from analysis.figures.sweeps import (
     AXES,
@@ -131,10 +131,10 @@ def _draw_table(state: SweepState) -> None:
             *(("model",) if several_models else ()),
             *("method", "allocation"),
             *(("condition",) if len(state.conditions) > 1 else ()),
-            *("removed", "parameters", "real_time_factor"),
-            *("wer", "wer_low", "wer_high", "cer", "substitutions", "insertions", "deletions"),
-            *("insertion_rate", "looping"),
-            *("original_difference", "original_p_bootstrap", "original_p_mapsswe"),
+            *("removed", "wer", "wer_low", "wer_high", "original_difference"),
+            *("original_p_bootstrap", "original_p_mapsswe"),
+            *("substitutions", "insertions", "deletions", "cer", "insertion_rate", "looping"),
+            *("parameters", "real_time_factor"),
             *("magnitude_difference", "magnitude_p_bootstrap", "magnitude_p_mapsswe"),
         ],
         column_config={
@@ -197,24 +197,21 @@ def _draw_worst(shown: list[Row]) -> None:
     rows = [row for row in shown if row.cell is not None]
     if not rows:
         return
-    st.header("Worst utterances")
+    st.header("Utterances that lose most")
     lines = {id(row): line for line in lines_of(rows) for row in line.rows}
     rows.sort(key=lambda row: row.cell is not None and row.cell.way.is_magnitude)  # the baseline
-    chosen = st.selectbox(
-        "Model",
-        range(len(rows)),
-        format_func=lambda index: _name(lines[id(rows[index])], rows[index]),
-        key="worst-model",
-    )
-    evaluation, corpus = rows[chosen].evaluation, rows[chosen].evaluation.corpus
+    # by name, for while a sweep goes on the rows change their places
+    named = {_name(lines[id(row)], row): row for row in rows}
+    row = named[st.selectbox("Model", list(named), key="worst-model")]
+    evaluation, corpus = row.evaluation, row.evaluation.corpus
     worst = worst_utterances(evaluation, original)[:N_WORST]
     if not worst:
         st.caption("This model gets every word right.")
         return
     st.html(legend())
     left, right = st.columns(2)
-    line = lines[id(rows[chosen])]
-    left.markdown(f"{swatch(line.color)} **{escape_markdown(_name(line, rows[chosen]))}**")
+    line = lines[id(row)]
+    left.markdown(f"{swatch(line.color)} **{escape_markdown(_name(line, row))}**")
     right.markdown(f"{swatch(ORIGINAL)} **original**")
     for index in worst:
         utterance, own = corpus.utterances[index], evaluation.scores[index]
@@ -225,8 +222,8 @@ def _draw_worst(shown: list[Row]) -> None:
                 f" original: {original.errors[index]}, of {number_of(own.words, 'word')}"
             )
             left, right = st.columns(2)
-            left.html(marked_transcript(own.alignment))
-            right.html(marked_transcript(theirs.alignment))
+            left.html(folded(marked_transcript(own.alignment), f"Words: {_name(line, row)}"))
+            right.html(folded(marked_transcript(theirs.alignment), "Words: original"))
 
 
 def _name(line: Line, row: Row) -> str:

@@ -47,8 +47,8 @@ def draw_words(state: SweepState, model: int, base: int) -> None:
     classes: list[CharacterClass] = state.remember(
         ("letters", model, base), lambda: character_classes(outcomes, model, base)
     )
-    words = as_table(losses)
-    swaps = as_table(errors)
+    words = as_table(losses, WordLoss)
+    swaps = as_table(errors, NewError)
     left, right = st.columns(2)
     with left:
         st.markdown("**Words that are lost**")

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from pages.session.jobs import POLL_SECONDS, CancelNote, Jobs
+from pages.session.jobs import CancelNote, Jobs
 from pages.widgets.basics import sentence_of, show_error
+from pages.widgets.ticking import tick
 
 
-@st.fragment(run_every=POLL_SECONDS)
+@st.fragment
 def watch(jobs: Jobs, slot: str, n_parts: int, wide: bool) -> None:
     """Draw a running job's progress and its Cancel button.
 
@@ -22,6 +23,7 @@ def watch(jobs: Jobs, slot: str, n_parts: int, wide: bool) -> None:
     with st.container(horizontal=wide, vertical_alignment="bottom"):
         st.progress(job.fraction, text=job.describe())
         cancelled = st.button("Cancel", key=f"cancel:{slot}")
+        tick(f"tick:{slot}")
     if cancelled:
         jobs.stop(slot)
         st.rerun()

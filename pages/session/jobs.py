@@ -30,10 +30,8 @@ T = TypeVar("T")
 SETTLE_SECONDS = 0.4
 """A job that is done this fast is shown at once, without ever drawing a progress bar."""
 
-POLL_SECONDS = 0.3
-"""How often a running job's progress is drawn again."""
-
 _ON_TIME = 0.8  # of the time foreseen: so far the bar follows the clock, then it slows down
+_TELLING = 0.05  # of the work: before so much is done, what is gone tells nothing of what is left
 _WAITING = 0.8  # of the bar of a job that has to wait for another one
 
 
@@ -173,7 +171,7 @@ class Job(Generic[T]):
         if self._foreseen:
             return self._foreseen - self._elapsed
         done = self._own_fraction
-        return self._elapsed / done * (1 - done) if 0 < done < 1 else 0.0
+        return self._elapsed / done * (1 - done) if _TELLING <= done < 1 else 0.0
 
     def describe(self) -> str:
         """One line for the progress bar: title, step, time left."""

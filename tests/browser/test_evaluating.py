@@ -26,7 +26,7 @@ def test_a_sweep_is_run_drawn_and_exported(page: Page, server: str) -> None:
     limit.press("Enter")
     page.get_by_role("button", name="Evaluate 3 models").click()
 
-    expect(page.get_by_role("heading", name="Worst utterances")).to_be_visible()
+    expect(page.get_by_role("heading", name="Utterances that lose most")).to_be_visible()
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
     expect(chart(page, "removed (% of the mergeable parameters)")).to_contain_text(
         "papers' clustering"

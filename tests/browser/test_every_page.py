@@ -103,6 +103,12 @@ def test_a_talk_is_given_with_the_keyboard_alone(page: Page, server: str) -> Non
     page.keyboard.press("ArrowUp")
     expect(page).to_have_url(re.compile("clip=shopping.flac"))
     settle(page)
+    sound = page.locator("audio").first
+    assert sound.evaluate("sound => sound.paused"), "nothing plays by itself"
+    page.keyboard.press("p")
+    expect(sound).to_have_js_property("paused", False)
+    page.keyboard.press("p")
+    expect(sound).to_have_js_property("paused", True)
     assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") > 18
     assert barriers(page) == []
     page.keyboard.press("PageDown")

@@ -139,7 +139,7 @@ def test_while_the_recipe_listens_a_preview_by_weights_answers(
     try:
         app.run()
         said = " ".join(caption.value for caption in app.caption)
-        assert "**Preview by weights**, ready in" in said
+        assert "**Preview by weights**, took" in said
         assert "by influence: " in said
         by_weights = build_trees(model)
         assert n_clusters(app) == allocate(

@@ -64,7 +64,7 @@ def test_a_sweep_is_run_and_shown(page: AppTest) -> None:
     assert len(rows[0].evaluation.scores) == N_UTTERANCES
     assert rows[2].against_magnitude is not None
     assert [head.value for head in page.header] == [
-        *("WER against what was removed", "WER against cost", "Table", "Worst utterances"),
+        *("WER against what was removed", "WER against cost", "Table", "Utterances that lose most"),
         *("Where words are lost", "All utterances"),
     ]
     # what some seconds of sound took is noise, which nobody asked to see

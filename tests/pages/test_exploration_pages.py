@@ -223,7 +223,7 @@ def test_clusters_are_shown_by_weights_while_the_recipe_listens(
 
     try:
         app.run()
-        while not any("**Preview by weights**, ready" in text.value for text in app.caption):
+        while not any("**Preview by weights**, took" in text.value for text in app.caption):
             app.run()
         assert {group.id: k_at(group) for group in (moved, left)} == by_weights
         app.selectbox(key=widget_key(model, "group")).set_value(moved.id).run()
@@ -231,7 +231,7 @@ def test_clusters_are_shown_by_weights_while_the_recipe_listens(
     finally:
         release.set()
     settle(app)
-    assert "By influence, ready in" in texts(app)
+    assert "By influence, took" in texts(app)
     space = UnitSpace("influence", excitation=recipe_excitation(model, complete()))
     trees = build_trees(model, space)
     assert k_at(left) == knee(trees[left.id]) != by_weights[left.id], "nobody moved it"

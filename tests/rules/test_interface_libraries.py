@@ -39,6 +39,18 @@ def test_streamlit_stays_in_the_pages() -> None:
     )
 
 
+def test_no_part_of_a_page_is_drawn_by_the_clock() -> None:
+    refuse(
+        [
+            f"{relative(path)}:{node.value.lineno} has `run_every`, with which a busy page turns"
+            " white: use pages/widgets/ticking.py."
+            for path in files("pages")
+            for node in ast.walk(tree_of(path))
+            if isinstance(node, ast.keyword) and node.arg == "run_every"
+        ]
+    )
+
+
 def test_plotly_stays_in_the_figures() -> None:
     refuse(
         [

@@ -148,3 +148,9 @@ def test_models_whose_states_have_other_shapes_are_refused(
 ) -> None:
     with pytest.raises(UserError, match="do not go with each other"):
         measure_drift(whisper, [hubert], sound(1.0))
+
+
+def test_models_of_two_kinds_have_no_drift(whisper: SpeechModel, hubert: SpeechModel) -> None:
+    for one, other in ((whisper, hubert), (hubert, whisper)):
+        with pytest.raises(UserError, match="do not go with each other"):
+            measure_drift(one, [other], sound(1.0))
