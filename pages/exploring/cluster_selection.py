@@ -195,9 +195,20 @@ def choose_group(model: SpeechModel, groups: Sequence[UnitGroup], row: DeltaGene
     return group
 
 
+def moved_k(model: SpeechModel, group: UnitGroup) -> int | None:
+    """The K that somebody moved the slider to; 0 while it stands at the knee, None before that."""
+    held = st.session_state.get(k_key(model, group))
+    return 0 if held is not None and held == st.session_state.get(_knee_key(model, group)) else held
+
+
+def _knee_key(model: SpeechModel, group: UnitGroup) -> str:
+    """Holds the knee at which the slider was set, and with which it goes."""
+    return widget_key(model, f"look-knee:{group.id}")
+
+
 def choose_k(model: SpeechModel, group: UnitGroup, bend: int) -> int:
     """The K to look at, which starts at the knee and goes with it until somebody moves it."""
-    slider_key, knee_key = k_key(model, group), widget_key(model, f"look-knee:{group.id}")
+    slider_key, knee_key = k_key(model, group), _knee_key(model, group)
     if st.session_state.get(slider_key) == st.session_state.get(knee_key):
         st.session_state[slider_key] = bend
     st.session_state[knee_key] = bend

@@ -34,10 +34,10 @@ _ICON = """<svg xmlns="http://www.w3.org/2000/svg" width="44" height="44" viewBo
 <path d="M22 13a12 12 0 0 1 0 18a12 12 0 0 1 0-18z" fill="#FFFFFF"/></svg>"""
 
 # Streamlit leaves 80 pixels on either side of a page, which a projector cannot spare; and messages
-# that pass would cover the buttons at the head of a page.
+# that pass would cover the buttons at the head of a page, or the words of a transcript beside it.
 _STYLE = """<style>@media (min-width: 768px) and (max-width: 1200px) {
 [data-testid=stMainBlockContainer] {padding-left: 2rem; padding-right: 2rem}}
-.stToastContainer {top: auto !important; bottom: 1rem !important}</style>"""
+.stToastContainer {inset: auto auto 1rem 1rem !important; max-width: 17rem}</style>"""
 
 _inside: "ContextVar[tuple[Session, SpeechModel] | None]" = ContextVar("inside", default=None)
 

@@ -41,6 +41,8 @@ def sentence(draft: Draft, base: Footprint, cost: Footprint | None, *, whole: bo
     amount = "the units set by hand" if recipe.allocation == MANUAL else percent(recipe.sparsity, 0)
     kinds = listed([name for kind, name in UNIT_NAMES.items() if kind in recipe.components])
     said = f"{verb} {amount} of {kinds or 'nothing'}"
+    if recipe.repair == "refit":
+        said += ", and fit the others to take over their work"
     if whole:
         said += f" ({recipe.allocation} allocation, distance: {recipe.distance})"
     said += f": **{count(base.parameters)} → {count(cost.parameters) if cost else '…'} parameters**"
