@@ -142,20 +142,30 @@ def to_latex(rows: Sequence[Row | Skipped]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def notes(rows: Sequence[Row | Skipped]) -> list[str]:
-    """What a reader of the table has to know, a sentence or two each."""
+_MARKS = f"* p < {ALPHA:.2f} in MAPSSWE, † p < {ALPHA:.2f} in the paired bootstrap, "
+_TIME = " RTF: seconds of computing per second of sound, where and when the row was computed."
+
+
+def notes(rows: Sequence[Row | Skipped], *, whole: bool = True) -> list[str]:
+    """What a reader of the table has to know, a sentence or two each.
+
+    Parameters
+    ----------
+    rows : sequence of Row or Skipped
+    whole : bool
+        Whether the table has the marks of significance and the real-time factor.
+    """
     first = _evaluated(rows)[0].evaluation
     total, corpus = first.total, first.corpus
     found = [
         f"{corpus.name}: {corpus.describe()}, {total.words:,} words. Normaliser: "
         f"{total.normaliser}. Rates in per cent, of the corpus as a whole.",
         f"Intervals: {LEVEL_SHOWN}, by bootstrap (Bisani and Ney 2004) over {corpus.drawn}.",
-        f"Δ: points of WER; * p < {ALPHA:.2f} in MAPSSWE, † p < {ALPHA:.2f} in the paired "
-        "bootstrap, each row by itself, not corrected for their number.",
+        f"Δ: points of WER; {_MARKS if whole else 'p: of the paired bootstrap, '}each row by "
+        "itself, not corrected for their number.",
         "Inserted: words that nobody said, over words of the references. Looping: share of the "
         "utterances whose words go round in circles.",
-        "Removed: share of the mergeable parameters. RTF: seconds of computing per second of "
-        "sound, where and when the row was computed.",
+        f"Removed: share of the mergeable parameters.{_TIME if whole else ''}",
     ]
     return found + _not_run([row for row in rows if isinstance(row, Skipped)])
 

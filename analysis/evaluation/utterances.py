@@ -138,6 +138,14 @@ class UtteranceTable:
         columns["reference"] = [utterance.text for utterance in utterances]
         return pd.DataFrame(columns)
 
+    @cached_property
+    def short_names(self) -> pd.Series:
+        """Of each utterance its id without folders, where no two are alike then."""
+        ids: pd.Series = self.frame["utterance"]
+        short = ids.str.rsplit("/", n=1).str[-1]
+        # one recording may stand there under several conditions
+        return short if short.nunique() == ids.nunique() else ids
+
     @property
     def _told(self) -> list[str]:
         """Columns that tell of models, in the frame and in files."""

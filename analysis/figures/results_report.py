@@ -63,7 +63,7 @@ def results_report(saved: SavedResults, theme: Theme = "light") -> str:
         f"<small>{html.escape(corpus.describe())}; made with Coalesce.</small>",
         "<h2>Models</h2>",
         _table([_only(values(row), _COLUMNS) for row in rows]),
-        *(f"<p><small>{html.escape(note)}</small></p>" for note in notes(saved.rows)),
+        *(f"<p><small>{html.escape(note)}</small></p>" for note in notes(saved.rows, whole=False)),
     ]
     first = True
     for (model, condition), own in _by_original(rows).items():

@@ -226,7 +226,7 @@ def _draw_page(table: UtteranceTable, search: Search, places: np.ndarray) -> int
             )
         )
     shown = places[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
-    frame = table.frame.iloc[shown]
+    frame = table.frame.iloc[shown].assign(utterance=table.short_names.iloc[shown])
     event: Any = data_table(
         frame,
         column_order=_errors_first(table),

@@ -150,3 +150,22 @@ def test_ids_that_are_no_numbers_stay_as_they_are_written() -> None:
     assert frame["floor"].tolist() == [0, -1, -2, -3, -4, -5]
     assert frame["snr"].tolist() == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
     assert frame["gain"].tolist() == [1000] * 6
+
+
+@pytest.mark.parametrize(
+    ("ids", "short"),
+    [
+        (("a/b/1.flac", "a/c/2.flac"), ["1.flac", "2.flac"]),
+        (("a/1.flac", "b/1.flac"), ["a/1.flac", "b/1.flac"]),
+        (("a/1.flac", "a/1.flac"), ["1.flac", "1.flac"]),  # under two conditions
+    ],
+)
+def test_names_are_short_where_that_leaves_them_apart(
+    ids: tuple[str, str], short: list[str]
+) -> None:
+    outcomes = heard(["a", "b"], {"original": ["a", "b"]})
+    utterances = tuple(
+        replace(own, id=name) for own, name in zip(outcomes.utterances, ids, strict=True)
+    )
+    table = UtteranceTable(replace(outcomes, utterances=utterances))
+    assert table.short_names.tolist() == short

@@ -22,6 +22,8 @@ def test_the_report_holds_everything_and_asks_for_nothing() -> None:
     assert headings[-1] == "Utterances that lose most"
     assert {"Regained", "Lost (points)", "Times"} <= set(re.findall(r"<th>(.*?)</th>", body))
     assert "original_errors" not in body
+    assert "MAPSSWE" not in body, "the table has no mark of it"
+    assert "RTF" not in body
     assert "the &lt;b&gt;cat&lt;/b&gt; sat</div>" in body, "the reference, as it was written"
     assert not re.search(r"<b>|<(link|img|iframe)", body)
     assert not re.search(r"(src|href)=['\"]https?:", body)
