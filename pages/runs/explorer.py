@@ -49,6 +49,9 @@ MODEL_KEY = "explorer-model"
 """Holds the place of the model that slices, words and utterances are about."""
 
 _ORDER, _SHOWN, _TEXT = "explorer-order", "explorer-which", "explorer-text"
+_USUAL = "explorer-usual"
+"""Holds the column that sorts where nobody chose one."""
+
 _ROUND = "explorer-round"
 """How often all filters were taken away: those of the next round are other widgets."""
 
@@ -128,8 +131,10 @@ def _order(table: UtteranceTable, model: int, left: Any, right: Any) -> tuple[st
     name = table.outcomes.names[model]
     usual = errors_of(name) if model == table.base else new_errors_of(name)
     columns = [usual, *(column for column in table.frame.columns if column != usual)]
-    if st.session_state.get(_ORDER) not in columns:
+    held = st.session_state.get(_ORDER)
+    if held not in columns or held == st.session_state.get(_USUAL):  # nobody chose another one
         st.session_state[_ORDER] = usual  # set, not forgotten: the browser would keep the old name
+    st.session_state[_USUAL] = usual
     order = left.selectbox(
         "Sort by",
         columns,
