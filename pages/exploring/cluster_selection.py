@@ -195,10 +195,14 @@ def choose_group(model: SpeechModel, groups: Sequence[UnitGroup], row: DeltaGene
     return group
 
 
-def moved_k(model: SpeechModel, group: UnitGroup) -> int | None:
-    """The K that somebody moved the slider to; 0 while it stands at the knee, None before that."""
-    held = st.session_state.get(k_key(model, group))
-    return 0 if held is not None and held == st.session_state.get(_knee_key(model, group)) else held
+def from_knee(model: SpeechModel, group: UnitGroup) -> int | None:
+    """How far the slider of K stands right of the knee, with which it goes until it is moved.
+
+    None before it was drawn.
+    """
+    k = st.session_state.get(k_key(model, group))
+    bend = st.session_state.get(_knee_key(model, group))
+    return None if k is None or bend is None else int(k) - int(bend)
 
 
 def _knee_key(model: SpeechModel, group: UnitGroup) -> str:

@@ -18,7 +18,7 @@ from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import UNITS
 from analysis.models.unit_groups import UnitGroup
 from analysis.wording import number_of
-from pages.exploring.cluster_selection import ONE_GROUP, VIEW_KEY, moved_k
+from pages.exploring.cluster_selection import ONE_GROUP, VIEW_KEY, from_knee
 from pages.exploring.measurements import STATISTIC_KEY, known_trees
 from pages.listening.opening import FIRST_PERCENT, PERCENT_KEY, clip_on_show
 from pages.listening.rehearsal import NORMALISER, heard_on_show
@@ -309,8 +309,8 @@ def _sees_cell(session: Session, model: SpeechModel) -> tuple[str, ...]:
 def _sees_k(session: Session, model: SpeechModel) -> tuple[str, int] | None:
     group = st.session_state.get(widget_key(model, "group"))
     found = next((each for each in model.groups if each.id == group), None)
-    k = moved_k(model, found) if found else None
-    return None if found is None or k is None else (found.id, k)
+    place = from_knee(model, found) if found else None
+    return None if found is None or place is None else (found.id, place)
 
 
 def _sees_variants(session: Session, model: SpeechModel) -> int:

@@ -66,7 +66,7 @@ def test_ten_thousand_utterances_are_sorted_and_filtered(
     n_found = sum("w7" in text.split() for text in said)
     expect(page.get_by_text(f"{n_found:,} of 10,000 utterances")).to_be_visible()
     with page.expect_download() as download:
-        page.get_by_role("button", name=re.compile(f"JSONL of these {n_found}")).click()
+        page.get_by_role("button", name=re.compile(f"JSONL of {n_found} ")).click()
     lines = download.value.path().read_text().splitlines()
     assert len(lines) == n_found
     assert all('"reference": "w7 and' in line for line in lines)

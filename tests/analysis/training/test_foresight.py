@@ -2,6 +2,7 @@
 
 import pytest
 
+from analysis.compression import effort
 from analysis.models.footprint import footprint
 from analysis.models.speech_model import SpeechModel
 from analysis.speech.excitation import make_excitation
@@ -9,6 +10,12 @@ from analysis.speech.languages import language_codes
 from analysis.speech.windows import quiet_windows
 from analysis.training.foresight import foresee_training, foresee_without_data
 from analysis.training.own_words import _sizes, foreseen_pieces
+
+
+@pytest.fixture(autouse=True)
+def steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is always as fast."""
+    monkeypatch.setattr(effort, "machine_rate", lambda device: 1e9)
 
 
 def test_a_run_takes_longer_with_more_to_learn(speech_model: SpeechModel) -> None:
