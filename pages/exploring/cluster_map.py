@@ -24,7 +24,7 @@ from pages.session.session import Session
 from pages.widgets.basics import draw_chart
 from pages.widgets.choices import choose_one, held
 
-MAP_WIDTH = 540
+MAP_WIDTH = 470
 """Pixels of the map, beside which what is chosen has room."""
 
 PCA, UMAP = "PCA", "UMAP"
