@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from types import MappingProxyType
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,7 +15,7 @@ from analysis.evaluation.significance import LEVEL_SHOWN
 from analysis.evaluation.sweep import Row
 from analysis.evaluation.sweep_tables import ALPHA
 from analysis.figures.layout import lay_out
-from analysis.figures.palette import NEUTRAL, ORIGINAL, variant_color, with_alpha
+from analysis.figures.palette import NEUTRAL, ORIGINAL, VARIANTS, with_alpha
 from analysis.figures.wer_axis import WerAxis
 
 CURVES_HEIGHT = 460
@@ -61,7 +62,7 @@ class Line:
     rows: tuple[Row, ...]
 
 
-def lines_of(rows: Sequence[Row]) -> list[Line]:
+def lines_of(rows: Sequence[Row], colors: Mapping[str, str] = MappingProxyType({})) -> list[Line]:
     """The lines of a model's sweep: a colour per method, a dash per allocation, baselines grey.
 
     Where each method has one allocation, the baselines differ by their dashes.
@@ -70,23 +71,29 @@ def lines_of(rows: Sequence[Row]) -> list[Line]:
     ----------
     rows : sequence of Row
         Of one model; the original is no line.
+    colors : mapping of str to str
+        Of models that were made already, by name; the methods take other ones while there are any.
     """
     cells = [(row, row.cell) for row in rows if row.cell is not None]
     allocations = list(dict.fromkeys(cell.allocation for _, cell in cells))
     pairs = {(cell.way.name, cell.allocation) for _, cell in cells}
     several = len(pairs) > len({name for name, _ in pairs})  # allocations of one method
     names = list(dict.fromkeys(cell.way.name for _, cell in cells))
-    colored = [name for name in names if name.split(" ")[0] not in _BASELINES]
-    grey = [name for name in names if name not in colored]  # which their dashes tell apart
+    made = {cell.way.name for _, cell in cells if cell.way.made}
+    own = {name: color for name, color in colors.items() if name in made}
+    grey = [name for name in names if name.split(" ")[0] in _BASELINES and name not in own]
+    colored = [name for name in names if name not in grey and name not in own]
+    free = [color for color in VARIANTS if color not in own.values()] or VARIANTS
+    own |= {name: free[place % len(free)] for place, name in enumerate(colored)}
     found: dict[tuple[str, str, int], list[Row]] = {}
     for row, cell in cells:
         seed = cell.seed if cell.way.uses_seed else 0
         found.setdefault((cell.way.name, cell.allocation, seed), []).append(row)
     n_seeds = len({seed for _, _, seed in found})
     lines = []
-    for (name, allocation, seed), own in found.items():
+    for (name, allocation, seed), its_rows in found.items():
         label = f"{name}, {allocation}" if several else name
-        if n_seeds > 1 and any(row.cell and row.cell.way.uses_seed for row in own):
+        if n_seeds > 1 and any(row.cell and row.cell.way.uses_seed for row in its_rows):
             label += f", seed {seed}"
         place = grey.index(name) if name in grey else 0
         if several:
@@ -94,16 +101,18 @@ def lines_of(rows: Sequence[Row]) -> list[Line]:
         lines.append(
             Line(
                 label,
-                variant_color(colored.index(name)) if name in colored else NEUTRAL,
+                own.get(name, NEUTRAL),
                 _DASHES[place % len(_DASHES)],
                 _BASELINES.get(name.split(" ")[0], "square"),
-                tuple(sorted(own, key=lambda row: row.achieved)),
+                tuple(sorted(its_rows, key=lambda row: row.achieved)),
             )
         )
     return lines
 
 
-def wer_curves(rows: Sequence[Row], *, log: bool) -> go.Figure:
+def wer_curves(
+    rows: Sequence[Row], *, log: bool, colors: Mapping[str, str] = MappingProxyType({})
+) -> go.Figure:
     """WER over the removed share: a line per method, points with error bars.
 
     A band joins the intervals of a method's points where it has several: between the original and
@@ -115,13 +124,15 @@ def wer_curves(rows: Sequence[Row], *, log: bool) -> go.Figure:
         Of one model, the original among them.
     log : bool
         Whether equal steps upwards are equal ratios.
+    colors : mapping of str to str
+        As of `lines_of`.
 
     Returns
     -------
     plotly.graph_objects.Figure
     """
     original = next(row for row in rows if row.cell is None)
-    lines = lines_of(rows)
+    lines = lines_of(rows, colors)
     axis = WerAxis.of(rows, log)
     labels = [textwrap.wrap(line.name, _LABEL_LENGTH) for line in lines]
     height = max(CURVES_HEIGHT, _AROUND + _LABEL_LINE * sum(map(len, labels)))
@@ -176,7 +187,13 @@ def wer_curves(rows: Sequence[Row], *, log: bool) -> go.Figure:
     return figure
 
 
-def pareto(rows: Sequence[Row], axis: str, *, log: bool) -> go.Figure:
+def pareto(
+    rows: Sequence[Row],
+    axis: str,
+    *,
+    log: bool,
+    colors: Mapping[str, str] = MappingProxyType({}),
+) -> go.Figure:
     """WER against a cost; a step line joins the models that none beats in both.
 
     Parameters
@@ -187,6 +204,8 @@ def pareto(rows: Sequence[Row], axis: str, *, log: bool) -> go.Figure:
         Key of `AXES`.
     log : bool
         Of the WER.
+    colors : mapping of str to str
+        As of `lines_of`.
 
     Returns
     -------
@@ -204,7 +223,7 @@ def pareto(rows: Sequence[Row], axis: str, *, log: bool) -> go.Figure:
         hoverinfo="skip",
     )
     original = next(row for row in rows if row.cell is None)
-    shown = [Line("original", ORIGINAL, "solid", "circle", (original,)), *lines_of(rows)]
+    shown = [Line("original", ORIGINAL, "solid", "circle", (original,)), *lines_of(rows, colors)]
     for line in shown:
         figure.add_scatter(
             x=[cost(row) for row in line.rows],

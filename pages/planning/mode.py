@@ -1,4 +1,4 @@
-"""The switch between few controls and all of them on Compress; the address keeps it."""
+"""The switch between few controls and all of them, one for all pages; the address keeps it."""
 
 import streamlit as st
 
@@ -32,8 +32,8 @@ def draw(model: SpeechModel) -> str:
             "Controls",
             _MODES,
             key=MODE_KEY,
-            help_text="Simple: how much goes, and what is left. Expert: every choice, every layer,"
-            " every variant. The settings are the same.",
+            help_text="Simple: the few choices that most people need. Expert: all of them. The"
+            " settings are the same.",
         )
         write_address(model, {"mode": mode})
     return mode

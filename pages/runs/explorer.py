@@ -293,7 +293,7 @@ def _draw_utterance(state: SweepState, table: UtteranceTable, place: int) -> Non
         draw_sound(state, utterance, f"Player for {utterance.id}")
         st.html(reference_text(utterance.text))
     st.html(legend(shared=True))
-    colors = colors_of(table)
+    colors = colors_of(state, table)
     theirs = base.scores[place].alignment
     with st.grid(max(2, min(4, len(outcomes.models))), min_column_width=232):
         for number, model in enumerate(outcomes.models):
@@ -312,10 +312,10 @@ def _draw_utterance(state: SweepState, table: UtteranceTable, place: int) -> Non
                 st.caption(said)
 
 
-def colors_of(table: UtteranceTable) -> list[str]:
+def colors_of(state: SweepState, table: UtteranceTable) -> list[str]:
     """A colour for every model: those of the curves, and the first is the original's."""
     rows = [model.row for model in table.outcomes.models]
-    lines = {id(row): line.color for line in lines_of(rows) for row in line.rows}
+    lines = {id(row): line.color for line in lines_of(rows, state.colors) for row in line.rows}
     return [
         ORIGINAL if place == table.base else lines.get(id(row), variant_color(place - 1))
         for place, row in enumerate(rows)

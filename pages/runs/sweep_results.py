@@ -1,5 +1,6 @@
 """What a sweep found, on the page: curves, Pareto charts, the table, the worst utterances."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import streamlit as st
@@ -49,12 +50,13 @@ _COST_NAMES = {
 def draw_results(session: Session, model: SpeechModel, state: SweepState) -> None:
     """Everything about the rows that are there; at least the original."""
     say_origin(state, model)
+    state.colors = {variant.name: variant.color for variant in session.variants_of(model)}
     rows = _choose_rows(state)
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     left.header("WER against what was removed")
     with right:
         log = choose_one("WER axis", [_LOGARITHMIC, _LINEAR], key="wer-axis") == _LOGARITHMIC
-    curves = wer_curves(rows, log=log)
+    curves = wer_curves(rows, log=log, colors=state.colors)
     figure(
         curves,
         key="wer-curves",
@@ -78,7 +80,7 @@ def draw_results(session: Session, model: SpeechModel, state: SweepState) -> Non
                 default=default,
                 format_func=_COST_NAMES.__getitem__,
             )
-            chart = charts[f"wer-over-{axis}"] = pareto(rows, axis, log=log)
+            chart = charts[f"wer-over-{axis}"] = pareto(rows, axis, log=log, colors=state.colors)
             figure(
                 chart,
                 key=f"pareto:{default}",
@@ -86,7 +88,7 @@ def draw_results(session: Session, model: SpeechModel, state: SweepState) -> Non
                 height=PARETO_HEIGHT,
             )
     _draw_table(state)
-    _draw_worst(rows)
+    _draw_worst(rows, state.colors)
     draw_closer_look(session, model, state)
     table = wer_table(state.rows)
     with st.container(horizontal=True):
@@ -191,14 +193,14 @@ def _draw_table(state: SweepState) -> None:
             )
 
 
-def _draw_worst(shown: list[Row]) -> None:
+def _draw_worst(shown: list[Row], colors: Mapping[str, str]) -> None:
     """Where a model loses most against the original, word by word."""
     original = shown[0].evaluation
     rows = [row for row in shown if row.cell is not None]
     if not rows:
         return
     st.header("Utterances that lose most")
-    lines = {id(row): line for line in lines_of(rows) for row in line.rows}
+    lines = {id(row): line for line in lines_of(rows, colors) for row in line.rows}
     rows.sort(key=lambda row: row.cell is not None and row.cell.way.is_magnitude)  # the baseline
     # by name, for while a sweep goes on the rows change their places
     named = {_name(lines[id(row)], row): row for row in rows}

@@ -16,12 +16,10 @@ from analysis.evaluation.hub_corpora import fetch, is_hub_id
 from analysis.evaluation.results import ResultStore
 from analysis.evaluation.sweep import Row, Skipped
 from analysis.evaluation.sweep import sweep as run_sweep
-from analysis.evaluation.sweep_spec import PAPERS_SPARSITY, SweepSpec
+from analysis.evaluation.sweep_spec import SweepSpec
 from analysis.evaluation.uploads import lay_out_upload
 from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
-from analysis.plan.choices import END_TO_END
-from analysis.plan.recipe import DEFAULT_NAME, PAPERS_NAME
 from analysis.progress import Watch
 from analysis.serving import serving
 from analysis.speech.recognition import TranscriptionOptions
@@ -35,43 +33,12 @@ SLOT = "sweep"
 HELDOUT = next(iter(DEMO_MODELS.values())).parent / "heldout"
 """200 sentences that the demo models never heard, by voices that they never heard."""
 
-WAYS_TO_COMPRESS: Mapping[str, str] = {
-    DEFAULT_NAME: "surgeon:distance=influence:merge=weighted:repair=refit",
-    PAPERS_NAME: "cluster",
-    "magnitude": "magnitude",
-    "random": "random",
-    f"{PAPERS_NAME}, layer norm folded in": "cluster:distance=normalised",
-    f"{PAPERS_NAME}, medoid": "cluster:merge=medoid",
-    f"{PAPERS_NAME}, heads not aligned": "cluster:align_heads=false",
-    "cluster, influence": "cluster:distance=influence:merge=weighted:repair=refit",
-    "cluster, contribution": "cluster:distance=contribution:merge=weighted:repair=refit",
-}
-"""Ways to compress that the page offers, as the shell writes them; the app's own first."""
-
-FIRST_WAYS = [DEFAULT_NAME, PAPERS_NAME, "magnitude"]
-"""What is chosen where nobody chose."""
-
-METHODS_KEY, SPARSITIES_KEY, ALLOCATIONS_KEY = (
-    "sweep-methods",
-    "sweep-sparsities",
-    "sweep-allocations",
-)
-"""Hold what the sweep runs: keys of `WAYS_TO_COMPRESS`, whole percents, names of allocations."""
-
 _UPLOAD = "sweep-upload"
 
 
 def state_of(session: Session, model: SpeechModel) -> SweepState:
     """The sweep on show: the last one of the model in use."""
     return session.sweeps.setdefault(model_id(model), SweepState())
-
-
-def use_papers(model: SpeechModel) -> None:
-    """Choose the papers' methods and allocations, and ours beside them; from a callback."""
-    percent = round(100 * PAPERS_SPARSITY[model.architecture.decoding])
-    st.session_state[METHODS_KEY] = FIRST_WAYS
-    st.session_state[SPARSITIES_KEY] = [percent]
-    st.session_state[ALLOCATIONS_KEY] = ["uniform", "variance", END_TO_END]
 
 
 def uploaded_folder(files: Sequence[UploadedFile]) -> tuple[Path | None, tuple[Fault, ...]]:

@@ -148,9 +148,9 @@ def _draw_confidence(
             found[heard.name] = own
     st.markdown("**How sure of its words**")
     if not found:
-        st.caption("Not kept: switch on “Word confidence” above, and evaluate again.")
+        st.caption("Not kept: switch on “Word confidence” in Expert, and evaluate again.")
         return {}, {}
-    colors = dict(zip(table.outcomes.names, colors_of(table), strict=True))
+    colors = dict(zip(table.outcomes.names, colors_of(state, table), strict=True))
     chart = calibration_chart(found, colors)
     figure(
         chart,

@@ -42,6 +42,8 @@ class SweepState:
         it.
     verdicts : dict of tuple of str to list of Verdict
         Of blind comparisons, by the names of both models.
+    colors : dict of str to str
+        That the visitor's variants have now, by name.
     """
 
     rows: list[Row | Skipped] = field(default_factory=list)
@@ -52,6 +54,7 @@ class SweepState:
     is_opened: bool = False
     recordings: str = ""
     verdicts: dict[tuple[str, ...], list[Verdict]] = field(default_factory=dict)
+    colors: dict[str, str] = field(default_factory=dict)
     _remembered: tuple[int, dict[object, Any]] = field(default_factory=lambda: (0, {}))
 
     @property

@@ -17,6 +17,8 @@ def test_a_sweep_is_run_drawn_and_exported(page: Page, server: str) -> None:
     page.goto(f"{server}/evaluate")
     expect(page.get_by_role("button", name="Evaluate 13 models")).to_be_visible()
     expect(page.get_by_text(re.compile("It takes (about|a few)"))).to_be_visible()
+    page.get_by_role("radio", name="Expert").click()
+    settle(page)
     for chosen in ("20", "30", "Coalesce's default"):
         pills = page.get_by_test_id("stButtonGroup")
         pills.get_by_text(chosen, exact=True).click()

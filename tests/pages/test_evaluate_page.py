@@ -12,8 +12,12 @@ from analysis.evaluation.lost_words import lost_words
 from analysis.evaluation.saved_results import results_to_json
 from analysis.evaluation.sweep_spec import OWN_ALLOCATION, read_spec, read_way
 from analysis.evaluation.utterances import Search
+from analysis.figures.palette import NEUTRAL
+from analysis.figures.sweeps import lines_of
 from analysis.plan.recipe import DEFAULT_NAME, PAPERS_NAME, complete, recipe_name
-from pages.runs.sweeps import FIRST_WAYS, HELDOUT, WAYS_TO_COMPRESS
+from pages.planning import mode
+from pages.runs.grids import THREE_METHODS, WAYS_TO_COMPRESS
+from pages.runs.sweeps import HELDOUT
 from pages.session.at_hand import models_at_hand
 from pages.session.session import Session, on_best_device
 from tests.helpers.heard import rows_heard
@@ -25,11 +29,17 @@ N_UTTERANCES = 6
 @pytest.fixture
 def page(visit: Visit) -> AppTest:
     """Evaluate, set to two methods at 50 % on a few utterances."""
-    app = visit("evaluate")
-    assert app.pills(key="sweep-methods").value == FIRST_WAYS
+    app = as_expert(visit("evaluate"))
+    assert app.pills(key="sweep-methods").value == list(THREE_METHODS.methods)
     app.pills(key="sweep-methods").set_value([PAPERS_NAME, "magnitude"])
     app.pills(key="sweep-sparsities").set_value([50])
     app.number_input(key="sweep-limit").set_value(N_UTTERANCES)
+    return settle(app)
+
+
+def as_expert(app: AppTest) -> AppTest:
+    """With every choice on the page."""
+    app.segmented_control(key=mode.MODE_KEY).set_value(mode.EXPERT)
     return settle(app)
 
 
@@ -274,6 +284,11 @@ def _table(app: AppTest, column: str) -> Any:
 def test_variants_made_on_compress_are_evaluated(app: AppTest) -> None:
     compress(app)
     settle(app.switch_page("pages/evaluate.py"))
+    app.segmented_control(key=mode.MODE_KEY).set_value(mode.SIMPLE)
+    settle(app)
+    assert app.segmented_control(key="sweep-grid").value == "My variants"
+    assert "Evaluate 2 models" in app.button(key="start-sweep").label  # with the original
+    as_expert(app)
     app.pills(key="sweep-sparsities").set_value([10])
     app.pills(key="sweep-methods").set_value(["random"])
     app.number_input(key="sweep-limit").set_value(2)
@@ -287,6 +302,8 @@ def test_variants_made_on_compress_are_evaluated(app: AppTest) -> None:
     evaluate(app)
     row = state(app).rows[-1]
     assert row.cell.way.name == variant.name
+    colors = {line.name: line.color for line in lines_of(state(app).rows, state(app).colors)}
+    assert colors == {"random": NEUTRAL, variant.name: variant.color}
     assert row.cost == variant.footprint
 
 
@@ -360,9 +377,14 @@ def _key(app: AppTest, start: str) -> str:
 
 
 def test_the_papers_methods_stand_beside_ours(page: AppTest) -> None:
-    page.button(key="sweep-papers").click()
+    page.segmented_control(key=mode.MODE_KEY).set_value(mode.SIMPLE)
     settle(page)
-    assert page.pills(key="sweep-methods").value == FIRST_WAYS
+    assert page.segmented_control(key="sweep-grid").value == "As in Expert"
+    page.segmented_control(key="sweep-grid").set_value("The papers'")
+    settle(page)
+    assert "uniform, variance and end-to-end" in captions(page)
+    as_expert(page)
+    assert page.pills(key="sweep-methods").value == list(THREE_METHODS.methods)
     assert page.pills(key="sweep-sparsities").value == [10]
     assert page.pills(key="sweep-allocations").value == ["uniform", "variance", "end-to-end"]
     assert "Evaluate 9 models" in page.button(key="start-sweep").label
@@ -374,6 +396,6 @@ def test_every_way_to_compress_can_be_and_the_first_is_the_default() -> None:
     spec = read_spec({"model": "demo-whisper", "data": "x", "allocation": OWN_ALLOCATION})
     [cell] = spec.changed(method=(first,), sparsity=(complete().sparsity,)).cells()
     assert cell.recipe == complete()  # the trades, too
-    assert next(iter(recipes)) == DEFAULT_NAME == FIRST_WAYS[0]
+    assert next(iter(recipes)) == DEFAULT_NAME == THREE_METHODS.methods[0]
     assert recipe_name(recipes[PAPERS_NAME]) == PAPERS_NAME
     assert len(set(map(str, recipes.values()))) == len(recipes)
