@@ -92,7 +92,7 @@ def lines_of(rows: Sequence[Row], colors: Mapping[str, str] = MappingProxyType({
     n_seeds = len({seed for _, _, seed in found})
     lines = []
     for (name, allocation, seed), its_rows in found.items():
-        label = f"{name}, {allocation}" if several else name
+        label = f"{name}, {allocation}" if several and name not in made else name
         if n_seeds > 1 and any(row.cell and row.cell.way.uses_seed for row in its_rows):
             label += f", seed {seed}"
         place = grey.index(name) if name in grey else 0

@@ -55,7 +55,7 @@ class Grid:
 NO_METHODS = Grid(())
 THREE_METHODS = Grid((DEFAULT_NAME, PAPERS_NAME, "magnitude"))
 
-_VARIANTS, _THREE, _PAPERS, _OWN = "My variants", "Three methods", "The papers'", "As in Expert"
+_VARIANTS, _THREE, _PAPERS, _OWN = "My variants", "Three methods", "Like the papers", "As in Expert"
 
 
 def chosen_grid(has_variants: bool) -> Grid:

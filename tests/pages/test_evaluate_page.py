@@ -380,7 +380,7 @@ def test_the_papers_methods_stand_beside_ours(page: AppTest) -> None:
     page.segmented_control(key=mode.MODE_KEY).set_value(mode.SIMPLE)
     settle(page)
     assert page.segmented_control(key="sweep-grid").value == "As in Expert"
-    page.segmented_control(key="sweep-grid").set_value("The papers'")
+    page.segmented_control(key="sweep-grid").set_value("Like the papers")
     settle(page)
     assert "uniform, variance and end-to-end" in captions(page)
     as_expert(page)

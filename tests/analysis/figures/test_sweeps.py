@@ -10,6 +10,7 @@ import pytest
 from analysis.evaluation.corpora import Corpus
 from analysis.evaluation.significance import Difference
 from analysis.evaluation.sweep import Row
+from analysis.evaluation.sweep_spec import SweepCell
 from analysis.figures.palette import NEUTRAL, ORIGINAL, VARIANTS
 from analysis.figures.sweeps import AXES, lines_of, pareto, pareto_front, spread_labels, wer_curves
 from analysis.figures.titles import TITLE_WIDTH, fit_title
@@ -227,3 +228,14 @@ def test_labels_keep_their_distance_and_their_order() -> None:
     assert all(above - below >= 0.5 - 1e-9 for below, above in pairwise(heights))
     assert sum(placed) == pytest.approx(sum(wanted))
     assert spread_labels([1.0, 5.0], [0.5, 2.0]) == [1.0, 5.0]
+
+
+def test_a_variant_keeps_its_colour_and_no_method_takes_it(rows: list[Row]) -> None:
+    row = rows[-1]
+    assert row.cell is not None
+    made = replace(row, cell=SweepCell.of_made("mine", row.cell.recipe))
+    lines = lines_of([*rows, made], {"mine": VARIANTS[0], "another": VARIANTS[1]})
+    colors = {line.name: line.color for line in lines}
+    assert colors["mine"] == VARIANTS[0]
+    assert colors["cluster, uniform"] == VARIANTS[1]  # the other one is not drawn here
+    assert VARIANTS[0] not in {line.color for line in lines if line.name != "mine"}
