@@ -1,4 +1,4 @@
-"""At the foot of the sidebar: a link to the view, what is kept of the session, how to forget it."""
+"""Below the model card: a link to the view, what is kept of the session, how to forget it."""
 
 import streamlit as st
 

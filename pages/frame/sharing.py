@@ -90,8 +90,8 @@ def _dialog(address: str, left_out: list[str]) -> None:
     st.code(address, language=None)
     _copy(address)
     st.caption(
-        "Whoever opens it sees this page of the same model, with the settings and variants that are"
-        " in the address. It does not open your session, as the address in your browser does."
+        "Whoever opens it sees this page of the same model, with what is chosen on it. It does not"
+        " open your session, as the address in your browser does."
     )
     for sentence in left_out:
         st.markdown(f":small[:material/info: {sentence}]")

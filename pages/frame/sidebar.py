@@ -16,7 +16,7 @@ from pages.widgets.formatting import count, escape_markdown, size
 
 
 def draw(session: Session) -> None:
-    """Draw the model card, the variants, and the session's two buttons."""
+    """Draw the model card, the buttons for the session, and the variants."""
     session_box.draw_arrival()
     with st.container(border=True, key="model-card", gap="xsmall"):
         _model_card(session)
@@ -25,9 +25,10 @@ def draw(session: Session) -> None:
     # Here and not on the page, where whoever has scrolled down would not see it.
     job_line(session.jobs, "load")
     show_problem(session.jobs, "load")
+    # before the variants: several of them with long names would push it out of sight
+    session_box.draw(session)
     if session.model is not None:
         rows.draw(session, session.model)
-    session_box.draw(session)
 
 
 def _model_card(session: Session) -> None:

@@ -27,11 +27,17 @@ def delete(session: Session, variant: Variant) -> None:
     st.session_state[_DELETED] = (kept, gone)
 
 
-def draw_undo(session: Session, model: SpeechModel) -> None:
-    """A line about the variant that was deleted last, where it was one of this model's."""
+def draw_undo(session: Session, model: SpeechModel) -> bool:
+    """A line about the variant that was deleted last, where it was one of this model's.
+
+    Returns
+    -------
+    bool
+        Whether there is one.
+    """
     kept, words = _deleted()
     if kept is None or kept.base != origin_id(model):
-        return
+        return False
     st.caption(f"**{escape_markdown(kept.name)}** was deleted.")
     st.button(
         "Undo",
@@ -41,6 +47,7 @@ def draw_undo(session: Session, model: SpeechModel) -> None:
         args=(session, kept, words),
         help="It is made again by its recipe, and what it wrote comes back.",
     )
+    return True
 
 
 def _deleted() -> tuple[KeptVariant | None, Mapping[TranscriptKey, Transcript]]:

@@ -23,13 +23,12 @@ def draw(session: Session, model: SpeechModel) -> None:
     """The rows of the model in use, then what waits for other models."""
     variants, waiting = session.variants_of(model), session.waiting_of(model)
     st.markdown("**Variants**")
-    if not variants and not waiting:
-        st.caption("None yet: Compress makes one.")
     for variant in variants:
         _row(session, model, variant)
     show_problem(session.jobs, save_panel.ROW_SLOT)
     remaking.draw_rows(session, model)
-    deleting.draw_undo(session, model)
+    if not (deleting.draw_undo(session, model) or variants or waiting):
+        st.caption("None yet: Compress makes one.")
     _elsewhere(session, model)
 
 

@@ -89,7 +89,7 @@ def test_a_link_shows_somebody_else_the_comparison_and_no_more(
     heard(guest)
     expect(guest).not_to_have_url(re.compile(kept))
     expect(guest).to_have_url(re.compile("session="))
-    row = guest.get_by_test_id("stSidebar").get_by_test_id("stPopover").first
+    row = guest.get_by_role("button", name=re.compile("^Actions for")).first
     for place in (row, guest.get_by_role("button", name="Copy link")):
         box = place.bounding_box()
         assert box is not None

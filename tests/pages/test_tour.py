@@ -10,7 +10,7 @@ from analysis.clustering.trees import build_trees
 from analysis.clustering.unit_space import UnitSpace
 from analysis.plan.recipe import complete
 from pages.exploring.cluster_selection import k_key
-from pages.frame import tour
+from pages.frame import tour, tour_steps
 from pages.listening.bundled import FIRST_CLIP, bundled_clips
 from pages.listening.opening import PERCENT_KEY
 from pages.planning.settings import in_widgets, widget_key
@@ -38,7 +38,7 @@ def is_blocked(app: AppTest) -> bool:
 def quick_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     """The recipe that is on show first is one that does not listen."""
     recipe = complete(distance="weights", allocation="distortion")
-    for place in ("pages.frame.tour", "pages.planning.settings"):
+    for place in ("pages.frame.tour_steps", "pages.planning.settings"):
         monkeypatch.setattr(f"{place}.first_recipe", lambda model: recipe)
 
 
@@ -97,7 +97,7 @@ def test_each_step_opens_when_the_one_before_is_done(visit: Visit, quick_recipe:
 
     app = press(app, "Next step", "Listen")
     assert "step 6 of 6" in banner(app)
-    app = press(app, "End the tour")
+    app = press(app, "End tour")
     assert banner(app) == ""
 
 
@@ -107,7 +107,7 @@ def test_it_says_what_is_there_by_now(visit: Visit, monkeypatch: pytest.MonkeyPa
     model = session_of(app).model
     assert model is not None
     trees = build_trees(model, UnitSpace())
-    best = tour.most_redundant(model.groups, trees)
+    best = tour_steps.most_redundant(model.groups, trees)
     other = next(g for g in model.groups if g.component == "ffn" and g is not best)
     early = iter([None])
     monkeypatch.setattr(tour, "_known_trees", lambda model: next(early, trees))
@@ -123,7 +123,7 @@ def test_tour_waits_on_its_page(visit: Visit) -> None:
     app = settle(app.switch_page("pages/transcribe.py"))
     assert any("waits where you left it" in element.value for element in app.markdown)
     app = press(app, "Back to the tour", "Listen")
-    app = press(app, "End the tour")
+    app = press(app, "End tour")
     assert banner(app) == ""
     assert app.title[0].value == "Listen"
 
@@ -134,13 +134,16 @@ def test_it_ends_where_the_words_break(visit: Visit, monkeypatch: pytest.MonkeyP
     def heard(session: object, percent: int) -> dict[str, SimpleNamespace]:
         return {"merged": SimpleNamespace(text=reference if percent < 60 else "nothing of it")}
 
-    monkeypatch.setattr("pages.frame.tour.heard_on_show", heard)
+    monkeypatch.setattr("pages.frame.tour_steps.heard_on_show", heard)
     app = visit("listen")
-    app.session_state[tour.TOUR_KEY] = len(tour.STEPS) - 1
+    app.session_state[tour.TOUR_KEY] = len(tour_steps.STEPS) - 1
     app.session_state[PERCENT_KEY] = 50
     settle(app)
-    assert app.button(key="tour:end").label == "End the tour"
+    assert app.button(key="tour:end").label == "End tour"
     app.slider(key=PERCENT_KEY).set_value(60)
     settle(app)
     assert app.button(key="tour:end").label == "Finish"
     assert any("this is where it breaks" in element.value for element in app.markdown)
+    app = press(app, "Finish")
+    assert banner(app) == ""
+    assert any("Now your own" in message.value for message in app.toast)
