@@ -16,7 +16,7 @@ from pages.widgets.presented import scaled
 TOUR_KEY = "tour:step"
 _LABEL = "Take the tour: six steps, five minutes"
 BOX_HEIGHT = 152
-"""Pixels that hold the longest step on a projector; the same in every step, so that the page under it stays there."""
+"""Pixels that hold the longest step on a projector; all have as many, so that the page stays."""
 
 _MET, _DONE, _SAID, _NEW = "tour:met", "tour:done", "tour:said", "tour:new"
 

@@ -88,8 +88,8 @@ def _on_listen(session: Session, model: SpeechModel) -> str:
 
 def _on_variance(session: Session, model: SpeechModel) -> str:
     return (
-        "Rows are layers, columns their matrices. The colour says how alike each unit and its"
-        " nearest are: **where it is bright, units repeat themselves.** **Click on a cell.**"
+        "Rows are layers, columns their matrices. **Where it is bright, units repeat themselves:**"
+        " each has another that is like it. **Click on a cell.**"
     )
 
 
@@ -103,10 +103,9 @@ def _on_clusters(session: Session, model: SpeechModel) -> str:
     error = tree.inertia(bend) / (tree.total or 1.0)
     is_most = group is most_redundant(model.groups, trees)
     return (
-        f"**{group.title}**{', the most redundant channels here' * is_most}: {bend:,} clusters, its"
-        f" knee, hold its {group.n_units:,} units with an error of {error_percent(error)}. **Drag K"
-        " to the left** and see the error grow; click on a point to see what falls together with"
-        " it."
+        f"**{group.title}**{', the most redundant channels here' * is_most}: its knee,"
+        f" {bend:,} clusters, holds {group.n_units:,} units with an error of"
+        f" {error_percent(error)}. **Drag K to the left** and see the error grow."
     )
 
 

@@ -71,7 +71,7 @@ def test_each_step_opens_when_the_one_before_is_done(visit: Visit, quick_recipe:
     assert app.session_state[widget_key(model, "group")] == best.id
     said = "\n".join(element.value for element in app.markdown)
     assert f"**{best.title}**, the most redundant channels here" in said
-    assert f"{knee(trees[best.id]):,} clusters, its knee" in said
+    assert f"its knee, {knee(trees[best.id]):,} clusters" in said
     slider = app.slider(key=k_key(model, best))
     assert isinstance(slider.value, int)
     slider.set_value(slider.value + 1)  # to the right is not to the left
@@ -87,7 +87,7 @@ def test_each_step_opens_when_the_one_before_is_done(visit: Visit, quick_recipe:
     app.session_state[widget_key(model, "method")] = "magnitude"
     app = press(app, "Next step", "Compress")
     assert is_blocked(app)
-    expected = in_widgets(tour.first_recipe(model).changed(sparsity=0.3))
+    expected = in_widgets(tour_steps.first_recipe(model).changed(sparsity=0.3))
     assert {name: app.session_state[widget_key(model, name)] for name in expected} == expected
     compress(app)
 
@@ -110,12 +110,12 @@ def test_it_says_what_is_there_by_now(visit: Visit, monkeypatch: pytest.MonkeyPa
     best = tour_steps.most_redundant(model.groups, trees)
     other = next(g for g in model.groups if g.component == "ffn" and g is not best)
     early = iter([None])
-    monkeypatch.setattr(tour, "_known_trees", lambda model: next(early, trees))
+    monkeypatch.setattr(tour_steps, "_known_trees", lambda model: next(early, trees))
     app.session_state[tour.TOUR_KEY] = 2
     app.session_state[widget_key(model, "group")] = other.id
     said = "\n".join(element.value for element in app.run().markdown)
     assert "are being built" not in said
-    assert f"**{other.title}**: {knee(trees[other.id]):,} clusters" in said
+    assert f"**{other.title}**: its knee, {knee(trees[other.id]):,} clusters" in said
 
 
 def test_tour_waits_on_its_page(visit: Visit) -> None:
@@ -144,6 +144,6 @@ def test_it_ends_where_the_words_break(visit: Visit, monkeypatch: pytest.MonkeyP
     settle(app)
     assert app.button(key="tour:end").label == "Finish"
     assert any("this is where it breaks" in element.value for element in app.markdown)
-    app = press(app, "Finish")
+    app.button(key="tour:end").click().run()
     assert banner(app) == ""
     assert any("Now your own" in message.value for message in app.toast)
