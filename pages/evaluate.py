@@ -29,6 +29,9 @@ EXPLANATION = (
     " known) with replacement, 10,000 times, and show where 95 % of the WERs fall (Bisani and Ney"
     " 2004). Two models hear the same utterances, so their *difference* is surer than either rate:"
     " it is redrawn in pairs.",
+    "**p, permutation**: if two models were equally good, the errors of each utterance (or speaker)"
+    " could as well have come out the other way round. It is the share of all ways to exchange them"
+    " that differ by as much: exact, and never below 2/2ⁿ where n of them differ.",
     "**MAPSSWE**, the test that speech papers report (Gillick and Cox 1989), cuts the utterances"
     " into segments between words that both models get right, and asks whether the mean difference"
     " of errors per segment could be zero.",

@@ -332,7 +332,7 @@ def describe_difference(comparison: Comparison) -> dict[str, Any]:
         "difference_low": 100 * difference.low,
         "difference_high": 100 * difference.high,
         "probability_of_improvement": difference.improvement,
-        "p_bootstrap": difference.p_value,
+        "p_permutation": difference.p_value,
         "p_mapsswe": pairs.p_value,
         "z_mapsswe": pairs.z,
         "segments": pairs.n_segments,
@@ -360,7 +360,7 @@ def difference_line(name: str, condition: str, other: str, comparison: Compariso
     return (
         f"{name} against {other}{both}: {100 * difference.delta:+.2f} points "
         f"[{100 * difference.low:+.2f}, {100 * difference.high:+.2f}], "
-        f"{_p(difference.p_value)} (paired bootstrap), "
+        f"{_p(difference.p_value)} (paired permutation), "
         f"{_p(pairs.p_value)} (MAPSSWE, {number_of(pairs.n_segments, 'segment')})"
     )
 

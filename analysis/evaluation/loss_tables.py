@@ -29,7 +29,7 @@ SLICE_TITLES: Mapping[str, str] = {
     "original_wer": "WER, other (%)",
     "wer": "WER (%)",
     "words": "Words",
-    "drawn": "Bootstrap draws",
+    "drawn": "Drawn",
 }
 """Columns of the slices and what people read above them, in their order."""
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.evaluation.significance import LEAST_P, Difference, wer_difference
+from analysis.evaluation.significance import Difference, wer_difference
 from analysis.evaluation.utterances import Bound, UtteranceTable, is_numeric
 
 N_BINS = 4
@@ -24,6 +24,9 @@ FEW_NUMBERS = 12
 
 MIN_BLOCKS = 5
 """What a bootstrap draws from; smaller slices are left out, since their intervals mean nothing."""
+
+LEAST_SHOWN = 0.0001
+"""The least p that is written as a number."""
 
 MOST_VALUES = 100
 """A column with more different values is an id; its most frequent values are taken."""
@@ -42,7 +45,7 @@ class Slice:
     wer, original_wer : float
         Of the model, and of the one that it is compared with; fractions.
     difference : Difference
-        The model's WER minus the other's, by paired bootstrap.
+        The model's WER minus the other's; its p is not corrected.
     drawn : str
         What the bootstrap drew, for people: "12 speakers", or "40 utterances" of fewer than ten.
     p_value : float
@@ -62,16 +65,11 @@ class Slice:
     p_value: float
     from_one: float
 
-    @property
-    def p_is_bound(self) -> bool:
-        """Whether p is that or less: no replicate of the bootstrap had the other sign."""
-        return bool(self.difference.p_value <= LEAST_P)
-
     def p_written(self) -> str:
-        """The corrected p, for people: "0.0312", or "0.0080 or less"."""
+        """The corrected p, for people: "0.0312", or "below 0.0001"."""
         if math.isnan(self.p_value):
             return "–"
-        return f"{self.p_value:.4f}{' or less' if self.p_is_bound else ''}"
+        return f"{self.p_value:.4f}" if self.p_value >= LEAST_SHOWN else f"below {LEAST_SHOWN}"
 
 
 def slices_of(
@@ -169,7 +167,6 @@ def slice_values(one: Slice) -> dict[str, object]:
         "high": 100 * difference.high,
         "drawn": one.drawn,
         "p_holm": one.p_value,
-        "p_bound": one.p_is_bound,
         "from_one": 100 * one.from_one,
     }
 

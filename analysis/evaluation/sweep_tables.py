@@ -142,7 +142,7 @@ def to_latex(rows: Sequence[Row | Skipped]) -> str:
     return "\n".join(lines) + "\n"
 
 
-_MARKS = f"* p < {ALPHA:.2f} in MAPSSWE, † p < {ALPHA:.2f} in the paired bootstrap, "
+_MARKS = f"* p < {ALPHA:.2f} in MAPSSWE, † p < {ALPHA:.2f} in the paired permutation test, "
 _TIME = " RTF: seconds of computing per second of sound, where and when the row was computed."
 
 
@@ -160,8 +160,9 @@ def notes(rows: Sequence[Row | Skipped], *, whole: bool = True) -> list[str]:
     found = [
         f"{corpus.name}: {corpus.describe()}, {total.words:,} words. Normaliser: "
         f"{total.normaliser}. Rates in per cent, of the corpus as a whole.",
-        f"Intervals: {LEVEL_SHOWN}, by bootstrap (Bisani and Ney 2004) over {corpus.drawn}.",
-        f"Δ: points of WER; {_MARKS if whole else 'p: of the paired bootstrap, '}each row by "
+        f"Intervals: {LEVEL_SHOWN}, by bootstrap (Bisani and Ney 2004); these, and the permutation "
+        f"test, over {corpus.drawn}.",
+        f"Δ: points of WER; {_MARKS if whole else 'p: of the permutation test, '}each row by "
         "itself, not corrected for their number.",
         "Inserted: words that nobody said, over words of the references. Looping: share of the "
         "utterances whose words go round in circles.",
@@ -228,14 +229,14 @@ def _marked(comparison: Comparison | None) -> str:
 
 def _difference(name: str, comparison: Comparison | None) -> dict[str, object]:
     if comparison is None:
-        keys = ("difference", "low", "high", "p_bootstrap", "p_mapsswe")
+        keys = ("difference", "low", "high", "p_permutation", "p_mapsswe")
         return {f"{name}_{key}": None for key in keys}
     difference, pairs = comparison.difference, comparison.matched_pairs
     return {
         f"{name}_difference": 100 * difference.delta,
         f"{name}_low": 100 * difference.low,
         f"{name}_high": 100 * difference.high,
-        f"{name}_p_bootstrap": difference.p_value,
+        f"{name}_p_permutation": difference.p_value,
         f"{name}_p_mapsswe": pairs.p_value,
     }
 

@@ -39,7 +39,7 @@ _COLUMNS: Mapping[str, str] = {
     "insertion_rate": "Inserted (%)",
     "looping": "Looping (%)",
     "original_difference": "Δ original",
-    "original_p_bootstrap": "p, bootstrap",
+    "original_p_permutation": "p, permutation",
 }
 
 

@@ -25,6 +25,7 @@ from analysis.speech.excitation import Excitation
 from pages.exploring.unit_sounds import (
     choose_sound,
     load_soundtrack,
+    shown_sound,
     soundtrack_shelf,
 )
 from pages.planning.settings import Settings
@@ -227,7 +228,7 @@ def find_measures(
     session: Session, model: SpeechModel, settings: Settings
 ) -> Mapping[str, np.ndarray] | None:
     """The numbers of all heads; starts measuring where there are none yet."""
-    excitation = choose_sound(session, model, settings)
+    excitation = shown_sound(session, model, settings)
     key = (model_id(model), excitation.identity)
 
     def make(watch: Watch) -> Mapping[str, np.ndarray]:
@@ -270,6 +271,7 @@ def draw_table(session: Session, model: SpeechModel, settings: Settings) -> dict
             st.caption("The model listens to a minute of speech; what was measured is kept.")
             return {}
         st.session_state[asked] = True
+    choose_sound(session, model, settings)
     measured = find_measures(session, model, settings)
     if measured is None:
         wait_for_measures(session)

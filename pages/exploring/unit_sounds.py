@@ -98,7 +98,7 @@ def listen_ahead(
     session: Session, model: SpeechModel, group: UnitGroup, settings: Settings
 ) -> None:
     """Hear what there is before anything is chosen, so that a first choice answers sooner."""
-    excitation = _shown_sound(session, model, settings)
+    excitation = shown_sound(session, model, settings)
     shelf, key = soundtrack_shelf(), (model_id(model), excitation.identity)
     jobs = session.jobs
     if shelf.find(key) is not None or jobs.running(_AHEAD) is not None or _AHEAD in jobs.problems:
@@ -216,10 +216,10 @@ def choose_sound(session: Session, model: SpeechModel, settings: Settings) -> Ex
     """The shipped speech, or the visitor's own clips where there are any."""
     if session.clips:
         choose_one("Sound", [SHIPPED, OWN], key=_SOUND_KEY)
-    return _shown_sound(session, model, settings)
+    return shown_sound(session, model, settings)
 
 
-def _shown_sound(session: Session, model: SpeechModel, settings: Settings) -> Excitation:
+def shown_sound(session: Session, model: SpeechModel, settings: Settings) -> Excitation:
     """What `choose_sound` stands at."""
     if session.clips and st.session_state.get(_SOUND_KEY) == OWN:
         own, _ = _own_clips(session)

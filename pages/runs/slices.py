@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.evaluation.loss_tables import SLICE_TITLES
-from analysis.evaluation.significance import LEVEL_SHOWN, N_RESAMPLES
+from analysis.evaluation.significance import LEVEL_SHOWN
 from analysis.evaluation.slices import MIN_BLOCKS, Slice, slice_values, slices_of
 from analysis.evaluation.utterances import column_title
 from analysis.figures.losses import MOST_SLICES, slice_chart
@@ -50,8 +50,8 @@ def draw_slices(state: SweepState, model: int, base: int) -> None:
     drawn = f" The picture shows the first {MOST_SLICES}." if len(slices) > MOST_SLICES else ""
     st.caption(
         f"{len(slices)} slices of {MIN_BLOCKS} utterances or more;"
-        f" {LEVEL_SHOWN} intervals by paired bootstrap; p is corrected for the number of"
-        f" slices (Holm).{drawn} Choose a row to see its utterances below."
+        f" {LEVEL_SHOWN} intervals by paired bootstrap; p by paired permutation, corrected for the"
+        f" number of slices (Holm).{drawn} Choose a row to see its utterances below."
     )
     draw_exports("slices", {"slices": chart}, {"slices": table})
 
@@ -73,8 +73,9 @@ def _draw_table(table: pd.DataFrame, slices: list[Slice], model: int, base: int)
             "value": texts(SLICE_TITLES["value"], width="medium"),
             "drawn": texts(
                 SLICE_TITLES["drawn"],
-                help="What the bootstrap draws whole: speakers where there are ten, else"
-                " utterances, whose interval is too narrow where one speaker's err alike.",
+                help="What the bootstrap draws, and the permutation exchanges, whole: speakers"
+                " where there are ten, else utterances, whose interval is too narrow where one"
+                " speaker's err alike.",
             ),
             "from_one": numbers(
                 SLICE_TITLES["from_one"],
@@ -84,8 +85,8 @@ def _draw_table(table: pd.DataFrame, slices: list[Slice], model: int, base: int)
             ),
             "p": texts(
                 SLICE_TITLES["p"],
-                help="Of no difference, corrected for the number of slices. “Or less”: not one"
-                f" of the {N_RESAMPLES:,} corpora that the bootstrap drew had the other sign.",
+                help="Of no difference, corrected for the number of slices: the share of all ways"
+                " to exchange both models' errors, block by block, that differ by as much.",
             ),
             **{
                 name: numbers(SLICE_TITLES[name], format=written)

@@ -41,5 +41,5 @@ def test_a_sweep_is_run_drawn_and_exported(page: Page, server: str) -> None:
     rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
     assert [row["method"] for row in rows] == ["original", "magnitude", "papers' clustering"]
     assert all(row["utterances"] == "4" for row in rows)
-    assert rows[2]["magnitude_p_bootstrap"] != ""
+    assert rows[2]["magnitude_p_permutation"] != ""
     assert page.get_by_test_id("stException").count() == 0

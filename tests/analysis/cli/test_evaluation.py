@@ -46,7 +46,7 @@ def test_command_prints_one_object(excerpt: Path, capsys: pytest.CaptureFixture[
     assert found["utterances"] == 12
     assert found["normaliser"] == "whisper-english"
     assert found["against"]["difference"] == 0
-    assert found["against"]["p_bootstrap"] == found["against"]["p_mapsswe"] == 1
+    assert found["against"]["p_permutation"] == found["against"]["p_mapsswe"] == 1
     assert "12 utterances" in captured.err
     assert cli.main(arguments) == 0
     assert f"WER {found['wer']:.2f} %" in capsys.readouterr().out

@@ -86,7 +86,7 @@ def test_every_difference_is_tested_once(
     [other] = facts["others"]
     rows = [row for row in read_results(out).rows if isinstance(row, Row)]
     assert [row.against_original is None for row in rows] == [True, False, False]
-    assert facts["against"]["p_bootstrap"] == other["p_bootstrap"] == 1
+    assert facts["against"]["p_permutation"] == other["p_permutation"] == 1
 
 
 def test_a_model_does_not_differ_from_itself(

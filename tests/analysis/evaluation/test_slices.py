@@ -1,10 +1,10 @@
 """The slice that loses most comes first, with an interval and a p that knows how many there are."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from analysis.evaluation.significance import LEAST_P
 from analysis.evaluation.slices import MIN_BLOCKS, holm, slice_values, slices_of
 from analysis.evaluation.utterances import Search, UtteranceTable
 from tests.helpers.heard import heard
@@ -82,12 +82,11 @@ def test_a_slice_tells_what_its_interval_was_drawn_from() -> None:
         assert slice_values(found[0])["drawn"] == drawn
 
 
-def test_a_p_that_the_bootstrap_cannot_go_below_is_called_a_bound(table: UtteranceTable) -> None:
+def test_p_is_as_small_as_the_utterances_allow(table: UtteranceTable) -> None:
     hall, booth = slices_of(table, 1, ["room"])
-    assert (hall.p_is_bound, hall.p_value) == (True, pytest.approx(2 * LEAST_P))
-    assert hall.p_written() == "0.0004 or less"
-    assert (booth.p_is_bound, booth.p_written()) == (False, "1.0000")
-    assert slice_values(hall)["p_bound"] is True
+    assert hall.p_value == 2 * 2 / 2**10  # two slices; ten utterances, all of which lose
+    assert (hall.p_written(), booth.p_written()) == ("0.0039", "1.0000")
+    assert replace(hall, p_value=3e-9).p_written() == "below 0.0001"
 
 
 def test_a_slice_tells_how_much_of_it_is_one_utterance() -> None:
