@@ -22,7 +22,7 @@ from pages.widgets.choices import choose_one
 T = TypeVar("T", int, int | str)
 
 _BASE = "explorer-base"
-_N_HEARD = "explorer-heard"
+_N_HEARD, _RESULTS = "explorer-heard", "explorer-results"
 SLICES, WORDS, BLIND = "Slices", "Words", "Blind listening"
 
 
@@ -43,6 +43,10 @@ def draw_closer_look(session: Session, used: SpeechModel, state: SweepState) -> 
         st.header("Where words are lost")
         if len(state.conditions) > 1:
             st.caption("Under all conditions together; the table below filters by condition.")
+        if st.session_state.get(_RESULTS) is not state:
+            # places in other results are other models
+            st.session_state[_RESULTS] = state
+            st.session_state[MODEL_KEY], st.session_state[_BASE] = min(1, len(names) - 1), 0
         model, chosen = _choose_models(names, others, state.heard_later)
         if isinstance(chosen, str):
             draw_unheard(session, used, state, others[chosen])

@@ -203,6 +203,20 @@ def test_the_first_variant_is_looked_at_though_the_original_was_there_before(
     assert [side.options[side.index or 0] for side in chosen] == ["cut, 20%", "original"]
 
 
+def test_other_results_are_looked_at_from_their_first_models(page: AppTest, tmp_path: Path) -> None:
+    said = ["the cat sat"]
+    for names in (("original", "cut", "short"), ("original", "lost", "found")):
+        rows = rows_heard(said, {name: ["a hat"] for name in names})
+        (tmp_path / "results.json").write_bytes(results_to_json(rows[0].evaluation.corpus, rows))
+        page.text_input(key="results-folder").set_value(str(tmp_path))
+        page.button(key="open-results").click()
+        settle(page)
+        model = page.selectbox(key="explorer-model")
+        assert model.options[model.index or 0] == f"{names[1]}, 20%"
+        model.set_value(2)
+        settle(page)
+
+
 def test_the_model_in_use_may_hear_results_of_others(page: AppTest, tmp_path: Path) -> None:
     rows = rows_heard(["the cat sat"], {"original": ["the cat"]})
     corpus = rows[0].evaluation.corpus

@@ -131,6 +131,23 @@ def test_a_head_of_all_is_looked_at_beside_their_map(open_app: Callable[..., App
     assert figures(app, "near its own place"), "it is still looked at"
 
 
+def test_all_heads_are_coloured_while_one_is_heard_on_an_own_clip(visit: Visit) -> None:
+    app = visit("transcribe")
+    box = next(box for box in app.selectbox if (box.key or "").startswith("bundled:"))
+    box.set_value("digits.flac")
+    settle(app)
+    settle(app.switch_page("pages/clusters.py"))
+    app.session_state["unit-sounds:sound"] = "My clips"
+    look(app, "encoder.1.self_attention", (1,), ATTENTION)
+    app.session_state["clusters:head-color"] = "Entropy"
+    app.session_state[VIEW_KEY] = ALL_HEADS
+    settle(app)
+    assert figures(app, "All ")
+    assert figures(app, "near its own place")
+    assert not app.exception
+    assert not app.error
+
+
 def test_what_became_of_heads_in_a_variant(whisper: SpeechModel) -> None:
     heard = Excitation("sounds", (speech_like(np.random.default_rng(0), 1.2),))
     track = find_soundtrack(whisper, heard).tracks[0]
