@@ -16,6 +16,7 @@ from pages.frame import presenting
 from pages.listening import opening
 from pages.session import link, parts
 from pages.session.parts import show_faults
+from pages.widgets.basics import BESIDE, BESIDE_WIDTH
 from pages.widgets.presented import is_presenting
 
 if TYPE_CHECKING:  # what takes seconds to load is imported when the frame has been drawn
@@ -35,9 +36,10 @@ _ICON = """<svg xmlns="http://www.w3.org/2000/svg" width="44" height="44" viewBo
 
 # Streamlit leaves 80 pixels on either side of a page, which a projector cannot spare; and messages
 # that pass would cover the buttons at the head of a page, or the words of a transcript beside it.
-_STYLE = """<style>@media (min-width: 768px) and (max-width: 1200px) {
-[data-testid=stMainBlockContainer] {padding-left: 2rem; padding-right: 2rem}}
-.stToastContainer {inset: auto auto 1rem 1rem !important; max-width: 17rem}</style>"""
+_STYLE = f"""<style>@media (min-width: 768px) and (max-width: 1200px) {{
+[data-testid=stMainBlockContainer] {{padding-left: 2rem; padding-right: 2rem}}}}
+[data-testid=stLayoutWrapper]:has(> .st-key-{BESIDE}) {{min-width: min(100%, {BESIDE_WIDTH}px)}}
+.stToastContainer {{inset: auto auto 1rem 1rem !important; max-width: 17rem}}</style>"""
 
 _inside: "ContextVar[tuple[Session, SpeechModel] | None]" = ContextVar("inside", default=None)
 
