@@ -157,7 +157,7 @@ def wide(width: int) -> Any:
 BESIDE = "beside"
 """Key of the right one of two columns."""
 
-BESIDE_WIDTH = 320
+BESIDE_WIDTH = 300
 """Pixels in which no title of the charts beside another is cut."""
 
 
