@@ -69,6 +69,8 @@ ALLOCATION_EXPLANATION = (
     r" $\min(n,\,1.2\,(1-s)\,n)$ units, the **middle** third $(1-s)\,n$, and the **low** third pays"
     r" for what the high one keeps beyond $(1-s)\,n$, so that the parameters saved are those of the"
     r" uniform allocation, to within one unit. K is rounded to whole units within that budget."
+    " A unit's biases are part of it: in a model whose biases are large, as those of a Whisper, the"
+    " order is mostly theirs."
 )
 
 

@@ -114,6 +114,25 @@ def attention_map(patterns: Patterns, track: Track, head: int, name: str) -> go.
     return figure
 
 
+def how_to_read(patterns: Patterns, track: Track) -> str:
+    """What the pictures of a clip show of it, and what their numbers are of, for people."""
+    length = len(track.clip.samples) / SAMPLING_RATE
+    said = (
+        "Colours are square roots of the weights, in each picture from 0 to its own highest;"
+        " hovering tells the weight."
+    )
+    if patterns.looks_at_tokens:
+        return said
+    if patterns.group.stack != "decoder" and length > SHOWN_SECONDS:
+        said += f" The first {SHOWN_SECONDS:g} s are in sight: drag a picture for the rest."
+    if patterns.places[-1] > length + 1:
+        said += (
+            f" The numbers are of the model's whole window of {patterns.places[-1]:.0f} s, the"
+            f" silence after the clip's {length:.1f} s included."
+        )
+    return said
+
+
 def measured_heads(
     groups: Sequence[UnitGroup], measured: Mapping[str, np.ndarray], name: str
 ) -> np.ndarray:

@@ -188,8 +188,8 @@ def _heatmap_title(
     highest = max(finite, key=lambda i: values[i])
     group, matrix = cells[highest]
     return (
-        f"{title} is highest in {group.stack} {group.layer} {kind_of(group.block)}"
-        f" {_short_label(group.block, matrix)}: {values[highest]:.3g}"
+        f"{title} of a single matrix is highest in {group.stack} {group.layer}"
+        f" {kind_of(group.block)} {_short_label(group.block, matrix)}: {values[highest]:.3g}"
     )
 
 

@@ -14,6 +14,8 @@ from analysis.figures.palette import NEUTRAL, with_alpha
 _LANE_DECADES, _LANE_SHARE = 0.22, 0.08
 _LOG_TICKS = tuple(digit * 10.0**power for power in range(-3, 2) for digit in (1, 2, 3, 5))
 
+_FEWEST_TICKS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class WerAxis:
@@ -72,6 +74,8 @@ class WerAxis:
         step = self.zero / self.low
         lowest = self.zero * step**0.75 if self.has_lane else self.zero
         ticks = [tick for tick in _LOG_TICKS if lowest <= tick <= self.high]
+        if len(ticks) < _FEWEST_TICKS:
+            ticks = _even_ticks(lowest, self.high)
         names = [f"{100 * tick:g}%" for tick in ticks]
         if self.has_lane:
             edge = self.zero * step**0.5  # half-way to the least WER above 0
@@ -85,3 +89,12 @@ class WerAxis:
             tickvals=ticks,
             ticktext=names,
         )
+
+
+def _even_ticks(low: float, high: float) -> list[float]:
+    """Round numbers in even steps, three to nine, for a logarithmic axis that is a short one."""
+    least = (high - low) / 8
+    power = 10.0 ** np.floor(np.log10(least))
+    step = next(digit * power for digit in (1, 2, 5, 10) if digit * power >= least)
+    places = range(int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9)) + 1)
+    return [float(f"{place * step:.6g}") for place in places]

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from analysis.figures.attention import ATTENTION_HEIGHT, attention_map
+from analysis.figures.attention import ATTENTION_HEIGHT, attention_map, how_to_read
 from analysis.inspection.attention import (
     MEASURES,
     Patterns,
@@ -28,6 +28,7 @@ from pages.exploring.unit_sounds import (
     shown_sound,
     soundtrack_shelf,
 )
+from pages.listening.player import wav
 from pages.planning.settings import Settings
 from pages.session.job_box import job_slot, show_problem
 from pages.session.session import Session
@@ -121,6 +122,8 @@ def draw(
     if soundtrack is None:  # it has just been heard for the first time
         clip = _choose_clip(loaded, excitation)
     track = loaded.tracks[clip]
+    st.audio(wav(track.clip.samples), alt="Player of the clip")
+    st.caption(how_to_read(views[0].patterns, track))
     figures, tables = {}, {}
     grid = st.grid(2, min_column_width=330)
     for place, view in enumerate(views):

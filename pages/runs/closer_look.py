@@ -23,6 +23,9 @@ T = TypeVar("T", int, int | str)
 
 _BASE = "explorer-base"
 _N_HEARD, _RESULTS = "explorer-heard", "explorer-results"
+VIEW_KEY = "closer-look"
+"""Holds which of the views is on show."""
+
 SLICES, WORDS, BLIND = "Slices", "Words", "Blind listening"
 
 
@@ -53,11 +56,14 @@ def draw_closer_look(session: Session, used: SpeechModel, state: SweepState) -> 
         elif len(names) > 1:
             base = chosen
             _draw_views(state, model, base)
-    run_part(partial(draw_explorer, state, model, base))
+    if st.session_state.get(VIEW_KEY) == BLIND and len(names) > 1:
+        st.caption("All utterances, with who wrote what, come back with another view.")
+    else:
+        run_part(partial(draw_explorer, state, model, base))
 
 
 def _draw_views(state: SweepState, model: int, base: int) -> None:
-    view = choose_one("Look at", [SLICES, WORDS, BLIND], key="closer-look")
+    view = choose_one("Look at", [SLICES, WORDS, BLIND], key=VIEW_KEY)
     if view == SLICES:
         draw_slices(state, model, base)
     elif view == WORDS:

@@ -1,8 +1,9 @@
 """What a sweep found, on the page: curves, Pareto charts, the table, the worst utterances."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from analysis.evaluation.corpus_evaluation import worst_utterances
@@ -27,7 +28,7 @@ from analysis.figures.sweeps import (
 from analysis.models.speech_model import SpeechModel
 from analysis.speech.disturbing import describe_condition
 from analysis.wording import number_of
-from pages.runs.closer_look import draw_closer_look
+from pages.runs.closer_look import BLIND, VIEW_KEY, draw_closer_look
 from pages.runs.opened import draw_save_results, say_origin
 from pages.session.session import Session
 from pages.session.sweep_state import SweepState
@@ -52,6 +53,21 @@ def draw_results(session: Session, model: SpeechModel, state: SweepState) -> Non
     say_origin(state, model)
     state.colors = {variant.name: variant.color for variant in session.variants_of(model)}
     rows = _choose_rows(state)
+    charts = _draw_charts(state, rows) if len(rows) > 1 else {}
+    _draw_table(state)
+    if st.session_state.get(VIEW_KEY) == BLIND:
+        st.caption("The utterances that lose most are not shown while you listen blind.")
+    else:
+        _draw_worst(rows, state.colors)
+    draw_closer_look(session, model, state)
+    table = wer_table(state.rows)
+    with st.container(horizontal=True):
+        draw_exports("sweep", charts, {"wer-table": table})
+        draw_save_results(state)
+
+
+def _draw_charts(state: SweepState, rows: Sequence[Row]) -> dict[str, go.Figure]:
+    """WER against what was removed and what it costs, of an original and what was made of it."""
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     left.header("WER against what was removed")
     with right:
@@ -87,20 +103,15 @@ def draw_results(session: Session, model: SpeechModel, state: SweepState) -> Non
                 alt=f"Word error rate against {AXES[axis][0]}, a point per model.",
                 height=PARETO_HEIGHT,
             )
-    _draw_table(state)
-    _draw_worst(rows, state.colors)
-    draw_closer_look(session, model, state)
-    table = wer_table(state.rows)
-    with st.container(horizontal=True):
-        draw_exports("sweep", charts, {"wer-table": table})
-        draw_save_results(state)
+    return charts
 
 
 def _choose_rows(state: SweepState) -> list[Row]:
     """Those of one original under one condition, which the figures are about."""
     conditions = state.conditions
     condition = conditions[0]
-    models = list(dict.fromkeys(row.model for row in state.evaluated if row.cell is None))
+    compressed = dict.fromkeys(row.model for row in state.evaluated if row.cell is not None)
+    models = list(compressed) or [state.evaluated[0].model]
     model = models[0]
     if len(conditions) > 1 or len(models) > 1:
         with st.container(horizontal=True):

@@ -225,6 +225,7 @@ def test_the_model_in_use_may_hear_results_of_others(page: AppTest, tmp_path: Pa
     page.button(key="open-results").click()
     settle(page)
     assert any("These are results of **tiny**" in info.value for info in page.info)
+    assert not any("WER against" in head.value for head in page.header), "one model is no curve"
     session = session_of(page)
     page.selectbox(key="explorer-base").set_value(_id_of("demo-whisper", session))
     settle(page)
@@ -241,8 +242,11 @@ def _id_of(name: str, session: Session) -> str:
 
 def test_blind_listening_keeps_score(page: AppTest) -> None:
     evaluate(page)
+    assert page.selectbox(key="worst-model").options
     page.segmented_control(key="closer-look").set_value("Blind listening")
     settle(page)
+    assert "worst-model" not in [box.key for box in page.selectbox], "it shows who wrote what"
+    assert not any("reference" in frame.value for frame in page.dataframe), "so do all utterances"
     page.button(key="blind:Equal").click()
     settle(page)
     page.button(key="blind:A is better").click()

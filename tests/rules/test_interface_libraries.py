@@ -11,6 +11,7 @@ FIGURE_TYPES = {
     "pages/widgets/basics.py": "puts any figure on a page",
     "pages/widgets/exports.py": "writes any figure into a file",
     "pages/exploring/cluster_map.py": "chooses among the maps, and puts one on the page",
+    "pages/runs/sweep_results.py": "gathers the figures of a sweep for export",
     "pages/runs/training_results.py": "gathers the figures of a run for export",
     "pages/clusters.py": "gathers its figures for export",
     "pages/exploring/cluster_detail.py": "hands its figure over for export",

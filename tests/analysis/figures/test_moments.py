@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from analysis.clustering.listening import PreparedClip
-from analysis.figures.attention import attention_map
+from analysis.figures.attention import attention_map, how_to_read
 from analysis.figures.cka import head_similarity, layer_similarity
 from analysis.figures.moments import SNIPPET_WIDTH, members_over_time, snippet
 from analysis.inspection.attention import Patterns
@@ -101,6 +102,12 @@ def test_rows_of_a_decoder_s_head_are_the_words_that_it_writes(
     assert figure.layout.yaxis2.ticktext == ("set", "five", "(end)")
     assert figure.data[1].x.max() <= 1.5, "what lies behind the sound is not drawn"
     assert "entropy 4.61 nat" in title(figure)
+    assert "whole window of 2 s, the silence after the clip's 1.5 s" not in how_to_read(
+        patterns, track
+    )
+    window = replace(patterns, places=places * 15)
+    assert "whole window of 30 s, the silence after the clip's 1.5 s" in how_to_read(window, track)
+    assert "The first 8 s" not in how_to_read(window, track), "the whole clip is in sight"
 
 
 def test_what_lies_alike_is_named() -> None:

@@ -1,5 +1,8 @@
 """On a logarithmic axis of error rates no label lies on another, however far it reaches."""
 
+from itertools import pairwise
+
+import plotly.graph_objects as go
 import pytest
 
 from analysis.figures.sweeps import wer_curves
@@ -28,3 +31,17 @@ def test_the_lane_of_zero_is_apart_from_the_least_rate(n_words: int, n_wrong: in
     assert places[1] - places[0] >= APART
     assert axis.share(n_wrong / n_words) - axis.share(0.0) >= APART
     assert 0 < places[0] < places[-1] <= 1
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.112, 0.127), (0.08, 0.17), (0.41, 0.9), (0.98, 1.6)])
+def test_a_short_axis_has_ticks_enough_and_apart(low: float, high: float) -> None:
+    axis = WerAxis(low, high, low, log=True, has_lane=False)
+    figure = go.Figure()
+    axis.apply(figure)
+    ticks = figure.layout.yaxis.tickvals
+    assert 3 <= len(ticks) <= 9
+    places = [axis.share(tick) for tick in ticks]
+    assert 0 <= places[0] < places[-1] <= 1
+    assert min(after - before for before, after in pairwise(places)) >= APART
+    for tick, text in zip(ticks, figure.layout.yaxis.ticktext, strict=True):
+        assert float(text.rstrip("%")) == pytest.approx(100 * tick)
