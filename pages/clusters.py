@@ -141,6 +141,7 @@ def _one_group(
     with row:
         k = choose_k(model, group, bend)
         _plan_buttons(session, model, group, k, bend, settings)
+    preview.tell_change(model, settings, ready=own is not None, k=k)
     merges = None
     if group.n_units > 1:
         merges = merge_dendrogram(group, draw_tree(tree, k), k)

@@ -23,7 +23,7 @@ CURVE_HEIGHT = 330
 LEAST = 1e-5
 """Nats: what moves the words less is drawn as this, for a logarithm has no 0."""
 
-_FRAME_HEIGHT, _ROW_HEIGHTS = 196, (34, 17)  # of few layers and of many
+_FRAME_HEIGHT, _ROW_HEIGHTS = 196, (42, 17)  # of few layers and of many
 _BRIGHT = 0.45  # of the colour scale: from here on black can be read on it, below white
 
 

@@ -244,6 +244,9 @@ def choose_cluster(model: SpeechModel, group: UnitGroup, labels: np.ndarray) -> 
     several = np.flatnonzero(counts > 1)
     order = several[np.argsort(-counts[several], kind="stable")][:MAX_LISTED].tolist()
     units = chosen_units_of(model, group, labels)
+    if not units.size and len(order) == 1:
+        units = np.flatnonzero(labels == order[0])
+        choose_units(model, group, units.tolist()[:1])
     whole = _whole_cluster(units, labels)
     list_key = widget_key(model, "look-cluster")
     st.session_state[list_key] = whole if whole in order else None

@@ -11,7 +11,7 @@ from analysis.compression.tree_choice import TreeChoice
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import BY_TREES, LISTENING, RANKS
 from analysis.progress import Watch
-from pages.planning.settings import Settings, allocate_by
+from pages.planning.settings import Settings, allocate_by, widget_key
 from pages.session.jobs import Job
 from pages.session.session import Session
 from pages.session.shelves import load_trees, tree_key, tree_shelf
@@ -113,6 +113,29 @@ def draw_sources(
         )
         text = f":material/bolt: {first} · {icon} by {distance}: {about(foreseen)}"
     st.caption(text)
+
+
+def tell_change(model: SpeechModel, settings: Settings, *, ready: bool, k: int) -> None:
+    """Say so when the recipe's own clusters take the place of those by weights.
+
+    Parameters
+    ----------
+    model : SpeechModel
+    settings : Settings
+    ready : bool
+        Whether the recipe's own are on show.
+    k : int
+        How many are on show now.
+    """
+    key = widget_key(model, "previewed")
+    previewed = st.session_state.get(key, False)
+    st.session_state[key] = not ready
+    if ready and previewed:
+        st.toast(
+            f"These are the clusters by {settings.recipe.distance} now: {k:,} of them.",
+            icon=":material/published_with_changes:",
+            duration="long",
+        )
 
 
 def _took(model: SpeechModel, choice: TreeChoice) -> str:

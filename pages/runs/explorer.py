@@ -254,8 +254,11 @@ def _errors_first(table: UtteranceTable) -> list[str]:
     names = table.outcomes.names
     counts = [new_errors_of(name) for name in names] + [errors_of(name) for name in names]
     counts = [name for name in counts if name in table.frame]
-    others = [name for name in table.frame.columns if name not in ("utterance", *counts)]
-    return ["utterance", *counts, *others]
+    # the same utterance stands under each condition
+    several = "condition" in table.frame and table.frame["condition"].nunique() > 1
+    first = ["utterance", *(["condition"] if several else [])]
+    others = [name for name in table.frame.columns if name not in (*first, *counts)]
+    return [*first, *counts, *others]
 
 
 def _column(name: str, frame: pd.DataFrame) -> Any:

@@ -157,7 +157,7 @@ def _draw_table(table: pd.DataFrame, by: str) -> None:
         help="Norm of the difference over the norm in the first model; none where sizes differ.",
     )
     data_table(
-        table.sort_values(by, ascending=False, kind="stable", na_position="first"),
+        table.sort_values(by, ascending=False, kind="stable"),
         height=320,
         column_config={
             by: bar,
