@@ -30,6 +30,9 @@ from analysis.speech.repetition import loop_start
 BREAKS_AT = 0.6
 """Nats per word said at which a model is taken to break, to foresee how far a recipe holds."""
 
+FEWEST_SURE = 20
+"""Words of which the original is sure; with fewer there is nothing to hold a model against."""
+
 _GRID = 100  # steps of sparsity, one per cent each
 
 
@@ -106,12 +109,11 @@ class Guard:
             watch.progress(done, len(self.clips), "Checking that it still works")
             [after] = log_probabilities(changed, changed.model, [clip])
             moved += float((before.exp() * (before - after)).sum(dtype=torch.float64))
-            probability, token = before.exp().max(dim=-1)
+            token, sure_of, blank = self._of_original(before)
             chosen = after.argmax(dim=-1)
-            blank = token == (-1 if self._blank is None else self._blank)
             positions, said = positions + len(token), said + int((~blank).sum())
             for kind, of_kind in enumerate((~blank, blank)):
-                sure = of_kind & (probability >= SURE)
+                sure = of_kind & sure_of
                 asked[kind] += int(sure.sum())
                 lost[kind] += int((sure & (chosen != token)).sum())
             rows.append(chosen.tolist())
@@ -127,6 +129,25 @@ class Guard:
             words_changed=_words_changed(self.texts, texts),
             looping=self._share_looping(ends),
         )
+
+    @property
+    def can_judge(self) -> bool:
+        """Whether the original is sure of `FEWEST_SURE` words, one in another language may not be.
+
+        An untrained model is sure of none: every other one would keep all of those.
+        """
+        n_sure = 0
+        for before in self.expected:
+            _, sure_of, blank = self._of_original(before)
+            n_sure += int((sure_of & ~blank).sum())
+        return n_sure >= FEWEST_SURE
+
+    def _of_original(
+        self, expected: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The likeliest token of each position, whether it is sure of it, and whether a blank."""
+        probability, token = expected.exp().max(dim=-1)
+        return token, probability >= SURE, token == (-1 if self._blank is None else self._blank)
 
     @property
     def _blank(self) -> int | None:
@@ -155,7 +176,9 @@ def examined(
     *,
     watch: Watch = UNWATCHED,
 ) -> Compression:
-    """A compression whose model carries its health; as it is where the voices are not installed.
+    """A compression whose model carries its health; as it is where that cannot be judged.
+
+    That is so where the voices are not installed, and of an original that is sure of few words.
 
     Parameters
     ----------
@@ -170,7 +193,7 @@ def examined(
     Cancelled
     """
     guard = Guard.of(original, watch=watch)
-    if guard is None:
+    if guard is None or not guard.can_judge:
         return compression
     health = guard.examine(compression.model, watch=watch)
     if trees is not None:

@@ -187,6 +187,8 @@ class UtteranceTable:
         words = normalise(search.text, self.outcomes.models[0].scores[0].normaliser)
         if words:
             found &= self._spoken.str.contains(f" {words} ", regex=False).to_numpy()
+        elif search.text.strip():  # signs alone are nowhere once they are normalised
+            found[:] = False
         name = self.outcomes.names[search.model]
         if search.which == "wrong" or (search.which == "new" and search.model == self.base):
             found &= frame[errors_of(name)].to_numpy() > 0

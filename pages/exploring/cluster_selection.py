@@ -30,6 +30,8 @@ listens for minutes first, and does so when somebody asks."""
 MAX_LISTED = 500
 """Clusters that can be picked from the list, the largest first; all can be picked on the map."""
 
+_MOST_DIGITS = 9
+
 MAX_LINKED = 200
 """Units chosen by hand that fit an address; of more, the link leads to the group and K alone."""
 
@@ -119,20 +121,24 @@ def follow_link(
 ) -> None:
     """Choose what an opened link names; `others` are the readers of what else it may name."""
     by_id = {group.id: group for group in groups}
-    group = by_id.get(opened().get("group", ""), selected_group(model, groups))
+    named = opened().get("group", "")
+    group = by_id.get(named, selected_group(model, groups))
+    is_here = not named or named in by_id  # what is said of another group is not said of this one
 
     def read_k(text: str) -> int | None:
-        return int(text) if text.isascii() and text.isdigit() and _fits(int(text), group) else None
+        k = _whole(text)
+        return k if is_here and k is not None and 1 <= k <= group.n_units else None
 
     def read_unit(text: str) -> int:
-        fits = text.isascii() and text.isdigit() and int(text) < group.n_units
-        return int(text) if fits else -1
+        unit = _whole(text)
+        return unit if is_here and unit is not None and unit < group.n_units else -1
 
     def read_units(text: str) -> tuple[int, ...] | None:
         parts = text.split(",") if text else []  # a link to no units chooses none
-        if not all(part.isascii() and part.isdigit() for part in parts):
+        units = [unit for part in parts if (unit := _whole(part)) is not None]
+        if not is_here or len(units) < len(parts):
             return None
-        return tuple(unit for unit in dict.fromkeys(map(int, parts)) if unit < group.n_units)
+        return tuple(unit for unit in dict.fromkeys(units) if unit < group.n_units)
 
     def read_side(text: str) -> str | None:
         if not (opened().get("units") or opened().get("cluster")):
@@ -153,8 +159,10 @@ def follow_link(
     )
 
 
-def _fits(k: int, group: UnitGroup) -> bool:
-    return 1 <= k <= group.n_units
+def _whole(text: str) -> int | None:
+    """The number that digits write; None for anything else, and for more digits than units need."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    return int(text) if is_number else None
 
 
 def choose_group(model: SpeechModel, groups: Sequence[UnitGroup], row: DeltaGenerator) -> UnitGroup:

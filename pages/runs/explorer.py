@@ -105,7 +105,7 @@ def _search(table: UtteranceTable, model: int) -> Search:
         key=_TEXT,
         persist_state="session",
         placeholder="in the reference or any transcript",
-        help="A word, or words in a row; all sides are normalised alike.",
+        help="A word, or words in a row; all sides are normalised alike, which leaves out signs.",
     )
     with right:
         which: Which = choose_one(

@@ -94,3 +94,12 @@ def pick(app: AppTest, file_name: str) -> AppTest:
 def click(app: AppTest, name: str) -> AppTest:
     app.button(key=name).click()
     return settle(app)
+
+
+def address(app: AppTest) -> dict[str, str]:
+    """Parameters of the view, which the library gives as texts or as lists of one text.
+
+    The session's own, which no copied link carries, is left out.
+    """
+    texts = {name: "".join(text) for name, text in app.query_params.items()}
+    return {name: text for name, text in texts.items() if name != "session"}

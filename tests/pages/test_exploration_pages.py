@@ -18,7 +18,7 @@ from analysis.clustering.unit_space import UnitSpace
 from analysis.compression.allocation import allocate
 from analysis.compression.tree_choice import TreeChoice
 from analysis.models.anatomy import parameter_parts
-from analysis.models.loading import DEMO_MODELS, load
+from analysis.models.loading import DEMO_MODELS
 from analysis.models.speech_model import SpeechModel
 from analysis.models.statistics import (
     HIGH_VALUES,
@@ -38,7 +38,7 @@ from pages.exploring.measurements import statistics_slot
 from pages.planning.settings import in_widgets, widget_key
 from pages.session.session import Session
 from pages.session.shelves import ModelKey, tree_shelf
-from tests.helpers.streamlit_app import Visit, settle
+from tests.helpers.streamlit_app import Visit, address, settle
 
 
 def model_of(app: AppTest) -> SpeechModel:
@@ -52,15 +52,6 @@ def k_of(app: AppTest, key: str) -> int:
     value = next(slider.value for slider in app.slider if str(slider.key).startswith(key))
     assert isinstance(value, int)
     return value
-
-
-def address(app: AppTest) -> dict[str, str]:
-    """Parameters of the view, which the library gives as texts or as lists of one text.
-
-    The session's own, which no copied link carries, is left out.
-    """
-    texts = {name: "".join(text) for name, text in app.query_params.items()}
-    return {name: text for name, text in texts.items() if name != "session"}
 
 
 def texts(app: AppTest) -> str:
@@ -254,28 +245,6 @@ def test_cluster_chosen_from_the_list_shows_its_members(visit: Visit) -> None:
     label = app.selectbox(key=widget_key(model, "look-cluster")).value
     assert app.dataframe[0].value["channel"].tolist() == np.flatnonzero(labels == label).tolist()
     assert np.bincount(labels)[label] == np.bincount(labels).max()
-
-
-def test_copied_link_brings_a_colleague_to_the_same_view(open_app: Callable[..., AppTest]) -> None:
-    chosen = {"units": "3,9,3", "side": "members"}
-    app = open_app(group="decoder.0.ffn", k="500", model="demo-whisper", **chosen)
-    settle(app.switch_page("pages/clusters.py"))
-    model = model_of(app)
-    assert app.selectbox(key=widget_key(model, "group")).value == "decoder.0.ffn"
-    assert app.slider(key=widget_key(model, "look-k:decoder.0.ffn")).value == 500
-    assert app.dataframe[0].value["channel"].tolist() == [3, 9]
-    assert address(app).items() >= {"units": "3,9", "side": "members"}.items()
-
-
-def test_link_to_a_cluster_chooses_all_of_it(open_app: Callable[..., AppTest]) -> None:
-    labels = build_trees(load("demo-whisper"))["encoder.1.ffn"].labels(40)
-    largest = np.flatnonzero(labels == np.bincount(labels).argmax())
-    chosen = {"cluster": str(largest[0]), "side": "members"}
-    app = open_app(group="encoder.1.ffn", k="40", model="demo-whisper", **chosen)
-    settle(app.switch_page("pages/clusters.py"))
-    assert app.dataframe[0].value["channel"].tolist() == largest.tolist()
-    assert address(app)["cluster"] == str(largest[0])
-    assert "units" not in address(app)
 
 
 def test_address_that_a_visitor_has_overtaken_undoes_nothing(

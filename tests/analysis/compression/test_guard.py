@@ -108,9 +108,16 @@ def test_without_the_voices_nothing_is_said(
     assert examined(made, hubert) is made
 
 
+def test_of_a_model_that_is_sure_of_nothing_nothing_is_said(whisper: SpeechModel) -> None:
+    """It is untrained: whatever another one writes, no word that it is sure of is lost."""
+    made = compress(whisper, make_plan(whisper))
+    assert examined(made, whisper) is made
+
+
 def test_a_checkpoint_carries_it_and_another_compression_forgets_it(
-    hubert: SpeechModel, tmp_path: Path
+    hubert: SpeechModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("analysis.compression.guard.FEWEST_SURE", 0)
     made = examined(compress(hubert, make_plan(hubert)), hubert).model
     assert made.health is not None
     loaded = load(str(save(made, tmp_path / "smaller")))

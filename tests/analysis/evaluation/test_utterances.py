@@ -37,6 +37,8 @@ def test_words_are_found_in_the_reference_and_in_every_text(table: UtteranceTabl
     assert table.find(Search("bat")).tolist() == [0]
     assert table.find(Search("dog ran")).tolist() == [1]
     assert table.find(Search("sat the")).tolist() == []  # no match across two texts
+    assert len(table.find(Search(" "))) == len(table.frame)
+    assert table.find(Search("?")).tolist() == []  # the normaliser leaves nothing of it
 
 
 def test_errors_columns_and_places_filter_together(table: UtteranceTable) -> None:
