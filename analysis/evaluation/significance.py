@@ -26,6 +26,9 @@ from seed to seed."""
 MIN_GOOD_WORDS = 2
 """Correct words in a row, in both systems, that end a segment (NIST's `sc_stats`)."""
 
+FEWEST_SEGMENTS = 10
+"""Segments with errors from which MAPSSWE has a p: of fewer, the normal law is no good guess."""
+
 _DRAWS_AT_A_TIME = 5_000_000  # 40 MB
 _MANY_BLOCKS, _ALIKE = 2_000, 8  # from so many on, eight or more with the same counts
 
@@ -91,7 +94,8 @@ class MatchedPairs:
         Mean over its standard error; 0 where no segment differs, NaN where the difference does not
         vary and so has no standard error.
     p_value : float
-        Two-sided, from the normal distribution; NaN where z is.
+        Two-sided, from the normal distribution; 1 where no segment differs. NaN where z is, and
+        where there are fewer than `FEWEST_SEGMENTS`.
     """
 
     n_segments: int
@@ -266,7 +270,8 @@ def mapsswe(
     mean = float(differences.mean())
     deviation = float(differences.std(ddof=1)) if n_segments > 1 else math.nan
     z = mean / (deviation / math.sqrt(n_segments)) if deviation else math.nan
-    return MatchedPairs(n_segments, mean, deviation, z, float(2 * norm.sf(abs(z))))
+    p = float(2 * norm.sf(abs(z))) if n_segments >= FEWEST_SEGMENTS else math.nan
+    return MatchedPairs(n_segments, mean, deviation, z, p)
 
 
 def error_segments(

@@ -34,7 +34,6 @@ AXES: Mapping[str, tuple[str, Callable[[Row], float]]] = {
 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _FEWEST_UTTERANCES = 30  # that the headline speaks about, where speakers are not known
-_FEWEST_SEGMENTS = 10  # with fewer errors the normal distribution is no good guess
 _BASELINES = {"magnitude": "circle", "random": "diamond"}
 _LABEL_LINE = 17  # pixels from one line of a label to the next
 _LABEL_MARGIN = 165
@@ -376,9 +375,7 @@ def _finding(original: Row, lines: Sequence[Line]) -> str:
             for line in lines
             for row in line.rows
             # of few blocks the bootstrap is sure too soon; segments may be more
-            if row.against_original
-            and row.against_original.matched_pairs.n_segments >= _FEWEST_SEGMENTS
-            and _is_worse_by_segments(row.against_original)
+            if row.against_original and _is_worse_by_segments(row.against_original)
         ]
         if not worse:
             return f"{n_blocks} utterances are too few to tell these models apart"

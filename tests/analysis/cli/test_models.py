@@ -96,7 +96,15 @@ def test_components_leave_the_others_alone(shell: Shell, folder: Path, tmp_path:
     assert any(k < before[name].n_units for name, k in facts["plan"]["n_clusters"].items())
 
 
-def test_a_budget_takes_the_place_of_a_sparsity(shell: Shell, folder: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that are sure of nothing, as untrained ones are, get a verdict too."""
+    monkeypatch.setattr("analysis.compression.guard.FEWEST_SURE", 0)
+
+
+def test_a_budget_takes_the_place_of_a_sparsity(
+    shell: Shell, folder: Path, tmp_path: Path, judged: None
+) -> None:
     facts = json.loads(
         shell(
             *("compress", folder, tmp_path / "a", "--method", "magnitude", "--json"),
@@ -148,7 +156,7 @@ def test_a_budget_that_cannot_be_met_is_refused(
 
 
 def test_a_broken_model_is_saved_and_said_to_be_broken(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], judged: None
 ) -> None:
     arguments = ["compress", str(folder), str(tmp_path / "a"), "--method", "magnitude"]
     assert cli.main([*arguments, "--sparsity", "0.9"]) == 0

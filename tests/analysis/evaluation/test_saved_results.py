@@ -36,7 +36,7 @@ def test_a_sweep_under_stress_comes_back(
     assert found.corpus == corpus
     assert to_csv(found.rows) == to_csv(rows)
     evaluated = [row for row in found.rows if isinstance(row, Row)]
-    assert evaluated == rows
+    assert list(map(repr, evaluated)) == list(map(repr, rows))  # p is NaN for so few segments
     table = UtteranceTable(outcomes_of(evaluated))
     assert table.outcomes.names == ["original", "magnitude, 50%"]
     assert table.frame["condition"].tolist() == ["clean"] * 3 + ["noise:10"] * 3

@@ -12,6 +12,7 @@ import pytest
 
 from analysis.evaluation.scoring import AlignedSpan, score
 from analysis.evaluation.significance import (
+    FEWEST_SEGMENTS,
     error_segments,
     mapsswe,
     permutation_p,
@@ -193,7 +194,7 @@ def test_segments_hold_all_errors() -> None:
 
 
 def test_mapsswe_worked_by_hand() -> None:
-    """Segments differ by 1, 1, -1, 2 and 1 errors: mean 0.8, s² = 4.8 / 4, z = 0.8 / √(1.2 / 5)."""
+    """Segments differ by 1, 1, -1, 2 and 1 errors, twice: mean 0.8, s² = 9.6 / 9."""
     said = "a b c d e f g h i j"
     pairs = [
         (align(said, "x b c d e f g h i j"), align(said, said)),
@@ -201,12 +202,15 @@ def test_mapsswe_worked_by_hand() -> None:
         (align(said, said), align(said, "a b c d x f g h i j")),
         (align(said, "x y c d e f g h i z"), align(said, said)),
     ]
-    found = mapsswe([own for own, _ in pairs], [other for _, other in pairs])
-    assert found.n_segments == 5
+    own, other = [own for own, _ in pairs], [other for _, other in pairs]
+    found = mapsswe(2 * own, 2 * other)
+    assert found.n_segments == FEWEST_SEGMENTS == 10
     assert found.mean == pytest.approx(0.8)
-    assert found.standard_deviation == pytest.approx(math.sqrt(1.2))
-    assert found.z == pytest.approx(0.8 / math.sqrt(0.24))
+    assert found.standard_deviation == pytest.approx(math.sqrt(9.6 / 9))
+    assert found.z == pytest.approx(0.8 / math.sqrt(9.6 / 90))
     assert found.p_value == pytest.approx(math.erfc(found.z / math.sqrt(2)))
+    few = mapsswe(own, other)
+    assert (few.n_segments, few.z > 0, math.isnan(few.p_value)) == (5, True, True)
 
 
 def test_mapsswe_without_a_verdict() -> None:
