@@ -184,8 +184,7 @@ def _draw_table(state: SweepState) -> None:
         key="sweep-table",
         alt="Word error rates of all models with intervals and tests.",
     )
-    for note in notes(state.rows):
-        st.caption(escape_markdown(note))
+    st.caption("  \n".join(map(escape_markdown, notes(state.rows))))
     with st.container(horizontal=True):
         for ending in ("csv", "parquet"):
             table_button(partial(wer_table, state.rows), "wer", ending, key="table")
