@@ -18,7 +18,12 @@ from analysis.serving import serving
 from analysis.wording import number_of
 from pages.frame import tour
 from pages.frame.frame import run_page
-from pages.frame.model_choice import SMALL_WHISPER, SMALL_WHISPER_BYTES, suggest_whisper
+from pages.frame.model_choice import (
+    SMALL_WHISPER,
+    SMALL_WHISPER_BYTES,
+    choose_model,
+    suggest_whisper,
+)
 from pages.listening.bundled import BundledClip
 from pages.listening.opening import (
     CLIP_PARAMETER,
@@ -38,7 +43,7 @@ from pages.listening.rehearsal import (
 from pages.session import link
 from pages.session.job_box import show_problem
 from pages.session.session import Session, on_best_device
-from pages.widgets.basics import explain, swatch
+from pages.widgets.basics import explain, keep_in_sight, swatch
 from pages.widgets.choices import held
 from pages.widgets.formatting import count, escape_markdown, percent, size
 from pages.widgets.presented import scaled
@@ -120,7 +125,9 @@ def _words(
 ) -> None:
     """Switch and slider, and the three columns that follow them."""
     name = clip.path.name
-    left, right = st.columns([2, 4], vertical_alignment="bottom")
+    keep_in_sight("listen-controls", on_phones_alone=True)  # the words are below each other
+    with st.container(key="listen-controls"):
+        left, right = st.columns([2, 4], vertical_alignment="bottom")
     with left:
         _switch(session, shown)
     with right:
@@ -242,7 +249,10 @@ def _doors(session: Session, model: SpeechModel) -> None:
         "Record or upload on Transcribe; the original and your variants write it down.",
     ):
         st.switch_page("pages/transcribe.py")
-    if serving().downloads and _door(
+    if session.coming.source not in DEMO_MODELS:
+        if _door(doors, "swap_horiz", "Another model", "The folder of a checkpoint, or a hub id."):
+            choose_model(session)
+    elif serving().downloads and _door(
         doors,
         "download",
         "A real Whisper",

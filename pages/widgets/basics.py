@@ -117,17 +117,22 @@ def data_table(rows: Any, **options: Any) -> Any:
     return st.dataframe(rows, hide_index=True, placeholder="–", **options)
 
 
-def keep_in_sight(key: str) -> None:
+def keep_in_sight(key: str, *, on_phones_alone: bool = False) -> None:
     """Let a container stay below the page's header while the page is scrolled under it.
 
     Parameters
     ----------
     key : str
         Of the container.
+    on_phones_alone : bool
+        Where columns stand below each other.
     """
+    rule = (
+        f"[data-testid=stLayoutWrapper]:has(> .st-key-{key}) {{position: sticky;"
+        f" top: 3.75rem; z-index: 99; background: {BACKGROUNDS[theme()][0]}}}"
+    )
     st.html(
-        f"<style>[data-testid=stLayoutWrapper]:has(> .st-key-{key}) {{position: sticky;"
-        f" top: 3.75rem; z-index: 99; background: {BACKGROUNDS[theme()][0]}}}</style>"
+        f"<style>{f'@media (max-width: 640px) {{{rule}}}' if on_phones_alone else rule}</style>"
     )
 
 
