@@ -201,7 +201,7 @@ def merge_dendrogram(group: UnitGroup, drawing: TreeDrawing, n_clusters: int) ->
     -------
     plotly.graph_objects.Figure
     """
-    unit = "channel" if group.component == "ffn" else "head"
+    unit = group.noun
     n_branches = len(drawing.order)
     whole = n_branches == group.n_units
     is_cut = n_clusters <= n_branches

@@ -110,7 +110,7 @@ def unit_map(
     plotly.graph_objects.Figure
         Each point carries its unit as `customdata[0]`.
     """
-    unit = "channel" if group.component == "ffn" else "head"
+    unit = group.noun
     sizes = np.bincount(labels)[labels]
     # distances on a UMAP mean little as they are
     rimmed = cut_at_rim(projection.coordinates, stretches=projection.explained is not None)

@@ -110,7 +110,7 @@ def unit_norms(group: UnitGroup, matrix: str, detail: MatrixDetail) -> go.Figure
     plotly.graph_objects.Figure
     """
     norms = detail.norms
-    unit = "channel" if group.component == "ffn" else "head"
+    unit = group.noun
     figure = go.Figure()
     if len(norms) <= BARS_UP_TO:
         figure.add_bar(

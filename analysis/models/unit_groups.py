@@ -93,6 +93,11 @@ class UnitGroup:
         return UNIT_NAMES[self.component]
 
     @property
+    def noun(self) -> str:
+        """What one of its units is called, e.g. ``"channel"``."""
+        return self.unit_name.removesuffix("s")
+
+    @property
     def whole_dim(self) -> int:
         """As `unit_dim`, of a head that lost no ranks."""
         missing = self.rows - self.ranks if self.component == "heads" else 0

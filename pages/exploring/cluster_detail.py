@@ -46,7 +46,7 @@ def draw_detail(
         A row per chosen unit.
     """
     view = view_cluster(model, group, space, chosen)
-    unit = "channel" if group.component == "ffn" else "head"
+    unit = group.noun
     n = len(chosen)
     shown = f"{n:,}" if n <= MAX_SHOWN else f"the first {MAX_SHOWN} of {n:,}"
     matrix = similarity_matrices(

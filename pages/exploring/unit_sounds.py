@@ -168,7 +168,7 @@ def draw(
             _cell(moment, rank, group, hears.origins)
     place = choose_one("On the clip of moment", range(1, len(hears.moments) + 1), key=turn)
     moment = hears.moments[place - 1]
-    unit = "channel" if group.component == "ffn" else "head"
+    unit = group.noun
     chart = members_over_time(
         look.soundtrack.tracks[moment.clip],
         look.times,

@@ -10,11 +10,7 @@ from analysis.models.speech_model import SpeechModel
 from analysis.plan.recipe import Recipe, complete
 from analysis.speech.excitation import Excitation, make_excitation, shipped_seconds
 
-
-@pytest.fixture(autouse=True)
-def steady(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that is always as fast."""
-    monkeypatch.setattr(effort, "machine_rate", lambda device: 1e9)
+pytestmark = pytest.mark.usefixtures("steady")
 
 
 def test_more_sound_takes_longer_and_silence_nothing(speech_model: SpeechModel) -> None:

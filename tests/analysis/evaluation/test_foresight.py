@@ -4,9 +4,7 @@ from typing import Any
 
 import pytest
 
-from analysis.compression import effort
 from analysis.compression.swaps import may_trade
-from analysis.evaluation import foresight
 from analysis.evaluation.foresight import Foresight, foresee
 from analysis.evaluation.sweep import Row, sweep
 from analysis.evaluation.sweep_spec import read_spec
@@ -14,14 +12,9 @@ from analysis.models.footprint import footprint
 from analysis.models.speech_model import SpeechModel
 from tests.helpers.sweeps import MINIMAL, OPTIONS, three_utterances
 
+pytestmark = pytest.mark.usefixtures("steady")
+
 DEFAULT = "surgeon:distance=influence:merge=weighted:repair=refit"
-
-
-@pytest.fixture(autouse=True)
-def steady(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that is always as fast."""
-    for module in (effort, foresight):
-        monkeypatch.setattr(module, "machine_rate", lambda device: 1e9)
 
 
 def foreseen(model: SpeechModel, factor: float | None = None, **fields: object) -> Foresight:

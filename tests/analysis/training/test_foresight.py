@@ -2,7 +2,6 @@
 
 import pytest
 
-from analysis.compression import effort
 from analysis.models.footprint import footprint
 from analysis.models.speech_model import SpeechModel
 from analysis.speech.excitation import make_excitation
@@ -11,11 +10,7 @@ from analysis.speech.windows import quiet_windows
 from analysis.training.foresight import foresee_training, foresee_without_data
 from analysis.training.own_words import _sizes, foreseen_pieces
 
-
-@pytest.fixture(autouse=True)
-def steady(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that is always as fast."""
-    monkeypatch.setattr(effort, "machine_rate", lambda device: 1e9)
+pytestmark = pytest.mark.usefixtures("steady")
 
 
 def test_a_run_takes_longer_with_more_to_learn(speech_model: SpeechModel) -> None:
