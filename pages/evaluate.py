@@ -63,6 +63,8 @@ def draw(session: Session, model: SpeechModel) -> None:
     show_problem(session.jobs, SLOT)
     _draw_corpus(state)
     if state.evaluated:
+        if session.jobs.running(SLOT) is not None:
+            st.caption("Models are still being evaluated: what follows is of those so far.")
         draw_results(session, model, state)
     elif session.jobs.running(SLOT) is None:
         with st.container(border=True):

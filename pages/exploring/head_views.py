@@ -123,7 +123,6 @@ def draw(
         clip = _choose_clip(loaded, excitation)
     track = loaded.tracks[clip]
     st.audio(wav(track.clip.samples), alt="Player of the clip")
-    st.caption(how_to_read(views[0].patterns, track))
     figures, tables = {}, {}
     grid = st.grid(2, min_column_width=330)
     for place, view in enumerate(views):
@@ -138,6 +137,7 @@ def draw(
             )
         figures[name] = chart
         tables[name] = _matrix(view)
+    st.caption(how_to_read(views[0].patterns, track))
     return figures, tables | {"heads-on-the-clip": _numbers(views)}
 
 
