@@ -43,6 +43,17 @@ def look(app: AppTest, group: str, units: tuple[int, ...], side: str) -> None:
     settle(app)
 
 
+def on_own_clips(visit: Visit) -> AppTest:
+    """Clusters, with the sound of a clip that its visitor took."""
+    app = visit("transcribe")
+    box = next(box for box in app.selectbox if (box.key or "").startswith("bundled:"))
+    box.set_value("digits.flac")
+    settle(app)
+    settle(app.switch_page("pages/clusters.py"))
+    app.session_state["unit-sounds:sound"] = "My clips"
+    return app
+
+
 def figures(app: AppTest, words: str) -> list[dict[str, Any]]:
     specs = [json.loads(element.proto.spec) for element in app.get("plotly_chart")]
     titled = [spec for spec in specs if "title" in spec["layout"]]
@@ -87,12 +98,7 @@ def test_a_cluster_is_heard_and_heads_are_looked_at_beside_what_they_become(visi
 
 
 def test_own_clips_can_be_listened_to(visit: Visit) -> None:
-    app = visit("transcribe")
-    box = next(box for box in app.selectbox if (box.key or "").startswith("bundled:"))
-    box.set_value("digits.flac")
-    settle(app)
-    settle(app.switch_page("pages/clusters.py"))
-    app.session_state["unit-sounds:sound"] = "My clips"
+    app = on_own_clips(visit)
     look(app, "encoder.1.self_attention", (1,), SOUNDS)
     [clip] = session_of(app).clips.values()
     told = [text.value for text in app.caption if text.value.startswith("**")]
@@ -132,12 +138,7 @@ def test_a_head_of_all_is_looked_at_beside_their_map(open_app: Callable[..., App
 
 
 def test_all_heads_are_coloured_while_one_is_heard_on_an_own_clip(visit: Visit) -> None:
-    app = visit("transcribe")
-    box = next(box for box in app.selectbox if (box.key or "").startswith("bundled:"))
-    box.set_value("digits.flac")
-    settle(app)
-    settle(app.switch_page("pages/clusters.py"))
-    app.session_state["unit-sounds:sound"] = "My clips"
+    app = on_own_clips(visit)
     look(app, "encoder.1.self_attention", (1,), ATTENTION)
     app.session_state["clusters:head-color"] = "Entropy"
     app.session_state[VIEW_KEY] = ALL_HEADS
