@@ -92,16 +92,16 @@ def _buttons(model: SpeechModel, number: int, there: bool, done: bool) -> None:
         _prepare(model, number + 1)
         st.switch_page(STEPS[number + 1].page)
     finished = last and there and done
-    with st.container(horizontal=True, gap="xsmall"):
-        if there and number and st.button("Back", key="tour:back", width="stretch"):
+    with st.container(horizontal=True, gap="small"):
+        if there and number and st.button("Back", key="tour:back", type="tertiary"):
             _prepare(model, number - 1)
             st.switch_page(STEPS[number - 1].page)
         st.button(
             "Finish" if finished else "End tour",
             key="tour:end",
             on_click=_finish if finished else _end,
-            type="primary" if finished else "secondary",
-            width="stretch",
+            type="primary" if finished else "tertiary",
+            width="stretch" if finished else "content",
         )
 
 
