@@ -82,7 +82,7 @@ class Choices:
 def draw_choices(session: Session, model: SpeechModel) -> Choices:
     """All of them, or the few that most people need."""
     expert = mode.draw(model) == mode.EXPERT
-    variants = {variant.id: variant for variant in session.variants_of(model)}
+    has_variants = bool(session.variants_of(model))
     grid = st.grid(2, min_column_width=COLUMN_WIDTH, gap="small")
     with grid.cell():
         source, problem = _draw_data()
@@ -97,12 +97,12 @@ def draw_choices(session: Session, model: SpeechModel) -> Choices:
         )
         if expert:
             choose_normaliser(model)
-            _draw_sizes(chosen_grid(bool(variants)))
+            _draw_sizes(chosen_grid(has_variants))
     with grid.cell():
         if expert:
-            _draw_methods(chosen_grid(bool(variants)))
+            _draw_methods(chosen_grid(has_variants))
         else:
-            draw_grids(model, bool(variants))
+            draw_grids(model, has_variants)
         made = _draw_variants(session, model)
         if not expert:
             _say_more(model)
@@ -110,7 +110,7 @@ def draw_choices(session: Session, model: SpeechModel) -> Choices:
     if not source:
         return Choices(None, made, limit, options, problem)
     try:
-        spec = _spec(model, source, chosen_grid(bool(variants)))
+        spec = _spec(model, source, chosen_grid(has_variants))
     except UserError as fault:
         return Choices(None, made, limit, options, fault)
     return Choices(spec, made, limit, options, problem)

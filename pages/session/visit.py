@@ -34,8 +34,8 @@ _PROBLEM = "visit:problem"
 
 _PLAN = "|".join((*Recipe.model_fields, "locked", "stock"))
 _CHOICES = re.compile(
-    rf"plan:[0-9a-f]{{16}}:({_PLAN})|normaliser|(language|task|long-form):[0-9a-f]{{16}}"
-    r"|sweep-(data|limit|methods|sparsities|allocations|stress|more-stress|confidence|folder|normaliser:[0-9a-f]{16})"
+    rf"plan:[0-9a-f]{{16}}:({_PLAN})|(normaliser|language|task|long-form):[0-9a-f]{{16}}"
+    r"|sweep-(data|limit|folder|methods|sparsities|allocations|stress|more-stress|confidence)"
     r"|train-(method|data|sparsity|distil|folder|language|(clips|epochs|batch|rate)(:.*)?)"
     r"|tour:(step|done)|listen:(clip|percent)"
 )

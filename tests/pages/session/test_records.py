@@ -27,6 +27,7 @@ from pages.variants.remaking import remake
 from tests.helpers.sweeps import rows_of, three_utterances
 
 ID = new_id()
+NORMALISER = f"normaliser:{'0' * 16}"
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def session(hubert: SpeechModel, tmp_path_factory: pytest.TempPathFactory) -> Se
     session.drifts[session.current_clip, model_id(made.model)] = Drift((layer,), 0.5, 0)
     session.training[model_id(hubert)] = "0123456789abcdef"
     session.n_clusters[hubert.weight_hash] = n_clusters
-    session.choices["normaliser"] = "basic"
+    session.choices[NORMALISER] = "basic"
     return session
 
 
@@ -186,7 +187,7 @@ def test_a_transcript_of_a_clip_that_is_gone_is_not_kept(session: Session) -> No
 def test_choices_that_make_no_recipe_are_left_out() -> None:
     key = f"plan:{'0' * 16}:sparsity"
     for value in (10**400, "x", [1], -5):
-        assert visit._usable({key: value, "normaliser": "basic"}) == {"normaliser": "basic"}
+        assert visit._usable({key: value, NORMALISER: "basic"}) == {NORMALISER: "basic"}
 
 
 def test_a_name_is_taken_by_variants_of_the_same_original_only(session: Session) -> None:
