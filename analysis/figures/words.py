@@ -19,6 +19,7 @@ SHOWN_SECONDS = 6.0
 """What is in sight of a long clip, so that words have room for their letters; it can be dragged."""
 
 _ROOM = 0.35  # seconds that a short word is drawn long, as far as the next one allows
+_MODE_BAR = 44  # pixels at the right, so that no word lies under it
 _SLIVER = 0.06  # seconds that any word is drawn long, so that it can be seen and clicked
 
 
@@ -116,7 +117,10 @@ def word_lanes(lanes: Sequence[Lane], duration: float, ink: str) -> go.Figure:
     )
     lay_out(figure, LANE_HEIGHT * len(lanes) + AXIS_HEIGHT, None)
     figure.update_layout(
-        uniformtext={"minsize": 10, "mode": "hide"}, dragmode="pan", bargap=0, margin_b=50
+        uniformtext={"minsize": 10, "mode": "hide"},
+        dragmode="pan",
+        bargap=0,
+        margin={"b": 50, "r": _MODE_BAR},
     )
     return figure
 

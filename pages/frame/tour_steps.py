@@ -250,7 +250,7 @@ STEPS: tuple[TourStep, ...] = (
     ),
     TourStep(
         "pages/compress.py",
-        "Merge them",
+        "Compress",
         _on_compress,
         _set_default_recipe,
         _sees_variants,

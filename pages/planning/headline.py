@@ -14,7 +14,7 @@ from pages.widgets.formatting import count, error_percent, listed, percent, size
 _VERBS = {
     "cluster": "Merge",
     "magnitude": "Drop the smallest",
-    "surgeon": "Drop the most replaceable",
+    "surgeon": "Take out the most replaceable",
     "random": "Drop a random",
 }
 """How the page's sentence begins; a method without a verb is named."""

@@ -166,10 +166,10 @@ class Job(Generic[T]):
         return time.monotonic() - self._started if self._started is not None else 0.0
 
     @property
-    def _seconds_left(self) -> float:
+    def seconds_left(self) -> float:
         """As far as they can be foreseen; 0 where they cannot."""
         if self._foreseen:
-            return self._foreseen - self._elapsed
+            return max(0.0, self._foreseen - self._elapsed)
         done = self._own_fraction
         return self._elapsed / done * (1 - done) if _TELLING <= done < 1 else 0.0
 
@@ -181,15 +181,19 @@ class Job(Generic[T]):
                 if self.same is not None:
                     return ahead
                 return f"{self.title}: first {ahead[:1].lower()}{ahead[1:]}"
-            n_ahead = self.lane.n_before(self) if self.lane is not None else 0
-            return f"{self.title}: " + (
-                f"waiting, {n_ahead} before you" if n_ahead else "in a moment"
-            )
+            ahead_of_it = self.lane.before(self) if self.lane is not None else []
+            if not ahead_of_it:
+                return f"{self.title}: in a moment"
+            told = f"{self.title}: waiting, {len(ahead_of_it)} before you"
+            wait = sum(one.seconds_left for one in ahead_of_it)
+            return f"{told}, for about {_told(wait)} or more" if wait >= 1 else told
         parts = [self.title]
         if self.note:
             parts.append(self.note)
-        if (left := self._seconds_left) >= 1:
-            parts.append(f"about {seconds(left) if left >= 60 else f'{left:.0f} s'} left")
+        if (left := self.seconds_left) >= 1:
+            parts.append(f"about {_told(left)} left")
+        elif self._foreseen and not left:
+            parts.append("longer than foreseen")
         return " · ".join(parts)
 
     def _progress(self, done: int, total: int, note: str) -> None:
@@ -367,6 +371,10 @@ class Jobs:
 
     def _note_cancelled(self, slot: str, job: Job) -> None:
         self.problems[slot] = CancelNote(f"{job.title} was cancelled.", job.after_cancel)
+
+
+def _told(left: float) -> str:
+    return seconds(left) if left >= 60 else f"{left:.0f} s"
 
 
 def _server_stops() -> bool:

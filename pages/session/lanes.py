@@ -23,6 +23,10 @@ class Work(Protocol):
     def is_wanted(self) -> bool:
         """Whether anybody still waits for it."""
 
+    @property
+    def seconds_left(self) -> float:
+        """As far as they can be foreseen; 0 where they cannot."""
+
     def run(self) -> Any:
         """Do it."""
 
@@ -59,14 +63,14 @@ class Lane:
             job.future = self._workers.submit(job.run)
         job.future.add_done_callback(lambda future: self._leave(job))
 
-    def n_before(self, job: Work) -> int:
-        """How many jobs are to be done before this one begins, on a lane with one worker.
+    def before(self, job: Work) -> list[Work]:
+        """The jobs that are to be done before this one begins, on a lane with one worker.
 
-        One that nobody wants any more ends at its next step, and is not counted.
+        One that nobody wants any more ends at its next step, and is not among them.
         """
         with self._lock:
             before = self._queue[: self._queue.index(job)] if job in self._queue else []
-            return sum(one.is_wanted for one in before)
+            return [one for one in before if one.is_wanted]
 
     @property
     def n_jobs(self) -> int:

@@ -1,6 +1,7 @@
 """Background jobs: progress, cancelling, errors, and what becomes of a newer job's elder."""
 
 import gc
+import re
 import threading
 import time
 import weakref
@@ -212,6 +213,7 @@ def test_where_the_time_is_foreseen_the_bar_follows_the_clock(
     assert own[20] == pytest.approx(0.5)
     assert list(own) == sorted(own)
     assert own[-1] < 1
+    assert listening.describe() == "Listening · again and again · longer than foreseen"
     assert list(waits) == sorted(waits)
     assert following.describe().startswith("Compressing: first listening · again")
     before = following.fraction
@@ -226,9 +228,22 @@ def test_a_queue_tells_how_many_come_before() -> None:
         jobs.start("x", Job("Working", until_cancelled(started), lambda text: None), lane="queue")
     waiting = visitors[2].running("x")
     assert waiting is not None
-    assert waiting.describe() == "Working: waiting, 2 before you"
+    assert waiting.describe().startswith("Working: waiting, 2 before you")
     visitors[1].cancel("x")  # one that waits gives up its place at once
-    assert waiting.describe() == "Working: waiting, 1 before you"
+    assert waiting.describe().startswith("Working: waiting, 1 before you")
+    work = until_cancelled(threading.Event())
+    visitors[1].start("x", Job("Working", work, lambda text: None, foreseen=90.0), lane="queue")
+    last = Jobs()
+    last.start("x", Job("Working", work, lambda text: None), lane="queue")
+    waits_longest = last.running("x")
+    assert waits_longest is not None
+    told = re.fullmatch(
+        r"Working: waiting, 3 before you, for about (\d) min (\d+) s or more",
+        waits_longest.describe(),
+    )
+    assert told is not None
+    assert 60 * int(told[1]) + int(told[2]) >= 90
+    last.cancel("x")
     for jobs in visitors:
         jobs.cancel("x")
 
