@@ -61,7 +61,7 @@ from pages.session.link import write_address
 from pages.session.parts import run_part
 from pages.session.session import Session
 from pages.session.shelves import footprint_of, tree_key, tree_shelf, variances_of
-from pages.widgets.basics import explain, figure, two_columns
+from pages.widgets.basics import explain, figure, introduce, two_columns
 from pages.widgets.choices import choose_one
 from pages.widgets.exports import draw_exports
 from pages.widgets.presented import scaled
@@ -91,7 +91,7 @@ def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
     settings, groups = read_settings(model), model.groups
     st.title("Clusters")
-    st.markdown(
+    introduce(
         "Units of a layer that are alike can share the work of one: see which, at every K, and what"
         " it costs."
     )

@@ -121,7 +121,7 @@ def draw(session: Session, model: SpeechModel) -> None:
     if expert:
         _plan_controls(draft)
     else:
-        headline.draw_headline(draft, base, cost)
+        headline.draw_headline(draft, base, cost, preview=by_weights is not None)
         if settings.locked:
             group_views.draw_locks(draft)
     making.draw(draft, twin, named=expert)

@@ -29,7 +29,7 @@ from pages.session.jobs import Job, Parts
 from pages.session.session import Clip, Session, TranscriptKey
 from pages.session.shelves import model_id
 from pages.variants.drift import draw_drift
-from pages.widgets.basics import explain, primary_button
+from pages.widgets.basics import explain, introduce, primary_button
 from pages.widgets.choices import held
 from pages.widgets.formatting import escape_markdown, seconds
 from pages.widgets.presented import is_presenting
@@ -65,7 +65,7 @@ def draw(session: Session, model: SpeechModel) -> None:
     """Draw the page."""
     st.title("Transcribe")
     if not (is_presenting() and session.clips):  # the room is for what is heard
-        st.markdown(
+        introduce(
             f"Give {escape_markdown(model.name)} something to hear and read, word by word, what"
             " each compressed variant makes of it."
         )

@@ -10,7 +10,12 @@ import streamlit as st
 from analysis.models.speech_model import SpeechModel
 from pages.frame.tour_steps import STEPS
 from pages.session.session import Session
-from pages.widgets.basics import keep_in_sight, primary_button, scroll_to_top
+from pages.widgets.basics import (
+    keep_in_sight,
+    leave_introductions_out,
+    primary_button,
+    scroll_to_top,
+)
 from pages.widgets.presented import scaled
 
 TOUR_KEY = "tour:step"
@@ -43,6 +48,7 @@ def draw(session: Session, model: SpeechModel, page: str) -> None:
     text = step.text(session, model) if there else "The tour waits where you left it."
     st.session_state[_SAID] = text if there else None
     keep_in_sight("tour")
+    leave_introductions_out()
     with st.container(border=True, height=scaled(BOX_HEIGHT), key="tour"):
         words, buttons = st.columns([4, 1.2], vertical_alignment="center")
         with words:

@@ -124,8 +124,9 @@ def _on_compress(session: Session, model: SpeechModel) -> str:
 
 def _on_transcribe(session: Session, model: SpeechModel) -> str:
     return (
-        "**Choose a bundled clip**, or speak into the microphone. Original and variant write what"
-        " they hear; S, D and I mark words substituted, deleted and inserted."
+        "**Choose a bundled clip**, or speak. Are the words the same with"
+        f" {TOUR_SPARSITY} % removed? Then what went was redundant. S, D and I mark words that"
+        " changed."
     )
 
 
@@ -258,7 +259,7 @@ STEPS: tuple[TourStep, ...] = (
     ),
     TourStep(
         "pages/transcribe.py",
-        "Hear the difference",
+        "Is there a difference?",
         _on_transcribe,
         _leave_as_is,
         _sees_transcripts,

@@ -7,6 +7,7 @@ import streamlit as st
 
 from pages.listening.bundled import FIRST_CLIP, BundledClip, bundled_clips, short_title, title_of
 from pages.session.link import opened
+from pages.widgets.basics import introduce
 from pages.widgets.choices import held
 from pages.widgets.formatting import escape_markdown
 from pages.widgets.presented import is_presenting
@@ -30,7 +31,7 @@ def draw() -> None:
     """Title, clip and player."""
     st.title("Listen", anchor=False)
     if not is_presenting():  # who presents says it, and needs the room
-        st.markdown(
+        introduce(
             "One clip, three models: the original, a **merged** one and a **pruned** one of the"
             " same shape. Press play, move the slider, and see whose words break."
         )

@@ -52,8 +52,20 @@ def sentence(draft: Draft, base: Footprint, cost: Footprint | None, *, whole: bo
     return f"{said}."
 
 
-def draw_headline(draft: Draft, base: Footprint, cost: Footprint | None) -> None:
-    """One number, and the group that is hit hardest."""
+def draw_headline(draft: Draft, base: Footprint, cost: Footprint | None, *, preview: bool) -> None:
+    """One number, and the group that is hit hardest.
+
+    Parameters
+    ----------
+    draft : Draft
+    base : Footprint
+        Of the original.
+    cost : Footprint or None
+        Of the model that the plan makes.
+    preview : bool
+        Whether K follows from the weights while the recipe still listens: another group may be
+        hit hardest then.
+    """
     hit = min(draft.groups, key=lambda group: draft.n_clusters[group.id] / group.n_units)
     kept = draft.n_clusters[hit.id] / hit.n_units
     grid = st.grid(2, min_column_width=METRIC_WIDTH)
@@ -66,7 +78,7 @@ def draw_headline(draft: Draft, base: Footprint, cost: Footprint | None) -> None
     )
     _metric(
         grid,
-        "Hit hardest",
+        "Hit hardest (preview)" if preview else "Hit hardest",
         f"{percent(kept)} kept" if cost else "…",
         (hit.title if kept < 1 else "no group: all keep their units") if cost else "…",
         "The layer that keeps the smallest share of its heads or channels.",

@@ -117,6 +117,19 @@ def data_table(rows: Any, **options: Any) -> Any:
     return st.dataframe(rows, hide_index=True, placeholder="–", **options)
 
 
+def introduce(text: str) -> None:
+    """What a page is for, as Markdown below its title; see `leave_introductions_out`."""
+    with st.container(key="introduction"):
+        st.markdown(text)
+
+
+def leave_introductions_out() -> None:
+    """Where something else says what to do, the page needs the room."""
+    st.html(
+        "<style>[data-testid=stLayoutWrapper]:has(> .st-key-introduction) {display: none}</style>"
+    )
+
+
 def keep_in_sight(key: str, *, on_phones_alone: bool = False) -> None:
     """Let a container stay below the page's header while the page is scrolled under it.
 

@@ -146,6 +146,8 @@ def test_while_the_recipe_listens_a_preview_by_weights_answers(
             model.groups, sparsity=0.3, strategy="distortion", trees=by_weights
         )
         assert "…" not in [metric.value for metric in app.metric]
+        app.segmented_control(key=MODE_KEY).set_value(SIMPLE).run()
+        assert "Hit hardest (preview)" in [metric.label for metric in app.metric]
     finally:
         release.set()
     settle(app)
