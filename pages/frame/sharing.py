@@ -1,8 +1,9 @@
 """Copy link: whoever opens it sees this view, and gets nothing else of the session.
 
 The link carries the page and its settings; on Transcribe the variants on show as recipes and the
-clip, on Compress the plan that is being edited. A recipe is all that it takes to make the same
-model. An uploaded clip is named by its hash, for as long as this server keeps it.
+clip, on Evaluate all variants as recipes, on Compress the plan that is being edited. A recipe is
+all that it takes to make the same model. An uploaded clip is named by its hash, for as long as this
+server keeps it.
 """
 
 import json
@@ -26,10 +27,10 @@ from pages.widgets.formatting import escape_markdown
 RECIPES, PLAN, CLIP = "recipes", "plan", "clip"
 """Parameters of a link."""
 
-COMPARING, PLANNING = "Transcribe", "Compress"
+COMPARING, PLANNING, EVALUATING = "Transcribe", "Compress", "Evaluate"
 """Titles of the pages whose links carry more than what stands in the address."""
 
-SHOW_VARIANTS = (COMPARING, PLANNING, "Evaluate")
+SHOW_VARIANTS = (COMPARING, PLANNING, EVALUATING)
 """Titles of the pages that show the variants."""
 
 _BY_HAND = "Point at the address, and press the button that appears at its right end."
@@ -58,7 +59,7 @@ def follow(session: Session, model: SpeechModel, page: str) -> None:
     """
     show_problem(session.jobs, _PROBLEM)
     given = link.opened()
-    if page not in (COMPARING, PLANNING) or given is st.session_state.get(_FOLLOWED):
+    if page not in SHOW_VARIANTS or given is st.session_state.get(_FOLLOWED):
         return
     is_of_another = given.get(link.MODEL, model.source) != model.source
     if is_of_another or given.keys() & {RECIPES, PLAN, CLIP}:
@@ -67,7 +68,7 @@ def follow(session: Session, model: SpeechModel, page: str) -> None:
         return
     st.session_state[_FOLLOWED] = link.opened()
     try:
-        if page == COMPARING and RECIPES in given:
+        if page != PLANNING and RECIPES in given:
             _add_variants(session, model, given[RECIPES])
         if page == COMPARING and CLIP in given:
             _choose_clip(session, given[CLIP])
@@ -125,22 +126,32 @@ def _carried(session: Session, model: SpeechModel, page: str) -> tuple[dict[str,
         elif settings.recipe.components:
             plan = settings.plan(model, session.n_clusters[model.weight_hash])
             more[PLAN] = to_token([NamedPlan("plan", plan)])
+    if page in (COMPARING, EVALUATING):
+        everything = session.variants_of(model)
+        hidden = session.hidden_variants if page == COMPARING else ()
+        notes += _carry_recipes([v for v in everything if v.id not in hidden], more)
     if page == COMPARING:
-        shown = [v for v in session.variants_of(model) if v.id not in session.hidden_variants]
-        able = [variant for variant in shown if _fits_a_link(variant)]
-        notes += [
-            f"**{escape_markdown(variant.name)}** is more than its recipe, so it is not in the"
-            " link: save it and send the folder."
-            for variant in shown
-            if variant not in able
-        ]
-        token = to_token([NamedPlan(v.name, v.compression.plan, v.is_int8) for v in able])
-        if able and len(token) <= LONGEST_TOKEN:
-            more[RECIPES] = token
-        elif able:
-            notes.append("So many variants fit no link; hide some of them.")
         notes += _carry_clip(session, more)
+    if page == EVALUATING:
+        notes.append("Results are not in the link: whoever opens it evaluates anew.")
     return more, notes
+
+
+def _carry_recipes(shown: list[Variant], more: dict[str, str]) -> list[str]:
+    """Name variants by their recipes."""
+    able = [variant for variant in shown if _fits_a_link(variant)]
+    notes = [
+        f"**{escape_markdown(variant.name)}** is more than its recipe, so it is not in the"
+        " link: save it and send the folder."
+        for variant in shown
+        if variant not in able
+    ]
+    token = to_token([NamedPlan(v.name, v.compression.plan, v.is_int8) for v in able])
+    if able and len(token) <= LONGEST_TOKEN:
+        more[RECIPES] = token
+    elif able:
+        notes.append("So many variants fit no link; share fewer of them.")
+    return notes
 
 
 def _fits_a_link(variant: Variant) -> bool:

@@ -264,6 +264,15 @@ def test_a_link_to_a_comparison_opens_it_for_somebody_else(kept: str) -> None:
     assert not session_of(gone).clips
 
 
+def test_a_link_to_evaluate_brings_the_variants_to_evaluate(kept: str) -> None:
+    app = open_address("evaluate", session=kept)
+    link = shared_link(app)
+    assert sorted(link) == ["mode", "model", "recipes"]
+    assert any("evaluates anew" in text.value for text in app.markdown)
+    [variant] = session_of(open_address("evaluate", **link)).variants
+    assert variant.compression.plan == session_of(app).variants[0].compression.plan
+
+
 @pytest.mark.parametrize("components", [["ffn", "heads"], ["ffn", "heads", "ranks"]])
 def test_a_link_to_compress_brings_its_plan(kept: str, components: list[str]) -> None:
     app = open_address("compress", session=kept)
