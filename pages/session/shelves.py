@@ -239,6 +239,19 @@ def share_compression(
         return found
 
 
+def share_again(model: SpeechModel, compression: Compression) -> None:
+    """From now on, give visitors this compression by its plan, e.g. one that was checked.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        The original.
+    compression : Compression
+    """
+    _, made = _compressions()
+    made[model_id(model), compression.plan.identity] = compression
+
+
 @st.cache_resource(show_spinner=False)
 def _compressions() -> "tuple[Turns, WeakValueDictionary[tuple[str, str], Compression]]":
     return Turns(), WeakValueDictionary()

@@ -13,6 +13,7 @@ from analysis.speech.transcription import Transcript
 from pages.session.records import as_recipe
 from pages.session.session import KeptVariant, Session, TranscriptKey, Variant
 from pages.session.shelves import origin_id
+from pages.variants import checking
 from pages.widgets.formatting import escape_markdown
 
 _DELETED = "variants:deleted"
@@ -22,6 +23,7 @@ def delete(session: Session, variant: Variant) -> None:
     """Delete a variant, and keep its recipe and its words; from a callback."""
     before = dict(session.transcripts.items())
     kept = as_recipe(variant)
+    session.jobs.cancel(checking.slot_of(variant))
     session.remove_variant(variant)
     gone = {key: words for key, words in before.items() if key not in session.transcripts}
     st.session_state[_DELETED] = (kept, gone)

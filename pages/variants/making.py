@@ -4,13 +4,11 @@ import streamlit as st
 
 from analysis.compression.compress import Compression, compress
 from analysis.compression.forecast import measured_error
-from analysis.compression.guard import examined
 from analysis.compression.swaps import STEPS, swap_budget
 from analysis.models.footprint import Footprint, footprint
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.choices import MANUAL
 from analysis.plan.compression_plan import CompressionPlan
-from analysis.plan.health import VERDICTS
 from analysis.plan.recipe import DEFAULT_NAME, complete, recipe_name
 from analysis.progress import Watch
 from pages.exploring.measurements import tree_slot
@@ -23,7 +21,8 @@ from pages.session.job_box import job_box, show_problem
 from pages.session.jobs import Job
 from pages.session.session import Session, Variant
 from pages.session.shelves import load_trees, share_compression, tree_shelf
-from pages.variants.health import VERDICT_ICONS, brief_verdict
+from pages.variants import checking
+from pages.variants.health import brief_verdict
 from pages.widgets.basics import primary_button, swatch
 from pages.widgets.formatting import escape_markdown, percent
 
@@ -31,7 +30,7 @@ SLOT = "compress"
 
 BUTTON_WIDTH = 200
 
-_STAGES = 3  # groups, repair, check
+_STAGES = 2  # groups, repair
 
 
 def take_press(
@@ -86,7 +85,11 @@ def draw(draft: Draft, twin: Variant | None, *, named: bool) -> None:
     show_problem(session.jobs, slot, "Build them now")
     show_problem(session.jobs, SLOT)
     show_problem(session.jobs, budgets.SLOT)
-    job_box(session.jobs, (SLOT, budgets.SLOT, slot), lambda: _idle(twin), wide=True)
+    slots = [SLOT, budgets.SLOT, slot]
+    if twin is not None:
+        show_problem(session.jobs, checking.slot_of(twin))
+        slots.append(checking.slot_of(twin))
+    job_box(session.jobs, slots, lambda: _idle(twin), wide=True)
 
 
 def _idle(twin: Variant | None) -> None:
@@ -132,21 +135,18 @@ def _start(
             chosen = swap_budget(model, chosen, trees, settings.heard, locked=locked, watch=watch)
 
         def make(watch: Watch) -> Compression:
-            made = compress(
+            return compress(
                 model, chosen, trees=trees, reuse=reuse, excitation=settings.heard, watch=watch
             )
-            return examined(made, model, trees, watch=watch)
 
         compression = share_compression(model, chosen, make, watch)
         return compression, footprint(compression.model), measured_error(trees, compression)
 
     def deliver(made: tuple[Compression, Footprint, float]) -> None:
         variant = session.add_variant(name, *made)
-        health = variant.model.health
-        icon = VERDICT_ICONS[health.verdict] if health else ":material/check:"
-        said = f": {VERDICTS[health.verdict]}" if health else ""
         whose = "" if session.model is model else f" of {escape_markdown(model.name)}"
-        st.toast(f"Compressed: {escape_markdown(variant.name)}{whose}{said}", icon=icon)
+        st.toast(f"Compressed: {escape_markdown(variant.name)}{whose}", icon=":material/check:")
+        checking.start(session, model, variant, settings)
 
     job = Job(
         f"Compressing {typed}".strip(),
