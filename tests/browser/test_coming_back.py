@@ -38,7 +38,7 @@ def guest(chromium: BrowserContext) -> Iterator[Page]:
 def heard(page: Page) -> None:
     """The comparison is there: two transcripts of the clip, and the variant's row."""
     expect(page.get_by_test_id("stSidebar").get_by_text("WER")).to_be_visible()
-    expect(page.get_by_test_id("stSidebar").get_by_text(NAME)).to_be_visible()
+    expect(page.get_by_role("button", name=f"Actions for {NAME}")).to_be_visible()
     expect(page.locator("[data-testid=stHtml] p[dir=auto]")).to_have_count(2)
     settle(page)
 

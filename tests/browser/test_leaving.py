@@ -6,12 +6,14 @@ from pathlib import Path
 from playwright.sync_api import Download, Page, expect
 
 from analysis.models.loading import load
+from tests.helpers.chromium import settle
 
 
 def test_a_variant_is_downloaded_as_one_archive(page: Page, server: str, tmp_path: Path) -> None:
     page.goto(f"{server}/compress?mode=Expert")
     page.locator(".st-key-compress button").click()
     expect(page.get_by_text("has these settings")).to_be_visible()
+    settle(page)  # a button of the run before the check gives nothing any more
     with page.expect_download() as arrived:
         page.get_by_role("button", name="Download (ZIP)").click()
     assert_loads(arrived.value, tmp_path / "panel")
