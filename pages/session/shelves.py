@@ -212,6 +212,8 @@ def share_compression(
     plan: CompressionPlan,
     make: Callable[[Watch], Compression],
     watch: Watch,
+    *,
+    checked: bool = False,
 ) -> Compression:
     """A model by a plan, made once for all visitors who have it; safe in a worker thread.
 
@@ -225,6 +227,8 @@ def share_compression(
         Names the sound that it listened to, too.
     make : callable
     watch : Watch
+    checked : bool
+        Whether one that was made, and not checked, is to be made anew.
 
     Raises
     ------
@@ -234,22 +238,9 @@ def share_compression(
     turns, made = _compressions()
     with turns.take(key, watch) as own:
         found = made.get(key)
-        if found is None:
+        if found is None or (checked and found.model.health is None):
             found = made[key] = make(own)
         return found
-
-
-def share_again(model: SpeechModel, compression: Compression) -> None:
-    """From now on, give visitors this compression by its plan, e.g. one that was checked.
-
-    Parameters
-    ----------
-    model : SpeechModel
-        The original.
-    compression : Compression
-    """
-    _, made = _compressions()
-    made[model_id(model), compression.plan.identity] = compression
 
 
 @st.cache_resource(show_spinner=False)

@@ -14,13 +14,13 @@ from analysis.progress import Watch
 from pages.planning.settings import Settings
 from pages.session.jobs import Job
 from pages.session.session import Session, Variant
-from pages.session.shelves import load_trees, share_again, tree_shelf
+from pages.session.shelves import load_trees, share_compression, tree_shelf
 from pages.variants.health import VERDICT_ICONS
 from pages.widgets.formatting import escape_markdown
 
 
 def start(session: Session, model: SpeechModel, variant: Variant, settings: Settings) -> None:
-    """Check a variant, unless another visitor's check of the same model is there.
+    """Check a variant; what another visitor had checked by the same plan is not checked again.
 
     Parameters
     ----------
@@ -38,9 +38,11 @@ def start(session: Session, model: SpeechModel, variant: Variant, settings: Sett
 
     def work(watch: Watch) -> Compression:
         trees = load_trees(shelf, model, settings.trees, watch)
-        checked = examined(made, model, trees, watch=watch)
-        share_again(model, checked)
-        return checked
+
+        def check(watch: Watch) -> Compression:
+            return examined(made, model, trees, watch=watch)
+
+        return share_compression(model, made.plan, check, watch, checked=True)
 
     def deliver(checked: Compression) -> None:
         if variant not in session.variants:

@@ -4,6 +4,7 @@ import gc
 import json
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from analysis.errors import Cancelled
 from analysis.models.loading import load
 from analysis.models.speech_model import SpeechModel
 from analysis.plan.compression_plan import CompressionPlan
+from analysis.plan.health import Health
 from analysis.plan.recipe import complete
 from analysis.progress import Watch
 from pages.session.shelves import Shelf, _compressions, model_id, origin_id, share_compression
@@ -57,6 +59,25 @@ def test_eight_visitors_with_one_plan_wait_for_one_compression(whisper: SpeechMo
     del other
     gc.collect()
     assert len(_compressions()[1]) == before
+
+
+def test_visitors_with_one_plan_have_it_checked_once(whisper: SpeechModel) -> None:
+    plan = plan_of(whisper, seed=2)
+    health = Health(
+        divergence=0.1, divergence_said=0.1, sure_words_lost=0.0, words_changed=0.1, looping=0.0
+    )
+    made = share_compression(whisper, plan, lambda _: Compression(whisper, plan, {}), Watch())
+    checks: list[int] = []
+
+    def check(watch: Watch) -> Compression:
+        checks.append(1)
+        return replace(made, model=replace(made.model, health=health))
+
+    got = [share_compression(whisper, plan, check, Watch(), checked=True) for _ in range(3)]
+    assert checks == [1]
+    assert [one.model.health for one in got] == [health] * 3
+    # who compresses now gets the one that was checked
+    assert share_compression(whisper, plan, check, Watch()) is got[0]
 
 
 def test_who_waits_at_a_shelf_may_go() -> None:
